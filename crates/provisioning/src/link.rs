@@ -1,0 +1,160 @@
+//! Links: the durable tie between what is wanted and what is there, and what is under way between them.
+//!
+//! A link is written twice for every operation: an **intent** before the request leaves, an outcome after its answer.
+//! An intent found at the start of a process therefore means: that request may or may not have taken effect.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, GroupId, OperationId, PersonId, TeamId};
+
+/// What an open intent was about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentKind {
+    Create,
+    Update,
+    LeaveTeams,
+    Bulk,
+    Members,
+}
+
+/// Written before a request leaves, removed with its outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    pub operation: OperationId,
+    pub kind: IntentKind,
+    /// Roster revision that the request carries.
+    pub revision: u64,
+    /// Unix milliseconds after which the request can no longer take effect: until then nobody may act on the key.
+    pub settled_at_ms: u64,
+}
+
+/// Why an item waits for a person. Stable: people search for these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParkCode {
+    /// The user name breaks a rule of Litmos; nothing was sent.
+    UserNameForbidden,
+    /// Another person of the roster already has this account.
+    UserNameTaken,
+    /// A value that Litmos needs is missing; nothing was sent.
+    ValueMissing,
+    /// A value is longer than Litmos takes; nothing was sent.
+    ValueTooLong,
+    /// Litmos refused the request with the words given.
+    RejectedByLitmos,
+    /// Litmos kept answering with faults until the last attempt.
+    KeepsFailing,
+}
+
+impl ParkCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ParkCode::UserNameForbidden => "user-name-forbidden",
+            ParkCode::UserNameTaken => "user-name-taken",
+            ParkCode::ValueMissing => "value-missing",
+            ParkCode::ValueTooLong => "value-too-long",
+            ParkCode::RejectedByLitmos => "rejected-by-litmos",
+            ParkCode::KeepsFailing => "keeps-failing",
+        }
+    }
+}
+
+impl fmt::Display for ParkCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An item that waits for a person, until its input changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    pub code: ParkCode,
+    /// The attribute at fault, by its Litmos name, where it is known.
+    pub attribute: Option<String>,
+    /// What Litmos said, or which rule the value breaks.
+    pub said: String,
+    pub remedy: String,
+    /// Roster revision that was refused; a newer one is tried again.
+    pub revision: u64,
+    pub at_ms: u64,
+}
+
+/// The tie person ↔ account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonLink {
+    pub person: PersonId,
+    pub account: Option<AccountId>,
+    /// Roster revision last made true in Litmos; 0 for none.
+    pub applied_revision: u64,
+    pub intent: Option<Intent>,
+    pub parked: Option<Parked>,
+    /// The account was cut off and has yet to leave its teams.
+    pub leave_teams_due: bool,
+    /// Failed attempts since the last success.
+    pub attempts: u32,
+    /// Unix milliseconds before which nothing is tried again.
+    pub next_try_ms: u64,
+    pub last_error: Option<String>,
+    pub changed_at_ms: u64,
+}
+
+impl PersonLink {
+    pub fn new(person: PersonId) -> PersonLink {
+        PersonLink {
+            person,
+            account: None,
+            applied_revision: 0,
+            intent: None,
+            parked: None,
+            leave_teams_due: false,
+            attempts: 0,
+            next_try_ms: 0,
+            last_error: None,
+            changed_at_ms: 0,
+        }
+    }
+}
+
+/// The tie group ↔ team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupLink {
+    pub group: GroupId,
+    pub team: Option<TeamId>,
+    pub applied_revision: u64,
+    pub intent: Option<Intent>,
+    pub parked: Option<Parked>,
+    pub attempts: u32,
+    pub next_try_ms: u64,
+    pub last_error: Option<String>,
+    pub changed_at_ms: u64,
+}
+
+impl GroupLink {
+    pub fn new(group: GroupId) -> GroupLink {
+        GroupLink {
+            group,
+            team: None,
+            applied_revision: 0,
+            intent: None,
+            parked: None,
+            attempts: 0,
+            next_try_ms: 0,
+            last_error: None,
+            changed_at_ms: 0,
+        }
+    }
+}
+
+/// A bulk import under way: the people in it carry an intent with the same operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkJob {
+    pub operation: OperationId,
+    /// Litmos's id of the job, once its answer was read.
+    pub job: Option<String>,
+    pub people: Vec<PersonId>,
+    pub sent_at_ms: u64,
+    pub settled_at_ms: u64,
+}

@@ -1,0 +1,93 @@
+//! The observed state: what Litmos had when it was last read or written.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccessLevel, AccountId, Profile, TeamId};
+
+/// A Litmos user. Never holds `LoginKey`, which logs its owner in, nor a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: AccountId,
+    pub user_name: String,
+    pub active: bool,
+    /// `None` if Litmos gave a level that is not one of the five.
+    pub access_level: Option<AccessLevel>,
+    pub profile: Profile,
+    pub manager: Option<AccountId>,
+    /// When the request that showed this was sent, in Unix milliseconds. Older knowledge never replaces newer.
+    pub as_of_ms: u64,
+    /// Whether `profile` is the whole record (a detail read) or only what a short list shows.
+    pub whole: bool,
+}
+
+/// A Litmos team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    pub id: TeamId,
+    pub name: String,
+    pub description: String,
+    pub parent: Option<TeamId>,
+    /// `TeamCodeForBulkImport`; empty if not known. It may change with the name.
+    pub bulk_code: String,
+    pub as_of_ms: u64,
+}
+
+/// Where a full import stands, so that a killed one goes on at the page it had reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportPhase {
+    /// Reading `/users/details` from this offset.
+    Users { start: u32 },
+    /// Reading `/teams` from this offset.
+    Teams { start: u32 },
+    /// Reading the members of the team at this place in the order of team ids, from this offset.
+    Members { team: u32, start: u32 },
+    /// Everything that it set out to read was read.
+    Complete,
+    /// Given up with this reason; it may add and update, never conclude an absence.
+    Failed { reason: String },
+}
+
+/// What became of the things of one sort, in the words of Okta's import report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportTally {
+    pub scanned: u32,
+    pub new: u32,
+    pub updated: u32,
+    pub unchanged: u32,
+    pub removed: u32,
+}
+
+/// The ten counters and three piles of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    pub users: ImportTally,
+    pub groups: ImportTally,
+    /// Accounts tied to a person.
+    pub linked: u32,
+    /// Accounts that have one exact match among people who are not linked yet.
+    pub to_be_matched: u32,
+    /// Accounts that no person in the roster answers to.
+    pub unmanaged: u32,
+}
+
+/// One full import of an org.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportRun {
+    pub id: String,
+    pub phase: ImportPhase,
+    pub calls: u32,
+    pub started_at_ms: u64,
+    pub changed_at_ms: u64,
+    pub report: ImportReport,
+}
+
+impl ImportRun {
+    pub fn is_complete(&self) -> bool {
+        matches!(self.phase, ImportPhase::Complete)
+    }
+
+    pub fn is_running(&self) -> bool {
+        !matches!(self.phase, ImportPhase::Complete | ImportPhase::Failed { .. })
+    }
+}
