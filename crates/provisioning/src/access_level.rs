@@ -59,7 +59,10 @@ impl AccessLevel {
     /// [`UnknownAccessLevel`] naming the five.
     pub fn parse(text: &str) -> Result<AccessLevel, UnknownAccessLevel> {
         let squeezed = |s: &str| -> String {
-            s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+            s.chars()
+                .filter(|c| c.is_alphanumeric())
+                .flat_map(char::to_lowercase)
+                .collect()
         };
         let wanted = squeezed(text);
         AccessLevel::ALL
@@ -83,7 +86,10 @@ mod tests {
     fn every_level_is_read_back_from_its_own_spelling_and_from_loose_ones() {
         for level in AccessLevel::ALL {
             assert_eq!(AccessLevel::parse(level.as_litmos()), Ok(level));
-            assert_eq!(AccessLevel::parse(&level.as_litmos().to_lowercase().replace('_', " ")), Ok(level));
+            assert_eq!(
+                AccessLevel::parse(&level.as_litmos().to_lowercase().replace('_', " ")),
+                Ok(level)
+            );
         }
         assert!(AccessLevel::parse("Owner").is_err());
         assert!(AccessLevel::parse("").is_err());

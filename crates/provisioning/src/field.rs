@@ -88,7 +88,10 @@ fields! {
 impl Field {
     /// The field with this wire name, in any case.
     pub fn from_wire(name: &str) -> Option<Field> {
-        Field::ALL.iter().copied().find(|field| field.wire().eq_ignore_ascii_case(name))
+        Field::ALL
+            .iter()
+            .copied()
+            .find(|field| field.wire().eq_ignore_ascii_case(name))
     }
 }
 

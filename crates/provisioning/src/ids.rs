@@ -19,14 +19,18 @@ pub struct InvalidId {
 fn is_opaque(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= ID_MAX
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
 }
 
 fn is_slug(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 40
         && !text.starts_with('-')
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 macro_rules! identifier {

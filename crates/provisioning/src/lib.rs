@@ -7,19 +7,31 @@
 //! Nothing here reads a clock, opens a socket or draws a random number.
 
 mod access_level;
+mod change;
+pub mod cost;
 mod field;
 mod ids;
 mod link;
 mod name;
+mod need;
 mod observed;
+mod plan;
+mod planner;
+mod policy;
 mod profile;
 mod roster;
+mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
+pub use change::{Attribute, AttributeChange};
 pub use field::{Field, FieldKind};
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
 pub use link::{BulkJob, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
 pub use observed::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, Team};
+pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, WaitReason};
+pub use planner::plan;
+pub use policy::Policy;
 pub use profile::{Profile, Wish};
 pub use roster::{Group, ManagerWish, Membership, Person, SourceMark};
+pub use world::{Revised, Subject, World};

@@ -39,6 +39,8 @@ pub enum ParkCode {
     UserNameForbidden,
     /// Another person of the roster already has this account.
     UserNameTaken,
+    /// Several teams in Litmos have the group's name; which one is meant cannot be told.
+    TeamNameAmbiguous,
     /// A value that Litmos needs is missing; nothing was sent.
     ValueMissing,
     /// A value is longer than Litmos takes; nothing was sent.
@@ -54,6 +56,7 @@ impl ParkCode {
         match self {
             ParkCode::UserNameForbidden => "user-name-forbidden",
             ParkCode::UserNameTaken => "user-name-taken",
+            ParkCode::TeamNameAmbiguous => "team-name-ambiguous",
             ParkCode::ValueMissing => "value-missing",
             ParkCode::ValueTooLong => "value-too-long",
             ParkCode::RejectedByLitmos => "rejected-by-litmos",

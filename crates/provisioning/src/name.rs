@@ -59,7 +59,10 @@ pub enum UserNameProblem {
 /// The first rule of Litmos's user names that this one breaks (vendor page "password and username restrictions").
 pub fn user_name_problem(user_name: &str) -> Option<UserNameProblem> {
     let chars = user_name.chars().count();
-    if let Some(bad) = user_name.chars().find(|c| "~`!#$%^&*(){}+|:\"<>?,/".contains(*c) || c.is_whitespace() || c.is_control()) {
+    if let Some(bad) = user_name
+        .chars()
+        .find(|c| "~`!#$%^&*(){}+|:\"<>?,/".contains(*c) || c.is_whitespace() || c.is_control())
+    {
         return Some(UserNameProblem::Forbidden(bad));
     }
     if user_name.starts_with('_') {
@@ -92,10 +95,19 @@ mod tests {
 
     #[test]
     fn user_names_that_litmos_refuses_are_named_with_the_rule() {
-        assert_eq!(user_name_problem("a+b@corp.example"), Some(UserNameProblem::Forbidden('+')));
+        assert_eq!(
+            user_name_problem("a+b@corp.example"),
+            Some(UserNameProblem::Forbidden('+'))
+        );
         assert_eq!(user_name_problem("abc"), Some(UserNameProblem::TooShort));
-        assert_eq!(user_name_problem("_abcd"), Some(UserNameProblem::LeadingUnderscore));
-        assert_eq!(user_name_problem(&"x".repeat(256)), Some(UserNameProblem::TooLong));
+        assert_eq!(
+            user_name_problem("_abcd"),
+            Some(UserNameProblem::LeadingUnderscore)
+        );
+        assert_eq!(
+            user_name_problem(&"x".repeat(256)),
+            Some(UserNameProblem::TooLong)
+        );
         assert_eq!(user_name_problem("o'hara-smith_2@corp.example"), None);
     }
 

@@ -1,0 +1,124 @@
+//! Differences between what is wanted and what is there, attribute by attribute.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Account, AccountId, Field, ManagerWish, NormalName, Person, Wish, World};
+
+/// An attribute of an account that a person can have a wish about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Attribute {
+    UserName,
+    Active,
+    AccessLevel,
+    Manager,
+    Profile(Field),
+}
+
+impl Attribute {
+    /// The name in Litmos's user records.
+    pub fn wire(self) -> &'static str {
+        match self {
+            Attribute::UserName => "UserName",
+            Attribute::Active => "Active",
+            Attribute::AccessLevel => "AccessLevel",
+            Attribute::Manager => "ManagerId",
+            Attribute::Profile(field) => field.wire(),
+        }
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wire())
+    }
+}
+
+/// One attribute to be made another value; an empty `to` clears it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeChange {
+    pub attribute: Attribute,
+    pub from: String,
+    pub to: String,
+}
+
+/// What a wish for a manager comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Manager {
+    Leave,
+    Clear,
+    Account(AccountId),
+    /// Named, but without an account yet: left as it is until there is one.
+    Pending,
+}
+
+pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
+    match &person.manager {
+        ManagerWish::Leave => Manager::Leave,
+        ManagerWish::Clear => Manager::Clear,
+        ManagerWish::Reference(reference) => match world.referenced(reference) {
+            None => Manager::Pending,
+            // Litmos documents nothing about people who manage themselves; sources do it for their chief.
+            Some(id) if *id == person.id => Manager::Leave,
+            Some(id) => {
+                account_for(world, id).map_or(Manager::Pending, |account| Manager::Account(account.clone()))
+            }
+        },
+    }
+}
+
+/// The account that is, or is about to be, tied to this person.
+fn account_for<'a>(world: &'a World, id: &crate::PersonId) -> Option<&'a AccountId> {
+    if let Some(linked) = world.linked_account(id) {
+        return Some(linked);
+    }
+    let named = world.account_named(&NormalName::of(&world.person(id)?.value.user_name))?;
+    world.owner_of(&named.id).is_none().then_some(&named.id)
+}
+
+/// What must change in `account` so that it is what `person` wants, for somebody who is to be active.
+///
+/// A user name that differs only in letter case or Unicode form is the same name.
+pub(crate) fn changes(world: &World, person: &Person, account: &Account) -> Vec<AttributeChange> {
+    let mut changes = Vec::new();
+    let mut change = |attribute, from: &str, to: &str| {
+        changes.push(AttributeChange {
+            attribute,
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
+    };
+    if NormalName::of(&person.user_name) != NormalName::of(&account.user_name) {
+        change(Attribute::UserName, &account.user_name, person.user_name.trim());
+    }
+    if !account.active {
+        change(Attribute::Active, "false", "true");
+    }
+    if let Some(level) = person.access_level
+        && account.access_level != Some(level)
+    {
+        change(
+            Attribute::AccessLevel,
+            account.access_level.map_or("", |level| level.as_litmos()),
+            level.as_litmos(),
+        );
+    }
+    let current = account.manager.as_ref().map_or("", |id| id.as_str());
+    match manager_of(world, person) {
+        Manager::Leave | Manager::Pending => {}
+        Manager::Clear if current.is_empty() => {}
+        Manager::Clear => change(Attribute::Manager, current, ""),
+        Manager::Account(id) if id.as_str() == current => {}
+        Manager::Account(id) => change(Attribute::Manager, current, id.as_str()),
+    }
+    for (field, _) in person.profile.iter() {
+        let there = account.profile.value(field);
+        match person.profile.wish(field) {
+            Wish::Set(value) if value != there => change(Attribute::Profile(field), there, value),
+            Wish::Clear if !there.is_empty() => change(Attribute::Profile(field), there, ""),
+            Wish::Set(_) | Wish::Clear | Wish::Leave => {}
+        }
+    }
+    changes
+}

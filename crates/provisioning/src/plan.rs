@@ -1,0 +1,369 @@
+//! A plan: an immutable list of fully specified operations, each with its price. Applying it makes no choices.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    AccessLevel, AccountId, AttributeChange, GroupId, OperationId, OrgId, Parked, PersonId, PlanHash,
+    Profile, Subject, TeamId, cost::okta_formula,
+};
+
+/// A new account, as it will be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    pub user_name: String,
+    pub access_level: AccessLevel,
+    pub profile: Profile,
+    pub manager: Option<AccountId>,
+}
+
+/// One row of a bulk import. Bulk import leaves what a row omits as it is; it can neither clear a value nor rename.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkRow {
+    pub person: PersonId,
+    /// Roster revision that the row carries.
+    pub revision: u64,
+    /// `None`: the row creates the account.
+    pub account: Option<AccountId>,
+    pub user_name: String,
+    pub access_level: Option<AccessLevel>,
+    pub profile: Profile,
+    pub manager: Option<AccountId>,
+    /// Groups whose teams the row adds the account to.
+    pub groups: Vec<GroupId>,
+}
+
+/// What an operation does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Make the account inactive: its owner can no longer log in.
+    CutOff {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+    },
+    /// Take an account that was cut off out of all its teams.
+    LeaveTeams {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+    },
+    /// Tie a person to the account that is theirs already. Costs nothing.
+    Link {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+    },
+    /// Read an account that is linked but has not been seen since.
+    Read {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+    },
+    Create {
+        person: PersonId,
+        revision: u64,
+        draft: Draft,
+    },
+    Update {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+        changes: Vec<AttributeChange>,
+        fresh: bool,
+    },
+    Bulk {
+        rows: Vec<BulkRow>,
+    },
+    /// Tie a group to the one team of its name. Costs nothing.
+    LinkTeam {
+        group: GroupId,
+        revision: u64,
+        team: TeamId,
+    },
+    CreateTeam {
+        group: GroupId,
+        revision: u64,
+        name: String,
+    },
+    RenameTeam {
+        group: GroupId,
+        revision: u64,
+        team: TeamId,
+        from: String,
+        to: String,
+    },
+    AddMembers {
+        group: GroupId,
+        people: Vec<PersonId>,
+    },
+    RemoveMember {
+        group: GroupId,
+        team: TeamId,
+        person: PersonId,
+        account: AccountId,
+    },
+}
+
+impl Change {
+    fn kind(&self) -> &'static str {
+        match self {
+            Change::CutOff { .. } => "cut-off",
+            Change::LeaveTeams { .. } => "leave-teams",
+            Change::Link { .. } => "link",
+            Change::Read { .. } => "read",
+            Change::Create { .. } => "create",
+            Change::Update { .. } => "update",
+            Change::Bulk { .. } => "bulk",
+            Change::LinkTeam { .. } => "link-team",
+            Change::CreateTeam { .. } => "create-team",
+            Change::RenameTeam { .. } => "rename-team",
+            Change::AddMembers { .. } => "add-members",
+            Change::RemoveMember { .. } => "remove-member",
+        }
+    }
+
+    /// Whether somebody's access ends with it: such an operation goes before everything else.
+    pub fn cuts_access(&self) -> bool {
+        matches!(self, Change::CutOff { .. })
+    }
+
+    /// Every subject whose link the operation writes. Two operations that share one never run at once.
+    pub fn subjects(&self) -> Vec<Subject> {
+        match self {
+            Change::CutOff { person, .. }
+            | Change::LeaveTeams { person, .. }
+            | Change::Link { person, .. }
+            | Change::Read { person, .. }
+            | Change::Create { person, .. }
+            | Change::Update { person, .. } => vec![Subject::Person(person.clone())],
+            Change::Bulk { rows } => rows
+                .iter()
+                .map(|row| Subject::Person(row.person.clone()))
+                .collect(),
+            Change::LinkTeam { group, .. }
+            | Change::CreateTeam { group, .. }
+            | Change::RenameTeam { group, .. }
+            | Change::AddMembers { group, .. }
+            | Change::RemoveMember { group, .. } => vec![Subject::Group(group.clone())],
+        }
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.kind());
+        let mut part = |text: &str| {
+            hash.update([0]);
+            hash.update(text);
+        };
+        match self {
+            Change::CutOff { person, revision, .. }
+            | Change::LeaveTeams { person, revision, .. }
+            | Change::Link { person, revision, .. }
+            | Change::Read { person, revision, .. }
+            | Change::Create { person, revision, .. }
+            | Change::Update { person, revision, .. } => {
+                part(person.as_str());
+                part(&revision.to_string());
+            }
+            Change::Bulk { rows } => {
+                for row in rows {
+                    part(row.person.as_str());
+                    part(&row.revision.to_string());
+                }
+            }
+            Change::LinkTeam { group, revision, .. }
+            | Change::CreateTeam { group, revision, .. }
+            | Change::RenameTeam { group, revision, .. } => {
+                part(group.as_str());
+                part(&revision.to_string());
+            }
+            Change::AddMembers { group, people } => {
+                part(group.as_str());
+                people.iter().for_each(|person| part(person.as_str()));
+            }
+            Change::RemoveMember { group, person, .. } => {
+                part(group.as_str());
+                part(person.as_str());
+            }
+        }
+        short_hex(&hash.finalize())
+    }
+}
+
+fn short_hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .take(10)
+        .fold(String::with_capacity(20), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// One change with its price and what must be done before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    pub id: OperationId,
+    pub change: Change,
+    /// Requests that it takes when nothing goes wrong.
+    pub calls: u32,
+    /// Operations of the same plan that come first.
+    pub after: BTreeSet<OperationId>,
+    /// What it does, for a person to read.
+    pub label: String,
+}
+
+impl Operation {
+    pub(crate) fn new(change: Change, calls: u32, label: String) -> Operation {
+        let id = OperationId::parse(change.fingerprint()).expect("hex digits are an id");
+        Operation {
+            id,
+            change,
+            calls,
+            after: BTreeSet::new(),
+            label,
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        self.change.kind()
+    }
+}
+
+/// Why nothing is done about a subject just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// A request for it is under way, or may still be taking effect.
+    UnderWay,
+    /// The last attempt failed; it is tried again at this Unix time in milliseconds.
+    RetryAt { at_ms: u64, error: Option<String> },
+    /// No complete import of the org has been seen yet.
+    FirstImport,
+    /// It waits for a person, with this reason.
+    Parked(Parked),
+    /// The org's switch for this kind of change is off.
+    SwitchedOff { feature: &'static str },
+}
+
+/// What makes Litmos equal the roster, priced, in an order that is safe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub org: OrgId,
+    pub operations: Vec<Operation>,
+    /// Subjects that cannot be done as they are; nothing is sent for them.
+    pub park: Vec<(Subject, Parked)>,
+    pub waiting: Vec<(Subject, WaitReason)>,
+    /// People and groups in the plan, as Okta's formula would count them.
+    pub people: usize,
+    pub groups: usize,
+}
+
+impl Plan {
+    pub fn calls(&self) -> u32 {
+        self.operations.iter().map(|operation| operation.calls).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// The hash of what the plan says: equal exactly if the same operations stand in it.
+    pub fn hash(&self) -> PlanHash {
+        let mut hash = Sha256::new();
+        for operation in &self.operations {
+            hash.update(operation.id.as_str());
+        }
+        PlanHash::parse(short_hex(&hash.finalize())).expect("hex digits are a hash")
+    }
+
+    /// Counts and calls by kind, in the order of first appearance.
+    pub fn summary(&self) -> Vec<PlanLine> {
+        let mut lines: Vec<PlanLine> = Vec::new();
+        for operation in &self.operations {
+            match lines.iter_mut().find(|line| line.kind == operation.kind()) {
+                Some(line) => {
+                    line.operations += 1;
+                    line.calls += operation.calls;
+                }
+                None => lines.push(PlanLine {
+                    kind: operation.kind(),
+                    operations: 1,
+                    calls: operation.calls,
+                }),
+            }
+        }
+        lines
+    }
+
+    /// The plan as text that a person would approve, with at most `lines_max` operations in full.
+    pub fn to_text(&self, lines_max: usize) -> String {
+        let mut text = format!(
+            "plan {} for {}: {} operations, {} calls",
+            self.hash(),
+            self.org,
+            self.operations.len(),
+            self.calls()
+        );
+        if self.people + self.groups > 0 {
+            let _ = write!(
+                text,
+                " (Okta's formula: {})",
+                okta_formula(self.people, self.groups)
+            );
+        }
+        text.push('\n');
+        for line in self.summary() {
+            let _ = writeln!(
+                text,
+                "  {:<14} {:>6} × = {:>6} calls",
+                line.kind, line.operations, line.calls
+            );
+        }
+        for operation in self.operations.iter().take(lines_max) {
+            let _ = writeln!(text, "- {} [{}]", operation.label, calls_text(operation.calls));
+        }
+        if self.operations.len() > lines_max {
+            let _ = writeln!(text, "- and {} more", self.operations.len() - lines_max);
+        }
+        for (subject, parked) in self.park.iter().take(lines_max) {
+            let _ = writeln!(
+                text,
+                "! {}: {} {}: {}",
+                subject_text(subject),
+                parked.code,
+                parked.said,
+                parked.remedy
+            );
+        }
+        text
+    }
+}
+
+/// One line of a plan's summary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanLine {
+    pub kind: &'static str,
+    pub operations: usize,
+    pub calls: u32,
+}
+
+fn calls_text(calls: u32) -> String {
+    match calls {
+        0 => "no call".to_owned(),
+        1 => "1 call".to_owned(),
+        n => format!("{n} calls"),
+    }
+}
+
+fn subject_text(subject: &Subject) -> String {
+    match subject {
+        Subject::Person(id) => format!("person {id}"),
+        Subject::Group(id) => format!("group {id}"),
+    }
+}

@@ -1,0 +1,495 @@
+//! Everything one org's planner looks at, indexed the ways it asks.
+//!
+//! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
+//! at returned subjects plans the same as one that looks at all (checked as a property of the planner).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Account, AccountId, Group, GroupId, GroupLink, ManagerWish, Membership, NormalName, Person, PersonId,
+    PersonLink, Team, TeamId,
+};
+
+/// A thing that is planned by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Person(PersonId),
+    Group(GroupId),
+}
+
+/// A value with the bucket revision it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revised<T> {
+    pub value: T,
+    pub revision: u64,
+}
+
+pub(crate) type Subjects = BTreeSet<Subject>;
+
+/// One org's roster, links and observed state in memory.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    people: HashMap<PersonId, Revised<Person>>,
+    groups: HashMap<GroupId, Revised<Group>>,
+    wanted_members: HashMap<GroupId, BTreeMap<PersonId, bool>>,
+    groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
+    people_by_reference: HashMap<NormalName, PersonId>,
+    reports_of: HashMap<NormalName, BTreeSet<PersonId>>,
+
+    accounts: HashMap<AccountId, Account>,
+    accounts_by_name: HashMap<NormalName, AccountId>,
+    teams: BTreeMap<TeamId, Team>,
+    teams_by_name: HashMap<NormalName, BTreeSet<TeamId>>,
+    members: HashMap<TeamId, BTreeSet<AccountId>>,
+    teams_of: HashMap<AccountId, BTreeSet<TeamId>>,
+
+    person_links: HashMap<PersonId, Revised<PersonLink>>,
+    group_links: HashMap<GroupId, Revised<GroupLink>>,
+    owners: HashMap<AccountId, PersonId>,
+    team_owners: HashMap<TeamId, GroupId>,
+
+    import_complete: bool,
+}
+
+/// The reference by which somebody may be named as a manager: person id, external id or user name.
+fn references(person: &Person) -> Vec<NormalName> {
+    let mut all = vec![
+        NormalName::of(&person.user_name),
+        NormalName::of(person.id.as_str()),
+    ];
+    all.extend(
+        person
+            .sources
+            .values()
+            .filter_map(|mark| mark.external_id.as_deref())
+            .map(NormalName::of),
+    );
+    all
+}
+
+fn manager_reference(person: &Person) -> Option<NormalName> {
+    match &person.manager {
+        ManagerWish::Reference(text) => Some(NormalName::of(text)),
+        ManagerWish::Leave | ManagerWish::Clear => None,
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World::default()
+    }
+
+    pub fn put_person(&mut self, person: Person, revision: u64) -> Subjects {
+        let mut touched = self.forget_person_references(&person.id);
+        let id = person.id.clone();
+        for reference in references(&person) {
+            self.people_by_reference.insert(reference, id.clone());
+        }
+        if let Some(manager) = manager_reference(&person) {
+            self.reports_of.entry(manager).or_default().insert(id.clone());
+        }
+        self.people.insert(
+            id.clone(),
+            Revised {
+                value: person,
+                revision,
+            },
+        );
+        touched.extend(self.around_person(&id));
+        touched
+    }
+
+    pub fn drop_person(&mut self, id: &PersonId) -> Subjects {
+        let mut touched = self.around_person(id);
+        touched.extend(self.forget_person_references(id));
+        self.people.remove(id);
+        touched
+    }
+
+    pub fn put_group(&mut self, group: Group, revision: u64) -> Subjects {
+        let touched = self.around_group(&group.id);
+        self.groups.insert(
+            group.id.clone(),
+            Revised {
+                value: group,
+                revision,
+            },
+        );
+        touched
+    }
+
+    pub fn drop_group(&mut self, id: &GroupId) -> Subjects {
+        self.groups.remove(id);
+        self.around_group(id)
+    }
+
+    pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
+        self.wanted_members
+            .entry(membership.group.clone())
+            .or_default()
+            .insert(membership.person.clone(), membership.present);
+        self.groups_of
+            .entry(membership.person.clone())
+            .or_default()
+            .insert(membership.group.clone());
+        Subjects::from([
+            Subject::Group(membership.group.clone()),
+            Subject::Person(membership.person.clone()),
+        ])
+    }
+
+    pub fn drop_membership(&mut self, group: &GroupId, person: &PersonId) -> Subjects {
+        if let Some(wanted) = self.wanted_members.get_mut(group) {
+            wanted.remove(person);
+        }
+        if let Some(groups) = self.groups_of.get_mut(person) {
+            groups.remove(group);
+        }
+        Subjects::from([Subject::Group(group.clone()), Subject::Person(person.clone())])
+    }
+
+    pub fn put_account(&mut self, account: Account) -> Subjects {
+        let id = account.id.clone();
+        let mut touched = self.drop_account(&id);
+        self.accounts_by_name
+            .insert(NormalName::of(&account.user_name), id.clone());
+        self.accounts.insert(id.clone(), account);
+        touched.extend(self.around_account(&id));
+        touched
+    }
+
+    pub fn drop_account(&mut self, id: &AccountId) -> Subjects {
+        let touched = self.around_account(id);
+        if let Some(old) = self.accounts.remove(id) {
+            let name = NormalName::of(&old.user_name);
+            if self.accounts_by_name.get(&name) == Some(id) {
+                self.accounts_by_name.remove(&name);
+            }
+        }
+        touched
+    }
+
+    pub fn put_team(&mut self, team: Team) -> Subjects {
+        let id = team.id.clone();
+        let mut touched = self.drop_team(&id);
+        self.teams_by_name
+            .entry(NormalName::of(&team.name))
+            .or_default()
+            .insert(id.clone());
+        self.teams.insert(id.clone(), team);
+        touched.extend(self.around_team(&id));
+        touched
+    }
+
+    pub fn drop_team(&mut self, id: &TeamId) -> Subjects {
+        let touched = self.around_team(id);
+        if let Some(old) = self.teams.remove(id) {
+            let name = NormalName::of(&old.name);
+            if let Some(ids) = self.teams_by_name.get_mut(&name) {
+                ids.remove(id);
+            }
+        }
+        touched
+    }
+
+    pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
+        self.members
+            .entry(team.clone())
+            .or_default()
+            .insert(account.clone());
+        self.teams_of
+            .entry(account.clone())
+            .or_default()
+            .insert(team.clone());
+        self.around_team_member(team, account)
+    }
+
+    pub fn drop_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
+        if let Some(members) = self.members.get_mut(team) {
+            members.remove(account);
+        }
+        if let Some(teams) = self.teams_of.get_mut(account) {
+            teams.remove(team);
+        }
+        self.around_team_member(team, account)
+    }
+
+    pub fn put_person_link(&mut self, link: PersonLink, revision: u64) -> Subjects {
+        let person = link.person.clone();
+        let mut touched = self.forget_ownership(&person);
+        if let Some(account) = &link.account {
+            self.owners.insert(account.clone(), person.clone());
+        }
+        self.person_links.insert(
+            person.clone(),
+            Revised {
+                value: link,
+                revision,
+            },
+        );
+        touched.extend(self.around_person(&person));
+        touched
+    }
+
+    pub fn drop_person_link(&mut self, person: &PersonId) -> Subjects {
+        let mut touched = self.around_person(person);
+        touched.extend(self.forget_ownership(person));
+        self.person_links.remove(person);
+        touched
+    }
+
+    pub fn put_group_link(&mut self, link: GroupLink, revision: u64) -> Subjects {
+        let group = link.group.clone();
+        self.team_owners.retain(|_, owner| *owner != group);
+        if let Some(team) = &link.team {
+            self.team_owners.insert(team.clone(), group.clone());
+        }
+        self.group_links.insert(
+            group.clone(),
+            Revised {
+                value: link,
+                revision,
+            },
+        );
+        self.around_group(&group)
+    }
+
+    pub fn drop_group_link(&mut self, group: &GroupId) -> Subjects {
+        let touched = self.around_group(group);
+        self.team_owners.retain(|_, owner| owner != group);
+        self.group_links.remove(group);
+        touched
+    }
+
+    /// Says whether a complete import has been seen. Until then nothing may be concluded from what is not there.
+    pub fn set_import_complete(&mut self, complete: bool) -> Subjects {
+        if self.import_complete == complete {
+            return Subjects::new();
+        }
+        self.import_complete = complete;
+        self.subjects()
+    }
+
+    pub fn import_complete(&self) -> bool {
+        self.import_complete
+    }
+
+    /// Everything that can be planned.
+    pub fn subjects(&self) -> Subjects {
+        let people = self.people.keys().cloned().map(Subject::Person);
+        people
+            .chain(self.groups.keys().cloned().map(Subject::Group))
+            .collect()
+    }
+
+    pub fn person(&self, id: &PersonId) -> Option<&Revised<Person>> {
+        self.people.get(id)
+    }
+
+    pub fn people(&self) -> impl Iterator<Item = &Revised<Person>> {
+        self.people.values()
+    }
+
+    pub fn group(&self, id: &GroupId) -> Option<&Revised<Group>> {
+        self.groups.get(id)
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = &Revised<Group>> {
+        self.groups.values()
+    }
+
+    pub fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.accounts.get(id)
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    pub fn account_named(&self, name: &NormalName) -> Option<&Account> {
+        self.accounts_by_name
+            .get(name)
+            .and_then(|id| self.accounts.get(id))
+    }
+
+    pub fn team(&self, id: &TeamId) -> Option<&Team> {
+        self.teams.get(id)
+    }
+
+    pub fn teams(&self) -> impl Iterator<Item = &Team> {
+        self.teams.values()
+    }
+
+    /// The teams of this name, in id order.
+    pub fn teams_named<'a>(&'a self, name: &NormalName) -> impl Iterator<Item = &'a Team> {
+        self.teams_by_name
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.teams.get(id))
+    }
+
+    pub fn is_team_member(&self, team: &TeamId, account: &AccountId) -> bool {
+        self.members
+            .get(team)
+            .is_some_and(|members| members.contains(account))
+    }
+
+    pub fn team_members(&self, team: &TeamId) -> impl Iterator<Item = &AccountId> {
+        self.members.get(team).into_iter().flatten()
+    }
+
+    pub fn teams_of(&self, account: &AccountId) -> impl Iterator<Item = &TeamId> {
+        self.teams_of.get(account).into_iter().flatten()
+    }
+
+    /// The people that the group wants in (`true`) or out (`false`), in id order.
+    pub fn wanted_members(&self, group: &GroupId) -> impl Iterator<Item = (&PersonId, bool)> {
+        self.wanted_members
+            .get(group)
+            .into_iter()
+            .flatten()
+            .map(|(person, present)| (person, *present))
+    }
+
+    /// The groups with a word about this person, present or not.
+    pub fn groups_of(&self, person: &PersonId) -> impl Iterator<Item = &GroupId> {
+        self.groups_of.get(person).into_iter().flatten()
+    }
+
+    pub fn person_link(&self, person: &PersonId) -> Option<&Revised<PersonLink>> {
+        self.person_links.get(person)
+    }
+
+    pub fn person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
+        self.person_links.values()
+    }
+
+    pub fn group_link(&self, group: &GroupId) -> Option<&Revised<GroupLink>> {
+        self.group_links.get(group)
+    }
+
+    pub fn group_links(&self) -> impl Iterator<Item = &Revised<GroupLink>> {
+        self.group_links.values()
+    }
+
+    pub fn owner_of(&self, account: &AccountId) -> Option<&PersonId> {
+        self.owners.get(account)
+    }
+
+    pub fn owner_of_team(&self, team: &TeamId) -> Option<&GroupId> {
+        self.team_owners.get(team)
+    }
+
+    /// The account that this person is tied to.
+    pub fn linked_account(&self, person: &PersonId) -> Option<&AccountId> {
+        self.person_links
+            .get(person)
+            .and_then(|link| link.value.account.as_ref())
+    }
+
+    /// The person a manager reference names, if that person is in the roster.
+    pub fn referenced(&self, reference: &str) -> Option<&PersonId> {
+        self.people_by_reference.get(&NormalName::of(reference))
+    }
+
+    fn around_person(&self, id: &PersonId) -> Subjects {
+        let mut touched = Subjects::from([Subject::Person(id.clone())]);
+        touched.extend(self.groups_of(id).cloned().map(Subject::Group));
+        if let Some(person) = self.people.get(id) {
+            for reference in references(&person.value) {
+                touched.extend(
+                    self.reports_of
+                        .get(&reference)
+                        .into_iter()
+                        .flatten()
+                        .cloned()
+                        .map(Subject::Person),
+                );
+            }
+            touched.extend(self.rivals(&person.value));
+        }
+        touched
+    }
+
+    /// Others who may have a claim to the account of the same name.
+    fn rivals(&self, person: &Person) -> Option<Subject> {
+        let account = self.accounts_by_name.get(&NormalName::of(&person.user_name))?;
+        self.owners.get(account).cloned().map(Subject::Person)
+    }
+
+    fn around_group(&self, id: &GroupId) -> Subjects {
+        let mut touched = Subjects::from([Subject::Group(id.clone())]);
+        touched.extend(
+            self.wanted_members(id)
+                .map(|(person, _)| Subject::Person(person.clone())),
+        );
+        touched
+    }
+
+    fn around_account(&self, id: &AccountId) -> Subjects {
+        let mut touched = Subjects::new();
+        if let Some(owner) = self.owners.get(id) {
+            touched.extend(self.around_person(owner));
+        }
+        if let Some(account) = self.accounts.get(id)
+            && let Some(person) = self.people_by_reference.get(&NormalName::of(&account.user_name))
+        {
+            touched.extend(self.around_person(person));
+        }
+        touched
+    }
+
+    fn around_team(&self, id: &TeamId) -> Subjects {
+        let mut touched = Subjects::new();
+        if let Some(owner) = self.team_owners.get(id) {
+            touched.extend(self.around_group(owner));
+        }
+        if let Some(team) = self.teams.get(id) {
+            let name = NormalName::of(&team.name);
+            let same_name = self
+                .groups
+                .values()
+                .filter(|group| NormalName::of(&group.value.name) == name);
+            touched.extend(same_name.map(|group| Subject::Group(group.value.id.clone())));
+        }
+        touched
+    }
+
+    fn around_team_member(&self, team: &TeamId, account: &AccountId) -> Subjects {
+        let group = self.team_owners.get(team).cloned().map(Subject::Group);
+        let person = self.owners.get(account).cloned().map(Subject::Person);
+        group.into_iter().chain(person).collect()
+    }
+
+    fn forget_person_references(&mut self, id: &PersonId) -> Subjects {
+        let Some(old) = self.people.get(id) else {
+            return Subjects::new();
+        };
+        let touched = self.around_person(id);
+        let (old_references, old_manager) = (references(&old.value), manager_reference(&old.value));
+        for reference in old_references {
+            if self.people_by_reference.get(&reference) == Some(id) {
+                self.people_by_reference.remove(&reference);
+            }
+        }
+        if let Some(reports) = old_manager.and_then(|manager| self.reports_of.get_mut(&manager)) {
+            reports.remove(id);
+        }
+        touched
+    }
+
+    fn forget_ownership(&mut self, person: &PersonId) -> Subjects {
+        let Some(account) = self.linked_account(person).cloned() else {
+            return Subjects::new();
+        };
+        let touched = self.around_account(&account);
+        if self.owners.get(&account) == Some(person) {
+            self.owners.remove(&account);
+        }
+        touched
+    }
+}
