@@ -1,1 +1,54 @@
-//! litmos-simulator
+//! A Litmos account to rehearse with.
+//!
+//! It answers the part of Litmos's REST API that provisioning needs, as public sources describe it, with a limit on
+//! requests, faults on demand, and a log of every request that no client and no limiter has written. Where the sources
+//! disagree there is a [mode](Modes) for each side. Inside one lock lies a pure account; HTTP is a thin edge.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use litmos_simulator::{Settings, Simulator, most_requests_in_any_window};
+//!
+//! let litmos = Simulator::start(Settings { users: 50, ..Settings::default() }).await?;
+//! litmos.set_faults(&["lose_reply_after_acting,method=POST,path=/users,times=1"])?;
+//! // ... let a client work against litmos.base_url() with litmos.api_key() ...
+//! assert!(most_requests_in_any_window(&litmos.log(), std::time::Duration::from_secs(60)) <= 100);
+//! litmos.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Missing on purpose: courses and results, XML request bodies, mail, and pages for people.
+
+mod api;
+mod bulk;
+mod chance;
+mod clock;
+mod control;
+mod effect;
+mod fault;
+mod limit;
+mod log;
+mod mode;
+mod model;
+mod oracle;
+mod people;
+mod report;
+mod running;
+mod server;
+mod settings;
+mod wire;
+mod world;
+
+pub use fault::{Fault, FaultError, RuleForm};
+pub use limit::{Limiter, Verdict, Window};
+pub use log::Entry;
+pub use mode::{
+    AbsentMember, BulkRequired, CreateStatus, CustomFieldsShape, Deactivate, DetailsId, Lengths, ListShape,
+    ModeError, Modes, PageSize, Put, RangeDates, RefusalStatus, Refused, RetryAfter, TeamCode, TeamName,
+    help as mode_help,
+};
+pub use model::{AccessLevel, Snapshot, TeamId, TeamState, UserId, UserState};
+pub use oracle::{LogError, most_in_any_window, most_requests_in_any_window, read_log};
+pub use report::Report;
+pub use running::{PutError, Running, Simulator, StartError, StopError};
+pub use settings::{Settings, USERS_MAX};

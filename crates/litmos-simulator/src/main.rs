@@ -1,1 +1,172 @@
-fn main() {}
+//! `litmos-simulator`: a Litmos account to rehearse with, on a local port.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use litmos_simulator::{Modes, RuleForm, Settings, Simulator, Window};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs a faithful Litmos account: its REST API under /v1.svc, its request limit, its faults, and a log of every
+/// request. Rehearse a roll-out against it before any real learner is touched. It keeps everything in memory.
+#[derive(Parser)]
+#[command(name = "litmos-simulator", version, after_long_help = AFTER_HELP)]
+struct Arguments {
+    /// Where to listen; port 0 takes a free one and the ready line names it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+
+    /// The API key that the account knows
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "LITMOS_SIMULATOR_API_KEY",
+        hide_env_values = true
+    )]
+    api_key: String,
+
+    /// Requests per window
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+
+    /// The kind of window that the limit counts in
+    #[arg(long, value_enum, default_value_t = Window::Rolling)]
+    window: Window,
+
+    /// The window's length in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    window_ms: u64,
+
+    /// Write one JSON line per request to this file, replacing it
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// Seed of ids, invented people and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Start with so many invented people beside the key's owner (at most 200,000)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    users: usize,
+
+    /// Choose how the account behaves where public facts disagree; repeatable, see below
+    #[arg(long, value_name = "NAME=VALUE")]
+    mode: Vec<String>,
+
+    /// Plan a fault; repeatable, see below
+    #[arg(long, value_name = "RULE")]
+    fault: Vec<RuleForm>,
+
+    /// How long a bulk import waits before it runs, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1500)]
+    bulk_delay_ms: u64,
+
+    /// A job role that the account knows; repeatable, replaces the built-in ones
+    #[arg(long, value_name = "NAME")]
+    job_role: Vec<String>,
+
+    /// An advanced custom field that the account has; repeatable, replaces the built-in ones
+    #[arg(long, value_name = "NAME")]
+    custom_field: Vec<String>,
+}
+
+const AFTER_HELP: &str = "\
+Modes, default first:
+  put=replace|merge                      what PUT does to fields left out
+  refusal=503|429                        status of a request over the limit
+  retry-after=none|seconds               whether that carries Retry-After
+  refused=counted|uncounted              whether refused requests count
+  list=bare|wrapped                      shape of JSON lists
+  create-status=201|200                  status of a created user or sub-team
+  team-name=unique|reusable              whether two teams may share a name
+  team-code=follows-name|fixed           whether a rename renews the team's code
+  absent-member=404|200                  removing a user who is not in the team
+  bulk-required=username|email           what a bulk-import row must have
+  details-id=OriginalUserId|OriginalId   name of the number in /org/users/details
+  range-dates=iso|wcf                    dates under /org/
+  deactivate=keep-teams|leave-teams      memberships of a deactivated user
+  lengths=refuse|truncate                values that are too long
+  page=exact|over                        whether a page runs over its limit
+  custom-fields=object|pairs             shape of advanced custom fields
+
+Fault rules: KIND[=VALUE][,method=M][,path=TEXT][,skip=N][,times=N][,probability=P]
+  lose_reply_after_acting   act, then close the connection
+  cut_before_acting         close the connection, never act
+  delay_ms=MS               act late and answer late
+  delay_reply_ms=MS         act at once and answer late
+  status=400..599           an HTML page instead of acting
+  short_page, repeat_page   half a page, or the page before
+  slow_job=MS               a bulk import takes longer
+Example: --fault lose_reply_after_acting,method=POST,path=/users,skip=2,times=1
+
+Control, from this machine only, without key and limit, under /_sim/:
+  GET state, log?since=N, report, modes, faults
+  POST modes, faults, users, teams, seed, reset";
+
+impl Arguments {
+    /// All mistakes in modes are told at once.
+    fn settings(self) -> anyhow::Result<Settings> {
+        let mut modes = Modes::default();
+        let mistakes: Vec<String> = self
+            .mode
+            .iter()
+            .filter_map(|text| modes.set_text(text).err())
+            .map(|error| error.to_string())
+            .collect();
+        anyhow::ensure!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+        let defaults = Settings::default();
+        let or = |given: Vec<String>, built_in: Vec<String>| if given.is_empty() { built_in } else { given };
+        Ok(Settings {
+            listen: self.listen,
+            api_key: self.api_key,
+            limit: self.limit,
+            window: self.window,
+            window_length: Duration::from_millis(self.window_ms),
+            log: self.log,
+            seed: self.seed,
+            users: self.users,
+            modes,
+            faults: self.fault,
+            bulk_delay: Duration::from_millis(self.bulk_delay_ms),
+            job_roles: or(self.job_role, defaults.job_roles),
+            custom_fields: or(self.custom_field, defaults.custom_fields),
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = match Arguments::parse().settings() {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            eprintln!("error: {mistakes}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for the stop signal")?;
+    let running = Simulator::start(settings).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on {}", running.base_url())
+        .and_then(|()| out.flush())
+        .context("cannot print")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for the interrupt signal")?,
+    }
+    running.stop().await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The date-range lists under `/org`: what was created or changed between `since` and `to`. Deletions do not show.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Call, Desk, Reply};
+use crate::model::{Refusal, timestamp};
+use crate::wire::{Body, Record};
+
+/// The longest range that Litmos takes.
+const RANGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+impl Desk<'_> {
+    pub(super) fn range_of_users(&self, call: &Call) -> Result<Reply, Refusal> {
+        let range = range(call)?;
+        let owner = self.account.owner();
+        let changed = self
+            .account
+            .users
+            .iter()
+            .filter(|user| range.contains(&user.updated));
+        let items = self
+            .page(call, changed)
+            .into_iter()
+            .map(|user| user.range_record(self.account.manager_of(user), owner, self.modes))
+            .collect();
+        Ok(self.range_reply(call, "Users", "User", items))
+    }
+
+    pub(super) fn range_of_teams(&self, call: &Call) -> Result<Reply, Refusal> {
+        let range = range(call)?;
+        let owner = self.account.owner();
+        let changed = self
+            .account
+            .teams
+            .values()
+            .filter(|team| range.contains(&team.updated));
+        let items = self
+            .page(call, changed)
+            .into_iter()
+            .map(|team| team.range_record(self.account.parent_of(team), owner, self.modes.range_dates))
+            .collect();
+        Ok(self.range_reply(call, "Teams", "Team", items))
+    }
+
+    pub(super) fn range_of_memberships(&self, call: &Call) -> Result<Reply, Refusal> {
+        let range = range(call)?;
+        let owner = self.account.owner();
+        let changed = self.account.teams.values().flat_map(|team| {
+            let inside = team
+                .memberships
+                .iter()
+                .filter(|(_, membership)| range.contains(&membership.updated));
+            inside.map(move |(user, membership)| (team, *user, membership))
+        });
+        let items = self
+            .page(call, changed)
+            .into_iter()
+            .filter_map(|(team, user, membership)| {
+                let user = self.account.users.get(user)?;
+                Some(team.membership_record(user, membership, owner, self.modes.range_dates))
+            })
+            .collect();
+        Ok(self.range_reply(call, "TeamUsers", "TeamUser", items))
+    }
+
+    fn range_reply(
+        &self,
+        call: &Call,
+        root: &'static str,
+        item: &'static str,
+        items: Vec<Record<'_>>,
+    ) -> Reply {
+        Reply::with(200, call.shape(self.modes), &Body::List { root, item, items })
+    }
+}
+
+fn range(call: &Call) -> Result<Range<Timestamp>, Refusal> {
+    let bound = |name: &'static str| {
+        call.query
+            .get(name)
+            .and_then(timestamp)
+            .ok_or(Refusal::DateRange(name))
+    };
+    let (since, to) = (bound("since")?, bound("to")?);
+    if to < since || to.duration_since(since).unsigned_abs() > RANGE_MAX {
+        return Err(Refusal::DateRange("to"));
+    }
+    Ok(since..to)
+}

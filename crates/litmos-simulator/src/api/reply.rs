@@ -1,0 +1,91 @@
+//! One reply: JSON or XML for what went well, `{"Detail":..}` for what Litmos refuses, an HTML page for what fails
+//! before Litmos's own code has a say.
+
+use crate::effect::Effect;
+use crate::model::Refusal;
+use crate::wire::{Body, Shape};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<&'static str>,
+    /// Litmos repeats the text of a refusal as HTTP reason phrase.
+    pub(crate) reason: Option<String>,
+    pub(crate) retry_after_seconds: Option<u64>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) effect: Option<Effect>,
+}
+
+impl Reply {
+    pub(crate) fn empty(status: u16, effect: Effect) -> Self {
+        Self {
+            status,
+            content_type: None,
+            reason: None,
+            retry_after_seconds: None,
+            body: Vec::new(),
+            effect: Some(effect),
+        }
+    }
+
+    pub(crate) fn with(status: u16, shape: Shape, body: &Body<'_>) -> Self {
+        Self {
+            status,
+            content_type: Some(shape.format.content_type()),
+            reason: None,
+            retry_after_seconds: None,
+            body: shape.print(body),
+            effect: None,
+        }
+    }
+
+    pub(crate) fn and(self, effect: Effect) -> Self {
+        Self {
+            effect: Some(effect),
+            ..self
+        }
+    }
+
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        if matches!(refusal, Refusal::NoSuchEndpoint | Refusal::MethodNotAllowed) {
+            return html_page(refusal.status());
+        }
+        let detail = refusal.to_string();
+        let body = serde_json::json!({ "Detail": detail }).to_string().into_bytes();
+        Self {
+            status: refusal.status(),
+            content_type: Some("application/json"),
+            reason: Some(detail),
+            retry_after_seconds: None,
+            body,
+            effect: None,
+        }
+    }
+}
+
+/// The page of the web service framework, padded so that old browsers show it.
+pub(crate) fn html_page(status: u16) -> Reply {
+    let (title, text) = match status {
+        404 => ("Service", "Endpoint not found."),
+        405 => ("Service", "Method not allowed."),
+        429 | 503 => ("Service Unavailable", "The service is unavailable."),
+        _ => (
+            "Request Error",
+            "The server encountered an error processing the request.",
+        ),
+    };
+    let padding = "x".repeat(700);
+    let page = format!(
+        "<!DOCTYPE html>\r\n<html>\r\n<head>\r\n<title>{title}</title>\r\n</head>\r\n<body>\r\n<div id=\"content\">\r\n\
+         <p class=\"heading1\">{title}</p>\r\n<p>{text} The status is {status}.</p>\r\n</div>\r\n<!-- {padding} -->\r\n\
+         </body>\r\n</html>\r\n"
+    );
+    Reply {
+        status,
+        content_type: Some("text/html"),
+        reason: None,
+        retry_after_seconds: None,
+        body: page.into_bytes(),
+        effect: None,
+    }
+}

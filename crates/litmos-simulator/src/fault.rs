@@ -1,0 +1,374 @@
+//! Faults on demand: what networks and servers do to a client, repeatable by seed.
+//!
+//! A rule names a kind, the requests that it concerns and how often it strikes. Each rule draws from its own stream
+//! of chance, so adding a rule does not move the others. Several rules may strike one request.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::Twist;
+use crate::chance::Chance;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Litmos acts, then the connection closes without an answer.
+    LoseReplyAfterActing,
+    /// The connection closes and Litmos never acts; the request has been counted all the same.
+    CutBeforeActing,
+    /// Litmos acts late, and answers late.
+    Delay(Duration),
+    /// Litmos acts at once and answers late.
+    DelayReply(Duration),
+    /// An HTML page with this status instead of acting.
+    Status(u16),
+    /// A list answer holds half of what it should.
+    ShortPage,
+    /// A list answer is the page before the one asked for.
+    RepeatPage,
+    /// A bulk import takes this much longer.
+    SlowJob(Duration),
+}
+
+impl Fault {
+    /// The names that [`Rule`] takes.
+    pub const NAMES: &'static [&'static str] = &[
+        "lose_reply_after_acting",
+        "cut_before_acting",
+        "delay_ms",
+        "delay_reply_ms",
+        "status",
+        "short_page",
+        "repeat_page",
+        "slow_job",
+    ];
+
+    fn parse(name: &str, value: Option<u64>) -> Result<Self, FaultError> {
+        let needed = || value.ok_or_else(|| FaultError::Value(name.to_owned()));
+        let bare = |fault| match value {
+            None => Ok(fault),
+            Some(_) => Err(FaultError::NoValue(name.to_owned())),
+        };
+        match name {
+            "lose_reply_after_acting" => bare(Self::LoseReplyAfterActing),
+            "cut_before_acting" => bare(Self::CutBeforeActing),
+            "short_page" => bare(Self::ShortPage),
+            "repeat_page" => bare(Self::RepeatPage),
+            "delay_ms" => Ok(Self::Delay(Duration::from_millis(needed()?))),
+            "delay_reply_ms" => Ok(Self::DelayReply(Duration::from_millis(needed()?))),
+            "slow_job" => Ok(Self::SlowJob(Duration::from_millis(needed()?))),
+            "status" => match needed()? {
+                status @ 400..=599 => Ok(Self::Status(status as u16)),
+                other => Err(FaultError::Status(other)),
+            },
+            _ => Err(FaultError::Kind(name.to_owned())),
+        }
+    }
+
+    /// The status of the page sent instead of acting.
+    pub(crate) fn status(self) -> Option<u16> {
+        if let Self::Status(status) = self {
+            Some(status)
+        } else {
+            None
+        }
+    }
+
+    /// How long to wait before acting.
+    pub(crate) fn delay(self) -> Duration {
+        if let Self::Delay(wait) = self {
+            wait
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// How long to wait after acting.
+    pub(crate) fn reply_delay(self) -> Duration {
+        if let Self::DelayReply(wait) = self {
+            wait
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// What the fault does to the handling itself.
+    pub(crate) fn bend(self, twist: &mut Twist) {
+        match self {
+            Self::ShortPage => twist.short_page = true,
+            Self::RepeatPage => twist.repeat_page = true,
+            Self::SlowJob(longer) => twist.slow_job += longer,
+            Self::LoseReplyAfterActing
+            | Self::CutBeforeActing
+            | Self::Delay(_)
+            | Self::DelayReply(_)
+            | Self::Status(_) => {}
+        }
+    }
+
+    /// The kind's name, as in rules and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LoseReplyAfterActing => "lose_reply_after_acting",
+            Self::CutBeforeActing => "cut_before_acting",
+            Self::Delay(_) => "delay_ms",
+            Self::DelayReply(_) => "delay_reply_ms",
+            Self::Status(_) => "status",
+            Self::ShortPage => "short_page",
+            Self::RepeatPage => "repeat_page",
+            Self::SlowJob(_) => "slow_job",
+        }
+    }
+}
+
+/// Why a rule was not taken.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum FaultError {
+    #[error("there is no fault `{0}`; the faults are: {names}", names = Fault::NAMES.join(", "))]
+    Kind(String),
+    #[error("fault `{0}` needs a value, as in `{0}=500`")]
+    Value(String),
+    #[error("fault `{0}` takes no value")]
+    NoValue(String),
+    #[error("fault `status` takes a status from 400 to 599, not {0}")]
+    Status(u64),
+    #[error("a fault's probability lies between 0 and 1, not {0}")]
+    Probability(f64),
+    #[error(
+        "`{part}` in fault `{text}` is not one of method=, path=, times=, probability=, skip= with a fitting value"
+    )]
+    Part { part: String, text: String },
+}
+
+/// One rule, in the form that the control API takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleForm {
+    /// One of [`Fault::NAMES`].
+    pub kind: String,
+    /// Milliseconds or a status, where the kind needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// Only requests with this method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Only requests whose path and query hold this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How many of the matching requests to let pass first.
+    #[serde(default)]
+    pub skip: u64,
+    /// Strike at most so many times; no end when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// Strike this share of the matching requests; every one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+}
+
+impl FromStr for RuleForm {
+    type Err = FaultError;
+
+    /// Reads `KIND[=VALUE][,method=M][,path=TEXT][,skip=N][,times=N][,probability=P]`.
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut parts = text.split(',');
+        let head = parts.next().unwrap_or_default();
+        let mut form = Self {
+            kind: head.to_owned(),
+            value: None,
+            method: None,
+            path: None,
+            skip: 0,
+            times: None,
+            probability: None,
+        };
+        let wrong = |part: &str| FaultError::Part {
+            part: part.to_owned(),
+            text: text.to_owned(),
+        };
+        if let Some((kind, value)) = head.split_once('=') {
+            form.kind = kind.to_owned();
+            form.value = Some(value.parse().map_err(|_| wrong(head))?);
+        }
+        for part in parts {
+            let (name, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
+            match name {
+                "method" => form.method = Some(value.to_owned()),
+                "path" => form.path = Some(value.to_owned()),
+                "skip" => form.skip = value.parse().map_err(|_| wrong(part))?,
+                "times" => form.times = Some(value.parse().map_err(|_| wrong(part))?),
+                "probability" => form.probability = Some(value.parse().map_err(|_| wrong(part))?),
+                _ => return Err(wrong(part)),
+            }
+        }
+        Rule::try_from(form.clone())?;
+        Ok(form)
+    }
+}
+
+/// A checked rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    fault: Fault,
+    form: RuleForm,
+}
+
+impl TryFrom<RuleForm> for Rule {
+    type Error = FaultError;
+
+    fn try_from(form: RuleForm) -> Result<Self, FaultError> {
+        if let Some(share) = form.probability.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(FaultError::Probability(share));
+        }
+        Ok(Self {
+            fault: Fault::parse(&form.kind, form.value)?,
+            form,
+        })
+    }
+}
+
+impl Rule {
+    fn concerns(&self, method: &str, target: &str) -> bool {
+        self.form
+            .method
+            .as_deref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.form.path.as_deref().is_none_or(|part| target.contains(part))
+    }
+}
+
+/// The rules in force, with how often each has met and struck a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    armed: Vec<Armed>,
+}
+
+#[derive(Clone, Debug)]
+struct Armed {
+    rule: Rule,
+    chance: Chance,
+    met: u64,
+    struck: u64,
+}
+
+/// A rule and its counts, for the control API.
+#[derive(Debug, Serialize)]
+pub(crate) struct FaultReport<'a> {
+    #[serde(flatten)]
+    form: &'a RuleForm,
+    met: u64,
+    struck: u64,
+}
+
+impl Faults {
+    pub(crate) fn new(rules: Vec<Rule>, seed: u64) -> Self {
+        let armed = rules
+            .into_iter()
+            .zip(0_u64..)
+            .map(|(rule, stream)| {
+                let chance = Chance::new(seed ^ (stream + 1).wrapping_mul(0xD1B5_4A32_D192_ED03));
+                Armed {
+                    rule,
+                    chance,
+                    met: 0,
+                    struck: 0,
+                }
+            })
+            .collect();
+        Self { armed }
+    }
+
+    /// The faults that strike this request.
+    pub(crate) fn strike(&mut self, method: &str, target: &str) -> Vec<Fault> {
+        self.armed
+            .iter_mut()
+            .filter_map(|armed| armed.meet(method, target))
+            .collect()
+    }
+
+    pub(crate) fn report(&self) -> Vec<FaultReport<'_>> {
+        self.armed
+            .iter()
+            .map(|armed| FaultReport {
+                form: &armed.rule.form,
+                met: armed.met,
+                struck: armed.struck,
+            })
+            .collect()
+    }
+}
+
+impl Armed {
+    fn meet(&mut self, method: &str, target: &str) -> Option<Fault> {
+        if !self.rule.concerns(method, target) {
+            return None;
+        }
+        self.met += 1;
+        let form = &self.rule.form;
+        if self.met <= form.skip || form.times.is_some_and(|times| self.struck >= times) {
+            return None;
+        }
+        if form.probability.is_some_and(|share| !self.chance.hits(share)) {
+            return None;
+        }
+        self.struck += 1;
+        Some(self.rule.fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(texts: &[&str], seed: u64) -> Faults {
+        let rules = texts
+            .iter()
+            .map(|text| Rule::try_from(text.parse::<RuleForm>().unwrap()).unwrap())
+            .collect();
+        Faults::new(rules, seed)
+    }
+
+    #[test]
+    fn a_rule_strikes_only_its_method_and_path_after_its_skips_and_only_so_often() {
+        let mut faults = faults(&["status=504,method=POST,path=/users,skip=1,times=2"], 1);
+        let mut posts = || faults.strike("POST", "/v1.svc/users");
+        assert_eq!(
+            [posts(), posts(), posts(), posts()],
+            [vec![], vec![Fault::Status(504)], vec![Fault::Status(504)], vec![]]
+        );
+        assert!(faults.strike("GET", "/v1.svc/users").is_empty());
+        assert_eq!(faults.armed[0].met, 4);
+    }
+
+    #[test]
+    fn chance_strikes_alike_for_one_seed_and_near_its_share() {
+        let run = |seed| {
+            let mut faults = faults(
+                &["cut_before_acting,probability=0.25", "short_page,probability=0.5"],
+                seed,
+            );
+            (0..1000).map(|_| faults.strike("GET", "/")).collect::<Vec<_>>()
+        };
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+        let cuts = run(7)
+            .iter()
+            .filter(|struck| struck.contains(&Fault::CutBeforeActing))
+            .count();
+        assert!((200..300).contains(&cuts), "{cuts}");
+    }
+
+    #[test]
+    fn a_mistyped_fault_says_what_is_wrong() {
+        let message = |text: &str| text.parse::<RuleForm>().unwrap_err().to_string();
+        assert!(message("lose_reply").contains("lose_reply_after_acting"));
+        assert!(message("delay_ms").contains("needs a value"));
+        assert!(message("short_page=3").contains("takes no value"));
+        assert!(message("status=200").contains("400 to 599"));
+        assert!(message("short_page,often=3").contains("`often=3`"));
+        assert!(message("short_page,probability=2").contains("between 0 and 1"));
+    }
+}

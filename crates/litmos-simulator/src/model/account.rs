@@ -1,0 +1,257 @@
+//! The account and the changes of its users.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::directory::Directory;
+use super::ids::Ids;
+use super::{AccessLevel, Change, Fields, Given, Refusal, Team, TeamId, TeamKey, Text, User, UserKey};
+use crate::bulk::Jobs;
+use crate::effect::Effect;
+use crate::mode::{Deactivate, Modes, Put};
+
+/// Cultures that this account knows; the vendor publishes no list.
+const CULTURES: &[&str] = &[
+    "ar-SA", "cs-CZ", "da-DK", "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IE", "en-IN",
+    "en-NZ", "en-US", "en-ZA", "es-ES", "es-MX", "fi-FI", "fr-BE", "fr-CA", "fr-CH", "fr-FR", "he-IL",
+    "hu-HU", "id-ID", "it-IT", "ja-JP", "ko-KR", "nb-NO", "nl-BE", "nl-NL", "pl-PL", "pt-BR", "pt-PT",
+    "ro-RO", "ru-RU", "sv-SE", "th-TH", "tr-TR", "uk-UA", "vi-VN", "zh-CN", "zh-TW",
+];
+
+/// What an administrator has set up in the web pages.
+#[derive(Clone, Debug)]
+pub(crate) struct House {
+    pub(crate) job_roles: Vec<String>,
+    /// Advanced custom fields, by position.
+    pub(crate) custom_fields: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) house: House,
+    pub(crate) users: Directory,
+    pub(crate) teams: BTreeMap<TeamKey, Team>,
+    pub(crate) team_by_id: HashMap<TeamId, TeamKey>,
+    pub(crate) jobs: Jobs,
+    pub(crate) ids: Ids,
+    expirations: BTreeSet<(Timestamp, UserKey)>,
+    /// Whose API key this is.
+    owner: UserKey,
+}
+
+impl Account {
+    /// An account with nobody but the owner of its API key.
+    pub(crate) fn new(house: House, seed: u64, now: Timestamp) -> Self {
+        let mut ids = Ids::new(seed);
+        let (id, owner) = ids.user();
+        let user = User {
+            user_name: "account.owner@corp.example".to_owned(),
+            first_name: "Account".to_owned(),
+            last_name: "Owner".to_owned(),
+            email: "account.owner@corp.example".to_owned(),
+            access_level: AccessLevel::AccountOwner,
+            id,
+            key: owner,
+            login_secret: ids.secret(),
+            ..User::blank(now)
+        };
+        let mut account = Self {
+            house,
+            users: Directory::default(),
+            teams: BTreeMap::new(),
+            team_by_id: HashMap::new(),
+            jobs: Jobs::default(),
+            ids,
+            expirations: BTreeSet::new(),
+            owner,
+        };
+        account.store(
+            user.checked()
+                .expect("the owner's record above keeps to the rules"),
+        );
+        account
+    }
+
+    pub(crate) fn owner(&self) -> UserKey {
+        self.owner
+    }
+
+    /// What the API key may do: its owner's level, or nothing once the owner is gone or inactive.
+    pub(crate) fn key_rights(&self) -> Option<AccessLevel> {
+        self.users
+            .get(self.owner)
+            .filter(|owner| owner.active)
+            .map(|owner| owner.access_level)
+    }
+
+    pub(crate) fn manager_of(&self, user: &User) -> Option<&User> {
+        user.manager.and_then(|key| self.users.get(key))
+    }
+
+    /// Does what has come due: users expire.
+    pub(crate) fn expire(&mut self, now: Timestamp, modes: &Modes) {
+        while let Some((due, key)) = self.expirations.first().copied().filter(|(due, _)| *due <= now) {
+            self.expirations.pop_first();
+            let due_still = self
+                .users
+                .get(key)
+                .filter(|user| user.active && user.expires() == Some(due));
+            if let Some(user) = due_still.cloned() {
+                self.store_changed(
+                    User {
+                        active: false,
+                        ..user
+                    },
+                    now,
+                    modes,
+                );
+            }
+        }
+    }
+
+    pub(crate) fn create_user(
+        &mut self,
+        fields: &Fields,
+        modes: &Modes,
+        now: Timestamp,
+    ) -> Result<UserKey, Refusal> {
+        let blank = User::blank(now);
+        let user = self.judged(
+            blank.changed(fields, Change::Merge, modes.lengths)?,
+            fields,
+            Change::Merge,
+        )?;
+        Ok(self.admit(user))
+    }
+
+    /// Gives a checked new user an id and stores it.
+    pub(crate) fn admit(&mut self, user: User) -> UserKey {
+        let (id, key) = self.ids.user();
+        let login_secret = self.ids.secret();
+        self.store(User {
+            id,
+            key,
+            login_secret,
+            ..user
+        });
+        key
+    }
+
+    pub(crate) fn update_user(
+        &mut self,
+        key: UserKey,
+        fields: &Fields,
+        modes: &Modes,
+        now: Timestamp,
+    ) -> Result<Effect, Refusal> {
+        let change = match modes.put {
+            Put::Replace => Change::Replace,
+            Put::Merge => Change::Merge,
+        };
+        self.change_user(key, fields, change, modes, now)
+    }
+
+    /// Changes a user with an explicit reading of what is left out.
+    pub(crate) fn change_user(
+        &mut self,
+        key: UserKey,
+        fields: &Fields,
+        change: Change,
+        modes: &Modes,
+        now: Timestamp,
+    ) -> Result<Effect, Refusal> {
+        let old = self.users.get(key).ok_or(Refusal::NoSuchUser)?.clone();
+        let user = self.judged(old.changed(fields, change, modes.lengths)?, fields, change)?;
+        Ok(self.store_changed(user, now, modes))
+    }
+
+    /// The checks that need the rest of the account.
+    fn judged(&self, mut user: User, fields: &Fields, change: Change) -> Result<User, Refusal> {
+        if self
+            .users
+            .by_name(&user.user_name)
+            .is_some_and(|other| other.key != user.key)
+        {
+            return Err(Refusal::UserNameTaken);
+        }
+        user.manager = match (fields.text("ManagerId")?, change) {
+            (Given::Absent, Change::Merge) => user.manager,
+            (Given::Absent | Given::Null, _) => None,
+            (Given::Value(id), _) if id.is_empty() || id == "0" => None,
+            (Given::Value(id), _) => Some(self.users.by_id(&id).ok_or(Refusal::NoSuchManager)?.key),
+        };
+        self.check_house_lists(&user)?;
+        Ok(user)
+    }
+
+    /// Culture and job role must be ones that the organisation knows.
+    pub(crate) fn check_house_lists(&self, user: &User) -> Result<(), Refusal> {
+        let culture = user.text(Text::Culture).unwrap_or_default();
+        if !CULTURES.iter().any(|known| known.eq_ignore_ascii_case(culture)) {
+            return Err(Refusal::CultureInvalid);
+        }
+        let role = user.text(Text::JobRole).unwrap_or_default();
+        if !role.is_empty() && !self.house.job_roles.iter().any(|known| known == role) {
+            return Err(Refusal::JobRoleInvalid);
+        }
+        Ok(())
+    }
+
+    /// Stores a new version of a user and tells what that amounts to.
+    pub(crate) fn store_changed(&mut self, user: User, now: Timestamp, modes: &Modes) -> Effect {
+        let Some(old) = self.users.get(user.key) else {
+            return Effect::UserUnchanged(user.id);
+        };
+        let id = user.id.clone();
+        let effect = match (old.active, user.active) {
+            (true, false) => Effect::UserDeactivated(id),
+            (false, true) => Effect::UserReactivated(id),
+            _ if *old == user => Effect::UserUnchanged(id),
+            _ => Effect::UserUpdated(id),
+        };
+        let key = user.key;
+        self.store(User { updated: now, ..user });
+        if matches!(effect, Effect::UserDeactivated(_)) && modes.deactivate == Deactivate::LeaveTeams {
+            self.leave_all_teams(key, now);
+        }
+        effect
+    }
+
+    fn store(&mut self, user: User) {
+        if let Some(old) = self.users.get(user.key).and_then(User::expires) {
+            self.expirations.remove(&(old, user.key));
+        }
+        if let Some(due) = user.expires() {
+            self.expirations.insert((due, user.key));
+        }
+        self.users.put(user);
+    }
+
+    pub(crate) fn delete_user(&mut self, key: UserKey) -> Result<Effect, Refusal> {
+        let user = self.users.remove(key).ok_or(Refusal::NoSuchUser)?;
+        for team in self.teams.values_mut() {
+            team.memberships.remove(&key);
+        }
+        Ok(Effect::UserDeleted(user.id))
+    }
+
+    /// Sets advanced custom fields; names that the account does not have are ignored.
+    pub(crate) fn set_custom_fields(
+        &mut self,
+        key: UserKey,
+        fields: &[Fields],
+        now: Timestamp,
+    ) -> Result<Effect, Refusal> {
+        let known = &self.house.custom_fields;
+        let user = self.users.get_mut(key).ok_or(Refusal::NoSuchUser)?;
+        for (name, value) in fields.iter().flat_map(Fields::texts) {
+            if known.iter().any(|field| field == name) {
+                user.custom_fields
+                    .insert(name.to_owned(), value.unwrap_or_default());
+            }
+        }
+        user.updated = now;
+        Ok(Effect::CustomFieldsSet(user.id.clone()))
+    }
+}

@@ -1,0 +1,113 @@
+//! Identifiers. Outside, an opaque case-sensitive string in one of the two shapes that Litmos has used; inside, the
+//! integer that its web pages show.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::chance::Chance;
+
+/// A user's id on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(pub String);
+
+/// A team's id on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TeamId(pub String);
+
+impl std::fmt::Display for UserId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for TeamId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A user's `OriginalId`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct UserKey(pub(crate) u32);
+
+/// A team's `OriginalTeamId`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TeamKey(pub(crate) u32);
+
+/// One in so many new ids has the older, short shape.
+const OLDER_SHAPE_EVERY: u32 = 4;
+
+/// Hands out ids that were never handed out before.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    chance: Chance,
+    last_user: u32,
+    last_team: u32,
+    last_job: u32,
+}
+
+impl Ids {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            chance: Chance::new(seed),
+            last_user: 4_100_000,
+            last_team: 2_041_000,
+            last_job: 880_000,
+        }
+    }
+
+    pub(crate) fn user(&mut self) -> (UserId, UserKey) {
+        self.last_user += 1;
+        (UserId(self.opaque(self.last_user)), UserKey(self.last_user))
+    }
+
+    pub(crate) fn team(&mut self) -> (TeamId, TeamKey) {
+        self.last_team += 1;
+        (TeamId(self.opaque(self.last_team)), TeamKey(self.last_team))
+    }
+
+    pub(crate) fn job(&mut self) -> String {
+        self.last_job += 1;
+        self.opaque(self.last_job)
+    }
+
+    /// The secret part of a login URL.
+    pub(crate) fn secret(&mut self) -> String {
+        self.bytes::<16>()
+    }
+
+    /// 8 or 16 bytes as .NET's `UrlTokenEncode` prints them: padding is counted in a last digit.
+    fn opaque(&mut self, number: u32) -> String {
+        if number.is_multiple_of(OLDER_SHAPE_EVERY) {
+            format!("{}1", self.bytes::<8>())
+        } else {
+            format!("{}2", self.bytes::<16>())
+        }
+    }
+
+    fn bytes<const LENGTH: usize>(&mut self) -> String {
+        let mut bytes = [0; LENGTH];
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.chance.next().to_le_bytes()[..chunk.len()]);
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_in_both_shapes_and_never_twice() {
+        let mut ids = Ids::new(3);
+        let all: Vec<String> = (0..2000).map(|_| ids.user().0.0).collect();
+        let (older, newer): (Vec<_>, Vec<_>) = all.iter().partition(|id| id.len() == 12);
+        assert!(older.iter().all(|id| id.ends_with('1')) && older.len() == 500);
+        assert!(newer.iter().all(|id| id.len() == 23 && id.ends_with('2')));
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 2000);
+    }
+}

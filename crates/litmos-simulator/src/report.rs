@@ -1,0 +1,122 @@
+//! What a run amounted to, in figures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Account, Text};
+use crate::oracle::Busiest;
+
+/// The figures of a run so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Requests with the right key.
+    pub requests: u64,
+    /// Those that the limit refused.
+    pub refused: u64,
+    /// Requests with no key or a wrong one; they meet no limit.
+    pub unknown_key: u64,
+    /// Requests that got no reply, because of a fault or because the caller had gone.
+    pub unanswered: u64,
+    /// The most requests in any window, refused ones included.
+    pub most_in_window: usize,
+    /// The window's length.
+    pub window_ms: u64,
+    /// The limit.
+    pub limit: usize,
+    /// Whether `most_in_window` is at most `limit`.
+    pub within_limit: bool,
+    /// Requests by status answered.
+    pub by_status: BTreeMap<u16, u64>,
+    /// Requests by what they changed.
+    pub effects: BTreeMap<String, u64>,
+    /// Users created by bulk imports.
+    pub bulk_created: usize,
+    /// Users updated by bulk imports.
+    pub bulk_updated: usize,
+    /// Ids of users that share an e-mail address or an external employee id with an older one, and of teams that share
+    /// name and parent with an older one: the same thing created twice.
+    pub created_twice: Vec<String>,
+    /// Users in the account.
+    pub users: usize,
+    /// Teams in the account.
+    pub teams: usize,
+    /// Memberships in the account, inactive users included.
+    pub memberships: usize,
+    /// Why the request log could not be written, if it could not; the log is then not whole.
+    pub log_failure: Option<String>,
+}
+
+/// Counts as requests come and go.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    pub(crate) unknown_key: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) by_status: BTreeMap<u16, u64>,
+    pub(crate) effects: BTreeMap<String, u64>,
+    pub(crate) busiest: Busiest,
+    pub(crate) log_failure: Option<String>,
+}
+
+impl Tally {
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            requests: 0,
+            refused: 0,
+            unknown_key: 0,
+            unanswered: 0,
+            by_status: BTreeMap::new(),
+            effects: BTreeMap::new(),
+            busiest: Busiest::new(window),
+            log_failure: None,
+        }
+    }
+
+    pub(crate) fn report(&self, account: &Account, limit: usize, window: Duration) -> Report {
+        let (bulk_created, bulk_updated) = account.jobs.totals();
+        let most_in_window = self.busiest.most();
+        Report {
+            requests: self.requests,
+            refused: self.refused,
+            unknown_key: self.unknown_key,
+            unanswered: self.unanswered,
+            most_in_window,
+            window_ms: window.as_millis() as u64,
+            limit,
+            within_limit: most_in_window <= limit,
+            by_status: self.by_status.clone(),
+            effects: self.effects.clone(),
+            bulk_created,
+            bulk_updated,
+            created_twice: created_twice(account),
+            users: account.users.len(),
+            teams: account.teams.len(),
+            memberships: account.teams.values().map(|team| team.members().count()).sum(),
+            log_failure: self.log_failure.clone(),
+        }
+    }
+}
+
+fn created_twice(account: &Account) -> Vec<String> {
+    let mut emails = BTreeSet::new();
+    let mut employees = BTreeSet::new();
+    let mut twice = Vec::new();
+    for user in account.users.iter() {
+        let employee = user.text(Text::ExternalEmployeeId).unwrap_or_default();
+        let email_seen = !user.email.is_empty() && !emails.insert(user.email.to_lowercase());
+        let employee_seen = !employee.is_empty() && !employees.insert(employee);
+        if email_seen || employee_seen {
+            twice.push(user.id.to_string());
+        }
+    }
+    let mut names = BTreeSet::new();
+    for team in account.teams.values() {
+        if !names.insert((team.parent, team.name.to_lowercase())) {
+            twice.push(team.id.to_string());
+        }
+    }
+    twice
+}

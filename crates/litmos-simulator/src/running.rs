@@ -1,0 +1,210 @@
+//! Starting, watching and stopping a simulator inside the own process.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::fault::{FaultError, RuleForm};
+use crate::log::Entry;
+use crate::mode::ModeError;
+use crate::model::{Fields, Refusal, Snapshot};
+use crate::report::Report;
+use crate::server::{self, Shared, lock};
+use crate::settings::{Settings, USERS_MAX};
+use crate::world::World;
+
+/// Starts simulators.
+#[derive(Clone, Copy, Debug)]
+pub struct Simulator;
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum StartError {
+    #[error("cannot listen on {address}; is the port taken?")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("cannot write the request log {}; does its folder exist?", path.display())]
+    Log { path: PathBuf, source: std::io::Error },
+    #[error("a fault rule is wrong")]
+    Fault(#[source] FaultError),
+    #[error("{0} people are too many to invent; the most is {USERS_MAX}")]
+    Users(usize),
+    #[error("the limit must be at least 1")]
+    Limit,
+}
+
+/// Why a simulator did not stop well.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum StopError {
+    #[error("the request log is not whole: {0}")]
+    Log(String),
+    #[error("the server task failed")]
+    Server(#[source] tokio::task::JoinError),
+}
+
+/// Why users or teams could not be put.
+#[derive(Debug, thiserror::Error)]
+#[error("item {index} was refused: {reason}")]
+pub struct PutError {
+    /// Its place in the list.
+    pub index: usize,
+    /// What the account says.
+    pub reason: String,
+}
+
+/// A simulator at work. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    api_key: String,
+    world: Shared,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Starts a simulator on the current runtime.
+    ///
+    /// # Errors
+    /// When the settings are out of bounds, the port is taken or the log cannot be written.
+    pub async fn start(settings: Settings) -> Result<Running, StartError> {
+        if settings.users > USERS_MAX {
+            return Err(StartError::Users(settings.users));
+        }
+        if settings.limit == 0 {
+            return Err(StartError::Limit);
+        }
+        let log = match &settings.log {
+            None => None,
+            Some(path) => Some(File::create(path).map_err(|source| StartError::Log {
+                path: path.clone(),
+                source,
+            })?),
+        };
+        let listen_error = |source| StartError::Listen {
+            address: settings.listen,
+            source,
+        };
+        let listener = TcpListener::bind(settings.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let api_key = settings.api_key.clone();
+        let world = Arc::new(Mutex::new(World::new(settings, log).map_err(StartError::Fault)?));
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&world), stopped));
+        Ok(Running {
+            address,
+            api_key,
+            world,
+            stop,
+            server,
+        })
+    }
+}
+
+impl Running {
+    /// Such as `http://127.0.0.1:40111`; the API lies under `/v1.svc` there.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The key that is known.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// All finished requests, in order of arrival.
+    pub fn log(&self) -> Vec<Entry> {
+        lock(&self.world).log_since(0)
+    }
+
+    /// The whole account, bulk imports that have come due included.
+    pub fn state(&self) -> Snapshot {
+        lock(&self.world).snapshot()
+    }
+
+    /// The figures so far.
+    pub fn report(&self) -> Report {
+        lock(&self.world).report()
+    }
+
+    /// Sets one mode, as in `set_mode("put", "merge")`.
+    ///
+    /// # Errors
+    /// When there is no such mode or value.
+    pub fn set_mode(&self, name: &str, value: &str) -> Result<(), ModeError> {
+        lock(&self.world).set_modes([(name, value)])
+    }
+
+    /// Replaces the fault rules, each written as on the command line; an empty list ends all faults.
+    ///
+    /// # Errors
+    /// When a rule is wrong; the old ones then stay.
+    pub fn set_faults(&self, rules: &[&str]) -> Result<(), FaultError> {
+        let forms = rules
+            .iter()
+            .map(|rule| rule.parse())
+            .collect::<Result<Vec<RuleForm>, _>>()?;
+        lock(&self.world).set_faults(forms)
+    }
+
+    /// Creates or changes users by `UserName`, from user records in Litmos's names, past limit and log.
+    ///
+    /// # Errors
+    /// At the first record that the account refuses; the ones before it are put.
+    pub fn put_users(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
+        self.put_each(records, World::put_user)
+    }
+
+    /// Creates or changes teams by `Name`, from records with `Name`, `Description`, `ParentTeamId` and lists of
+    /// usernames under `Members`, `Leaders` and `Admins`, past limit and log.
+    ///
+    /// # Errors
+    /// At the first record that the account refuses; the ones before it are put.
+    pub fn put_teams(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
+        self.put_each(records, World::put_team)
+    }
+
+    fn put_each(
+        &self,
+        records: &[serde_json::Value],
+        put: fn(&mut World, &Fields) -> Result<(), Refusal>,
+    ) -> Result<(), PutError> {
+        let mut world = lock(&self.world);
+        for (index, record) in records.iter().enumerate() {
+            let refused = |reason: String| PutError { index, reason };
+            let map = record
+                .as_object()
+                .ok_or_else(|| refused("it is not an object".to_owned()))?;
+            put(&mut world, &Fields::new(map.clone())).map_err(|refusal| refused(refusal.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Invents more people.
+    pub fn invent_people(&self, count: usize, seed: u64) {
+        lock(&self.world).invent_people(count.min(USERS_MAX), seed);
+    }
+
+    /// Ends the server, after open requests or a short grace.
+    ///
+    /// # Errors
+    /// When the request log could not be written in full, or the server had failed.
+    pub async fn stop(self) -> Result<(), StopError> {
+        // No receiver means that the server has ended already.
+        let _ = self.stop.send(true);
+        self.server.await.map_err(StopError::Server)?;
+        match lock(&self.world).report().log_failure {
+            None => Ok(()),
+            Some(failure) => Err(StopError::Log(failure)),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The HTTP edge. It reads requests, walks them through the world's three steps, and can do to a connection what a
+//! network does: close it without an answer. That, and HTTP's reason phrase, is why it serves connections itself.
+//!
+//! Once a request has arrived it is carried through even if its caller hangs up, as a real server would.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api::{Reply, html_page};
+use crate::control;
+use crate::effect::Effect;
+use crate::fault::Fault;
+use crate::model::Refusal;
+use crate::world::{Arrival, Head, World};
+
+/// The largest API body that is read at all; each endpoint's own bound lies below.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+/// How long open connections may go on after a stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// The wait after a failed accept, for which the usual reason is that all file handles are in use.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+pub(crate) type Shared = Arc<Mutex<World>>;
+
+/// The world, also after a panic in some other request: what it holds is changed in whole steps.
+pub(crate) fn lock(world: &Shared) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(listener: TcpListener, world: Shared, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, peer, Arc::clone(&world), stop.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_GRACE, drained).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// Waits for the word to stop, or for whoever could have given it to go.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+/// Tells hyper to close the connection at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without a reply")]
+struct Hangup;
+
+async fn connection(stream: TcpStream, peer: SocketAddr, world: Shared, mut stop: watch::Receiver<bool>) {
+    let service = service_fn(move |request| handle(request, peer, Arc::clone(&world)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // Errors here are callers who hung up and faults that hang up on them; both are in the request log.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn handle(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    world: Shared,
+) -> Result<Response<Full<Bytes>>, Hangup> {
+    if let Some(name) = request.uri().path().strip_prefix("/_sim/").map(str::to_owned) {
+        return control_call(request, &name, peer, &world).await;
+    }
+    let (parts, body) = request.into_parts();
+    let header = |name: HeaderName| text_of(&parts.headers, &name);
+    let head = Head {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        accept: header(ACCEPT).unwrap_or_default(),
+        content_type: header(CONTENT_TYPE).unwrap_or_default(),
+        api_key: header(HeaderName::from_static("apikey")),
+    };
+    match tokio::spawn(carry_through(head, body, world)).await {
+        Ok(Some(reply)) => Ok(response(reply)),
+        Ok(None) | Err(_) => Err(Hangup),
+    }
+}
+
+/// Takes a request from arrival to log line; none when no reply is to be sent.
+async fn carry_through(head: Head, body: Incoming, world: Shared) -> Option<Reply> {
+    let arrival = lock(&world).arrive(head);
+    let body = Limited::new(body, BODY_MAX).collect().await;
+    let outcome = match body {
+        Ok(body) => performed(&arrival, body.to_bytes(), &world).await,
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Outcome::Answered(Reply::refused(&Refusal::BodyTooLarge(BODY_MAX / 1024)))
+        }
+        Err(_) => Outcome::Unanswered(None),
+    };
+    let mut world = lock(&world);
+    match outcome {
+        Outcome::Answered(reply) => {
+            world.finish(&arrival, Some(reply.status), reply.effect.as_ref());
+            Some(reply)
+        }
+        Outcome::Unanswered(effect) => {
+            world.finish(&arrival, None, effect.as_ref());
+            None
+        }
+    }
+}
+
+enum Outcome {
+    Answered(Reply),
+    Unanswered(Option<Effect>),
+}
+
+async fn performed(arrival: &Arrival, body: Bytes, world: &Shared) -> Outcome {
+    if let Some(reply) = &arrival.settled {
+        return Outcome::Answered(reply.clone());
+    }
+    let faults = arrival.faults();
+    if faults.contains(&Fault::CutBeforeActing) {
+        return Outcome::Unanswered(None);
+    }
+    tokio::time::sleep(faults.iter().map(|fault| fault.delay()).sum()).await;
+    let status = faults.iter().find_map(|fault| fault.status());
+    let reply = match status {
+        Some(status) => html_page(status),
+        None => lock(world).act(arrival, body),
+    };
+    tokio::time::sleep(faults.iter().map(|fault| fault.reply_delay()).sum()).await;
+    if faults.contains(&Fault::LoseReplyAfterActing) {
+        return Outcome::Unanswered(reply.effect);
+    }
+    Outcome::Answered(reply)
+}
+
+async fn control_call(
+    request: Request<Incoming>,
+    name: &str,
+    peer: SocketAddr,
+    world: &Shared,
+) -> Result<Response<Full<Bytes>>, Hangup> {
+    let answer = if peer.ip().to_canonical().is_loopback() {
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, control::BODY_MAX)
+            .collect()
+            .await
+            .map_err(|_| Hangup)?
+            .to_bytes();
+        let query = parts.uri.query().unwrap_or_default();
+        control::respond(&mut lock(world), parts.method.as_str(), name, query, &body)
+    } else {
+        control::not_from_here()
+    };
+    Ok(response(Reply {
+        status: answer.status,
+        content_type: Some(answer.content_type),
+        reason: None,
+        retry_after_seconds: None,
+        body: answer.body,
+        effect: None,
+    }))
+}
+
+fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(content_type) = reply.content_type {
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if let Some(seconds) = reply.retry_after_seconds {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(reason) = reply
+        .reason
+        .and_then(|reason| ReasonPhrase::try_from(reason).ok())
+    {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}

@@ -1,0 +1,64 @@
+//! What a simulator is started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::fault::RuleForm;
+use crate::limit::Window;
+use crate::mode::Modes;
+
+/// The most invented people: the largest account that the product promises to serve.
+pub const USERS_MAX: usize = 200_000;
+
+/// Everything that a simulator is started with; the defaults are Litmos as the facts have it, on a free local port.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The one API key that is known.
+    pub api_key: String,
+    /// Requests per window.
+    pub limit: usize,
+    /// The kind of window.
+    pub window: Window,
+    /// The length of the window.
+    pub window_length: Duration,
+    /// Where to write the request log, replacing what is there.
+    pub log: Option<PathBuf>,
+    /// The seed of ids, people and faults.
+    pub seed: u64,
+    /// How many people to invent.
+    pub users: usize,
+    /// The modes at the start.
+    pub modes: Modes,
+    /// The faults at the start.
+    pub faults: Vec<RuleForm>,
+    /// How long a bulk import waits before it runs.
+    pub bulk_delay: Duration,
+    /// The job roles that the account knows.
+    pub job_roles: Vec<String>,
+    /// The advanced custom fields that the account has, by position.
+    pub custom_fields: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            api_key: "simulator-key".to_owned(),
+            limit: 100,
+            window: Window::Rolling,
+            window_length: Duration::from_secs(60),
+            log: None,
+            seed: 1,
+            users: 0,
+            modes: Modes::default(),
+            faults: Vec::new(),
+            bulk_delay: Duration::from_millis(1500),
+            job_roles: words(&["Engineer", "Manager", "Nurse", "Sales", "Technician"]),
+            custom_fields: words(&["Cost Centre", "Start Date", "Site"]),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Everything behind one lock: the account, its limit, its faults, its log.
+//!
+//! A request passes in three steps, so that nothing waits while the lock is held: it *arrives* (counted, judged, faults
+//! drawn), it is *acted* upon, and it is *finished* (tallied and logged). Delays lie between the steps.
+
+use std::fs::File;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::api::{self, Call, Method, Query, Reply, Twist};
+use crate::clock::{Clock, Now, millis};
+use crate::fault::{Fault, FaultError, FaultReport, Faults, Rule, RuleForm};
+use crate::limit::{Limiter, Verdict};
+use crate::log::{Entry, RequestLog};
+use crate::mode::{ModeError, Modes, RefusalStatus, Refused, RetryAfter};
+use crate::model::{Account, Change, Fields, House, Refusal, Snapshot};
+use crate::report::{Report, Tally};
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    settings: Settings,
+    clock: Clock,
+    account: Account,
+    modes: Modes,
+    limiter: Limiter,
+    faults: Faults,
+    log: RequestLog,
+    tally: Tally,
+    arrived: u64,
+}
+
+/// The head of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    /// The path as sent.
+    pub(crate) path: String,
+    /// The query as sent.
+    pub(crate) query: String,
+    pub(crate) accept: String,
+    pub(crate) content_type: String,
+    pub(crate) api_key: Option<String>,
+}
+
+/// A request that has been counted.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    n: u64,
+    now: Now,
+    head: Head,
+    query: Query,
+    known_key: bool,
+    refused: bool,
+    faults: Vec<Fault>,
+    /// The answer, where the key or the limit has settled it already.
+    pub(crate) settled: Option<Reply>,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, log: Option<File>) -> Result<Self, FaultError> {
+        let clock = Clock::start();
+        let mut world = Self {
+            clock,
+            account: Account::new(
+                House {
+                    job_roles: Vec::new(),
+                    custom_fields: Vec::new(),
+                },
+                0,
+                clock.now().wall,
+            ),
+            modes: settings.modes,
+            limiter: Limiter::new(settings.limit, settings.window, settings.window_length),
+            faults: Faults::default(),
+            log: RequestLog::new(log),
+            tally: Tally::new(settings.window_length),
+            arrived: 0,
+            settings,
+        };
+        world.reset()?;
+        Ok(world)
+    }
+
+    /// Everything as at the start but the clock, the sequence of requests and the log file, which go on. The limit
+    /// keeps what it has counted: a reset is no way around it.
+    pub(crate) fn reset(&mut self) -> Result<(), FaultError> {
+        let settings = &self.settings;
+        let house = House {
+            job_roles: settings.job_roles.clone(),
+            custom_fields: settings.custom_fields.clone(),
+        };
+        let now = self.clock.now().wall;
+        self.account = Account::new(house, settings.seed, now);
+        self.account.invent_people(settings.users, settings.seed, now);
+        self.modes = settings.modes;
+        self.tally = Tally::new(settings.window_length);
+        self.log.clear();
+        self.set_faults(self.settings.faults.clone())
+    }
+
+    pub(crate) fn arrive(&mut self, head: Head) -> Arrival {
+        let now = self.clock.now();
+        self.arrived += 1;
+        let query = Query::parse(&head.query);
+        let known_key = head.api_key.as_deref() == Some(self.settings.api_key.as_str());
+        let mut arrival = Arrival {
+            n: self.arrived,
+            now,
+            query,
+            known_key,
+            refused: false,
+            faults: Vec::new(),
+            settled: None,
+            head,
+        };
+        if !known_key {
+            self.tally.unknown_key += 1;
+            arrival.settled = Some(Reply::refused(&Refusal::Key));
+            return arrival;
+        }
+        self.tally.requests += 1;
+        self.tally.busiest.arrive(now.since_start);
+        match self
+            .limiter
+            .arrive(now.since_start, self.modes.refused == Refused::Counted)
+        {
+            Verdict::Admitted => {
+                let target = format!("{}?{}", arrival.head.path, arrival.head.query);
+                arrival.faults = self.faults.strike(&arrival.head.method, &target);
+            }
+            Verdict::Refused { retry_in } => {
+                self.tally.refused += 1;
+                arrival.refused = true;
+                let mut page = api::html_page(match self.modes.refusal {
+                    RefusalStatus::Unavailable => 503,
+                    RefusalStatus::TooManyRequests => 429,
+                });
+                if self.modes.retry_after == RetryAfter::Seconds {
+                    page.retry_after_seconds = Some(retry_in.as_millis().div_ceil(1000) as u64);
+                }
+                arrival.settled = Some(page);
+            }
+        }
+        arrival
+    }
+
+    /// Does what the request asks for.
+    pub(crate) fn act(&mut self, arrival: &Arrival, body: Bytes) -> Reply {
+        let Some(segments) = segments(&arrival.head.path) else {
+            return Reply::refused(&Refusal::NoSuchEndpoint);
+        };
+        let mut twist = Twist::default();
+        arrival.faults.iter().for_each(|fault| fault.bend(&mut twist));
+        let call = Call {
+            method: match arrival.head.method.as_str() {
+                "GET" => Method::Get,
+                "POST" => Method::Post,
+                "PUT" => Method::Put,
+                "DELETE" => Method::Delete,
+                _ => Method::Other,
+            },
+            segments,
+            query: arrival.query.clone(),
+            accept: arrival.head.accept.clone(),
+            content_type: arrival.head.content_type.clone(),
+            body,
+            bulk_delay: self.settings.bulk_delay,
+            twist,
+        };
+        api::respond(&mut self.account, &call, &self.modes, self.clock.now())
+    }
+
+    /// Tallies and logs a request that is over; no reply means that none was sent, though something may have changed.
+    pub(crate) fn finish(
+        &mut self,
+        arrival: &Arrival,
+        status: Option<u16>,
+        effect: Option<&crate::effect::Effect>,
+    ) {
+        match status {
+            Some(status) => *self.tally.by_status.entry(status).or_default() += 1,
+            None => self.tally.unanswered += 1,
+        }
+        if let Some(effect) = effect {
+            *self.tally.effects.entry(effect.name().to_owned()).or_default() += 1;
+        }
+        let names: Vec<&str> = arrival.faults.iter().map(|fault| fault.name()).collect();
+        let entry = Entry {
+            n: arrival.n,
+            at_ms: millis(arrival.now.since_start),
+            at: arrival.now.wall.to_string(),
+            method: arrival.head.method.clone(),
+            path: logged_path(&arrival.head),
+            source: arrival.query.get("source").map(str::to_owned),
+            status,
+            key: arrival.head.api_key.as_deref().map(key_print),
+            known_key: arrival.known_key,
+            refused: arrival.refused,
+            fault: (!names.is_empty()).then(|| names.join("+")),
+            effect: effect.map(ToString::to_string),
+            duration_ms: millis(
+                self.clock
+                    .now()
+                    .since_start
+                    .saturating_sub(arrival.now.since_start),
+            ),
+        };
+        if let Err(error) = self.log.append(entry) {
+            self.tally.log_failure.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    pub(crate) fn set_faults(&mut self, rules: Vec<RuleForm>) -> Result<(), FaultError> {
+        let rules = rules
+            .into_iter()
+            .map(Rule::try_from)
+            .collect::<Result<Vec<_>, _>>()?;
+        self.faults = Faults::new(rules, self.settings.seed);
+        Ok(())
+    }
+
+    pub(crate) fn faults(&self) -> Vec<FaultReport<'_>> {
+        self.faults.report()
+    }
+
+    /// Sets all of the given modes, or none.
+    pub(crate) fn set_modes<'m>(
+        &mut self,
+        given: impl IntoIterator<Item = (&'m str, &'m str)>,
+    ) -> Result<(), ModeError> {
+        let mut modes = self.modes;
+        given
+            .into_iter()
+            .try_for_each(|(name, value)| modes.set(name, value))?;
+        self.modes = modes;
+        Ok(())
+    }
+
+    pub(crate) fn modes(&self) -> &Modes {
+        &self.modes
+    }
+
+    pub(crate) fn log_since(&self, n: u64) -> Vec<Entry> {
+        self.log.since(n)
+    }
+
+    /// The account after everything that has come due.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        self.settle();
+        self.account.snapshot()
+    }
+
+    pub(crate) fn report(&mut self) -> Report {
+        self.settle();
+        self.tally
+            .report(&self.account, self.settings.limit, self.settings.window_length)
+    }
+
+    fn settle(&mut self) {
+        let now = self.clock.now();
+        self.account.expire(now.wall, &self.modes);
+        self.account.run_imports(now, &self.modes);
+    }
+
+    pub(crate) fn invent_people(&mut self, count: usize, seed: u64) {
+        self.account.invent_people(count, seed, self.clock.now().wall);
+    }
+
+    /// Creates or changes a user by username, past every limit and log.
+    pub(crate) fn put_user(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let now = self.clock.now().wall;
+        let name = fields.text("UserName")?.value().unwrap_or_default();
+        match self.account.users.by_name(&name).map(|user| user.key) {
+            Some(key) => {
+                self.account
+                    .change_user(key, fields, Change::Merge, &self.modes, now)?;
+            }
+            None => {
+                self.account.create_user(fields, &self.modes, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates or changes a team by name and adds the members, leaders and admins named by username.
+    pub(crate) fn put_team(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        use crate::model::Role;
+        let now = self.clock.now().wall;
+        let name = fields.text("Name")?.value().unwrap_or_default();
+        let known = self
+            .account
+            .teams
+            .values()
+            .find(|team| team.name == name)
+            .map(|team| team.key);
+        let team = match known {
+            Some(key) => {
+                self.account.update_team(key, fields, &self.modes, now)?;
+                key
+            }
+            None => self.account.create_team(None, fields, &self.modes, now)?,
+        };
+        for (list, role) in [
+            ("Members", None),
+            ("Leaders", Some(Role::Leader)),
+            ("Admins", Some(Role::Admin)),
+        ] {
+            for user_name in fields.words(list).unwrap_or_default() {
+                let user = self
+                    .account
+                    .users
+                    .by_name(&user_name)
+                    .ok_or(Refusal::NoSuchUser)?
+                    .key;
+                self.account.join(team, user, now);
+                if let Some(role) = role {
+                    self.account.set_role(team, user, role, true, now)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Arrival {
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+/// The decoded segments after `v1.svc`; doubled slashes are tolerated.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    parts.next().filter(|root| root.eq_ignore_ascii_case("v1.svc"))?;
+    parts
+        .map(|part| {
+            percent_encoding::percent_decode_str(part)
+                .decode_utf8()
+                .ok()
+                .map(std::borrow::Cow::into_owned)
+        })
+        .collect()
+}
+
+/// Path and query without keys and without `source`, which has a field of its own.
+fn logged_path(head: &Head) -> String {
+    let kept: Vec<&str> = head
+        .query
+        .split('&')
+        .filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !name.is_empty()
+                && !["source", "apikey"]
+                    .iter()
+                    .any(|hidden| name.eq_ignore_ascii_case(hidden))
+        })
+        .collect();
+    if kept.is_empty() {
+        head.path.clone()
+    } else {
+        format!("{}?{}", head.path, kept.join("&"))
+    }
+}
+
+fn key_print(key: &str) -> String {
+    Sha256::digest(key.as_bytes())
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
