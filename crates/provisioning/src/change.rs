@@ -62,19 +62,10 @@ pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
             // Litmos documents nothing about people who manage themselves; sources do it for their chief.
             Some(id) if *id == person.id => Manager::Leave,
             Some(id) => {
-                account_for(world, id).map_or(Manager::Pending, |account| Manager::Account(account.clone()))
+                world.account_for(id).map_or(Manager::Pending, |account| Manager::Account(account.clone()))
             }
         },
     }
-}
-
-/// The account that is, or is about to be, tied to this person.
-fn account_for<'a>(world: &'a World, id: &crate::PersonId) -> Option<&'a AccountId> {
-    if let Some(linked) = world.linked_account(id) {
-        return Some(linked);
-    }
-    let named = world.account_named(&NormalName::of(&world.person(id)?.value.user_name))?;
-    world.owner_of(&named.id).is_none().then_some(&named.id)
 }
 
 /// What must change in `account` so that it is what `person` wants, for somebody who is to be active.

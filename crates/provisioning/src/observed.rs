@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessLevel, AccountId, Profile, TeamId};
+use crate::{AccessLevel, AccountId, Attribute, AttributeChange, Field, InvalidId, Profile, TeamId};
 
 /// A Litmos user. Never holds `LoginKey`, which logs its owner in, nor a password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,60 @@ pub struct Account {
     pub as_of_ms: u64,
     /// Whether `profile` is the whole record (a detail read) or only what a short list shows.
     pub whole: bool,
+}
+
+/// What a user record of Litmos says, before its texts are read as ours.
+#[derive(Clone, Copy, Debug)]
+pub struct RawAccount<'a> {
+    pub id: &'a str,
+    pub user_name: &'a str,
+    pub active: bool,
+    pub access_level: Option<&'a str>,
+    pub manager: Option<&'a str>,
+}
+
+impl Account {
+    /// Reads a whole user record. Fields that are no profile fields, and empty values, are dropped.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if Litmos gave an id that cannot be one.
+    pub fn read<'a>(
+        raw: RawAccount<'_>,
+        fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+        as_of_ms: u64,
+    ) -> Result<Account, InvalidId> {
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        Ok(Account {
+            id: AccountId::parse(raw.id)?,
+            user_name: raw.user_name.to_owned(),
+            active: raw.active,
+            access_level: raw.access_level.and_then(|level| AccessLevel::parse(level).ok()),
+            profile: fields
+                .filter_map(|(name, value)| Field::from_wire(name).map(|field| (field, value)))
+                .collect(),
+            manager: raw.manager.map(AccountId::parse).transpose()?,
+            as_of_ms,
+            whole: true,
+        })
+    }
+
+    /// The account with these changes made.
+    pub fn changed(&self, changes: &[AttributeChange]) -> Account {
+        let mut account = self.clone();
+        for change in changes {
+            match change.attribute {
+                Attribute::UserName => account.user_name.clone_from(&change.to),
+                Attribute::Active => account.active = change.to == "true",
+                Attribute::AccessLevel => {
+                    account.access_level = AccessLevel::parse(&change.to).ok().or(account.access_level);
+                }
+                Attribute::Manager => account.manager = AccountId::parse(&change.to).ok(),
+                Attribute::Profile(field) if change.to.is_empty() => account.profile.remove(field),
+                Attribute::Profile(field) => account.profile.set(field, change.to.as_str()),
+            }
+        }
+        account
+    }
 }
 
 /// A Litmos team.

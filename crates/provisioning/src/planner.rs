@@ -59,6 +59,7 @@ pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &P
     let mut needs = Needs::default();
     for subject in subjects {
         if let Subject::Person(id) = subject
+            && !world.is_under_way(subject)
             && let Some(person) = world.person(id)
         {
             sort_person(world, person, policy, now_ms, &mut needs);

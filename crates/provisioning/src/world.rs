@@ -51,6 +51,7 @@ pub struct World {
     owners: HashMap<AccountId, PersonId>,
     team_owners: HashMap<TeamId, GroupId>,
 
+    under_way: BTreeSet<Subject>,
     import_complete: bool,
 }
 
@@ -273,6 +274,32 @@ impl World {
         self.subjects()
     }
 
+    /// Marks subjects that an operation is being performed on: nothing is planned about them until they are released.
+    pub fn hold(&mut self, subjects: impl IntoIterator<Item = Subject>) {
+        self.under_way.extend(subjects);
+    }
+
+    /// Ends what [`World::hold`] began.
+    pub fn release(&mut self, subjects: &[Subject]) -> Subjects {
+        let mut touched = Subjects::new();
+        for subject in subjects {
+            self.under_way.remove(subject);
+            touched.extend(match subject {
+                Subject::Person(id) => self.around_person(id),
+                Subject::Group(_) => Subjects::from([subject.clone()]),
+            });
+        }
+        touched
+    }
+
+    pub fn is_under_way(&self, subject: &Subject) -> bool {
+        self.under_way.contains(subject)
+    }
+
+    pub fn under_way(&self) -> &BTreeSet<Subject> {
+        &self.under_way
+    }
+
     pub fn import_complete(&self) -> bool {
         self.import_complete
     }
@@ -389,6 +416,15 @@ impl World {
         self.person_links
             .get(person)
             .and_then(|link| link.value.account.as_ref())
+    }
+
+    /// The account that is, or is about to be, tied to this person: the linked one, or the free one of the same name.
+    pub fn account_for(&self, person: &PersonId) -> Option<&AccountId> {
+        if let Some(linked) = self.linked_account(person) {
+            return Some(linked);
+        }
+        let named = self.account_named(&NormalName::of(&self.person(person)?.value.user_name))?;
+        self.owner_of(&named.id).is_none().then_some(&named.id)
     }
 
     /// The person a manager reference names, if that person is in the roster.

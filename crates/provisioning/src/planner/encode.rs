@@ -13,7 +13,7 @@ use crate::cost::{
 };
 use crate::need;
 use crate::plan::{BulkRow, Change, Operation};
-use crate::{Account, AccountId, Attribute, GroupId, OperationId, PersonId, Policy, Profile, World};
+use crate::{Account, AccountId, Attribute, GroupId, OperationId, PersonId, Policy, World};
 
 /// Bytes that a field's name, quotes and commas take in a bulk row, at most.
 const FIELD_OVERHEAD: usize = 32;

@@ -30,6 +30,9 @@ pub(crate) fn needs(
 ) -> BTreeMap<GroupId, Joining> {
     let mut joinings = BTreeMap::new();
     for id in groups_to_look_at(world, subjects) {
+        if world.is_under_way(&Subject::Group(id.clone())) {
+            continue;
+        }
         let Some(group) = world.group(&id) else { continue };
         let name = group.value.name.trim().to_owned();
         let linked = world.group_link(&id).and_then(|link| link.value.team.clone());
@@ -127,8 +130,15 @@ fn members(
         present: BTreeMap::new(),
         coming: BTreeSet::new(),
     };
+    // Somebody whose account is being made right now joins in the same call as the others, a moment later.
+    let mut awaited = false;
     for (id, wanted) in world.wanted_members(group) {
         let Some(person) = world.person(id) else { continue };
+        if world.is_under_way(&Subject::Person(id.clone())) {
+            awaited |=
+                wanted && need::can_join(world, &person.value).is_none() && person.value.wanted_active();
+            continue;
+        }
         let account = need::can_join(world, &person.value);
         let there = team
             .zip(account.as_ref())
@@ -152,6 +162,10 @@ fn members(
             }
             _ => {}
         }
+    }
+    if awaited {
+        joining.present.clear();
+        joining.coming.clear();
     }
     joining
 }

@@ -1,0 +1,334 @@
+//! The controller of one org: it looks at what is wanted and what is there, and makes them equal.
+//!
+//! What to do is always derived from state, never from a queue: an event that is lost, doubled or late changes nothing
+//! but the moment of looking. Permits decide the pace: a permit is asked for while there is work, and what it is spent
+//! on is decided when it arrives, so ten edits of one person cost one call and a leaver overtakes everything.
+//!
+//! `run` reads as the loop: hear, plan, start, wait.
+
+mod jobs;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use provisioning::{BulkJob, Operation, OperationId, OrgId, Plan, Policy, Subject, World, plan};
+use rate_tokens::{Class, Permit};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::hands::{Done, Halt, Hands};
+use crate::schedule::{self, Traffic};
+use crate::view::{Heard, Look};
+pub(crate) use report::{Answer, Question};
+
+/// Permits of normal class that are asked for ahead of need. One request takes a fraction of the time between two
+/// tokens at a hundred a minute; higher limits need a few at once.
+const ASKS_MAX: usize = 4;
+
+/// Permits of urgent class that are asked for at once.
+const URGENT_ASKS_MAX: usize = 8;
+
+/// How long the roster must be quiet before a bulk import starts.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// How long a bulk import waits for a quiet roster at most.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How long an org stands still after Litmos refused its credentials, before one more try.
+const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long an org stands still after the bus did not take a write.
+const BUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest the loop sleeps: after this it looks at pauses that have run out.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether changes go out by themselves or wait for `rollcall apply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Automatic,
+    /// Only cut-offs go out by themselves.
+    Manual,
+}
+
+#[derive(Debug)]
+pub(crate) struct Controller {
+    org: OrgId,
+    hands: Hands,
+    policy: Policy,
+    mode: Mode,
+    limit_per_minute: u32,
+    world: World,
+    plan: Plan,
+    /// The plan no longer says what the world needs.
+    outdated: bool,
+    /// Subjects that have something to be done, or may have.
+    pending: BTreeSet<Subject>,
+    released: BTreeMap<Subject, u64>,
+    jobs: BTreeMap<OperationId, BulkJob>,
+    running: JoinSet<Done>,
+    asks: JoinSet<(Class, Permit)>,
+    asked: HashMap<Class, usize>,
+    /// Trace of the newest wish about a subject that is still pending.
+    traces: HashMap<Subject, String>,
+    halt: Option<(Halt, Instant)>,
+    quiet_since: Instant,
+    unquiet_since: Option<Instant>,
+    performed: u64,
+}
+
+impl Controller {
+    pub(crate) fn new(org: OrgId, hands: Hands, policy: Policy, mode: Mode, limit_per_minute: u32, look: Look) -> Controller {
+        let pending = look.world.subjects();
+        let plan = plan(&org, &look.world, &BTreeSet::new(), &policy, 0);
+        Controller {
+            org,
+            hands,
+            policy,
+            mode,
+            limit_per_minute,
+            world: look.world,
+            plan,
+            outdated: true,
+            pending,
+            released: BTreeMap::new(),
+            jobs: look.jobs,
+            running: JoinSet::new(),
+            asks: JoinSet::new(),
+            asked: HashMap::new(),
+            traces: look.traces,
+            halt: None,
+            quiet_since: Instant::now() - QUIET,
+            unquiet_since: None,
+            performed: 0,
+        }
+    }
+
+    /// Runs until stopped, or until the lease is lost or the watches end.
+    pub(crate) async fn run(
+        &mut self,
+        heard: &mut mpsc::Receiver<Heard>,
+        questions: &mut mpsc::Receiver<Question>,
+        stop: &CancellationToken,
+    ) {
+        self.recover();
+        loop {
+            self.replan();
+            self.start_free_operations();
+            self.ask_for_permits();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = self.hands.lease.lost() => {
+                    tracing::warn!(org.id = %self.org, "the lease of this org is gone, somebody else takes over");
+                    break;
+                }
+                Some(done) = self.running.join_next() => match done {
+                    Ok(done) => self.finish(done),
+                    Err(error) => {
+                        tracing::error!(org.id = %self.org, %error, "an operation ended without an outcome");
+                        break;
+                    }
+                },
+                Some(question) = questions.recv() => self.answer(question),
+                event = heard.recv() => match event {
+                    Some(event) => self.hear(event),
+                    None => break,
+                },
+                Some(Ok((class, permit))) = self.asks.join_next() => self.spend(class, permit),
+                () = tokio::time::sleep(LOOK_AGAIN) => self.outdated |= !self.pending.is_empty(),
+            }
+            while let Ok(event) = heard.try_recv() {
+                self.hear(event);
+            }
+        }
+        self.asks.abort_all();
+        self.drain().await;
+    }
+
+    /// Lets requests under way come to their outcome. What does not in time is found by the next owner.
+    async fn drain(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
+            if let Ok(done) = done {
+                self.finish(done);
+            }
+        }
+        self.running.abort_all();
+    }
+
+    fn hear(&mut self, event: Heard) {
+        if event.is_roster() {
+            self.quiet_since = Instant::now();
+            self.unquiet_since.get_or_insert(self.quiet_since);
+        }
+        if let Some((subject, trace)) = event.trace() {
+            self.traces.insert(subject, trace);
+        }
+        let touched = event.apply(&mut self.world, &mut self.jobs);
+        self.touch(touched);
+    }
+
+    fn touch(&mut self, touched: BTreeSet<Subject>) {
+        self.outdated |= !touched.is_empty();
+        self.pending.extend(touched);
+    }
+
+    fn finish(&mut self, done: Done) {
+        self.performed += 1;
+        let touched = done.effects.apply(&mut self.world);
+        self.touch(touched);
+        let released = self.world.release(&done.subjects);
+        self.touch(released);
+        if let Some(halt) = done.halt {
+            let pause = match &halt {
+                Halt::Credentials { .. } => CREDENTIALS_PAUSE,
+                Halt::Bus { .. } => BUS_PAUSE,
+            };
+            tracing::error!(org.id = %self.org, ?halt, "this org stands still");
+            self.halt = Some((halt, Instant::now() + pause));
+        }
+        self.recover();
+    }
+
+    fn replan(&mut self) {
+        if !self.outdated {
+            return;
+        }
+        self.outdated = false;
+        self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, crate::hands::unix_ms());
+        let mut kept: BTreeSet<Subject> = self.pending.intersection(self.world.under_way()).cloned().collect();
+        kept.extend(self.plan.operations.iter().flat_map(|operation| operation.change.subjects()));
+        kept.extend(self.plan.park.iter().map(|(subject, _)| subject.clone()));
+        kept.extend(self.plan.waiting.iter().filter(|(_, reason)| report::passes(reason)).map(|(subject, _)| subject.clone()));
+        self.traces.retain(|subject, _| kept.contains(subject));
+        self.released.retain(|subject, _| kept.contains(subject));
+        self.pending = kept;
+        if self.plan.is_empty() {
+            self.unquiet_since = None;
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let waited = self.unquiet_since.is_some_and(|since| since.elapsed() > QUIET_WAIT_MAX);
+        let released = (self.mode == Mode::Manual).then(|| {
+            let current = |(subject, revision): (&Subject, &u64)| {
+                (self.revision_of(subject) == *revision).then(|| subject.clone())
+            };
+            self.released.iter().filter_map(current).collect()
+        });
+        Traffic { unsettled: self.quiet_since.elapsed() < QUIET && !waited, released }
+    }
+
+    fn revision_of(&self, subject: &Subject) -> u64 {
+        match subject {
+            Subject::Person(id) => self.world.person(id).map_or(0, |person| person.revision),
+            Subject::Group(id) => self.world.group(id).map_or(0, |group| group.revision),
+        }
+    }
+
+    /// Parks what cannot be done and ties what needs no call. Neither needs a permit.
+    fn start_free_operations(&mut self) {
+        let parks = std::mem::take(&mut self.plan.park);
+        if !parks.is_empty() {
+            let links = jobs::parked_links(&self.world, parks);
+            self.world.hold(links.subjects());
+            let hands = self.hands.clone();
+            self.running.spawn(async move { hands.write_links(links).await });
+        }
+        let traffic = self.traffic();
+        let free: Vec<Operation> =
+            schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls == 0).cloned().collect();
+        if !free.is_empty() {
+            let links = jobs::tied_links(&self.world, &free);
+            self.world.hold(links.subjects());
+            self.outdated = true;
+            let hands = self.hands.clone();
+            self.running.spawn(async move { hands.write_links(links).await });
+        }
+    }
+
+    fn ask_for_permits(&mut self) {
+        if self.halt.as_ref().is_some_and(|(_, until)| Instant::now() < *until) {
+            return;
+        }
+        let traffic = self.traffic();
+        let (mut urgent, mut normal) = (0, 0);
+        for operation in schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls > 0) {
+            match schedule::class_of(&operation.change) {
+                Class::Urgent => urgent += 1,
+                Class::Interactive | Class::Normal | Class::Background => normal += 1,
+            }
+            if urgent >= URGENT_ASKS_MAX && normal >= ASKS_MAX {
+                break;
+            }
+        }
+        self.ask(Class::Urgent, urgent.min(URGENT_ASKS_MAX));
+        self.ask(Class::Normal, normal.min(ASKS_MAX));
+    }
+
+    fn ask(&mut self, class: Class, wanted: usize) {
+        let trace = self.next_trace();
+        let asked = self.asked.entry(class).or_default();
+        while *asked < wanted {
+            *asked += 1;
+            let hands = self.hands.clone();
+            let span = tracing::info_span!("permit.acquire", org.id = %self.org, class = class.as_str());
+            bus::trace::set_parent(&span, trace.as_deref());
+            let ask = async move { (class, hands.permit(class).await) };
+            self.asks.spawn(tracing::Instrument::instrument(ask, span));
+        }
+    }
+
+    fn next_trace(&self) -> Option<String> {
+        let traffic = self.traffic();
+        let operation = schedule::next(&self.plan, &self.world, &traffic)?;
+        operation.change.subjects().first().and_then(|subject| self.traces.get(subject).cloned())
+    }
+
+    /// Spends a permit on the first thing there is to do now, or gives it back.
+    fn spend(&mut self, class: Class, permit: Permit) {
+        if let Some(asked) = self.asked.get_mut(&class) {
+            *asked = asked.saturating_sub(1);
+        }
+        self.replan();
+        let traffic = self.traffic();
+        let Some(operation) = schedule::next(&self.plan, &self.world, &traffic).cloned() else { return };
+        let subjects = operation.change.subjects();
+        let span = tracing::info_span!(
+            "operation.perform",
+            org.id = %self.org,
+            operation.id = %operation.id,
+            operation.kind = operation.kind(),
+            operation.calls = operation.calls,
+        );
+        let traces: Vec<&String> = subjects.iter().filter_map(|subject| self.traces.get(subject)).collect();
+        match traces.as_slice() {
+            [only] if subjects.len() == 1 => bus::trace::set_parent(&span, Some(only)),
+            many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
+        }
+        let Some(job) = jobs::prepare(&self.world, &operation) else {
+            self.outdated = true;
+            return;
+        };
+        self.world.hold(subjects);
+        self.outdated = true;
+        let hands = self.hands.clone();
+        let work = crate::journal::performing(operation, async move { job.perform(&hands, permit).await });
+        self.running.spawn(tracing::Instrument::instrument(work, span));
+    }
+
+    /// Starts finding out about every intent that no operation of ours is working on.
+    fn recover(&mut self) {
+        for job in jobs::orphans(&self.world, &self.jobs) {
+            let subjects = job.subjects();
+            tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
+            self.world.hold(subjects);
+            let hands = self.hands.clone();
+            self.running.spawn(async move { job.recover(&hands).await });
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What an operation left behind, as plain data.
+//!
+//! Performing an operation writes buckets; the controller's picture of the world would hear of it only when the watch
+//! brings it back. Effects close that gap: they are applied to the world at once, so nothing is planned twice.
+
+use provisioning::{Account, AccountId, GroupLink, PersonLink, Team, TeamId};
+
+/// Everything that one operation wrote, with the revisions of what is guarded by revision.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) person_links: Vec<(PersonLink, u64)>,
+    pub(crate) group_links: Vec<(GroupLink, u64)>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) gone_accounts: Vec<AccountId>,
+    pub(crate) teams: Vec<Team>,
+    pub(crate) gone_teams: Vec<TeamId>,
+    pub(crate) joined: Vec<(TeamId, AccountId)>,
+    pub(crate) left: Vec<(TeamId, AccountId)>,
+}
+
+impl Effects {
+    pub(crate) fn apply(self, world: &mut provisioning::World) -> std::collections::BTreeSet<provisioning::Subject> {
+        let mut touched = std::collections::BTreeSet::new();
+        for account in self.accounts {
+            touched.extend(world.put_account(account));
+        }
+        for id in &self.gone_accounts {
+            touched.extend(world.drop_account(id));
+        }
+        for team in self.teams {
+            touched.extend(world.put_team(team));
+        }
+        for id in &self.gone_teams {
+            touched.extend(world.drop_team(id));
+        }
+        for (team, account) in &self.joined {
+            touched.extend(world.put_team_member(team, account));
+        }
+        for (team, account) in &self.left {
+            touched.extend(world.drop_team_member(team, account));
+        }
+        for (link, revision) in self.person_links {
+            touched.extend(world.put_person_link(link, revision));
+        }
+        for (link, revision) in self.group_links {
+            touched.extend(world.put_group_link(link, revision));
+        }
+        touched
+    }
+}

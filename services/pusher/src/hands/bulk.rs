@@ -1,0 +1,300 @@
+//! Bulk import: one request for up to two thousand people, answered by a job that is waited for.
+//!
+//! The job's record in the links bucket names the people in it. With the job's id known, whoever owns the org goes on
+//! waiting for it; without, the recent jobs are looked through for ours. In neither case is the request sent again
+//! before the last one is known to be over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure};
+use provisioning::{
+    Account, AccountId, BulkJob, BulkRow, Field, GroupId, Intent, IntentKind, NormalName, OperationId, ParkCode, Parked, PersonId,
+    PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
+};
+use rate_tokens::{Class, Permit};
+
+use super::people::{account, halt_of};
+use super::{Done, Halt, Hands, STALE_PAUSE, Sequel, Trouble, person_setback, said, sequel, unix_ms};
+use crate::effects::Effects;
+
+/// Pauses between polls of a job. The last one repeats.
+const POLL_PAUSES: [Duration; 5] = [
+    Duration::from_millis(1_200),
+    Duration::from_millis(2_000),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+
+/// Polls after which a job is given up as lost: about an hour.
+const POLLS_MAX: usize = 240;
+
+/// How far before the job's own date new accounts are looked for, in case the two clocks of Litmos differ.
+pub(crate) const SINCE_MARGIN_MS: u64 = 120_000;
+
+/// Most pages of new accounts that are read for one job; more means that somebody else is importing too.
+const READ_BACK_PAGES_MAX: u32 = 50;
+
+/// Litmos's words for a job that is over.
+const COMPLETED: &str = "completed";
+
+/// Litmos's words for a job that is over and did nothing.
+const FAILED: &str = "failed";
+
+/// Everything a bulk import needs, taken from the world when it was chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct BulkPlan {
+    pub(crate) operation: OperationId,
+    pub(crate) rows: Vec<BulkRow>,
+    pub(crate) links: Vec<Revised<PersonLink>>,
+    /// Accounts of the rows that change one, as seen.
+    pub(crate) accounts: BTreeMap<AccountId, Account>,
+    /// Teams of the groups that rows name, with their codes.
+    pub(crate) teams: BTreeMap<GroupId, (TeamId, String)>,
+}
+
+fn wire(row: &BulkRow, teams: &BTreeMap<GroupId, (TeamId, String)>) -> WireRow {
+    let fields = row
+        .profile
+        .iter()
+        .filter_map(|(field, value)| field.bulk().map(|name| (name.to_owned(), value.to_owned())))
+        .collect();
+    WireRow {
+        user_name: row.user_name.clone(),
+        fields,
+        access_level: row.access_level.map(|level| level.bulk_code().to_owned()),
+        manager: row.manager.as_ref().map(ToString::to_string),
+        teams: row.groups.iter().filter_map(|group| teams.get(group)).map(|(_, code)| code.clone()).collect(),
+    }
+}
+
+impl Hands {
+    pub(crate) async fn bulk(&self, permit: Permit, mut plan: BulkPlan) -> Done {
+        let rows: Vec<WireRow> = plan.rows.iter().map(|row| wire(row, &plan.teams)).collect();
+        let sent = async {
+            let mut job = self.open_bulk(&permit, &mut plan).await?;
+            let made = self.litmos.bulk_import(permit, &rows).await?;
+            job.job = Some(made.id.clone());
+            self.links.put_job(&job).await?;
+            Ok((made.id, job.sent_at_ms))
+        }
+        .await;
+        match sent {
+            Ok((job, sent_at_ms)) => self.see_through(plan, &job, sent_at_ms).await,
+            Err(trouble) => self.bulk_failed(plan, trouble).await,
+        }
+    }
+
+    async fn open_bulk(&self, permit: &Permit, plan: &mut BulkPlan) -> Result<BulkJob, Trouble> {
+        let intent = self.intent(permit, &plan.operation, IntentKind::Bulk, 0);
+        let job = BulkJob {
+            operation: plan.operation.clone(),
+            job: None,
+            people: plan.rows.iter().map(|row| row.person.clone()).collect(),
+            sent_at_ms: unix_ms(),
+            settled_at_ms: intent.settled_at_ms,
+        };
+        self.links.put_job(&job).await?;
+        for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
+            link.value.intent = Some(Intent { revision: row.revision, ..intent.clone() });
+            link.value.account = row.account.clone().or(link.value.account.take());
+            link.value.changed_at_ms = unix_ms();
+        }
+        self.links.write_people(&mut plan.links).await?;
+        self.still_owner()?;
+        Ok(job)
+    }
+
+    /// Waits for the job's end and writes what came of it.
+    async fn see_through(&self, plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
+        let result = async {
+            let over = self.wait_for(job).await?;
+            let refused = self.refused_rows(&over).await?;
+            let new = plan.rows.iter().filter(|row| row.account.is_none());
+            let new: Vec<NormalName> = new.map(|row| NormalName::of(&row.user_name)).collect();
+            let made = self.read_back(over.import_date_ms.unwrap_or(sent_at_ms), &new).await?;
+            Ok((refused, made))
+        }
+        .await;
+        match result {
+            Ok((refused, made)) => self.close_bulk(plan, &refused, &made).await,
+            Err(trouble) => self.bulk_failed(plan, trouble).await,
+        }
+    }
+
+    /// Polls until the job is over.
+    pub(crate) async fn wait_for(&self, job: &str) -> Result<JobState, Trouble> {
+        for poll in 0..POLLS_MAX {
+            tokio::time::sleep(POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]).await;
+            let permit = self.permit(Class::Normal).await;
+            match self.litmos.bulk_job(permit, job).await {
+                Ok(state) => {
+                    let status = state.status.to_ascii_lowercase();
+                    if status.starts_with(COMPLETED) || status.starts_with(FAILED) {
+                        return Ok(state);
+                    }
+                }
+                Err(failure) if matches!(sequel(&failure), Sequel::Again | Sequel::Later | Sequel::Unknown) => {
+                    tracing::debug!(job, "poll of a bulk job failed, going on");
+                }
+                Err(failure) => return Err(Trouble::Litmos(failure)),
+            }
+            self.still_owner()?;
+        }
+        Err(Trouble::Stale)
+    }
+
+    /// The rows that Litmos did not take, by user name, with its words.
+    async fn refused_rows(&self, job: &JobState) -> Result<BTreeMap<NormalName, String>, Trouble> {
+        let mut refused = BTreeMap::new();
+        let mut start = 0;
+        while start < job.failed {
+            let permit = self.permit(Class::Normal).await;
+            let page = self.litmos.bulk_errors(permit, &job.id, start).await?;
+            if page.is_empty() {
+                break;
+            }
+            start += u32::try_from(page.len()).unwrap_or(u32::MAX);
+            refused.extend(page.into_iter().map(|error| (NormalName::of(&error.user_name), error.said)));
+        }
+        Ok(refused)
+    }
+
+    /// Reads accounts created since the job was made until all of its new ones are found.
+    pub(crate) async fn read_back(
+        &self,
+        since_ms: u64,
+        wanted: &[NormalName],
+    ) -> Result<BTreeMap<NormalName, Account>, Trouble> {
+        let mut found = BTreeMap::new();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let limit = u32::try_from(READ_BACK_ROWS).unwrap_or(1_000);
+        for page in 0..READ_BACK_PAGES_MAX {
+            let permit = self.permit(Class::Normal).await;
+            let since = Some(since_ms.saturating_sub(SINCE_MARGIN_MS));
+            let asked_at_ms = unix_ms();
+            let records = self.litmos.list_users_details(permit, since, page * limit, limit).await?;
+            let count = records.len();
+            for record in &records {
+                if let Some(account) = account(record, asked_at_ms) {
+                    found.insert(NormalName::of(&account.user_name), account);
+                }
+            }
+            if count < READ_BACK_ROWS || wanted.iter().all(|name| found.contains_key(name)) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn close_bulk(
+        &self,
+        mut plan: BulkPlan,
+        refused: &BTreeMap<NormalName, String>,
+        made: &BTreeMap<NormalName, Account>,
+    ) -> Done {
+        let now = unix_ms();
+        let mut effects = Effects::default();
+        for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
+            let name = NormalName::of(&row.user_name);
+            link.value.intent = None;
+            link.value.changed_at_ms = now;
+            if let Some(words) = refused.get(&name) {
+                link.value.parked = Some(refused_by_bulk(words, row.revision, now));
+                continue;
+            }
+            let account = match &row.account {
+                None => made.get(&name).cloned(),
+                Some(id) => plan.accounts.get(id).map(|seen| after_row(seen, row, now)),
+            };
+            // Not found although nothing was refused: planned again, and a single create will say why.
+            let Some(account) = account else { continue };
+            link.value.account = Some(account.id.clone());
+            link.value.applied_revision = row.revision;
+            (link.value.attempts, link.value.next_try_ms) = (0, 0);
+            (link.value.last_error, link.value.parked) = (None, None);
+            let teams = row.groups.iter().filter_map(|group| plan.teams.get(group));
+            effects.joined.extend(teams.map(|(team, _)| (team.clone(), account.id.clone())));
+            effects.accounts.push(account);
+        }
+        self.finish_bulk(plan, effects).await
+    }
+
+    async fn finish_bulk(&self, mut plan: BulkPlan, mut effects: Effects) -> Done {
+        let subjects = subjects(&plan);
+        let written = async {
+            self.observed.write(&effects, unix_ms()).await?;
+            self.links.write_people(&mut plan.links).await?;
+            self.links.drop_job(&plan.operation).await?;
+            Ok::<(), Trouble>(())
+        }
+        .await;
+        effects.person_links = plan.links.into_iter().map(|link| (link.value, link.revision)).collect();
+        match written {
+            Ok(()) => Done { subjects, effects, halt: None },
+            Err(trouble) => Done { subjects, effects: Effects::default(), halt: halt_of(&trouble) },
+        }
+    }
+
+    async fn bulk_failed(&self, mut plan: BulkPlan, trouble: Trouble) -> Done {
+        let failure: Failure = match trouble {
+            Trouble::Litmos(failure) => failure,
+            Trouble::Stale => {
+                tokio::time::sleep(STALE_PAUSE).await;
+                return Done { subjects: subjects(&plan), ..Done::default() };
+            }
+            Trouble::Bus(_) => return Done { subjects: subjects(&plan), halt: halt_of(&trouble), ..Done::default() },
+        };
+        let mut halt = None;
+        let what = sequel(&failure);
+        if matches!(what, Sequel::Halt) {
+            halt = Some(Halt::Credentials { said: said(&failure) });
+        }
+        if matches!(what, Sequel::Unknown) {
+            // The intents stay: the job may run. Recovery looks for it when it must have started.
+            let subjects = subjects(&plan);
+            let links = plan.links.into_iter().map(|link| (link.value, link.revision));
+            let effects = Effects { person_links: links.collect(), ..Effects::default() };
+            return Done { subjects, effects, halt };
+        }
+        for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
+            link.value.intent = None;
+            if !matches!(what, Sequel::Again | Sequel::Halt) {
+                person_setback(&mut link.value).note(&failure, row.revision);
+            }
+        }
+        Done { halt, ..self.finish_bulk(plan, Effects::default()).await }
+    }
+}
+
+fn subjects(plan: &BulkPlan) -> Vec<Subject> {
+    let people = plan.rows.iter().map(|row| Subject::Person(row.person.clone()));
+    people.chain(plan.teams.keys().cloned().map(Subject::Group)).collect()
+}
+
+/// The account after a row of a completed job: what the row gave, and notification mail switched on.
+fn after_row(seen: &Account, row: &BulkRow, now_ms: u64) -> Account {
+    let mut account = seen.clone();
+    account.profile.set(Field::DisableMessages, "false");
+    for (field, value) in row.profile.iter() {
+        account.profile.set(field, value);
+    }
+    account.access_level = row.access_level.or(account.access_level);
+    account.manager = row.manager.clone().or(account.manager);
+    account.as_of_ms = now_ms;
+    account
+}
+
+fn refused_by_bulk(words: &str, revision: u64, at_ms: u64) -> Parked {
+    Parked {
+        code: ParkCode::RejectedByLitmos,
+        attribute: None,
+        said: words.chars().take(300).collect(),
+        remedy: "Correct it at the source; the change is sent again by itself.".to_owned(),
+        revision,
+        at_ms,
+    }
+}

@@ -1,0 +1,90 @@
+//! Intents before, outcomes after: the two writes of every operation.
+//!
+//! An intent is written by compare-and-set on the revision that the plan was made from. If it fails, somebody else has
+//! written the link since (a second owner, or an earlier self whose write we have not seen): the operation is dropped
+//! and planned again from what is really there.
+
+use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
+use provisioning::{
+    GroupId, GroupLink, Intent, IntentKind, OperationId, OrgId, PersonId, PersonLink, Revised, World,
+};
+
+/// Most writes of one atomic batch.
+const BATCH_MAX: usize = 1_000;
+
+/// The links of one org.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    org: OrgId,
+    bucket: Bucket<LinksKey, LinksValue>,
+}
+
+/// The person links that an operation is about to write, as they were when it was planned.
+pub(crate) fn current_person(world: &World, person: &PersonId) -> Revised<PersonLink> {
+    world
+        .person_link(person)
+        .cloned()
+        .unwrap_or_else(|| Revised { value: PersonLink::new(person.clone()), revision: 0 })
+}
+
+pub(crate) fn current_group(world: &World, group: &GroupId) -> Revised<GroupLink> {
+    world.group_link(group).cloned().unwrap_or_else(|| Revised { value: GroupLink::new(group.clone()), revision: 0 })
+}
+
+fn expect(revision: u64) -> Expect {
+    if revision == 0 { Expect::Absent } else { Expect::Revision(revision) }
+}
+
+pub(crate) fn intent(operation: &OperationId, kind: IntentKind, revision: u64, settled_at_ms: u64) -> Intent {
+    Intent { operation: operation.clone(), kind, revision, settled_at_ms }
+}
+
+impl Links {
+    pub(crate) fn new(org: OrgId, bucket: Bucket<LinksKey, LinksValue>) -> Links {
+        Links { org, bucket }
+    }
+
+    pub(crate) async fn write_person(&self, link: &mut Revised<PersonLink>) -> Result<(), WriteError> {
+        let write = self.person_write(link);
+        link.revision = self.bucket.write(write).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn write_group(&self, link: &mut Revised<GroupLink>) -> Result<(), WriteError> {
+        let key = LinksKey::Group(self.org.clone(), link.value.group.clone());
+        let change = Change::Put(LinksValue::Group(link.value.clone()));
+        link.revision = self.bucket.write(Write { key, expect: expect(link.revision), change }).await?;
+        Ok(())
+    }
+
+    /// Writes many links, in atomic batches. A batch that fails leaves the ones before it written.
+    pub(crate) async fn write_people(&self, links: &mut [Revised<PersonLink>]) -> Result<(), WriteError> {
+        for batch in links.chunks_mut(BATCH_MAX) {
+            let writes = batch.iter().map(|link| self.person_write(link)).collect();
+            let revisions = self.bucket.write_all(writes).await?;
+            for (link, revision) in batch.iter_mut().zip(revisions) {
+                link.revision = revision;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn put_job(&self, job: &provisioning::BulkJob) -> Result<(), WriteError> {
+        let key = LinksKey::Bulk(self.org.clone(), job.operation.clone());
+        let change = Change::Put(LinksValue::Bulk(job.clone()));
+        self.bucket.write(Write { key, expect: Expect::Any, change }).await.map(drop)
+    }
+
+    pub(crate) async fn drop_job(&self, operation: &OperationId) -> Result<(), WriteError> {
+        let key = LinksKey::Bulk(self.org.clone(), operation.clone());
+        self.bucket.write(Write { key, expect: Expect::Any, change: Change::Delete }).await.map(drop)
+    }
+
+    fn person_write(&self, link: &Revised<PersonLink>) -> Write<LinksKey, LinksValue> {
+        Write {
+            key: LinksKey::Person(self.org.clone(), link.value.person.clone()),
+            expect: expect(link.revision),
+            change: Change::Put(LinksValue::Person(link.value.clone())),
+        }
+    }
+}
