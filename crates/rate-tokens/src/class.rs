@@ -17,7 +17,12 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 4] = [Class::Urgent, Class::Interactive, Class::Normal, Class::Background];
+    pub const ALL: [Class; 4] = [
+        Class::Urgent,
+        Class::Interactive,
+        Class::Normal,
+        Class::Background,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,5 +37,34 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// One value for each class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerClass<T> {
+    pub urgent: T,
+    pub interactive: T,
+    pub normal: T,
+    pub background: T,
+}
+
+impl<T> PerClass<T> {
+    pub fn get(&self, class: Class) -> &T {
+        match class {
+            Class::Urgent => &self.urgent,
+            Class::Interactive => &self.interactive,
+            Class::Normal => &self.normal,
+            Class::Background => &self.background,
+        }
+    }
+
+    pub fn get_mut(&mut self, class: Class) -> &mut T {
+        match class {
+            Class::Urgent => &mut self.urgent,
+            Class::Interactive => &mut self.interactive,
+            Class::Normal => &mut self.normal,
+            Class::Background => &mut self.background,
+        }
     }
 }

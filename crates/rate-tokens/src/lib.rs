@@ -8,10 +8,33 @@
 //! Nothing here reads a clock, opens a socket or draws a random number: `now` is a parameter, decisions are
 //! returned as plain data, and a thin shell (the rate-governor service) performs them.
 
+mod budget;
 mod class;
+mod flows;
 mod moment;
+mod names;
+mod pacer;
 mod permit;
+mod record;
+mod refusals;
+mod replay;
+mod ring;
+mod settings;
+mod status;
 
-pub use class::Class;
+pub use budget::{Append, Ask, AskRefused, Budget, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
+pub use class::{Class, PerClass};
+pub use flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX};
 pub use moment::Moment;
+pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, WorkerId};
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
+pub use record::{Aged, LedgerRecord, Settled};
+pub use refusals::{
+    CLIMB_AFTER, CLIMB_EVERY, FIRST_PAUSE, RELAX_AFTER, RETRY_AFTER_MAX, STRETCH_MAX, WORKING_LIMIT_MIN,
+};
+pub use replay::ReplayError;
+pub use settings::{
+    BudgetSettings, CLOCK_ERROR_PPM_MAX, GUARD_MAX, LIMIT_MAX, PACING_PERMILLE_MAX, PERMIT_TTL_MAX, Pacing,
+    SETTLE_MAX, SettingsError, Terms, WINDOW_MAX,
+};
+pub use status::{ClassCounts, Status};

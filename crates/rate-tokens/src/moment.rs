@@ -29,7 +29,10 @@ impl Add<Duration> for Moment {
     type Output = Moment;
 
     fn add(self, rhs: Duration) -> Moment {
-        Moment(self.0.saturating_add(u64::try_from(rhs.as_millis()).unwrap_or(u64::MAX)))
+        Moment(
+            self.0
+                .saturating_add(u64::try_from(rhs.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -37,6 +40,9 @@ impl Sub<Duration> for Moment {
     type Output = Moment;
 
     fn sub(self, rhs: Duration) -> Moment {
-        Moment(self.0.saturating_sub(u64::try_from(rhs.as_millis()).unwrap_or(u64::MAX)))
+        Moment(
+            self.0
+                .saturating_sub(u64::try_from(rhs.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }

@@ -45,7 +45,12 @@ impl Permit {
         use_by: Moment,
         settle: impl FnOnce(Settlement) + Send + 'static,
     ) -> Permit {
-        Permit { org: org.into(), id: id.into(), use_by, settle: Some(Box::new(settle)) }
+        Permit {
+            org: org.into(),
+            id: id.into(),
+            use_by,
+            settle: Some(Box::new(settle)),
+        }
     }
 
     pub fn org(&self) -> &str {
@@ -67,9 +72,15 @@ impl Permit {
     /// [`VoidPermit`] after use-by; the permit then goes back unused.
     pub fn spend(mut self, now: Moment) -> Result<Spent, VoidPermit> {
         if now >= self.use_by {
-            return Err(VoidPermit { org: self.org.clone(), id: self.id.clone() });
+            return Err(VoidPermit {
+                org: self.org.clone(),
+                id: self.id.clone(),
+            });
         }
-        Ok(Spent { id: self.id.clone(), settle: self.settle.take() })
+        Ok(Spent {
+            id: self.id.clone(),
+            settle: self.settle.take(),
+        })
     }
 }
 
@@ -83,7 +94,11 @@ impl Drop for Permit {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("org", &self.org).field("id", &self.id).field("use_by", &self.use_by).finish_non_exhaustive()
+        f.debug_struct("Permit")
+            .field("org", &self.org)
+            .field("id", &self.id)
+            .field("use_by", &self.use_by)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +131,9 @@ impl Drop for Spent {
 
 impl fmt::Debug for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spent").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Spent")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,532 @@
+//! One org's budget: the ring, the pacer, the flows and what refusals taught, behind four verbs.
+//!
+//! - [`Budget::ask`] queues a wish for tokens, [`Budget::report`] settles tokens, [`Budget::advance`] decides what may go out now and
+//!   says when to look again, [`Budget::disown`] undoes a grant whose record did not reach the ledger.
+//! - The shell around it appends the [`Step::records`] to the ledger, in order, and only after the ledger has acknowledged them
+//!   tells anybody of the [`Step::grants`].
+//!
+//! `now` never runs backwards in here: an earlier moment than the last one counts as the last one.
+
+use std::time::Duration;
+
+use crate::flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX, Full, Waiting};
+use crate::pacer::{Pacer, Spacing};
+use crate::refusals::{Passage, Refusal, Refusals};
+use crate::ring::{Ring, Spans, Verdict};
+use crate::{
+    AskId, BudgetSettings, Class, ClassCounts, Epoch, FlowId, GrantId, LedgerRecord, Moment, Outcome,
+    PerClass, Settled, Settlement, Status, WorkerId,
+};
+
+/// Tokens that one ask may want. More than half a second's worth is never granted at once, so more would be no use.
+pub const WANT_MAX: u32 = 1_000;
+/// A grant carries at most what the limit yields in this time, so that a large limit costs few messages and yet no worker
+/// sits on tokens that others could use.
+const BATCH: Duration = Duration::from_millis(500);
+/// How many reports the moving average of the report delay looks back.
+const DELAY_MEMORY: u32 = 16;
+
+/// A wish for tokens. It is answered once, by a [`Grant`] or a [`Wait`], no later than its deadline or half a permit's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub id: AskId,
+    pub worker: WorkerId,
+    pub flow: FlowId,
+    pub class: Class,
+    /// How many tokens would be of use; a grant may have fewer.
+    pub want: u32,
+    pub deadline: Moment,
+}
+
+/// Tokens `0..tokens` of `grant` go to whoever asked. They are void `ttl` after the asking, on the asker's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub ask: AskId,
+    pub grant: GrantId,
+    pub class: Class,
+    pub tokens: u32,
+    pub ttl: Duration,
+}
+
+/// There was no token in time. Zero means that it is worth asking again at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub ask: AskId,
+    pub retry_after: Duration,
+}
+
+/// What one look at the budget decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// To be told to their askers once `records` are durable.
+    pub grants: Vec<Grant>,
+    pub waits: Vec<Wait>,
+    /// To be appended to the ledger in this order.
+    pub records: Vec<LedgerRecord>,
+    /// When to advance again if nothing happens before.
+    pub next_wake: Option<Moment>,
+}
+
+/// What became of the append of a grant's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    /// The ledger refused: the record is certainly not in it. The tokens are free at once.
+    Rejected,
+    /// It may be in the ledger, or come to be. The tokens stay held until their use-by and beyond, as if a worker had died with
+    /// them. Once the ledger was read again: if the record is missing, disown again as rejected; if it is there, report its
+    /// tokens as unused.
+    Unknown,
+}
+
+/// What a report changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    pub settled: u32,
+    /// Tokens that were reported before with the same meaning.
+    pub repeated: u32,
+    /// Tokens whose report contradicts an earlier one, or comes after their place was given away.
+    pub contradictions: u32,
+    /// Indices that the grant does not have.
+    pub no_such_token: u32,
+}
+
+/// Why an ask was not queued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskRefused {
+    #[error("the ask wants no token; ask for at least one")]
+    WantsNothing,
+    #[error("the ask wants {want} tokens; ask for at most {WANT_MAX} at a time")]
+    WantsTooMuch { want: u32 },
+    #[error("ask {ask} is waiting already; number asks uniquely")]
+    Duplicate { ask: AskId },
+    #[error("{ASKS_PER_CLASS_MAX} {class} asks are waiting already; ask again later")]
+    ClassFull { class: Class },
+    #[error("worker {worker} has {ASKS_PER_WORKER_MAX} {class} asks waiting already; wait for their answers")]
+    WorkerFull { worker: WorkerId, class: Class },
+}
+
+/// The grant was never made here, or all its tokens have long been free.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "grant {grant} is not known to the budget's epoch {epoch}; nothing is left to settle, stop reporting it"
+)]
+pub struct UnknownGrant {
+    pub grant: GrantId,
+    pub epoch: Epoch,
+}
+
+/// The state of one org's budget.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    settings: BudgetSettings,
+    epoch: Epoch,
+    next_number: u64,
+    now: Moment,
+    silent_until: Option<Moment>,
+    pub(crate) ring: Ring,
+    pacer: Pacer,
+    waiting: Waiting,
+    pub(crate) refusals: Refusals,
+    records: Vec<LedgerRecord>,
+    counts: PerClass<ClassCounts>,
+    report_delay: Duration,
+    contradictions: u64,
+}
+
+/// What stands between the next ask and its grant.
+enum Obstacle {
+    Until(Moment),
+    /// Only a report, a use-by or a new ask can change it.
+    Event,
+}
+
+impl Budget {
+    /// A budget that certainly nobody has used for [`BudgetSettings::quiet`]: a new org. All tokens are free.
+    pub fn new(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
+        Budget {
+            refusals: Refusals::new(settings.tokens(), now),
+            settings,
+            epoch,
+            next_number: 1,
+            now,
+            silent_until: None,
+            ring: Ring::new(),
+            pacer: Pacer::default(),
+            waiting: Waiting::new(),
+            records: Vec::new(),
+            counts: PerClass::default(),
+            report_delay: Duration::ZERO,
+            contradictions: 0,
+        }
+    }
+
+    /// A budget whose ledger is lost or was rolled back: it grants nothing until whatever was granted before has cooled.
+    pub fn quiet(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
+        let silent_until = now + settings.quiet();
+        Budget {
+            silent_until: Some(silent_until),
+            ..Budget::new(settings, epoch, now)
+        }
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub fn settings(&self) -> &BudgetSettings {
+        &self.settings
+    }
+
+    /// Queues an ask; [`Budget::advance`] answers it.
+    ///
+    /// # Errors
+    /// [`AskRefused`] if the ask makes no sense or its queue is full.
+    pub fn ask(&mut self, now: Moment, mut ask: Ask) -> Result<(), AskRefused> {
+        let now = self.observe(now);
+        if ask.want == 0 {
+            return Err(AskRefused::WantsNothing);
+        }
+        if ask.want > WANT_MAX {
+            return Err(AskRefused::WantsTooMuch { want: ask.want });
+        }
+        if self.waiting.contains(ask.id) {
+            return Err(AskRefused::Duplicate { ask: ask.id });
+        }
+        ask.deadline = ask.deadline.clamp(now, now + self.settings.wait_max());
+        let (worker, class) = (ask.worker.clone(), ask.class);
+        self.waiting.push(ask).map_err(|full| match full {
+            Full::Class => AskRefused::ClassFull { class },
+            Full::Worker => AskRefused::WorkerFull { worker, class },
+        })
+    }
+
+    /// Settles tokens. Reporting the same again changes nothing, so reports may be repeated until they are acknowledged.
+    ///
+    /// # Errors
+    /// [`UnknownGrant`] if nothing is remembered of the grant.
+    pub fn report(
+        &mut self,
+        now: Moment,
+        grant: GrantId,
+        settled: &[Settled],
+    ) -> Result<Reported, UnknownGrant> {
+        let now = self.observe(now);
+        let Some(origin) = self.ring.origin(grant) else {
+            return Err(UnknownGrant {
+                grant,
+                epoch: self.epoch,
+            });
+        };
+        let mut reported = Reported::default();
+        let mut news = Vec::new();
+        for &Settled { token, settlement } in settled {
+            let verdict = self.ring.settle(now, grant, token, settlement, self.spans());
+            match verdict {
+                Verdict::Settled => reported.settled += 1,
+                Verdict::Repeated => reported.repeated += 1,
+                Verdict::Contradiction => reported.contradictions += 1,
+                Verdict::NoSuchToken => reported.no_such_token += 1,
+            }
+            let changed = verdict == Verdict::Settled
+                || (verdict == Verdict::Contradiction && settlement != Settlement::Unused);
+            if changed {
+                news.push(Settled { token, settlement });
+                self.learn(now, grant, origin.granted_at, origin.class, settlement);
+            }
+        }
+        self.contradictions += u64::from(reported.contradictions);
+        if !news.is_empty() {
+            self.records.push(LedgerRecord::Reported {
+                grant,
+                class: origin.class,
+                settled: news,
+            });
+        }
+        Ok(reported)
+    }
+
+    /// Undoes a grant whose record was not acknowledged by the ledger, so that nobody was told of it.
+    pub fn disown(&mut self, now: Moment, grant: GrantId, append: Append) {
+        let now = self.observe(now);
+        let origin = match append {
+            Append::Rejected => self.ring.withdraw(grant),
+            Append::Unknown => self.ring.origin(grant),
+        };
+        if origin.is_some() {
+            self.refusals.unanswered(grant, now);
+        }
+    }
+
+    /// Takes other settings into use. Tokens in flight stay in flight: a lower limit is reached as they cool, a longer window
+    /// makes them cool longer, and what had cooled already is made up for by a silence of the difference.
+    pub fn retune(&mut self, now: Moment, settings: BudgetSettings) {
+        let now = self.observe(now);
+        let before = self.spans();
+        let longer = settings.window().saturating_sub(self.settings.window());
+        self.settings = settings;
+        self.ring.retime(before.cooling, self.spans().cooling);
+        self.refusals.retune(self.settings.tokens());
+        if !longer.is_zero() {
+            let until = now + longer;
+            self.silent_until = Some(self.silent_until.map_or(until, |silent| silent + longer));
+        }
+    }
+
+    /// Decides everything that is due at `now`.
+    pub fn advance(&mut self, now: Moment) -> Step {
+        let now = self.observe(now);
+        let mut step = Step::default();
+        self.pass_time(now);
+        while let Some(ask) = self.waiting.overdue(now, false) {
+            step.waits.push(self.put_off(now, &ask, None));
+        }
+        let obstacle = loop {
+            match self.grant_next(now) {
+                Ok(grant) => step.grants.push(grant),
+                Err(obstacle) => break obstacle,
+            }
+        };
+        let opening = match obstacle {
+            Obstacle::Until(moment) => Some(moment),
+            Obstacle::Event => None,
+        };
+        while let Some(ask) = self.waiting.overdue(now, true) {
+            step.waits.push(self.put_off(now, &ask, opening));
+        }
+        step.records = std::mem::take(&mut self.records);
+        step.next_wake = opening
+            .filter(|_| !self.waiting.is_empty())
+            .into_iter()
+            .chain(self.waiting.next_deadline())
+            .chain(self.ring.next_lapse(self.spans()))
+            .chain(self.refusals.next_change())
+            .min();
+        step
+    }
+
+    pub fn status(&self, now: Moment) -> Status {
+        let now = now.max(self.now);
+        let working_limit = self.refusals.working_limit();
+        let passage = self.refusals.passage(now);
+        let closed_until = match passage {
+            Passage::ClosedUntil(until) => Some(until),
+            Passage::Free | Passage::Probe | Passage::AwaitingProbe => None,
+        };
+        let closed_until = closed_until.max(self.silent_until.filter(|&until| until > now));
+        let mut classes = self.counts;
+        for class in Class::ALL {
+            classes.get_mut(class).waiting = u32::try_from(self.waiting.len(class)).unwrap_or(u32::MAX);
+        }
+        Status {
+            epoch: self.epoch,
+            settings: self.settings.clone(),
+            limit: self.settings.tokens(),
+            working_limit,
+            stretch: self.refusals.stretch(),
+            free: working_limit.saturating_sub(self.ring.in_use()),
+            held: self.ring.held(),
+            cooling: self.ring.cooling(),
+            used_last_window: self.ring.cooling(),
+            closed_for_ms: closed_until.map(|until| until.as_millis() - now.as_millis()),
+            probing: matches!(passage, Passage::Probe | Passage::AwaitingProbe),
+            report_delay_ms: u64::try_from(self.report_delay.as_millis()).unwrap_or(u64::MAX),
+            contradictions: self.contradictions,
+            classes,
+        }
+    }
+
+    pub(crate) fn observe(&mut self, now: Moment) -> Moment {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// The intervals in force: the guard doubles with every step of stretch.
+    pub(crate) fn spans(&self) -> Spans {
+        let extra = self.settings.terms().guard * ((1 << self.refusals.stretch()) - 1);
+        Spans {
+            cooling: self.settings.cooling() + extra,
+            settle: self.settings.settle(),
+        }
+    }
+
+    fn spacing(&self) -> Spacing {
+        Spacing::new(
+            self.settings.terms().pacing,
+            self.settings.window(),
+            self.refusals.working_limit(),
+            self.refusals.stretch(),
+        )
+    }
+
+    fn pass_time(&mut self, now: Moment) {
+        let before = self.spans();
+        if self.refusals.pass_time(now) {
+            self.adapted(before);
+        }
+        for lapsed in self.ring.lapse(now, self.spans()) {
+            self.counts.get_mut(lapsed.class).expired += lapsed.tokens.len() as u64;
+            self.refusals.unanswered(lapsed.grant, now);
+            self.records.push(LedgerRecord::Expired {
+                grant: lapsed.grant,
+                class: lapsed.class,
+                tokens: lapsed.tokens,
+            });
+        }
+        self.ring.thaw(now);
+        self.silent_until = self.silent_until.filter(|&until| until > now);
+    }
+
+    fn grant_next(&mut self, now: Moment) -> Result<Grant, Obstacle> {
+        if self.waiting.is_empty() {
+            return Err(Obstacle::Event);
+        }
+        if let Some(until) = self.silent_until {
+            return Err(Obstacle::Until(until));
+        }
+        let probe = match self.refusals.passage(now) {
+            Passage::Free => false,
+            Passage::Probe => true,
+            Passage::ClosedUntil(until) => return Err(Obstacle::Until(until)),
+            Passage::AwaitingProbe => return Err(Obstacle::Event),
+        };
+        let terms = self.settings.terms();
+        let worker_max = terms.worker_max;
+        let floor = terms.background_floor_percent;
+        let choice = self.waiting.choose(floor, |ask| {
+            ask.class == Class::Urgent || self.ring.outstanding(&ask.worker) < worker_max
+        });
+        let Some((place, ask)) = choice else {
+            return Err(Obstacle::Event);
+        };
+
+        let working = self.refusals.working_limit();
+        let (reserve, ahead) = match place.class {
+            Class::Urgent => (0, terms.burst),
+            Class::Interactive => (terms.reserve.min(working / 10), terms.burst),
+            Class::Normal | Class::Background => (terms.reserve.min(working / 10), 0),
+        };
+        let free = working.saturating_sub(self.ring.in_use()).saturating_sub(reserve);
+        if free == 0 {
+            return Err(self.ring.next_thaw().map_or(Obstacle::Event, Obstacle::Until));
+        }
+        let spacing = self.spacing();
+        let paced = self.pacer.room(now, spacing, ahead);
+        if paced == 0 {
+            return Err(Obstacle::Until(self.pacer.opens(spacing, ahead)));
+        }
+        let of_worker = match place.class {
+            Class::Urgent => u32::MAX,
+            Class::Interactive | Class::Normal | Class::Background => {
+                worker_max - self.ring.outstanding(&ask.worker)
+            }
+        };
+        let batch = if probe {
+            1
+        } else {
+            batch_of(working, self.settings.window())
+        };
+        let tokens = ask.want.min(free).min(paced).min(of_worker).min(batch);
+
+        let grant = GrantId {
+            epoch: self.epoch,
+            number: self.next_number,
+        };
+        self.next_number += 1;
+        let Some(ask) = self.waiting.serve(&place, tokens) else {
+            unreachable!("a chosen ask waits")
+        };
+        self.pacer.charge(now, spacing, tokens);
+        if probe {
+            self.refusals.probe_sent(grant);
+        }
+        let ttl = self.settings.permit_ttl();
+        self.ring
+            .take(grant, ask.worker.clone(), ask.class, tokens, now, now + ttl);
+        self.counts.get_mut(ask.class).granted += u64::from(tokens);
+        self.records.push(LedgerRecord::Granted {
+            grant,
+            worker: ask.worker,
+            flow: ask.flow,
+            class: ask.class,
+            tokens,
+            ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+        });
+        Ok(Grant {
+            ask: ask.id,
+            grant,
+            class: ask.class,
+            tokens,
+            ttl,
+        })
+    }
+
+    fn put_off(&mut self, now: Moment, ask: &Ask, opening: Option<Moment>) -> Wait {
+        self.counts.get_mut(ask.class).put_off += 1;
+        let retry_after = opening.map_or(Duration::ZERO, |opening| opening.since(now));
+        Wait {
+            ask: ask.id,
+            retry_after,
+        }
+    }
+
+    fn learn(
+        &mut self,
+        now: Moment,
+        grant: GrantId,
+        granted_at: Moment,
+        class: Class,
+        settlement: Settlement,
+    ) {
+        let counts = self.counts.get_mut(class);
+        match settlement {
+            Settlement::Unused => {
+                counts.unused += 1;
+                self.refusals.unanswered(grant, now);
+            }
+            Settlement::Used(Outcome::Unknown) => {
+                counts.unknown += 1;
+                self.refusals.unanswered(grant, now);
+            }
+            Settlement::Used(Outcome::Answered) => {
+                counts.answered += 1;
+                self.refusals.answered(grant);
+                self.time_report(now.since(granted_at));
+            }
+            Settlement::Used(Outcome::Refused { retry_after_ms }) => {
+                counts.refused += 1;
+                let before = self.spans();
+                let refusal = Refusal {
+                    grant,
+                    granted_at,
+                    retry_after: retry_after_ms.map(Duration::from_millis),
+                    own_use: self.ring.in_use(),
+                    window: self.settings.window(),
+                };
+                if self.refusals.refused(now, refusal) {
+                    self.adapted(before);
+                }
+            }
+        }
+    }
+
+    fn adapted(&mut self, before: Spans) {
+        self.ring.retime(before.cooling, self.spans().cooling);
+        self.records.push(LedgerRecord::Adapted {
+            working_limit: self.refusals.working_limit(),
+            stretch: self.refusals.stretch(),
+        });
+    }
+
+    fn time_report(&mut self, delay: Duration) {
+        self.report_delay = if self.report_delay.is_zero() {
+            delay
+        } else {
+            (self.report_delay * (DELAY_MEMORY - 1) + delay) / DELAY_MEMORY
+        };
+    }
+}
+
+fn batch_of(working: u32, window: Duration) -> u32 {
+    let tokens = u128::from(working) * BATCH.as_millis() / window.as_millis().max(1);
+    u32::try_from(tokens).unwrap_or(u32::MAX).max(1)
+}

@@ -1,0 +1,260 @@
+//! Who is next: asks wait in flows, flows in classes, and both share by stride scheduling.
+//!
+//! Laws:
+//! - Within a flow the older ask goes first; a worker at its bound is skipped, not waited for.
+//! - Flows of one class get equal numbers of tokens while they wait, however often or by however many workers they ask.
+//! - Waiting classes share 64 : 16 : 4 : 1. So nothing starves, and whoever woke up late has no claim on the past.
+//! - The urgent class is first as long as its demand is small (see [`HEAD_START`]), ahead of any backlog.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Ask, AskId, Class, FlowId, Moment, WorkerId};
+
+/// Waiting asks of one class. A backlog waits with the workers; here waits what could go soon.
+pub const ASKS_PER_CLASS_MAX: usize = 4_096;
+/// Waiting asks of one worker in one class, so that one worker cannot fill the queue of all.
+pub const ASKS_PER_WORKER_MAX: usize = 256;
+
+/// Idle flows beyond this are looked through for those that may be forgotten.
+const IDLE_FLOWS_MAX: usize = 64;
+
+/// How far a class's pass moves per token: the reciprocal of the weights 64 : 16 : 4 : 1.
+const STRIDE: [u64; 4] = [1, 4, 16, 64];
+/// How far behind the others a class may start when it wakes: 20 urgent or 4 interactive tokens go before anything else, and
+/// about one token of normal work earns that back.
+const HEAD_START: [u64; 4] = [20, 16, 0, 0];
+
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    classes: [ClassQueue; 4],
+    places: BTreeMap<AskId, Place>,
+    deadlines: BTreeSet<(Moment, AskId)>,
+    per_worker: BTreeMap<(WorkerId, Class), usize>,
+    arrivals: u64,
+    /// The largest pass that was ever served: what a class that wakes up is measured against.
+    served_pass: u64,
+    /// Tokens that others got since background last did, while it waited.
+    background_passed_over: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ClassQueue {
+    pass: u64,
+    asks: usize,
+    flows: BTreeMap<FlowId, Flow>,
+    /// Flows with asks, in the order of service.
+    order: BTreeSet<(u64, u64, FlowId)>,
+    served_pass: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Flow {
+    pass: u64,
+    turn: u64,
+    asks: BTreeMap<u64, Ask>,
+}
+
+/// Where an ask waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) class: Class,
+    flow: FlowId,
+    arrival: u64,
+}
+
+/// Why an ask cannot be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    Class,
+    Worker,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Waiting {
+        Waiting {
+            classes: Default::default(),
+            places: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            per_worker: BTreeMap::new(),
+            arrivals: 0,
+            served_pass: HEAD_START[Class::Urgent as usize],
+            background_passed_over: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(crate) fn contains(&self, ask: AskId) -> bool {
+        self.places.contains_key(&ask)
+    }
+
+    pub(crate) fn len(&self, class: Class) -> usize {
+        self.classes[class as usize].asks
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    pub(crate) fn push(&mut self, ask: Ask) -> Result<(), Full> {
+        let class = ask.class;
+        let queue = &mut self.classes[class as usize];
+        if queue.asks >= ASKS_PER_CLASS_MAX {
+            return Err(Full::Class);
+        }
+        let of_worker = self.per_worker.entry((ask.worker.clone(), class)).or_insert(0);
+        if *of_worker >= ASKS_PER_WORKER_MAX {
+            return Err(Full::Worker);
+        }
+        *of_worker += 1;
+        self.arrivals += 1;
+        if queue.asks == 0 {
+            queue.pass = queue
+                .pass
+                .max(self.served_pass.saturating_sub(HEAD_START[class as usize]));
+        }
+        self.deadlines.insert((ask.deadline, ask.id));
+        self.places.insert(
+            ask.id,
+            Place {
+                class,
+                flow: ask.flow.clone(),
+                arrival: self.arrivals,
+            },
+        );
+        queue.push(ask, self.arrivals);
+        Ok(())
+    }
+
+    /// The ask to serve next among those that `fits` accepts.
+    pub(crate) fn choose(
+        &self,
+        background_floor_percent: u32,
+        fits: impl Fn(&Ask) -> bool,
+    ) -> Option<(Place, &Ask)> {
+        let mut order: Vec<Class> = Class::ALL
+            .into_iter()
+            .filter(|&class| self.len(class) > 0)
+            .collect();
+        order.sort_by_key(|&class| {
+            (
+                self.rank(class, background_floor_percent),
+                self.classes[class as usize].pass,
+            )
+        });
+        order
+            .into_iter()
+            .find_map(|class| self.classes[class as usize].choose(class, &fits))
+    }
+
+    /// Takes a chosen ask out and books the tokens it got on its flow and class.
+    pub(crate) fn serve(&mut self, place: &Place, tokens: u32) -> Option<Ask> {
+        let tokens_wide = u64::from(tokens);
+        let queue = &mut self.classes[place.class as usize];
+        self.served_pass = self.served_pass.max(queue.pass);
+        queue.pass += STRIDE[place.class as usize] * tokens_wide;
+        queue.charge(&place.flow, tokens_wide, self.arrivals);
+        if place.class == Class::Background {
+            self.background_passed_over = 0;
+        } else if self.len(Class::Background) > 0 {
+            self.background_passed_over = self.background_passed_over.saturating_add(tokens);
+        }
+        self.remove(place)
+    }
+
+    /// Takes out the next ask whose deadline is before `now`, or at `now` if `due_now`.
+    pub(crate) fn overdue(&mut self, now: Moment, due_now: bool) -> Option<Ask> {
+        let &(deadline, id) = self.deadlines.first()?;
+        if deadline > now || (deadline == now && !due_now) {
+            return None;
+        }
+        let place = self.places.get(&id)?.clone();
+        self.remove(&place)
+    }
+
+    /// Lower goes first; the pass decides among equals.
+    fn rank(&self, class: Class, background_floor_percent: u32) -> u8 {
+        match class {
+            Class::Urgent if self.classes[class as usize].pass < self.served_pass => 0,
+            Class::Background
+                if background_floor_percent > 0
+                    && self.background_passed_over + 1 >= 100 / background_floor_percent =>
+            {
+                1
+            }
+            Class::Urgent | Class::Interactive | Class::Normal | Class::Background => 2,
+        }
+    }
+
+    fn remove(&mut self, place: &Place) -> Option<Ask> {
+        let ask = self.classes[place.class as usize].remove(&place.flow, place.arrival)?;
+        self.places.remove(&ask.id);
+        self.deadlines.remove(&(ask.deadline, ask.id));
+        let key = (ask.worker.clone(), ask.class);
+        if let Some(count) = self.per_worker.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_worker.remove(&key);
+            }
+        }
+        Some(ask)
+    }
+}
+
+impl ClassQueue {
+    fn push(&mut self, ask: Ask, arrival: u64) {
+        let flow = self.flows.entry(ask.flow.clone()).or_default();
+        if flow.asks.is_empty() {
+            // Joins behind those who already wait in this round.
+            flow.pass = flow.pass.max(self.served_pass + 1);
+            flow.turn = arrival;
+            self.order.insert((flow.pass, flow.turn, ask.flow.clone()));
+        }
+        flow.asks.insert(arrival, ask);
+        self.asks += 1;
+    }
+
+    fn choose(&self, class: Class, fits: &impl Fn(&Ask) -> bool) -> Option<(Place, &Ask)> {
+        self.order.iter().find_map(|(_, _, name)| {
+            let (arrival, ask) = self.flows.get(name)?.asks.iter().find(|(_, ask)| fits(ask))?;
+            Some((
+                Place {
+                    class,
+                    flow: name.clone(),
+                    arrival: *arrival,
+                },
+                ask,
+            ))
+        })
+    }
+
+    fn charge(&mut self, name: &FlowId, tokens: u64, turn: u64) {
+        if let Some(flow) = self.flows.get_mut(name) {
+            self.order.remove(&(flow.pass, flow.turn, name.clone()));
+            self.served_pass = self.served_pass.max(flow.pass);
+            flow.pass += tokens;
+            flow.turn = turn;
+            self.order.insert((flow.pass, flow.turn, name.clone()));
+        }
+    }
+
+    fn remove(&mut self, name: &FlowId, arrival: u64) -> Option<Ask> {
+        let flow = self.flows.get_mut(name)?;
+        let ask = flow.asks.remove(&arrival)?;
+        self.asks -= 1;
+        if flow.asks.is_empty() {
+            self.order.remove(&(flow.pass, flow.turn, name.clone()));
+            // An idle flow is remembered only while it has had more than its share.
+            let served = self.served_pass;
+            if flow.pass <= served + 1 {
+                self.flows.remove(name);
+            } else if self.flows.len() > 2 * self.order.len() + IDLE_FLOWS_MAX {
+                self.flows
+                    .retain(|_, flow| !flow.asks.is_empty() || flow.pass > served + 1);
+            }
+        }
+        Some(ask)
+    }
+}

@@ -1,0 +1,155 @@
+//! Names of the things that a budget deals in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest worker or flow name. Names are kept per waiting ask and per open grant, so their size is bounded too.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// One governor's reign over one budget: it grows with every take-over, and so no two governors name a grant alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    pub const fn new(number: u64) -> Epoch {
+        Epoch(number)
+    }
+
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Names one ask towards the caller of [`Budget`](crate::Budget), which chooses it; answered asks free their id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AskId(u64);
+
+impl AskId {
+    pub const fn new(number: u64) -> AskId {
+        AskId(number)
+    }
+
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for AskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Names one grant for ever: the epoch that made it and its number within. Written `epoch-number`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GrantId {
+    pub epoch: Epoch,
+    pub number: u64,
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.number)
+    }
+}
+
+impl FromStr for GrantId {
+    type Err = NotAGrantId;
+
+    fn from_str(text: &str) -> Result<GrantId, NotAGrantId> {
+        let parsed = text
+            .split_once('-')
+            .and_then(|(epoch, number)| Some((epoch.parse().ok()?, number.parse().ok()?)));
+        let (epoch, number) = parsed.ok_or_else(|| NotAGrantId {
+            text: text.chars().take(NAME_BYTES_MAX).collect(),
+        })?;
+        Ok(GrantId {
+            epoch: Epoch::new(epoch),
+            number,
+        })
+    }
+}
+
+/// The text does not name a grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a grant id; expected EPOCH-NUMBER, for example 3-17")]
+pub struct NotAGrantId {
+    pub text: String,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// # Errors
+            /// [`NameRefused`] if the text is empty or longer than [`NAME_BYTES_MAX`].
+            pub fn new(text: &str) -> Result<$type, NameRefused> {
+                match text.len() {
+                    0 => Err(NameRefused::Empty { what: $what }),
+                    1..=NAME_BYTES_MAX => Ok($type(Arc::from(text))),
+                    bytes => Err(NameRefused::TooLong { what: $what, bytes }),
+                }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameRefused;
+
+            fn try_from(text: String) -> Result<$type, NameRefused> {
+                $type::new(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+name!(
+    /// One process that sends requests. How many permits it may hold at a time is bounded.
+    WorkerId,
+    "worker"
+);
+name!(
+    /// What a run of requests is for: one job, one connector, one person at a console. Fairness is between flows, so a
+    /// worker that asks more often gains nothing.
+    FlowId,
+    "flow"
+);
+
+/// The text cannot name a worker or a flow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameRefused {
+    #[error("the {what} name is empty; give every {what} a name")]
+    Empty { what: &'static str },
+    #[error("the {what} name has {bytes} bytes; shorten it to {NAME_BYTES_MAX}")]
+    TooLong { what: &'static str, bytes: usize },
+}

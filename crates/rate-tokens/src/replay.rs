@@ -1,0 +1,129 @@
+//! Taking a budget over from a governor that is gone, from its ledger alone.
+//!
+//! Law: whatever prefix of the ledger is read, and however much of the reports it lacks, a token frees no earlier than it would
+//! have in the hands of the predecessor.
+
+use crate::record::{Aged, LedgerRecord};
+use crate::ring::Restored;
+use crate::settings::{LIMIT_MAX, PERMIT_TTL_MAX, millis};
+use crate::{Budget, BudgetSettings, Epoch, GrantId, Moment, Outcome, Settled, Settlement};
+
+/// Why a ledger cannot be taken over. Start with [`Budget::quiet`] instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    #[error(
+        "the ledger already holds epoch {seen}, so epoch {epoch} is not new; take over with a higher one"
+    )]
+    EpochNotNew { epoch: Epoch, seen: Epoch },
+    #[error("the ledger names {tokens} tokens of grant {grant}, more than any limit; the record is damaged")]
+    TokensOutOfRange { grant: GrantId, tokens: u32 },
+}
+
+impl Budget {
+    /// Rebuilds a budget from the ledger's records, oldest first, at least as far back as [`BudgetSettings::horizon`].
+    ///
+    /// Reported tokens cool for what is left of their time by the age of the report, and a guard more. Tokens without a report
+    /// are treated as granted just now, since their holder may have them still; late reports settle them as usual.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if the records cannot be an earlier governor's.
+    pub fn replay(
+        settings: BudgetSettings,
+        epoch: Epoch,
+        records: impl IntoIterator<Item = Aged>,
+        now: Moment,
+    ) -> Result<Budget, ReplayError> {
+        let mut budget = Budget::new(settings, epoch, now);
+        let mut youngest = None;
+        for Aged { record, age } in records {
+            // Where the server's clock stepped back between two records, both count as young as the younger one.
+            let age = youngest.map_or(age, |youngest| age.min(youngest));
+            youngest = Some(age);
+            match record {
+                LedgerRecord::Epoch { epoch: seen } if seen > epoch => {
+                    return Err(ReplayError::EpochNotNew { epoch, seen });
+                }
+                LedgerRecord::Epoch { .. } => {}
+                LedgerRecord::Granted {
+                    grant,
+                    worker,
+                    class,
+                    tokens,
+                    ttl_ms,
+                    ..
+                } => {
+                    budget.check(grant, tokens)?;
+                    let ttl = millis::from(u128::from(ttl_ms)).min(PERMIT_TTL_MAX);
+                    let spans = budget.spans();
+                    let out_at_most = spans.cooling + budget.settings().terms().guard + ttl + spans.settle;
+                    if age < out_at_most && budget.ring.origin(grant).is_none() {
+                        budget.ring.take(grant, worker, class, tokens, now, now + ttl);
+                    }
+                }
+                LedgerRecord::Reported {
+                    grant,
+                    class,
+                    settled,
+                } => {
+                    for Settled { token, settlement } in settled {
+                        budget.check(grant, token.saturating_add(1))?;
+                        let until = budget.cooled(now, age);
+                        let restored = match settlement {
+                            Settlement::Unused => Restored::Unused,
+                            Settlement::Used(Outcome::Answered | Outcome::Refused { .. }) => {
+                                Restored::Used { until }
+                            }
+                            Settlement::Used(Outcome::Unknown) => Restored::Used {
+                                until: until + budget.spans().settle,
+                            },
+                        };
+                        budget.ring.restore(grant, class, token, now, restored);
+                        if let Settlement::Used(Outcome::Refused { retry_after_ms }) = settlement {
+                            budget.refusals.restore_refusal(
+                                now,
+                                age,
+                                retry_after_ms.map(|ms| millis::from(u128::from(ms))),
+                            );
+                        }
+                    }
+                }
+                LedgerRecord::Expired { grant, class, tokens } => {
+                    for token in tokens {
+                        budget.check(grant, token.saturating_add(1))?;
+                        let until = budget.cooled(now, age);
+                        budget
+                            .ring
+                            .restore(grant, class, token, now, Restored::Silent { until });
+                    }
+                }
+                LedgerRecord::Adapted {
+                    working_limit,
+                    stretch,
+                } => {
+                    let before = budget.spans();
+                    budget.refusals.restore(working_limit, stretch);
+                    let after = budget.spans();
+                    budget.ring.retime(before.cooling, after.cooling);
+                }
+            }
+        }
+        Ok(budget)
+    }
+
+    fn cooled(&self, now: Moment, age: std::time::Duration) -> Moment {
+        (now + self.spans().cooling + self.settings().terms().guard) - age
+    }
+
+    fn check(&self, grant: GrantId, tokens: u32) -> Result<(), ReplayError> {
+        if grant.epoch >= self.epoch() {
+            return Err(ReplayError::EpochNotNew {
+                epoch: self.epoch(),
+                seen: grant.epoch,
+            });
+        }
+        if tokens > LIMIT_MAX {
+            return Err(ReplayError::TokensOutOfRange { grant, tokens });
+        }
+        Ok(())
+    }
+}
