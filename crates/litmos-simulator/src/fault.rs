@@ -33,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The names that [`Rule`] takes.
+    /// The names that rules take.
     pub const NAMES: &'static [&'static str] = &[
         "lose_reply_after_acting",
         "cut_before_acting",

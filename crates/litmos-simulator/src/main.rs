@@ -38,7 +38,7 @@ struct Arguments {
     window: Window,
 
     /// The window's length in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
     window_ms: u64,
 
     /// Write one JSON line per request to this file, replacing it

@@ -14,6 +14,8 @@ mod account;
 mod directory;
 mod ids;
 mod input;
+#[cfg(test)]
+mod invariants;
 mod refusal;
 pub(crate) mod rules;
 mod snapshot;

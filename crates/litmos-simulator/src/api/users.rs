@@ -61,31 +61,28 @@ impl Desk<'_> {
             (!active_only || user.active) && (search.is_empty() || user.matches(&search)) && also(user)
         };
         let everyone = search.is_empty() && !active_only && call.query.get("since").is_none();
+        let users = &self.account.users;
         let sort = call.query.get("sort").and_then(sort_key);
-        match sort {
-            None if everyone => (
-                self.page(call, self.account.users.iter()),
-                self.account.users.len(),
-            ),
-            None => {
-                let selected: Vec<&User> = self.account.users.iter().filter(wanted).collect();
-                let total = selected.len();
-                (self.page(call, selected.into_iter()), total)
-            }
-            Some(key) => {
-                let mut selected: Vec<&User> = self.account.users.iter().filter(wanted).collect();
-                selected.sort_by_cached_key(|user| key(user));
-                if call
-                    .query
-                    .get("dir")
-                    .is_some_and(|dir| dir.eq_ignore_ascii_case("desc"))
-                {
-                    selected.reverse();
-                }
-                let total = selected.len();
-                (self.page(call, selected.into_iter()), total)
+        if everyone && sort.is_none() {
+            let page = self.page(call, users.keys());
+            return (
+                page.into_iter().filter_map(|key| users.get(key)).collect(),
+                users.len(),
+            );
+        }
+        let mut selected: Vec<&User> = users.iter().filter(wanted).collect();
+        if let Some(key) = sort {
+            selected.sort_by_cached_key(|user| key(user));
+            if call
+                .query
+                .get("dir")
+                .is_some_and(|dir| dir.eq_ignore_ascii_case("desc"))
+            {
+                selected.reverse();
             }
         }
+        let total = selected.len();
+        (self.page(call, selected.into_iter()), total)
     }
 
     fn users_reply(&self, call: &Call, items: Vec<Record<'_>>) -> Reply {

@@ -39,6 +39,11 @@ impl Directory {
     }
 
     /// In order of creation; skipping ahead costs nothing.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = UserKey> {
+        self.order.iter().copied()
+    }
+
+    /// In order of creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &User> {
         self.order.iter().map(|key| &self.users[key])
     }

@@ -156,7 +156,8 @@ impl User {
         if self.last_name.trim().is_empty() {
             return Err(Refusal::Required("LastName"));
         }
-        if self.email.is_empty() && !self.is_custom_username {
+        let name_as_email = self.email.is_empty() && !self.is_custom_username;
+        if name_as_email && rules::email(&self.user_name).is_ok() {
             self.email = self.user_name.clone();
         }
         rules::email(&self.email)?;
@@ -168,9 +169,13 @@ impl User {
                 self.texts.insert(text, default.to_owned());
             }
         }
-        if let Some(date) = self.text(Text::ExpirationDate).filter(|date| !date.is_empty()) {
-            let moment = timestamp(date).ok_or(Refusal::NotADate("ExpirationDate"))?;
-            self.texts.insert(Text::ExpirationDate, to_second(moment));
+        match self.texts.remove(&Text::ExpirationDate) {
+            Some(date) if !date.is_empty() => {
+                let moment = timestamp(&date).ok_or(Refusal::NotADate("ExpirationDate"))?;
+                self.texts.insert(Text::ExpirationDate, to_second(moment));
+            }
+            // Shown empty in both cases, so cleared is the same as never set.
+            Some(_) | None => {}
         }
         let company = self.text(Text::CompanyName).unwrap_or_default();
         self.search_text = [&self.user_name, self.full_name().as_str(), &self.email, company]
