@@ -9,111 +9,21 @@
 
 use std::time::Duration;
 
-use crate::flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX, Full, Waiting};
+use crate::exchange::{Append, Ask, AskRefused, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
+use crate::flows::{Full, Waiting};
 use crate::pacer::{Pacer, Spacing};
 use crate::refusals::{Passage, Refusal, Refusals};
 use crate::ring::{Ring, Spans, Verdict};
 use crate::{
-    AskId, BudgetSettings, Class, ClassCounts, Epoch, FlowId, GrantId, LedgerRecord, Moment, Outcome,
-    PerClass, Settled, Settlement, Status, WorkerId,
+    BudgetSettings, Class, ClassCounts, Epoch, GrantId, LedgerRecord, Moment, Outcome, PerClass, Settled,
+    Settlement, Status,
 };
 
-/// Tokens that one ask may want. More than half a second's worth is never granted at once, so more would be no use.
-pub const WANT_MAX: u32 = 1_000;
 /// A grant carries at most what the limit yields in this time, so that a large limit costs few messages and yet no worker
 /// sits on tokens that others could use.
 const BATCH: Duration = Duration::from_millis(500);
 /// How many reports the moving average of the report delay looks back.
 const DELAY_MEMORY: u32 = 16;
-
-/// A wish for tokens. It is answered once, by a [`Grant`] or a [`Wait`], no later than its deadline or half a permit's life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    pub id: AskId,
-    pub worker: WorkerId,
-    pub flow: FlowId,
-    pub class: Class,
-    /// How many tokens would be of use; a grant may have fewer.
-    pub want: u32,
-    pub deadline: Moment,
-}
-
-/// Tokens `0..tokens` of `grant` go to whoever asked. They are void `ttl` after the asking, on the asker's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    pub ask: AskId,
-    pub grant: GrantId,
-    pub class: Class,
-    pub tokens: u32,
-    pub ttl: Duration,
-}
-
-/// There was no token in time. Zero means that it is worth asking again at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait {
-    pub ask: AskId,
-    pub retry_after: Duration,
-}
-
-/// What one look at the budget decided.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Step {
-    /// To be told to their askers once `records` are durable.
-    pub grants: Vec<Grant>,
-    pub waits: Vec<Wait>,
-    /// To be appended to the ledger in this order.
-    pub records: Vec<LedgerRecord>,
-    /// When to advance again if nothing happens before.
-    pub next_wake: Option<Moment>,
-}
-
-/// What became of the append of a grant's record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Append {
-    /// The ledger refused: the record is certainly not in it. The tokens are free at once.
-    Rejected,
-    /// It may be in the ledger, or come to be. The tokens stay held until their use-by and beyond, as if a worker had died with
-    /// them. Once the ledger was read again: if the record is missing, disown again as rejected; if it is there, report its
-    /// tokens as unused.
-    Unknown,
-}
-
-/// What a report changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    pub settled: u32,
-    /// Tokens that were reported before with the same meaning.
-    pub repeated: u32,
-    /// Tokens whose report contradicts an earlier one, or comes after their place was given away.
-    pub contradictions: u32,
-    /// Indices that the grant does not have.
-    pub no_such_token: u32,
-}
-
-/// Why an ask was not queued.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskRefused {
-    #[error("the ask wants no token; ask for at least one")]
-    WantsNothing,
-    #[error("the ask wants {want} tokens; ask for at most {WANT_MAX} at a time")]
-    WantsTooMuch { want: u32 },
-    #[error("ask {ask} is waiting already; number asks uniquely")]
-    Duplicate { ask: AskId },
-    #[error("{ASKS_PER_CLASS_MAX} {class} asks are waiting already; ask again later")]
-    ClassFull { class: Class },
-    #[error("worker {worker} has {ASKS_PER_WORKER_MAX} {class} asks waiting already; wait for their answers")]
-    WorkerFull { worker: WorkerId, class: Class },
-}
-
-/// The grant was never made here, or all its tokens have long been free.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "grant {grant} is not known to the budget's epoch {epoch}; nothing is left to settle, stop reporting it"
-)]
-pub struct UnknownGrant {
-    pub grant: GrantId,
-    pub epoch: Epoch,
-}
 
 /// The state of one org's budget.
 #[derive(Clone, Debug)]
@@ -162,9 +72,13 @@ impl Budget {
 
     /// A budget whose ledger is lost or was rolled back: it grants nothing until whatever was granted before has cooled.
     pub fn quiet(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
-        let silent_until = now + settings.quiet();
+        let until = now + settings.quiet();
+        Budget::silent(settings, epoch, now, until)
+    }
+
+    pub(crate) fn silent(settings: BudgetSettings, epoch: Epoch, now: Moment, until: Moment) -> Budget {
         Budget {
-            silent_until: Some(silent_until),
+            silent_until: Some(until),
             ..Budget::new(settings, epoch, now)
         }
     }

@@ -10,7 +10,9 @@
 
 mod budget;
 mod class;
+mod exchange;
 mod flows;
+mod forecast;
 mod moment;
 mod names;
 mod pacer;
@@ -21,10 +23,13 @@ mod replay;
 mod ring;
 mod settings;
 mod status;
+mod wallet;
 
-pub use budget::{Append, Ask, AskRefused, Budget, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
+pub use budget::Budget;
 pub use class::{Class, PerClass};
+pub use exchange::{Append, Ask, AskRefused, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
 pub use flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX};
+pub use forecast::{Demand, Forecast, forecast};
 pub use moment::Moment;
 pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, WorkerId};
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
@@ -38,3 +43,4 @@ pub use settings::{
     SETTLE_MAX, SettingsError, Terms, WINDOW_MAX,
 };
 pub use status::{ClassCounts, Status};
+pub use wallet::{Parcel, REPORT_AGAIN, Slip, Wallet};

@@ -25,10 +25,6 @@ impl Spacing {
         let us = window.as_micros() * u128::from(permille) / (1_000 * u128::from(working_limit.max(1)));
         Spacing(u64::try_from(us).unwrap_or(u64::MAX).max(1))
     }
-
-    pub(crate) fn as_duration(self) -> Duration {
-        Duration::from_micros(self.0)
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -128,15 +128,16 @@ impl Refusals {
         self.stretch = stretch.min(STRETCH_MAX);
     }
 
-    /// Takes over that an earlier governor was refused at `at`.
+    /// Takes over that an earlier governor was refused `age` ago. The first grant from here is a probe in any case.
     pub(crate) fn restore_refusal(&mut self, now: Moment, age: Duration, retry_after: Option<Duration>) {
         let pause = retry_after.map_or(FIRST_PAUSE, |after| after.min(RETRY_AFTER_MAX));
-        self.gate = Gate::Closed {
-            until: now + pause.saturating_sub(age),
-            pause: FIRST_PAUSE,
+        let until = now + pause.saturating_sub(age);
+        let until = match self.gate {
+            Gate::Closed { until: earlier, .. } => until.max(earlier),
+            Gate::Open | Gate::Probing { .. } => until,
         };
-        self.closed_at = Some(now);
         self.wave_floor = self.working / 2;
+        self.close(now, until, FIRST_PAUSE);
     }
 
     pub(crate) fn probe_sent(&mut self, grant: GrantId) {
