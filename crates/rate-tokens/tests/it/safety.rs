@@ -1,0 +1,85 @@
+//! At most the limit in any window, whatever happens; and every mistake that would break it is seen.
+
+use proptest::prelude::*;
+
+use crate::targets::{Fixed, Rolling, most, overfull};
+use crate::world::{Fault, Run, Scenario, WINDOW, World};
+
+/// The first oracle that objects.
+fn objection(run: &Run, scenario: &Scenario) -> Option<String> {
+    if let Some(objection) = overfull(&run.counted, WINDOW) {
+        return Some(objection);
+    }
+    if scenario.limit_changes {
+        return None;
+    }
+    let mut at: Vec<u64> = run.counted.iter().map(|request| request.at).collect();
+    at.sort_unstable();
+    let mut rolling = Rolling::new(scenario.limit, WINDOW);
+    let mut fixed = Fixed::new(scenario.limit, WINDOW, scenario.seed % WINDOW);
+    at.into_iter().find_map(|at| {
+        if !rolling.accepts(at) {
+            return Some(format!("a rolling window refused at {at} ms"));
+        }
+        (!fixed.accepts(at)).then(|| format!("a fixed window refused at {at} ms"))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_window_holds_more_than_the_limit_through_losses_deaths_crashes_and_changes(seed: u64, limit in 1u32..40) {
+        let scenario = Scenario::stormy(seed, limit);
+        let run = World::run(scenario.clone());
+        prop_assert_eq!(objection(&run, &scenario), None);
+        prop_assert!(run.takeovers > 0);
+    }
+
+    #[test]
+    fn an_undisturbed_ring_is_used_to_the_last_token(seed: u64, limit in 4u32..40) {
+        let scenario = Scenario { workers: 8, ..Scenario::calm(seed, limit) };
+        let run = World::run(scenario.clone());
+        prop_assert_eq!(objection(&run, &scenario), None);
+        prop_assert_eq!(run.contradictions, 0);
+        // Four fifths of the limit on the long run, though each response takes a tenth of this window to report.
+        let windows = scenario.span / WINDOW;
+        prop_assert!(run.counted.len() as u64 > windows * u64::from(limit) * 8 / 10, "only {} requests", run.counted.len());
+    }
+
+    #[test]
+    fn every_ask_that_a_governor_hears_is_answered_by_its_deadline(seed: u64, limit in 1u32..40) {
+        let run = World::run(Scenario::stormy(seed, limit));
+        prop_assert_eq!(run.unanswered, vec![]);
+    }
+}
+
+#[test]
+fn stormy_worlds_exercise_the_limit() {
+    let full = (0..30).filter(|&seed| {
+        let run = World::run(Scenario {
+            limit_changes: false,
+            ..Scenario::stormy(seed, 12)
+        });
+        most(&run.counted, WINDOW) >= 11
+    });
+    assert!(
+        full.count() >= 15,
+        "the property above would hold for a governor that grants too little"
+    );
+}
+
+#[test]
+fn every_planted_fault_is_caught() {
+    for fault in Fault::ALL {
+        let caught = (0..60).any(|seed| {
+            let scenario = Scenario {
+                fault: Some(fault),
+                limit_changes: false,
+                ..Scenario::stormy(seed, 10)
+            };
+            objection(&World::run(scenario.clone()), &scenario).is_some()
+        });
+        assert!(caught, "no oracle objected to {fault:?}");
+    }
+}
