@@ -175,14 +175,15 @@ impl Budget {
     /// makes them cool longer, and what had cooled already is made up for by a silence of the difference.
     pub fn retune(&mut self, now: Moment, settings: BudgetSettings) {
         let now = self.observe(now);
-        let before = self.spans();
-        let longer = settings.window().saturating_sub(self.settings.window());
+        let before = self.spans().cooling;
+        let longer_window = settings.window() > self.settings.window();
         self.settings = settings;
-        self.ring.retime(before.cooling, self.spans().cooling);
+        let after = self.spans().cooling;
+        self.ring.retime(before, after);
         self.refusals.retune(self.settings.tokens());
-        if !longer.is_zero() {
-            let until = now + longer;
-            self.silent_until = Some(self.silent_until.map_or(until, |silent| silent + longer));
+        if longer_window {
+            let silent_until = self.silent_until.unwrap_or(now);
+            self.silent_until = Some(silent_until + after.saturating_sub(before));
         }
     }
 

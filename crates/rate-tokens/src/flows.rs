@@ -4,7 +4,8 @@
 //! - Within a flow the older ask goes first; a worker at its bound is skipped, not waited for.
 //! - Flows of one class get equal numbers of tokens while they wait, however often or by however many workers they ask.
 //! - Waiting classes share 64 : 16 : 4 : 1. So nothing starves, and whoever woke up late has no claim on the past.
-//! - The urgent class is first as long as its demand is small (see [`HEAD_START`]), ahead of any backlog.
+//! - While background waits it gets the configured floor, on top of what its weight gives.
+//! - The urgent class is first, ahead of any backlog and of the floor, as long as its demand is small (see [`HEAD_START`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,8 @@ pub(crate) struct Waiting {
     arrivals: u64,
     /// The largest pass that was ever served: what a class that wakes up is measured against.
     served_pass: u64,
+    /// Urgent tokens since the urgent queue was last empty.
+    urgent_streak: u64,
     /// Tokens that others got since background last did, while it waited.
     background_passed_over: u32,
 }
@@ -60,6 +63,8 @@ pub(crate) struct Place {
     pub(crate) class: Class,
     flow: FlowId,
     arrival: u64,
+    /// Chosen out of turn, to keep the floor.
+    by_floor: bool,
 }
 
 /// Why an ask cannot be queued.
@@ -78,6 +83,7 @@ impl Waiting {
             per_worker: BTreeMap::new(),
             arrivals: 0,
             served_pass: HEAD_START[Class::Urgent as usize],
+            urgent_streak: 0,
             background_passed_over: 0,
         }
     }
@@ -111,6 +117,9 @@ impl Waiting {
         *of_worker += 1;
         self.arrivals += 1;
         if queue.asks == 0 {
+            if class == Class::Urgent {
+                self.urgent_streak = 0;
+            }
             queue.pass = queue
                 .pass
                 .max(self.served_pass.saturating_sub(HEAD_START[class as usize]));
@@ -122,6 +131,7 @@ impl Waiting {
                 class,
                 flow: ask.flow.clone(),
                 arrival: self.arrivals,
+                by_floor: false,
             },
         );
         queue.push(ask, self.arrivals);
@@ -138,12 +148,24 @@ impl Waiting {
             .into_iter()
             .filter(|&class| self.len(class) > 0)
             .collect();
-        order.sort_by_key(|&class| {
-            (
-                self.rank(class, background_floor_percent),
-                self.classes[class as usize].pass,
-            )
-        });
+        order.sort_by_key(|&class| self.classes[class as usize].pass);
+        let few_urgent =
+            order.first() == Some(&Class::Urgent) && self.urgent_streak < HEAD_START[Class::Urgent as usize];
+        let floor_due =
+            background_floor_percent > 0 && self.background_passed_over + 1 >= 100 / background_floor_percent;
+        if floor_due
+            && !few_urgent
+            && let Some((place, ask)) =
+                self.classes[Class::Background as usize].choose(Class::Background, &fits)
+        {
+            return Some((
+                Place {
+                    by_floor: true,
+                    ..place
+                },
+                ask,
+            ));
+        }
         order
             .into_iter()
             .find_map(|class| self.classes[class as usize].choose(class, &fits))
@@ -153,9 +175,15 @@ impl Waiting {
     pub(crate) fn serve(&mut self, place: &Place, tokens: u32) -> Option<Ask> {
         let tokens_wide = u64::from(tokens);
         let queue = &mut self.classes[place.class as usize];
-        self.served_pass = self.served_pass.max(queue.pass);
-        queue.pass += STRIDE[place.class as usize] * tokens_wide;
+        // What the floor gives comes on top of what the weight does.
+        if !place.by_floor {
+            self.served_pass = self.served_pass.max(queue.pass);
+            queue.pass += STRIDE[place.class as usize] * tokens_wide;
+        }
         queue.charge(&place.flow, tokens_wide, self.arrivals);
+        if place.class == Class::Urgent {
+            self.urgent_streak += tokens_wide;
+        }
         if place.class == Class::Background {
             self.background_passed_over = 0;
         } else if self.len(Class::Background) > 0 {
@@ -172,20 +200,6 @@ impl Waiting {
         }
         let place = self.places.get(&id)?.clone();
         self.remove(&place)
-    }
-
-    /// Lower goes first; the pass decides among equals.
-    fn rank(&self, class: Class, background_floor_percent: u32) -> u8 {
-        match class {
-            Class::Urgent if self.classes[class as usize].pass < self.served_pass => 0,
-            Class::Background
-                if background_floor_percent > 0
-                    && self.background_passed_over + 1 >= 100 / background_floor_percent =>
-            {
-                1
-            }
-            Class::Urgent | Class::Interactive | Class::Normal | Class::Background => 2,
-        }
     }
 
     fn remove(&mut self, place: &Place) -> Option<Ask> {
@@ -224,6 +238,7 @@ impl ClassQueue {
                     class,
                     flow: name.clone(),
                     arrival: *arrival,
+                    by_floor: false,
                 },
                 ask,
             ))

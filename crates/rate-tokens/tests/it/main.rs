@@ -1,5 +1,16 @@
 //! The budget as its callers see it: simulated worlds, fairness, forecasts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod desk;
+mod exchange;
+mod fairness;
+mod forecasts;
+mod refusals;
+mod replay;
 mod safety;
+mod settings;
 mod targets;
+mod throughput;
+mod wallet;
 mod world;

@@ -1,0 +1,113 @@
+//! The limit is used: a token cycles in the cooling time plus the report's delay, and no rule that knows only grants and reports
+//! can do better.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use rate_tokens::{BudgetSettings, Class, Pacing, Terms};
+
+use crate::desk::{ANSWERED, Desk, ms, unpaced};
+
+/// Tokens granted in `span` of endless demand, each reported `latency` after its grant.
+fn granted(settings: BudgetSettings, class: Class, latency: Duration, span: Duration) -> u64 {
+    let mut desk = Desk::new(settings);
+    let end = desk.now + span;
+    let mut reports = BinaryHeap::new();
+    let mut granted = 0;
+    desk.ask(class, "flow", 1);
+    while desk.now < end {
+        while let Some(&Reverse((at, grant))) = reports.peek().filter(|Reverse((at, _))| *at <= desk.now) {
+            reports.pop();
+            assert_eq!(at, desk.now);
+            desk.report(grant, ANSWERED);
+        }
+        let step = desk.advance();
+        for grant in &step.grants {
+            granted += u64::from(grant.tokens);
+            reports.push(Reverse((desk.now + latency, grant.grant)));
+        }
+        if step.grants.is_empty() && step.waits.is_empty() {
+            let report = reports.peek().map(|&Reverse((at, _))| at);
+            desk.now = step.next_wake.into_iter().chain(report).min().unwrap();
+        } else {
+            desk.ask(class, "flow", 1);
+        }
+    }
+    granted
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn unpaced_utilisation_is_the_window_over_the_cycle() {
+    for (limit, latency) in [(10, 200), (100, 200), (100, 2_500), (300, 1_000)] {
+        let settings = unpaced(limit);
+        let cycle = settings.cooling() + ms(latency);
+        let expected = u64::from(limit) * HOUR.as_millis() as u64 / cycle.as_millis() as u64;
+        let granted = granted(settings, Class::Normal, ms(latency), HOUR);
+        let share = granted as f64 / expected as f64;
+        assert!(
+            (0.99..1.02).contains(&share),
+            "limit {limit}, latency {latency} ms: {granted}, expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn the_default_pacing_yields_ninety_eight_of_a_hundred() {
+    let all = BudgetSettings::per_minute(100).unwrap();
+    let urgent = granted(all.clone(), Class::Urgent, ms(200), HOUR);
+    assert!((98 * 60..=100 * 60).contains(&urgent), "{urgent} in an hour");
+    let bulk = granted(all, Class::Background, ms(200), HOUR);
+    assert!((96 * 60..=99 * 60).contains(&bulk), "{bulk} in an hour");
+}
+
+#[test]
+fn one_worker_alone_uses_the_limit_at_a_latency_of_seconds() {
+    let granted = granted(
+        BudgetSettings::per_minute(100).unwrap(),
+        Class::Normal,
+        ms(8_000),
+        HOUR,
+    );
+    let cycle = 60.28 + 8.0;
+    assert!(
+        granted as f64 > 98.0 * 3_600.0 / cycle * 0.98,
+        "{granted} in an hour"
+    );
+}
+
+#[test]
+fn a_large_limit_is_granted_in_batches_without_losing_throughput() {
+    let terms = Terms {
+        pacing: Pacing::DEFAULT,
+        ..Terms::per_minute(12_000)
+    };
+    let granted = granted(
+        BudgetSettings::new(terms).unwrap(),
+        Class::Normal,
+        ms(100),
+        Duration::from_secs(300),
+    );
+    assert!(
+        (5 * 11_600..=5 * 12_000 + 200).contains(&granted),
+        "{granted} in five minutes"
+    );
+}
+
+#[test]
+fn paced_grants_are_evenly_spaced() {
+    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    let mut at = Vec::new();
+    for _ in 0..20 {
+        desk.ask(Class::Normal, "flow", 1);
+    }
+    while at.len() < 5 {
+        let step = desk.advance();
+        at.extend(step.grants.iter().map(|_| desk.now.as_millis()));
+        desk.now = step.next_wake.unwrap().max(desk.now);
+    }
+    let gaps: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| (580..=612).contains(gap)), "{gaps:?}");
+}
