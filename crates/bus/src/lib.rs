@@ -1,1 +1,63 @@
-//! bus
+//! Everything Rollcall says over NATS, and the only crate that knows NATS.
+//!
+//! State lives in typed [`Bucket`]s in which every write is guarded by what it expects to find; events and records live
+//! in streams; questions go over request-reply. Trace context travels in headers. The traps of the client library are
+//! owned here: see `publish` (error codes), `watch` (resumption), `lease` (time to live over deleted keys).
+
+mod bucket;
+mod connection;
+mod control;
+mod dead;
+mod error;
+mod feed;
+mod journal;
+mod key;
+mod lease;
+mod ledger;
+mod publish;
+mod record;
+mod server;
+mod tokens;
+pub mod trace;
+mod watch;
+
+pub use bucket::{BATCH_MAX, Bucket, Change, Expect, Stored, Write};
+pub use connection::{Bus, ConnectError, NatsConnection};
+pub use control::ControlError;
+pub use error::{BusError, WriteError};
+pub use feed::{Delivery, Event, EventBody, FeedBatch};
+pub use journal::{CallRecord, Journal};
+pub use key::{Key, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
+pub use lease::Lease;
+pub use ledger::{LedgerEntry, LedgerError};
+pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
+pub use server::{NatsServer, ServerError, find_binary};
+pub use tokens::{AcquireAnswer, GOVERNOR_LEASE, GovernorRequest, Tokens};
+pub use watch::{Watch, WatchEvent};
+
+pub type RosterBucket = Bucket<RosterKey, RosterValue>;
+pub type ObservedBucket = Bucket<ObservedKey, ObservedValue>;
+pub type LinksBucket = Bucket<LinksKey, LinksValue>;
+pub type SchemaBucket = Bucket<SchemaKey, provisioning::SchemaVersion>;
+
+impl Bus {
+    /// What sources want.
+    pub fn roster(&self) -> RosterBucket {
+        Bucket::new(self)
+    }
+
+    /// What Litmos has.
+    pub fn observed(&self) -> ObservedBucket {
+        Bucket::new(self)
+    }
+
+    /// The ties between both.
+    pub fn links(&self) -> LinksBucket {
+        Bucket::new(self)
+    }
+
+    /// The user attributes of each org.
+    pub fn schema(&self) -> SchemaBucket {
+        Bucket::new(self)
+    }
+}

@@ -61,9 +61,9 @@ pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
             None => Manager::Pending,
             // Litmos documents nothing about people who manage themselves; sources do it for their chief.
             Some(id) if *id == person.id => Manager::Leave,
-            Some(id) => {
-                world.account_for(id).map_or(Manager::Pending, |account| Manager::Account(account.clone()))
-            }
+            Some(id) => world
+                .account_for(id)
+                .map_or(Manager::Pending, |account| Manager::Account(account.clone())),
         },
     }
 }

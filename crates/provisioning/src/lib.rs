@@ -28,7 +28,10 @@ pub use field::{Field, FieldKind};
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
 pub use link::{BulkJob, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
-pub use observed::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Team};
+pub use observed::{
+    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, SchemaField, SchemaKind,
+    SchemaVersion, Team,
+};
 pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, WaitReason};
 pub use planner::plan;
 pub use policy::Policy;

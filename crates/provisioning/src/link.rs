@@ -52,6 +52,16 @@ pub enum ParkCode {
 }
 
 impl ParkCode {
+    pub const ALL: [ParkCode; 7] = [
+        ParkCode::UserNameForbidden,
+        ParkCode::UserNameTaken,
+        ParkCode::TeamNameAmbiguous,
+        ParkCode::ValueMissing,
+        ParkCode::ValueTooLong,
+        ParkCode::RejectedByLitmos,
+        ParkCode::KeepsFailing,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             ParkCode::UserNameForbidden => "user-name-forbidden",

@@ -145,3 +145,32 @@ impl ImportRun {
         !matches!(self.phase, ImportPhase::Complete | ImportPhase::Failed { .. })
     }
 }
+
+/// Where a user attribute of an org comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaKind {
+    /// One of the fields every org has.
+    Standard,
+    /// `CustomField1` to `CustomField10`.
+    LegacyCustom,
+    /// A field that the org defined itself.
+    AdvancedCustom,
+}
+
+/// One user attribute of an org.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SchemaField {
+    pub name: String,
+    pub kind: SchemaKind,
+    /// Most characters; 0 where none is known.
+    pub max_chars: u32,
+}
+
+/// The user attributes of an org, as they were found to be. A new version stands only for a difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaVersion {
+    pub version: u32,
+    pub fields: Vec<SchemaField>,
+    pub seen_at_ms: u64,
+}

@@ -1,0 +1,283 @@
+//! Typed key-value buckets in which every write is guarded.
+
+use std::marker::PhantomData;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use bytes::Bytes;
+
+use crate::connection::{Bus, REQUEST_TIMEOUT};
+use crate::error::{BusError, WriteError};
+use crate::key::Key;
+use crate::publish::{EXPECTED, TYPE, headers, read_ack};
+use crate::record::Record;
+use crate::trace::TRACEPARENT;
+
+/// Most writes of one atomic batch: the server's own bound.
+pub const BATCH_MAX: usize = 1_000;
+
+pub(crate) const OPERATION: &str = "KV-Operation";
+pub(crate) const MARKER: &str = "Nats-Marker-Reason";
+
+/// What must be there for a write to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing, or a value that was deleted.
+    Absent,
+    /// Exactly the value of this revision.
+    Revision(u64),
+    /// Whatever is there.
+    Any,
+}
+
+#[derive(Clone, Debug)]
+pub enum Change<V> {
+    Put(V),
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub struct Write<K, V> {
+    pub key: K,
+    pub expect: Expect,
+    pub change: Change<V>,
+}
+
+/// A value with where and how it came to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored<V> {
+    pub value: V,
+    /// Guard the next write with this.
+    pub revision: u64,
+    /// W3C `traceparent` of the write.
+    pub trace: Option<String>,
+}
+
+/// One bucket of the state.
+#[derive(Debug)]
+pub struct Bucket<K, V> {
+    pub(crate) bus: Bus,
+    of: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for Bucket<K, V> {
+    fn clone(&self) -> Self {
+        Bucket {
+            bus: self.bus.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+pub(crate) fn is_removal(headers: &HeaderMap) -> bool {
+    headers.get(MARKER).is_some()
+        || headers
+            .get(OPERATION)
+            .is_some_and(|operation| matches!(operation.as_str(), "DEL" | "PURGE"))
+}
+
+impl Bus {
+    pub(crate) async fn kv_stream(&self, bucket: &str) -> Result<Stream<()>, BusError> {
+        self.js
+            .get_stream_no_info(format!("KV_{bucket}"))
+            .await
+            .map_err(|error| BusError::Unavailable {
+                doing: "opening a bucket",
+                said: error.to_string(),
+            })
+    }
+
+    /// The last message of a subject, removals included.
+    pub(crate) async fn last(&self, bucket: &str, subject: &str) -> Result<Option<StreamMessage>, BusError> {
+        match self
+            .kv_stream(bucket)
+            .await?
+            .direct_get_last_for_subject(subject)
+            .await
+        {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::Unavailable {
+                doing: "reading a key",
+                said: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl<K: Key, V: Record> Bucket<K, V> {
+    pub(crate) fn new(bus: &Bus) -> Bucket<K, V> {
+        Bucket {
+            bus: bus.clone(),
+            of: PhantomData,
+        }
+    }
+
+    pub(crate) fn subject(key: &K) -> String {
+        format!("$KV.{}.{}", K::BUCKET, key.text())
+    }
+
+    /// The value of a key, if there is one.
+    ///
+    /// # Errors
+    /// When the bus does not answer, or what lies there cannot be read.
+    pub async fn get(&self, key: &K) -> Result<Option<Stored<V>>, BusError> {
+        let subject = Bucket::<K, V>::subject(key);
+        let Some(message) = self.bus.last(K::BUCKET, &subject).await? else {
+            return Ok(None);
+        };
+        if is_removal(&message.headers) {
+            return Ok(None);
+        }
+        let value = decode(&message.headers, &message.payload)
+            .map_err(|said| BusError::Broken { what: subject, said })?;
+        Ok(Some(Stored {
+            value,
+            revision: message.sequence,
+            trace: header(&message.headers, TRACEPARENT),
+        }))
+    }
+
+    /// Writes one key and says its new revision.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] if `expect` does not hold; see there for the rest.
+    pub async fn write(&self, write: Write<K, V>) -> Result<u64, WriteError> {
+        let subject = Bucket::<K, V>::subject(&write.key);
+        let (headers, payload) = message(&write);
+        match self.bus.publish(&subject, headers, payload).await {
+            Ok(stored) => Ok(stored.sequence),
+            Err(WriteError::Conflict { .. }) if write.expect == Expect::Absent => {
+                let write = self.over_removal(write).await?;
+                let (headers, payload) = message(&write);
+                Ok(self.bus.publish(&subject, headers, payload).await?.sequence)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes all or nothing, and says each key's new revision.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] if one of the expectations does not hold: then nothing was written.
+    pub async fn write_all(&self, mut writes: Vec<Write<K, V>>) -> Result<Vec<u64>, WriteError> {
+        if let [_] = writes.as_slice() {
+            let write = writes.remove(0);
+            return Ok(vec![self.write(write).await?]);
+        }
+        match self.batch(&writes).await {
+            Err(WriteError::Conflict { .. }) if writes.iter().any(|write| write.expect == Expect::Absent) => {
+                let mut over = Vec::with_capacity(writes.len());
+                for write in writes {
+                    over.push(if write.expect == Expect::Absent {
+                        self.over_removal(write).await?
+                    } else {
+                        write
+                    });
+                }
+                self.batch(&over).await
+            }
+            other => other,
+        }
+    }
+
+    /// A key that was deleted keeps a marker, and the marker's revision is what a new value must follow.
+    async fn over_removal(&self, write: Write<K, V>) -> Result<Write<K, V>, WriteError> {
+        let subject = Bucket::<K, V>::subject(&write.key);
+        let last = self
+            .bus
+            .last(K::BUCKET, &subject)
+            .await
+            .map_err(|_| WriteError::Unknown { key: subject.clone() })?;
+        match last {
+            None => Ok(write),
+            Some(message) if is_removal(&message.headers) => Ok(Write {
+                expect: Expect::Revision(message.sequence),
+                ..write
+            }),
+            Some(_) => Err(WriteError::Conflict { key: subject }),
+        }
+    }
+
+    async fn batch(&self, writes: &[Write<K, V>]) -> Result<Vec<u64>, WriteError> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        if writes.len() > BATCH_MAX {
+            let said = format!("a batch of {} writes; {BATCH_MAX} is the most", writes.len());
+            return Err(WriteError::Refused {
+                key: K::BUCKET.to_owned(),
+                said,
+            });
+        }
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let last = writes.len() - 1;
+        for (index, write) in writes.iter().enumerate() {
+            let subject = Bucket::<K, V>::subject(&write.key);
+            let (mut headers, payload) = message(write);
+            headers.insert("Nats-Batch-Id", id.as_str());
+            headers.insert("Nats-Batch-Sequence", (index + 1).to_string().as_str());
+            if index == last {
+                headers.insert("Nats-Batch-Commit", "1");
+            }
+            if index == 0 || index == last {
+                let unknown = || WriteError::Unknown { key: subject.clone() };
+                let sent = self
+                    .bus
+                    .client
+                    .request_with_headers(subject.clone(), headers, payload);
+                let reply = tokio::time::timeout(REQUEST_TIMEOUT, sent)
+                    .await
+                    .map_err(|_| unknown())?
+                    .map_err(|_| unknown())?;
+                // The first of a batch is answered with nothing unless the server refuses the batch as such.
+                if index == last || !reply.payload.is_empty() {
+                    let stored = read_ack(&subject, &reply.payload)?;
+                    if index == last {
+                        return Ok((0..writes.len())
+                            .map(|at| stored.sequence - (last - at) as u64)
+                            .collect());
+                    }
+                }
+            } else {
+                let sent = self
+                    .bus
+                    .client
+                    .publish_with_headers(subject.clone(), headers, payload)
+                    .await;
+                sent.map_err(|_| WriteError::Unknown { key: subject })?;
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn message<K: Key, V: Record>(write: &Write<K, V>) -> (HeaderMap, Bytes) {
+    let (mut headers, payload) = match &write.change {
+        Change::Put(value) => {
+            let (type_name, payload) = value.encode();
+            (headers(&type_name), Bytes::from(payload))
+        }
+        Change::Delete => {
+            let mut headers = HeaderMap::new();
+            headers.insert(OPERATION, "DEL");
+            (headers, Bytes::new())
+        }
+    };
+    match write.expect {
+        Expect::Absent => headers.insert(EXPECTED, "0"),
+        Expect::Revision(revision) => headers.insert(EXPECTED, revision.to_string().as_str()),
+        Expect::Any => {}
+    }
+    (headers, payload)
+}
+
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| value.as_str().to_owned())
+}
+
+pub(crate) fn decode<V: Record>(headers: &HeaderMap, payload: &[u8]) -> Result<V, String> {
+    let type_name = header(headers, TYPE).ok_or_else(|| format!("the header {TYPE} is missing"))?;
+    V::decode(&type_name, payload).map_err(|broken| broken.to_string())
+}

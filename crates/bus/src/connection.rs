@@ -1,0 +1,216 @@
+//! The connection, and everything that must exist on the server before the first message.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions, Event};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::error::BusError;
+
+/// How long one request to the server may take.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the first connection is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Oldest server that has everything that is used here (atomic batches, time to live per message).
+const SERVER_MIN: (u64, u64) = (2, 12);
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Where the server is and how to be let in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NatsConnection {
+    pub url: String,
+    pub token: Option<String>,
+}
+
+/// File in the data directory of an embedded server that says where it listens.
+pub(crate) const CONNECTION_FILE: &str = "connection.json";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no nats-server answers at {url}; start it, or correct [nats] url")]
+    Unreachable {
+        url: String,
+        #[source]
+        source: async_nats::ConnectError,
+    },
+    #[error("nats-server at {url} is version {version}; Rollcall needs {}.{} or newer", SERVER_MIN.0, SERVER_MIN.1)]
+    TooOld { url: String, version: String },
+    #[error("nothing runs with the data directory {}; start `rollcall up` first, or set [nats] url", data_dir.display())]
+    NotRunning { data_dir: PathBuf },
+}
+
+impl NatsConnection {
+    /// The connection of the embedded server that keeps its data here.
+    ///
+    /// # Errors
+    /// [`ConnectError::NotRunning`] if there is none.
+    pub fn discover(data_dir: &Path) -> Result<NatsConnection, ConnectError> {
+        let not_running = || ConnectError::NotRunning {
+            data_dir: data_dir.to_owned(),
+        };
+        let text = std::fs::read_to_string(data_dir.join(CONNECTION_FILE)).map_err(|_| not_running())?;
+        serde_json::from_str(&text).map_err(|_| not_running())
+    }
+}
+
+/// A connection to the bus. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    pub(crate) client: Client,
+    pub(crate) js: Context,
+    /// Counts established connections: a watch that sees it change looks at what it missed.
+    pub(crate) connections: watch::Receiver<u64>,
+    pub(crate) worker: Arc<str>,
+}
+
+impl Bus {
+    /// Connects, and from then on reconnects by itself.
+    ///
+    /// # Errors
+    /// When nobody answers or the server is too old.
+    pub async fn connect(connection: &NatsConnection, name: &str) -> Result<Bus, ConnectError> {
+        let (sender, connections) = watch::channel(0_u64);
+        let mut options = ConnectOptions::new()
+            .name(name)
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .connection_timeout(Duration::from_secs(2))
+            .reconnect_delay_callback(|attempts| Duration::from_millis((50 * attempts as u64).min(1_000)))
+            .event_callback(move |event| {
+                let sender = sender.clone();
+                async move {
+                    if matches!(event, Event::Connected) {
+                        sender.send_modify(|count| *count += 1);
+                    }
+                    tracing::debug!(event = %event, "bus connection");
+                }
+            });
+        if let Some(token) = &connection.token {
+            options = options.token(token.clone());
+        }
+        let unreachable = |source| ConnectError::Unreachable {
+            url: connection.url.clone(),
+            source,
+        };
+        let deadline = tokio::time::Instant::now() + CONNECT_TIMEOUT;
+        let client = loop {
+            match options.clone().connect(&connection.url).await {
+                Ok(client) => break client,
+                Err(source) if tokio::time::Instant::now() >= deadline => return Err(unreachable(source)),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        };
+        let version = client.server_info().version;
+        if !new_enough(&version) {
+            return Err(ConnectError::TooOld {
+                url: connection.url.clone(),
+                version,
+            });
+        }
+        let mut js = jetstream::new(client.clone());
+        js.set_timeout(REQUEST_TIMEOUT);
+        let worker = format!("{name}-{}", uuid::Uuid::now_v7().simple());
+        Ok(Bus {
+            client,
+            js,
+            connections,
+            worker: worker.into(),
+        })
+    }
+
+    /// A name for this process on the bus, unique among all.
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// Makes what must exist on the server. Safe to call from every process at every start.
+    ///
+    /// # Errors
+    /// When the server refuses, for instance because it runs without JetStream.
+    pub async fn prepare(&self, replicas: usize) -> Result<(), BusError> {
+        for mut config in streams() {
+            config.num_replicas = replicas;
+            let name = config.name.clone();
+            self.js
+                .create_or_update_stream(config)
+                .await
+                .map_err(|error| BusError::Refused {
+                    doing: "to make a stream",
+                    said: format!("{name}: {error}; does nats-server run with JetStream?"),
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn new_enough(version: &str) -> bool {
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u64>().unwrap_or_default());
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= SERVER_MIN
+}
+
+/// The buckets, by name, as the NATS tools know them.
+pub(crate) const BUCKETS: [&str; 5] = ["roster", "observed", "links", "schema", "leases"];
+
+fn streams() -> Vec<Config> {
+    let mut all: Vec<Config> = BUCKETS.iter().map(|name| bucket(name)).collect();
+    all.push(Config {
+        duplicate_window: 2 * HOUR,
+        max_age: 7 * 24 * HOUR,
+        ..log("feed", "rollcall.feed.v1.>")
+    });
+    all.push(Config {
+        max_age: 90 * 24 * HOUR,
+        ..log("journal", "rollcall.journal.v1.>")
+    });
+    // Bounded by number, never by age: the last entry must stay, for the next append is guarded by its sequence.
+    // The governor looks back over some minutes at most; a hundred group commits a second fill three of them.
+    all.push(Config {
+        max_messages_per_subject: 20_000,
+        ..log("ledger", "rollcall.ledger.v1.>")
+    });
+    all.push(Config {
+        max_age: 30 * 24 * HOUR,
+        ..log("dead", "rollcall.dead.v1.>")
+    });
+    all.push(Config {
+        max_age: 7 * 24 * HOUR,
+        ..log("import", "rollcall.import.v1.>")
+    });
+    all
+}
+
+fn bucket(name: &str) -> Config {
+    Config {
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        allow_message_ttl: true,
+        allow_atomic_publish: true,
+        storage: StorageType::File,
+        ..Config::default()
+    }
+}
+
+fn log(name: &str, subjects: &str) -> Config {
+    Config {
+        name: name.to_owned(),
+        subjects: vec![subjects.to_owned()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        allow_direct: true,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,320 @@
+//! Identity events from sources: de-duplicated on the way in, taken in batches, acknowledged one by one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use prost::{Message as _, Name as _};
+use proto::v1::{self, identity_event};
+use provisioning::{OrgId, SourceId};
+
+use crate::bucket::header;
+use crate::connection::Bus;
+use crate::error::{BusError, WriteError};
+use crate::publish::{Stored, TYPE, headers};
+use crate::trace::TRACEPARENT;
+
+/// Events taken at once.
+const BATCH: usize = 200;
+
+/// How long an event may be worked on before somebody else gets it.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+
+/// Something that happened at a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Unique within the source.
+    pub event_id: String,
+    pub happened_at_ms: u64,
+    pub body: EventBody,
+}
+
+/// What happened, in the words of the source: nothing here has been checked yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    PersonUpserted {
+        external_id: String,
+        user_name: String,
+        active: bool,
+        access_level: Option<String>,
+        /// Litmos field names to values; empty clears.
+        attributes: BTreeMap<String, String>,
+        /// Empty clears, `None` leaves.
+        manager: Option<String>,
+        /// All groups by name; `None` leaves memberships as they are.
+        groups: Option<Vec<String>>,
+    },
+    PersonDeleted {
+        person: String,
+    },
+    GroupUpserted {
+        external_id: String,
+        name: String,
+    },
+    GroupDeleted {
+        group: String,
+    },
+    MembershipChanged {
+        group: String,
+        person: String,
+        present: bool,
+    },
+}
+
+impl From<Event> for v1::IdentityEvent {
+    fn from(event: Event) -> Self {
+        use identity_event::Event as Out;
+        let body = match event.body {
+            EventBody::PersonUpserted {
+                external_id,
+                user_name,
+                active,
+                access_level,
+                attributes,
+                manager,
+                groups,
+            } => {
+                let groups = groups.map(|names| v1::GroupNames { names });
+                Out::PersonUpserted(v1::PersonUpserted {
+                    external_id,
+                    user_name,
+                    active,
+                    access_level,
+                    attributes,
+                    manager,
+                    groups,
+                })
+            }
+            EventBody::PersonDeleted { person } => Out::PersonDeleted(v1::PersonDeleted { person }),
+            EventBody::GroupUpserted { external_id, name } => {
+                Out::GroupUpserted(v1::GroupUpserted { external_id, name })
+            }
+            EventBody::GroupDeleted { group } => Out::GroupDeleted(v1::GroupDeleted { group }),
+            EventBody::MembershipChanged {
+                group,
+                person,
+                present,
+            } => Out::MembershipChanged(v1::MembershipChanged {
+                group,
+                person,
+                present,
+            }),
+        };
+        v1::IdentityEvent {
+            event_id: event.event_id,
+            happened_at_ms: event.happened_at_ms,
+            event: Some(body),
+        }
+    }
+}
+
+fn event_in(message: v1::IdentityEvent) -> Result<Event, &'static str> {
+    use identity_event::Event as In;
+    let body = match message
+        .event
+        .ok_or("it says nothing that happened; set one of the events")?
+    {
+        In::PersonUpserted(person) => EventBody::PersonUpserted {
+            external_id: person.external_id,
+            user_name: person.user_name,
+            active: person.active,
+            access_level: person.access_level,
+            attributes: person.attributes,
+            manager: person.manager,
+            groups: person.groups.map(|groups| groups.names),
+        },
+        In::PersonDeleted(person) => EventBody::PersonDeleted {
+            person: person.person,
+        },
+        In::GroupUpserted(group) => EventBody::GroupUpserted {
+            external_id: group.external_id,
+            name: group.name,
+        },
+        In::GroupDeleted(group) => EventBody::GroupDeleted { group: group.group },
+        In::MembershipChanged(member) => EventBody::MembershipChanged {
+            group: member.group,
+            person: member.person,
+            present: member.present,
+        },
+    };
+    if message.event_id.is_empty() {
+        return Err("it has no event_id, by which a repeated one is known");
+    }
+    Ok(Event {
+        event_id: message.event_id,
+        happened_at_ms: message.happened_at_ms,
+        body,
+    })
+}
+
+/// One event on its way, to be ended by one of the three answers.
+#[derive(Debug)]
+pub struct Delivery {
+    pub org: OrgId,
+    pub source: SourceId,
+    pub event: Event,
+    /// Position in the feed; larger for everything that came later.
+    pub sequence: u64,
+    pub trace: Option<String>,
+    message: Message,
+}
+
+impl Delivery {
+    /// It is durably in the roster.
+    pub async fn done(&self) {
+        if let Err(error) = self.message.ack().await {
+            tracing::warn!(%error, "an event was taken in but not acknowledged; it comes again and changes nothing");
+        }
+    }
+
+    /// Not now: it comes again after a pause.
+    pub async fn later(&self, pause: Duration) {
+        // Unanswered it comes again too, only later.
+        let _ = self.message.ack_with(AckKind::Nak(Some(pause))).await;
+    }
+
+    /// Never: it is set aside with the reason.
+    pub async fn refuse(&self, bus: &Bus, reason: &str) {
+        bus.bury(
+            self.message.subject.as_str(),
+            reason,
+            self.message.payload.clone(),
+        )
+        .await;
+        let _ = self.message.ack_with(AckKind::Term).await;
+    }
+}
+
+/// Takes events from the feed, for as many processes as there are.
+#[derive(Debug)]
+pub struct FeedBatch {
+    bus: Bus,
+    consumer: async_nats::jetstream::consumer::Consumer<pull::Config>,
+}
+
+impl Bus {
+    /// Hands an event in. The same event again is recognised for two hours.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn publish_event(
+        &self,
+        org: &OrgId,
+        source: &SourceId,
+        event: Event,
+    ) -> Result<Stored, WriteError> {
+        let mut headers = headers(&v1::IdentityEvent::full_name());
+        headers.insert(
+            "Nats-Msg-Id",
+            format!("{org}/{source}/{}", event.event_id).as_str(),
+        );
+        let payload = v1::IdentityEvent::from(event).encode_to_vec();
+        self.publish(
+            &format!("rollcall.feed.v1.{org}.{source}"),
+            headers,
+            Bytes::from(payload),
+        )
+        .await
+    }
+
+    /// Joins those who take events from the feed.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn feed(&self) -> Result<FeedBatch, BusError> {
+        let unavailable = |said: String| BusError::Unavailable {
+            doing: "joining the feed",
+            said,
+        };
+        let stream = self
+            .js
+            .get_stream_no_info("feed")
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        let config = pull::Config {
+            durable_name: Some("intake".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: 2_000,
+            ..pull::Config::default()
+        };
+        let consumer = stream
+            .get_or_create_consumer("intake", config)
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        Ok(FeedBatch {
+            bus: self.clone(),
+            consumer,
+        })
+    }
+}
+
+impl FeedBatch {
+    /// The next events, in the order of the feed; empty if there was none for a second. What cannot be read is set aside.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn next(&mut self) -> Result<Vec<Delivery>, BusError> {
+        let unavailable = |said: String| BusError::Unavailable {
+            doing: "reading the feed",
+            said,
+        };
+        let batch = self
+            .consumer
+            .batch()
+            .max_messages(BATCH)
+            .expires(Duration::from_secs(1))
+            .messages()
+            .await;
+        let mut messages = batch.map_err(|error| unavailable(error.to_string()))?;
+        let mut deliveries = Vec::new();
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|error| unavailable(error.to_string()))?;
+            match self.read(&message) {
+                Ok((org, source, event, sequence)) => {
+                    let trace = message
+                        .headers
+                        .as_ref()
+                        .and_then(|headers| header(headers, TRACEPARENT));
+                    deliveries.push(Delivery {
+                        org,
+                        source,
+                        event,
+                        sequence,
+                        trace,
+                        message,
+                    });
+                }
+                Err(reason) => {
+                    self.bus
+                        .bury(message.subject.as_str(), &reason, message.payload.clone())
+                        .await;
+                    let _ = message.ack_with(AckKind::Term).await;
+                }
+            }
+        }
+        Ok(deliveries)
+    }
+
+    fn read(&self, message: &Message) -> Result<(OrgId, SourceId, Event, u64), String> {
+        let tokens: Vec<&str> = message.subject.as_str().split('.').collect();
+        let [_, _, _, org, source] = tokens.as_slice() else {
+            return Err("its subject is not rollcall.feed.v1.{org}.{source}".to_owned());
+        };
+        let type_name = message.headers.as_ref().and_then(|headers| header(headers, TYPE));
+        if let Some(other) = type_name.filter(|name| *name != v1::IdentityEvent::full_name()) {
+            return Err(format!(
+                "its {TYPE} is {other}, not {}",
+                v1::IdentityEvent::full_name()
+            ));
+        }
+        let org = OrgId::parse(org).map_err(|error| error.to_string())?;
+        let source = SourceId::parse(source).map_err(|error| error.to_string())?;
+        let event = v1::IdentityEvent::decode(message.payload.as_ref()).map_err(|error| error.to_string())?;
+        let sequence = message.info().map_err(|error| error.to_string())?.stream_sequence;
+        Ok((org, source, event_in(event)?, sequence))
+    }
+}

@@ -1,0 +1,132 @@
+//! The journal: who spent which token on whom, with what result, and the trace that led to it.
+
+use bytes::Bytes;
+use prost::{Message as _, Name as _};
+use proto::v1;
+use provisioning::OrgId;
+use tokio::sync::mpsc;
+
+use crate::connection::Bus;
+use crate::error::BusError;
+use crate::publish::headers;
+
+/// Records that may wait for the bus. At a hundred calls a minute this is an hour and a half of silence.
+const WAITING_MAX: usize = 10_000;
+
+/// One request to Litmos.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallRecord {
+    pub org: String,
+    pub service: String,
+    pub class: String,
+    pub operation: String,
+    pub kind: String,
+    pub subjects: Vec<String>,
+    pub method: String,
+    /// The path with placeholders instead of ids.
+    pub path: String,
+    /// 0 if no answer came.
+    pub status: u16,
+    pub outcome: String,
+    pub permit: String,
+    pub trace: String,
+    pub started_at_ms: u64,
+    pub duration_ms: u64,
+}
+
+/// Where records are handed in. Never blocks the sender of requests.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    records: mpsc::Sender<CallRecord>,
+}
+
+impl Journal {
+    pub fn write(&self, record: CallRecord) {
+        if self.records.try_send(record).is_err() {
+            metrics::counter!("rollcall_journal_lost_total").increment(1);
+            tracing::error!("the journal cannot keep up and a record was lost; is the bus away?");
+        }
+    }
+}
+
+fn out(record: CallRecord) -> v1::Call {
+    v1::Call {
+        org: record.org,
+        service: record.service,
+        class: record.class,
+        operation: record.operation,
+        kind: record.kind,
+        subjects: record.subjects,
+        method: record.method,
+        path: record.path,
+        status: record.status.into(),
+        outcome: record.outcome,
+        permit: record.permit,
+        trace: record.trace,
+        started_at_ms: record.started_at_ms,
+        duration_ms: record.duration_ms,
+    }
+}
+
+fn read(call: v1::Call) -> CallRecord {
+    CallRecord {
+        org: call.org,
+        service: call.service,
+        class: call.class,
+        operation: call.operation,
+        kind: call.kind,
+        subjects: call.subjects,
+        method: call.method,
+        path: call.path,
+        status: u16::try_from(call.status).unwrap_or_default(),
+        outcome: call.outcome,
+        permit: call.permit,
+        trace: call.trace,
+        started_at_ms: call.started_at_ms,
+        duration_ms: call.duration_ms,
+    }
+}
+
+impl Bus {
+    /// Starts a journal: a task that writes what is handed in, in order, until every handle is dropped.
+    pub fn journal(&self) -> Journal {
+        let (records, mut waiting) = mpsc::channel::<CallRecord>(WAITING_MAX);
+        let bus = self.clone();
+        tokio::spawn(async move {
+            while let Some(record) = waiting.recv().await {
+                let subject = format!("rollcall.journal.v1.{}.call", record.org);
+                let call = out(record);
+                let mut headers = headers(&v1::Call::full_name());
+                headers.insert(
+                    "Nats-Msg-Id",
+                    format!("{}/{}/{}", call.permit, call.started_at_ms, call.path).as_str(),
+                );
+                let payload = Bytes::from(call.encode_to_vec());
+                while let Err(error) = bus.publish(&subject, headers.clone(), payload.clone()).await {
+                    tracing::warn!(%error, "the journal waits for the bus");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+            }
+        });
+        Journal { records }
+    }
+
+    /// All calls of an org that the journal keeps, oldest first.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn journal_calls(&self, org: &OrgId) -> Result<Vec<CallRecord>, BusError> {
+        let mut calls = Vec::new();
+        self.read_stream(
+            "journal",
+            &format!("rollcall.journal.v1.{org}.call"),
+            |_, _, _, payload| {
+                if let Ok(call) = v1::Call::decode(payload) {
+                    calls.push(read(call));
+                }
+            },
+        )
+        .await?;
+        Ok(calls)
+    }
+}

@@ -1,0 +1,131 @@
+//! One acknowledged publish, with the server's own error codes.
+//!
+//! The client library turns only one of the server's two "somebody wrote first" codes into an error of its own, so the
+//! acknowledgement is read here.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::connection::{Bus, REQUEST_TIMEOUT};
+use crate::error::WriteError;
+use crate::trace;
+
+/// Somebody else has written the subject since ("wrong last sequence").
+const WRONG_LAST_SEQUENCE: u64 = 10_071;
+
+/// Another write to the subject is in flight in the cluster: a definite refusal as well.
+const SEQUENCE_IN_FLIGHT: u64 = 10_164;
+
+pub(crate) const TYPE: &str = "Rollcall-Type";
+pub(crate) const SCHEMA: &str = "Rollcall-Schema";
+pub(crate) const SCHEMA_VERSION: &str = "1";
+pub(crate) const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
+
+#[derive(Debug, Deserialize)]
+struct Ack {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<AckError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AckError {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+/// Where a message was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub sequence: u64,
+    /// The server had this message already.
+    pub duplicate: bool,
+}
+
+/// Headers of every message of ours: its type and the trace it belongs to.
+pub(crate) fn headers(type_name: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(TYPE, type_name);
+    headers.insert(SCHEMA, SCHEMA_VERSION);
+    if let Some(parent) = trace::current() {
+        headers.insert(trace::TRACEPARENT, parent.as_str());
+    }
+    headers
+}
+
+impl Bus {
+    pub(crate) async fn publish(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Stored, WriteError> {
+        let key = || subject.to_owned();
+        let sent = self
+            .client
+            .request_with_headers(subject.to_owned(), headers, payload);
+        let reply = match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
+                return Err(WriteError::Refused {
+                    key: key(),
+                    said: "no stream takes this subject".to_owned(),
+                });
+            }
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::MaxPayloadExceeded => {
+                return Err(WriteError::Refused {
+                    key: key(),
+                    said: "it is larger than the server takes".to_owned(),
+                });
+            }
+            Ok(Err(_)) | Err(_) => return Err(WriteError::Unknown { key: key() }),
+        };
+        read_ack(subject, &reply.payload)
+    }
+}
+
+pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteError> {
+    let key = || subject.to_owned();
+    let ack: Ack = serde_json::from_slice(payload).map_err(|_| WriteError::Unknown { key: key() })?;
+    match ack.error {
+        None => Ok(Stored {
+            sequence: ack.seq,
+            duplicate: ack.duplicate,
+        }),
+        Some(error) if matches!(error.err_code, WRONG_LAST_SEQUENCE | SEQUENCE_IN_FLIGHT) => {
+            Err(WriteError::Conflict { key: key() })
+        }
+        Some(error) => Err(WriteError::Refused {
+            key: key(),
+            said: format!("{} ({})", error.description, error.err_code),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_codes_for_somebody_wrote_first_are_conflicts_and_others_are_not() {
+        let ack = |code: u64| {
+            format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"no"}},"stream":"s","seq":0}}"#)
+        };
+        for code in [10_071, 10_164] {
+            assert!(read_ack("s", ack(code).as_bytes()).unwrap_err().is_conflict());
+        }
+        assert!(matches!(
+            read_ack("s", ack(10_047).as_bytes()),
+            Err(WriteError::Refused { .. })
+        ));
+        assert!(matches!(
+            read_ack("s", b"not json"),
+            Err(WriteError::Unknown { .. })
+        ));
+    }
+}

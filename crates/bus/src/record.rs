@@ -1,0 +1,151 @@
+//! Values of the buckets as protobuf, and back.
+//!
+//! Law: what is encoded decodes to the same value (a property of the tests). What does not decode is somebody else's
+//! mistake and is named as such; it never becomes a half-right value.
+
+mod links;
+mod observed;
+mod roster;
+
+use prost::{Message, Name};
+use provisioning::{
+    Account, BulkJob, Field, Group, GroupLink, ImportRun, Membership, Person, PersonLink, Profile,
+    SchemaVersion, Team,
+};
+use std::collections::BTreeMap;
+
+pub use observed::TeamMember;
+
+/// A payload that cannot be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{type_name}: {reason}")]
+pub struct BrokenRecord {
+    pub type_name: String,
+    pub reason: String,
+}
+
+pub(crate) fn broken(type_name: impl Into<String>, reason: impl ToString) -> BrokenRecord {
+    BrokenRecord {
+        type_name: type_name.into(),
+        reason: reason.to_string(),
+    }
+}
+
+/// A value of one bucket.
+pub trait Record: Clone + Send + Sync + std::fmt::Debug + 'static {
+    /// The protobuf type and the bytes.
+    fn encode(&self) -> (String, Vec<u8>);
+
+    /// # Errors
+    /// [`BrokenRecord`] if the type is unknown here or the bytes are not of it.
+    fn decode(type_name: &str, bytes: &[u8]) -> Result<Self, BrokenRecord>;
+}
+
+/// A type of ours and its payload.
+trait Wire<M>: Sized {
+    fn to_wire(&self) -> M;
+
+    fn from_wire(message: M) -> Result<Self, BrokenRecord>;
+}
+
+fn encoded<M: Message + Name>(message: &M) -> (String, Vec<u8>) {
+    (M::full_name(), message.encode_to_vec())
+}
+
+fn decoded<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, BrokenRecord> {
+    M::decode(bytes).map_err(|error| broken(M::full_name(), error))
+}
+
+fn profile_out(profile: &Profile) -> BTreeMap<String, String> {
+    profile
+        .iter()
+        .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn profile_in(type_name: &str, values: BTreeMap<String, String>) -> Result<Profile, BrokenRecord> {
+    values
+        .into_iter()
+        .map(|(name, value)| {
+            let field = Field::from_wire(&name)
+                .ok_or_else(|| broken(type_name, format!("{name} is no field of Litmos")))?;
+            Ok((field, value))
+        })
+        .collect()
+}
+
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident($domain:ty) = $message:path,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum $name { $($variant($domain),)* }
+
+        impl Record for $name {
+            fn encode(&self) -> (String, Vec<u8>) {
+                match self { $($name::$variant(value) => encoded::<$message>(&value.to_wire()),)* }
+            }
+
+            fn decode(type_name: &str, bytes: &[u8]) -> Result<$name, BrokenRecord> {
+                $(if type_name == <$message>::full_name() {
+                    return Ok($name::$variant(<$domain as Wire<$message>>::from_wire(decoded::<$message>(bytes)?)?));
+                })*
+                Err(broken(type_name, "is no type of this bucket"))
+            }
+        }
+    };
+}
+
+/// Points from a name to the id of who has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index(pub String);
+
+impl Wire<proto::v1::Index> for Index {
+    fn to_wire(&self) -> proto::v1::Index {
+        proto::v1::Index { id: self.0.clone() }
+    }
+
+    fn from_wire(message: proto::v1::Index) -> Result<Index, BrokenRecord> {
+        Ok(Index(message.id))
+    }
+}
+
+record!(
+    /// What the bucket `roster` holds.
+    RosterValue {
+        Person(Person) = proto::v1::Person,
+        Group(Group) = proto::v1::Group,
+        Membership(Membership) = proto::v1::Membership,
+        Index(Index) = proto::v1::Index,
+    }
+);
+
+record!(
+    /// What the bucket `observed` holds.
+    ObservedValue {
+        Account(Account) = proto::v1::Account,
+        Team(Team) = proto::v1::Team,
+        TeamMember(TeamMember) = proto::v1::TeamMember,
+        Import(ImportRun) = proto::v1::ImportRun,
+    }
+);
+
+/// What the bucket `links` holds. People's and groups' links share one payload; the key tells them apart.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinksValue {
+    Person(PersonLink),
+    Group(GroupLink),
+    Bulk(BulkJob),
+}
+
+impl Record for SchemaVersion {
+    fn encode(&self) -> (String, Vec<u8>) {
+        encoded::<proto::v1::SchemaVersion>(&self.to_wire())
+    }
+
+    fn decode(type_name: &str, bytes: &[u8]) -> Result<SchemaVersion, BrokenRecord> {
+        if type_name != proto::v1::SchemaVersion::full_name() {
+            return Err(broken(type_name, "is no type of this bucket"));
+        }
+        SchemaVersion::from_wire(decoded::<proto::v1::SchemaVersion>(bytes)?)
+    }
+}

@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+
+use prost::Name as _;
+use proto::v1;
+use provisioning::{
+    AccessLevel, Group, GroupId, ManagerWish, Membership, Person, PersonId, SourceId, SourceMark,
+};
+
+use super::{BrokenRecord, Wire, broken, profile_in, profile_out};
+
+fn sources_out(sources: &BTreeMap<SourceId, SourceMark>) -> BTreeMap<String, v1::SourceMark> {
+    let mark = |mark: &SourceMark| v1::SourceMark {
+        external_id: mark.external_id.clone(),
+        changed_at_ms: mark.changed_at_ms,
+    };
+    sources
+        .iter()
+        .map(|(source, value)| (source.to_string(), mark(value)))
+        .collect()
+}
+
+fn sources_in(
+    type_name: &str,
+    sources: BTreeMap<String, v1::SourceMark>,
+) -> Result<BTreeMap<SourceId, SourceMark>, BrokenRecord> {
+    sources
+        .into_iter()
+        .map(|(source, mark)| {
+            let source = SourceId::parse(source).map_err(|error| broken(type_name, error))?;
+            Ok((
+                source,
+                SourceMark {
+                    external_id: mark.external_id,
+                    changed_at_ms: mark.changed_at_ms,
+                },
+            ))
+        })
+        .collect()
+}
+
+impl Wire<v1::Person> for Person {
+    fn to_wire(&self) -> v1::Person {
+        let person = self;
+        let wish = match &person.manager {
+            ManagerWish::Leave => None,
+            ManagerWish::Clear => Some(v1::manager_wish::Wish::Clear(true)),
+            ManagerWish::Reference(text) => Some(v1::manager_wish::Wish::Reference(text.clone())),
+        };
+        v1::Person {
+            id: person.id.to_string(),
+            user_name: person.user_name.clone(),
+            active: person.active,
+            deleted: person.deleted,
+            access_level: person.access_level.map(|level| level.as_litmos().to_owned()),
+            profile: profile_out(&person.profile),
+            manager: wish.map(|wish| v1::ManagerWish { wish: Some(wish) }),
+            sources: sources_out(&person.sources),
+            scim_document: person.scim_document.clone(),
+            created_at_ms: person.created_at_ms,
+            changed_at_ms: person.changed_at_ms,
+        }
+    }
+
+    fn from_wire(message: v1::Person) -> Result<Person, BrokenRecord> {
+        let name = v1::Person::full_name();
+        let access_level = message
+            .access_level
+            .as_deref()
+            .map(AccessLevel::parse)
+            .transpose();
+        Ok(Person {
+            id: PersonId::parse(&message.id).map_err(|error| broken(&name, error))?,
+            user_name: message.user_name,
+            active: message.active,
+            deleted: message.deleted,
+            access_level: access_level.map_err(|error| broken(&name, error))?,
+            profile: profile_in(&name, message.profile)?,
+            manager: match message.manager.and_then(|manager| manager.wish) {
+                None | Some(v1::manager_wish::Wish::Clear(false)) => ManagerWish::Leave,
+                Some(v1::manager_wish::Wish::Clear(true)) => ManagerWish::Clear,
+                Some(v1::manager_wish::Wish::Reference(text)) => ManagerWish::Reference(text),
+            },
+            sources: sources_in(&name, message.sources)?,
+            scim_document: message.scim_document,
+            created_at_ms: message.created_at_ms,
+            changed_at_ms: message.changed_at_ms,
+        })
+    }
+}
+
+impl Wire<v1::Group> for Group {
+    fn to_wire(&self) -> v1::Group {
+        let group = self;
+        v1::Group {
+            id: group.id.to_string(),
+            name: group.name.clone(),
+            deleted: group.deleted,
+            sources: sources_out(&group.sources),
+            scim_document: group.scim_document.clone(),
+            created_at_ms: group.created_at_ms,
+            changed_at_ms: group.changed_at_ms,
+        }
+    }
+
+    fn from_wire(message: v1::Group) -> Result<Group, BrokenRecord> {
+        let name = v1::Group::full_name();
+        Ok(Group {
+            id: GroupId::parse(&message.id).map_err(|error| broken(&name, error))?,
+            name: message.name,
+            deleted: message.deleted,
+            sources: sources_in(&name, message.sources)?,
+            scim_document: message.scim_document,
+            created_at_ms: message.created_at_ms,
+            changed_at_ms: message.changed_at_ms,
+        })
+    }
+}
+
+impl Wire<v1::Membership> for Membership {
+    fn to_wire(&self) -> v1::Membership {
+        let membership = self;
+        v1::Membership {
+            group: membership.group.to_string(),
+            person: membership.person.to_string(),
+            present: membership.present,
+            source: membership.source.to_string(),
+            changed_at_ms: membership.changed_at_ms,
+        }
+    }
+
+    fn from_wire(message: v1::Membership) -> Result<Membership, BrokenRecord> {
+        let name = v1::Membership::full_name();
+        Ok(Membership {
+            group: GroupId::parse(&message.group).map_err(|error| broken(&name, error))?,
+            person: PersonId::parse(&message.person).map_err(|error| broken(&name, error))?,
+            present: message.present,
+            source: SourceId::parse(&message.source).map_err(|error| broken(&name, error))?,
+            changed_at_ms: message.changed_at_ms,
+        })
+    }
+}

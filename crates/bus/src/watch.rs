@@ -1,0 +1,227 @@
+//! All there is in a bucket about one org, and then every change, across reconnects.
+//!
+//! The client library resumes a watch ten seconds after a server restart. Here the connection's own event makes a new
+//! consumer at once, from the first sequence not seen yet; a bucket that went back in time is delivered anew from the
+//! start, announced as a reset.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use provisioning::OrgId;
+
+use crate::bucket::{Bucket, Stored, decode, header, is_removal};
+use crate::connection::Bus;
+use crate::key::Key;
+use crate::record::Record;
+use crate::trace::TRACEPARENT;
+
+/// Pause after a failed attempt to watch again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long the server keeps the consumer of a process that went away.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
+
+/// What a watch tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WatchEvent<K, V> {
+    Put(K, Stored<V>),
+    Removed(K),
+    /// Everything that was there at the start, or after a reset, has been told.
+    Synced,
+    /// The bucket is not the one it was: forget everything, it is told anew.
+    Reset,
+}
+
+/// A watch over one org's part of a bucket.
+pub struct Watch<K, V> {
+    bucket: Bucket<K, V>,
+    filter: String,
+    seen: u64,
+    /// Messages still to come until the initial state is complete.
+    behind: Option<u64>,
+    messages: Option<pull::Stream>,
+    connection: u64,
+    ready: VecDeque<WatchEvent<K, V>>,
+}
+
+impl<K, V> std::fmt::Debug for Watch<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("filter", &self.filter)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Key, V: Record> Bucket<K, V> {
+    /// Watches everything about one org.
+    pub fn watch(&self, org: &OrgId) -> Watch<K, V> {
+        Watch {
+            bucket: self.clone(),
+            filter: format!("$KV.{}.{org}.>", K::BUCKET),
+            seen: 0,
+            behind: None,
+            messages: None,
+            connection: 0,
+            ready: VecDeque::new(),
+        }
+    }
+}
+
+impl<K: Key, V: Record> Watch<K, V> {
+    /// The next event. Never ends: while the bus is away it waits.
+    pub async fn next(&mut self) -> WatchEvent<K, V> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return event;
+            }
+            if self.messages.is_none() {
+                self.open().await;
+                continue;
+            }
+            let mut connections = self.bucket.bus.connections.clone();
+            let mine = self.connection;
+            let Some(messages) = self.messages.as_mut() else {
+                continue;
+            };
+            let message = tokio::select! {
+                message = messages.next() => message,
+                // Connected anew: what this consumer was about to deliver may never come.
+                Ok(_) = connections.wait_for(|count| *count != mine) => None,
+            };
+            match message {
+                Some(Ok(message)) => self.take(message.message).await,
+                Some(Err(error)) => {
+                    tracing::debug!(%error, filter = %self.filter, "a watch broke off, watching anew");
+                    self.messages = None;
+                }
+                None => self.messages = None,
+            }
+        }
+    }
+
+    async fn open(&mut self) {
+        self.connection = *self.bucket.bus.connections.borrow();
+        match self.try_open().await {
+            Ok(()) => {}
+            Err(said) => {
+                tracing::debug!(said, filter = %self.filter, "cannot watch yet");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn try_open(&mut self) -> Result<(), String> {
+        let bus: &Bus = &self.bucket.bus;
+        let stream = bus
+            .js
+            .get_stream(format!("KV_{}", K::BUCKET))
+            .await
+            .map_err(|error| error.to_string())?;
+        let last = stream.cached_info().state.last_sequence;
+        if last < self.seen {
+            self.seen = 0;
+            self.ready.push_back(WatchEvent::Reset);
+        }
+        let policy = match self.seen {
+            0 => DeliverPolicy::LastPerSubject,
+            seen => DeliverPolicy::ByStartSequence {
+                start_sequence: seen + 1,
+            },
+        };
+        let config = pull::Config {
+            deliver_policy: policy,
+            ack_policy: AckPolicy::None,
+            filter_subject: self.filter.clone(),
+            inactive_threshold: FORGOTTEN_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let consumer = stream
+            .create_consumer(config)
+            .await
+            .map_err(|error| error.to_string())?;
+        let pending = consumer.cached_info().num_pending;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(500)
+            .heartbeat(Duration::from_secs(2))
+            .expires(Duration::from_secs(20))
+            .messages()
+            .await
+            .map_err(|error| error.to_string())?;
+        if self.seen == 0 || self.behind.is_some() {
+            self.behind = Some(pending);
+            self.settle();
+        }
+        self.messages = Some(messages);
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if self.behind == Some(0) {
+            self.behind = None;
+            self.ready.push_back(WatchEvent::Synced);
+        }
+    }
+
+    async fn take(&mut self, message: async_nats::Message) {
+        let info = async_nats::jetstream::Message {
+            message: message.clone(),
+            context: self.bucket.bus.js.clone(),
+        }
+        .info()
+        .map(|info| info.stream_sequence);
+        let Ok(sequence) = info else {
+            self.messages = None;
+            return;
+        };
+        self.seen = self.seen.max(sequence);
+        let headers = message.headers.unwrap_or_default();
+        let text = message
+            .subject
+            .as_str()
+            .strip_prefix("$KV.")
+            .and_then(|rest| rest.split_once('.'));
+        match text.and_then(|(_, key)| K::parse(key)) {
+            None => {
+                self.bury(
+                    message.subject.as_str(),
+                    "is no key of this bucket",
+                    &message.payload,
+                )
+                .await
+            }
+            Some(key) if is_removal(&headers) => self.ready.push_back(WatchEvent::Removed(key)),
+            Some(key) => match decode(&headers, &message.payload) {
+                Ok(value) => {
+                    let trace = header(&headers, TRACEPARENT);
+                    self.ready.push_back(WatchEvent::Put(
+                        key,
+                        Stored {
+                            value,
+                            revision: sequence,
+                            trace,
+                        },
+                    ));
+                }
+                Err(reason) => {
+                    self.bury(message.subject.as_str(), &reason, &message.payload)
+                        .await
+                }
+            },
+        }
+        if let Some(behind) = self.behind.as_mut() {
+            *behind = behind.saturating_sub(1);
+            self.settle();
+        }
+    }
+
+    async fn bury(&self, subject: &str, reason: &str, payload: &Bytes) {
+        self.bucket.bus.bury(subject, reason, payload.clone()).await;
+    }
+}

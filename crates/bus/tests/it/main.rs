@@ -1,0 +1,45 @@
+//! The bus against real nats-servers, one for each test.
+
+mod buckets;
+mod leases;
+mod records;
+mod streams;
+
+use bus::{Bus, NatsServer};
+use provisioning::{OrgId, Person, PersonId};
+
+struct World {
+    server: NatsServer,
+    bus: Bus,
+    dir: tempfile::TempDir,
+    org: OrgId,
+}
+
+async fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let server = NatsServer::start(dir.path()).await.unwrap();
+    let bus = Bus::connect(server.connection(), "test").await.unwrap();
+    bus.prepare(1).await.unwrap();
+    World {
+        server,
+        bus,
+        dir,
+        org: OrgId::parse("acme").unwrap(),
+    }
+}
+
+fn person(n: usize) -> Person {
+    Person {
+        id: PersonId::parse(format!("p{n}")).unwrap(),
+        user_name: format!("person{n}@corp.example"),
+        active: true,
+        deleted: false,
+        access_level: None,
+        profile: provisioning::Profile::default(),
+        manager: provisioning::ManagerWish::Leave,
+        sources: std::collections::BTreeMap::default(),
+        scim_document: None,
+        created_at_ms: 1,
+        changed_at_ms: 1,
+    }
+}

@@ -1,0 +1,89 @@
+use bus::{Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
+use proptest::prelude::*;
+use provisioning::{
+    AccessLevel, Account, AccountId, Field, GroupId, Intent, IntentKind, ManagerWish, Membership,
+    OperationId, ParkCode, Parked, Person, PersonId, PersonLink, Profile, SourceId, SourceMark, TeamId,
+};
+
+fn id() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_-]{1,24}"
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    prop::collection::vec((prop::sample::select(Field::ALL), "\\PC{0,12}"), 0..8)
+        .prop_map(|values| values.into_iter().collect())
+}
+
+fn level() -> impl Strategy<Value = Option<AccessLevel>> {
+    prop::option::of(prop::sample::select(&AccessLevel::ALL[..]))
+}
+
+prop_compose! {
+    fn person()(
+        id in id(), user_name in "\\PC{0,20}", active: bool, deleted: bool, access_level in level(), profile in profile(),
+        manager in prop_oneof![Just(ManagerWish::Leave), Just(ManagerWish::Clear), "\\PC{0,9}".prop_map(ManagerWish::Reference)],
+        external in prop::option::of("\\PC{0,9}"), changed_at_ms: u64, scim_document in prop::option::of("\\PC{0,30}"),
+    ) -> Person {
+        let mark = SourceMark { external_id: external, changed_at_ms };
+        Person {
+            id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, manager,
+            sources: [(SourceId::parse("hr").unwrap(), mark)].into(), scim_document, created_at_ms: 3, changed_at_ms,
+        }
+    }
+}
+
+prop_compose! {
+    fn link()(
+        id in id(), account in prop::option::of(id()), revision: u64, code in prop::sample::select(&ParkCode::ALL[..]),
+        said in "\\PC{0,20}", parked: bool, open: bool, attempts: u32,
+    ) -> PersonLink {
+        PersonLink {
+            account: account.map(|id| AccountId::parse(id).unwrap()),
+            applied_revision: revision,
+            intent: open.then(|| Intent {
+                operation: OperationId::parse("op1").unwrap(), kind: IntentKind::LeaveTeams, revision, settled_at_ms: 9,
+            }),
+            parked: parked.then(|| Parked {
+                code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,
+            }),
+            attempts,
+            last_error: Some(said),
+            ..PersonLink::new(PersonId::parse(id).unwrap())
+        }
+    }
+}
+
+fn check<R: Record + PartialEq>(value: &R) -> Result<(), TestCaseError> {
+    let (type_name, bytes) = value.encode();
+    prop_assert_eq!(&R::decode(&type_name, &bytes).unwrap(), value);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back_the_same(person in person(), link in link(), a in id(), b in id(), profile in profile(), level in level()) {
+        check(&RosterValue::Membership(Membership {
+            group: GroupId::parse(&a).unwrap(), person: PersonId::parse(&b).unwrap(), present: true,
+            source: SourceId::parse("okta").unwrap(), changed_at_ms: 5,
+        }))?;
+        check(&ObservedValue::Account(Account {
+            id: AccountId::parse(&a).unwrap(), user_name: b.clone(), active: true, access_level: level, profile,
+            manager: Some(AccountId::parse(&b).unwrap()), as_of_ms: 8, whole: true,
+        }))?;
+        check(&ObservedValue::TeamMember(TeamMember {
+            team: TeamId::parse(&a).unwrap(), account: AccountId::parse(&b).unwrap(), as_of_ms: 1,
+        }))?;
+        check(&RosterValue::Index(Index(a)))?;
+        check(&LinksValue::Person(link))?;
+        check(&RosterValue::Person(person))?;
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused_or_read_but_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        for type_name in ["rollcall.v1.Person", "rollcall.v1.Group", "rollcall.v1.Membership", "rollcall.v1.Link", "x"] {
+            let _ = RosterValue::decode(type_name, &bytes);
+            let _ = LinksValue::decode(type_name, &bytes);
+            let _ = ObservedValue::decode(type_name, &bytes);
+        }
+    }
+}

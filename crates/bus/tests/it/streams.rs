@@ -1,0 +1,152 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bus::{CallRecord, Event, EventBody, LedgerError};
+use provisioning::SourceId;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::world;
+
+fn event(id: &str) -> Event {
+    let body = EventBody::PersonUpserted {
+        external_id: "E1".to_owned(),
+        user_name: "mira@corp.example".to_owned(),
+        active: true,
+        access_level: None,
+        attributes: BTreeMap::from([("FirstName".to_owned(), "Mira".to_owned())]),
+        manager: None,
+        groups: Some(vec!["Sales".to_owned()]),
+    };
+    Event {
+        event_id: id.to_owned(),
+        happened_at_ms: 7,
+        body,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_sent_twice_is_taken_once_and_comes_again_until_it_is_done() {
+    let world = world().await;
+    let source = SourceId::parse("hr").unwrap();
+    assert!(
+        !world
+            .bus
+            .publish_event(&world.org, &source, event("1"))
+            .await
+            .unwrap()
+            .duplicate
+    );
+    assert!(
+        world
+            .bus
+            .publish_event(&world.org, &source, event("1"))
+            .await
+            .unwrap()
+            .duplicate
+    );
+    let mut feed = world.bus.feed().await.unwrap();
+    let taken = feed.next().await.unwrap();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].event, event("1"));
+    taken[0].later(Duration::ZERO).await;
+    let again = feed.next().await.unwrap();
+    assert_eq!(again.len(), 1);
+    again[0].done().await;
+    assert!(feed.next().await.unwrap().is_empty());
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_writer_of_a_ledger_fences_the_first() {
+    let world = world().await;
+    let first = world
+        .bus
+        .ledger_append(&world.org, 0, vec!["a".to_owned()])
+        .await
+        .unwrap();
+    let second = world
+        .bus
+        .ledger_append(&world.org, first, vec!["b".to_owned(), "c".to_owned()])
+        .await
+        .unwrap();
+    let fenced = world
+        .bus
+        .ledger_append(&world.org, first, vec!["zombie".to_owned()])
+        .await;
+    assert!(matches!(fenced, Err(LedgerError::Fenced { .. })));
+    let entries = world.bus.ledger_read(&world.org).await.unwrap();
+    let records: Vec<_> = entries.iter().flat_map(|entry| entry.records.clone()).collect();
+    assert_eq!(records, ["a", "b", "c"]);
+    assert_eq!(entries.last().unwrap().sequence, second);
+    assert!(entries[0].written_ms <= entries[1].written_ms && entries[0].written_ms > 1_600_000_000_000);
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_answered_refused_or_told_that_nobody_serves() {
+    let world = world().await;
+    let stop = CancellationToken::new();
+    let answer = |method: String, body| async move {
+        if method == "echo" {
+            Ok(body)
+        } else {
+            Err("no such question".to_owned())
+        }
+    };
+    world
+        .bus
+        .serve_control("pusher", &world.org, stop.clone(), answer)
+        .await
+        .unwrap();
+    let ask = async |service, method| {
+        world
+            .bus
+            .control(
+                service,
+                &world.org,
+                method,
+                &json!({"a": 1}),
+                Duration::from_secs(2),
+            )
+            .await
+    };
+    assert_eq!(ask("pusher", "echo").await.unwrap(), json!({"a": 1}));
+    assert_eq!(
+        ask("pusher", "other").await.unwrap_err().to_string(),
+        "no such question"
+    );
+    assert!(
+        ask("importer", "echo")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("no importer serves org acme")
+    );
+    stop.cancel();
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_keeps_calls_in_order() {
+    let world = world().await;
+    let journal = world.bus.journal();
+    for n in 0..5_u64 {
+        journal.write(CallRecord {
+            org: "acme".to_owned(),
+            permit: format!("1-{n}.0"),
+            started_at_ms: n,
+            ..CallRecord::default()
+        });
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    let mut calls = Vec::new();
+    while calls.len() < 5 && tokio::time::Instant::now() < deadline {
+        calls = world.bus.journal_calls(&world.org).await.unwrap();
+    }
+    assert_eq!(
+        calls.iter().map(|call| call.started_at_ms).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4]
+    );
+    world.server.stop().await;
+}
