@@ -31,7 +31,10 @@ fn boot_ms() -> u64 {
 /// a wall clock set back does not slow it. It errs on the late side, which is the safe one for "is this still valid".
 /// It never goes backwards.
 pub fn now_ms() -> u64 {
-    let origin = ORIGIN.get_or_init(|| Origin { boot_ms: boot_ms(), unix_ms: unix_ms() });
+    let origin = ORIGIN.get_or_init(|| Origin {
+        boot_ms: boot_ms(),
+        unix_ms: unix_ms(),
+    });
     let by_boot = boot_ms().saturating_sub(origin.boot_ms);
     let by_wall = unix_ms().saturating_sub(origin.unix_ms);
     let now = by_boot.max(by_wall);

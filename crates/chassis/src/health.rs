@@ -63,7 +63,11 @@ impl Health {
 async fn readiness(State(health): State<Health>) -> impl IntoResponse {
     let checks = health.read();
     let ready = checks.values().all(Option::is_none);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(Readiness { ready, checks }))
 }
 
@@ -76,7 +80,9 @@ static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::Once
 
 /// The process's metrics recorder, installed at the first call.
 pub fn recorder() -> Option<&'static PrometheusHandle> {
-    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+    RECORDER
+        .get_or_init(|| PrometheusBuilder::new().install_recorder().ok())
+        .as_ref()
 }
 
 #[cfg(test)]

@@ -50,7 +50,9 @@ pub async fn run_and_drain<T>(stop: &CancellationToken, work: impl Future<Output
 
 /// An address could not be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({setting}); is another program on that port? Choose another address there")]
+#[error(
+    "cannot listen on {address} ({setting}); is another program on that port? Choose another address there"
+)]
 pub struct ListenError {
     pub address: String,
     pub setting: &'static str,
@@ -63,9 +65,11 @@ pub struct ListenError {
 /// # Errors
 /// [`ListenError`] naming address and setting.
 pub async fn listen(address: &str, setting: &'static str) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ListenError { address: address.to_owned(), setting, source })
+    TcpListener::bind(address).await.map_err(|source| ListenError {
+        address: address.to_owned(),
+        setting,
+        source,
+    })
 }
 
 /// Serves `router` until `stop`, then lets open requests end.
@@ -74,5 +78,7 @@ pub async fn listen(address: &str, setting: &'static str) -> Result<TcpListener,
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }

@@ -27,7 +27,10 @@ pub struct Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.as_ref().map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
+        let file = self
+            .file
+            .as_ref()
+            .map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
         write!(f, "the settings of {file} cannot be used:")?;
         for problem in &self.problems {
             write!(f, "\n  {}: {}", problem.place, problem.what)?;
@@ -65,25 +68,36 @@ impl Document {
     ) -> Result<Document, Problems> {
         let fail = |what: String| Problems {
             file: file.map(Path::to_owned),
-            problems: vec![Problem { place: "file".to_owned(), what }],
+            problems: vec![Problem {
+                place: "file".to_owned(),
+                what,
+            }],
         };
         let mut root = match file {
             None => Table::new(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-                text.parse::<Table>().map_err(|error| fail(format!("is no TOML: {error}")))?
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| fail(format!("cannot be read: {error}")))?;
+                text.parse::<Table>()
+                    .map_err(|error| fail(format!("is no TOML: {error}")))?
             }
         };
         let overrides: BTreeMap<String, String> = environment
             .into_iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.strip_prefix('_')?.to_owned(), value)))
+            .filter_map(|(name, value)| {
+                Some((name.strip_prefix(prefix)?.strip_prefix('_')?.to_owned(), value))
+            })
             .filter(|(name, _)| name.contains("__"))
             .collect();
         for (name, value) in overrides {
             let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
             lay(&mut root, &path, &value);
         }
-        Ok(Document { file: file.map(Path::to_owned), root, problems: Vec::new() })
+        Ok(Document {
+            file: file.map(Path::to_owned),
+            root,
+            problems: Vec::new(),
+        })
     }
 
     /// Reads `[name]`; an absent section is an empty one.
@@ -92,7 +106,10 @@ impl Document {
             None => Table::new(),
             Some(Value::Table(values)) => values,
             Some(other) => {
-                self.problem(format!("[{name}]"), format!("is {}; write a section", kind(&other)));
+                self.problem(
+                    format!("[{name}]"),
+                    format!("is {}; write a section", kind(&other)),
+                );
                 Table::new()
             }
         };
@@ -105,11 +122,17 @@ impl Document {
             None => Vec::new(),
             Some(Value::Array(list)) => list,
             Some(single @ Value::Table(_)) => {
-                self.problem(format!("[{name}]"), format!("can stand more than once; write [[{name}]]"));
+                self.problem(
+                    format!("[{name}]"),
+                    format!("can stand more than once; write [[{name}]]"),
+                );
                 vec![single]
             }
             Some(other) => {
-                self.problem(format!("[[{name}]]"), format!("is {}; write sections", kind(&other)));
+                self.problem(
+                    format!("[[{name}]]"),
+                    format!("is {}; write sections", kind(&other)),
+                );
                 Vec::new()
             }
         };
@@ -125,7 +148,10 @@ impl Document {
     }
 
     pub fn problem(&mut self, place: impl Into<String>, what: impl Into<String>) {
-        self.problems.push(Problem { place: place.into(), what: what.into() });
+        self.problems.push(Problem {
+            place: place.into(),
+            what: what.into(),
+        });
     }
 
     /// Ends reading: what is left is unknown.
@@ -135,12 +161,18 @@ impl Document {
     pub fn finish(mut self, known: &[&str]) -> Result<(), Problems> {
         for name in std::mem::take(&mut self.root).keys() {
             let hint = nearest(name, known);
-            self.problem(format!("[{name}]"), format!("is no section of the settings{hint}"));
+            self.problem(
+                format!("[{name}]"),
+                format!("is no section of the settings{hint}"),
+            );
         }
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(Problems { file: self.file, problems: self.problems })
+        Err(Problems {
+            file: self.file,
+            problems: self.problems,
+        })
     }
 }
 
@@ -150,7 +182,12 @@ fn read_section<T>(
     problems: &mut Vec<Problem>,
     read: impl FnOnce(&mut Section<'_>) -> T,
 ) -> T {
-    let mut section = Section { place, values, known: Vec::new(), problems };
+    let mut section = Section {
+        place,
+        values,
+        known: Vec::new(),
+        problems,
+    };
     let result = read(&mut section);
     let left: Vec<String> = section.values.keys().cloned().collect();
     for key in left {
@@ -163,12 +200,19 @@ fn read_section<T>(
 impl Section<'_> {
     pub fn problem(&mut self, key: &str, what: impl Into<String>) {
         let place = format!("{} {key}", self.place);
-        self.problems.push(Problem { place, what: what.into() });
+        self.problems.push(Problem {
+            place,
+            what: what.into(),
+        });
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.values.remove(key)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     pub fn text(&mut self, key: &'static str) -> Option<String> {
@@ -225,9 +269,11 @@ impl Section<'_> {
 
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         match self.take(key)? {
-            Value::Array(list) if list.iter().all(Value::is_str) => {
-                Some(list.into_iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
-            }
+            Value::Array(list) if list.iter().all(Value::is_str) => Some(
+                list.into_iter()
+                    .filter_map(|value| value.as_str().map(str::to_owned))
+                    .collect(),
+            ),
             Value::String(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
             other => {
                 self.problem(key, format!("is {}; write a list of texts", kind(&other)));
@@ -253,12 +299,17 @@ fn resolve(text: &str) -> Result<String, String> {
     let value = if let Some(name) = text.strip_prefix("env:") {
         std::env::var(name).map_err(|_| format!("names the variable {name}, which is not set"))?
     } else if let Some(path) = text.strip_prefix("file:") {
-        std::fs::read_to_string(path).map_err(|error| format!("names the file {path}, which cannot be read: {error}"))?
+        std::fs::read_to_string(path)
+            .map_err(|error| format!("names the file {path}, which cannot be read: {error}"))?
     } else {
         text.to_owned()
     };
     let value = value.trim();
-    if value.is_empty() { Err("is empty".to_owned()) } else { Ok(value.to_owned()) }
+    if value.is_empty() {
+        Err("is empty".to_owned())
+    } else {
+        Ok(value.to_owned())
+    }
 }
 
 fn lay(table: &mut Table, path: &[String], text: &str) {
@@ -269,7 +320,9 @@ fn lay(table: &mut Table, path: &[String], text: &str) {
         }
         [index, deeper @ ..] if !deeper.is_empty() && index.parse::<usize>().is_ok() => {
             let index: usize = index.parse().unwrap_or_default();
-            let list = table.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
+            let list = table
+                .entry(key.clone())
+                .or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
                 // An index one past the end adds a section; a larger one would leave holes and is left to be reported.
                 if index == list.len() {
@@ -281,7 +334,10 @@ fn lay(table: &mut Table, path: &[String], text: &str) {
             }
         }
         _ => {
-            if let Value::Table(inner) = table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new())) {
+            if let Value::Table(inner) = table
+                .entry(key.clone())
+                .or_insert_with(|| Value::Table(Table::new()))
+            {
                 lay(inner, rest, text);
             }
         }
@@ -341,7 +397,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("rollcall.toml");
         std::fs::write(&file, text).unwrap();
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         (Document::load(Some(&file), environment, "APP").unwrap(), dir)
     }
 
@@ -358,7 +416,11 @@ mod tests {
             org.secret("key").is_some()
         });
         let problems = document.finish(&["nats", "scim", "org"]).unwrap_err();
-        let said: Vec<String> = problems.problems.iter().map(|p| format!("{}: {}", p.place, p.what)).collect();
+        let said: Vec<String> = problems
+            .problems
+            .iter()
+            .map(|p| format!("{}: {}", p.place, p.what))
+            .collect();
         assert_eq!(
             said,
             [
@@ -376,9 +438,17 @@ mod tests {
     fn the_environment_wins_over_the_file_and_reaches_into_lists() {
         let (mut document, _dir) = document(
             "[scim]\nlisten = 'a'\n[[org]]\nid = 'one'\n",
-            &[("APP_SCIM__LISTEN", "b"), ("APP_ORG__0__ID", "uno"), ("APP_ORG__1__ID", "due"), ("APP_LOG", "info")],
+            &[
+                ("APP_SCIM__LISTEN", "b"),
+                ("APP_ORG__0__ID", "uno"),
+                ("APP_ORG__1__ID", "due"),
+                ("APP_LOG", "info"),
+            ],
         );
-        assert_eq!(document.section("scim", |scim| scim.text("listen")).as_deref(), Some("b"));
+        assert_eq!(
+            document.section("scim", |scim| scim.text("listen")).as_deref(),
+            Some("b")
+        );
         let ids = document.sections("org", |org| org.required_text("id", "name"));
         assert_eq!(ids, ["uno", "due"]);
         document.finish(&[]).unwrap();

@@ -40,7 +40,9 @@ pub struct Telemetry {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("cannot send traces to {endpoint} ([telemetry] otlp_endpoint); give the base URL of an OTLP/HTTP collector")]
+    #[error(
+        "cannot send traces to {endpoint} ([telemetry] otlp_endpoint); give the base URL of an OTLP/HTTP collector"
+    )]
     Exporter {
         endpoint: String,
         #[source]
@@ -56,26 +58,44 @@ pub enum TelemetryError {
 /// When the collector's address is unusable, or telemetry runs already.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = settings.otlp_endpoint.as_deref().map(|endpoint| provider(service, endpoint)).transpose()?;
+    let provider = settings
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| provider(service, endpoint))
+        .transpose()?;
     let spans = provider.as_ref().map(|provider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(span_filter())
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer(service))
+            .with_filter(span_filter())
     });
     let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| {
-        let directives = if settings.log_filter.is_empty() { "info" } else { &settings.log_filter };
+        let directives = if settings.log_filter.is_empty() {
+            "info"
+        } else {
+            &settings.log_filter
+        };
         EnvFilter::new(directives)
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
     let lines = match settings.log_format {
         LogFormat::Human => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    Registry::default().with(spans).with(lines.with_filter(filter)).try_init().map_err(|_| TelemetryError::Twice)?;
+    Registry::default()
+        .with(spans)
+        .with(lines.with_filter(filter))
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)?;
     Ok(Telemetry { provider })
 }
 
 /// Spans of our own, not those of libraries below.
 fn span_filter() -> EnvFilter {
-    EnvFilter::new("info,hyper=off,reqwest=off,h2=off,tower=off,async_nats=off,opentelemetry=off,opentelemetry_sdk=off")
+    EnvFilter::new(
+        "info,hyper=off,reqwest=off,h2=off,tower=off,async_nats=off,opentelemetry=off,opentelemetry_sdk=off",
+    )
 }
 
 fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
@@ -84,13 +104,22 @@ fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, 
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .build()
-        .map_err(|source| TelemetryError::Exporter { endpoint: endpoint.to_owned(), source })?;
+        .map_err(|source| TelemetryError::Exporter {
+            endpoint: endpoint.to_owned(),
+            source,
+        })?;
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attribute(KeyValue::new("service.instance.id", format!("{}-{}", service, std::process::id())))
+        .with_attribute(KeyValue::new(
+            "service.instance.id",
+            format!("{}-{}", service, std::process::id()),
+        ))
         .build();
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource)
+        .build())
 }
 
 impl Telemetry {

@@ -1,0 +1,153 @@
+//! The settings file of Rollcall: every section, its defaults and its checks.
+//!
+//! All services read the same file; each takes from it what it needs. Every value can also be given in the environment
+//! as `ROLLCALL_SECTION__KEY`, and `ROLLCALL_ORG__0__KEY` for the first org. Secrets are given as such, as `env:NAME`
+//! or as `file:PATH`. All mistakes are reported at once.
+
+mod org;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use chassis::settings::{Document, Problems, Section};
+use chassis::telemetry::{LogFormat, TelemetrySettings};
+use secrecy::SecretString;
+
+pub use org::{ApplyMode, Org};
+
+const SECTIONS: [&str; 7] = ["nats", "scim", "intake", "console", "health", "telemetry", "org"];
+
+/// Where the bus is.
+#[derive(Debug)]
+pub struct Nats {
+    /// `None`: `rollcall up` starts a nats-server of its own in `data_dir`.
+    pub url: Option<String>,
+    pub token: Option<SecretString>,
+    pub data_dir: PathBuf,
+    /// Copies of every stream and bucket: 3 in a cluster, 1 on one machine.
+    pub replicas: usize,
+}
+
+/// Everything in the file.
+#[derive(Debug)]
+pub struct Settings {
+    pub nats: Nats,
+    pub scim_listen: String,
+    /// Health and metrics of services without a door of their own; `None` for no listener.
+    pub health_listen: Option<String>,
+    pub telemetry: TelemetrySettings,
+    pub orgs: Vec<Org>,
+}
+
+impl Settings {
+    /// Reads the file, if one is given, and the environment.
+    ///
+    /// # Errors
+    /// [`Problems`] with every mistake, its place and its remedy.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, Problems> {
+        let mut document = Document::load(file, environment, "ROLLCALL")?;
+        let nats = document.section("nats", read_nats);
+        let scim_listen = document.section("scim", |scim| address(scim, "127.0.0.1:8080"));
+        // Doors of services to come have their place in the file already: design section 10 fixes their names.
+        document.section("intake", |intake| address(intake, "127.0.0.1:8082"));
+        document.section("console", |console| address(console, "127.0.0.1:8081"));
+        let health_listen = document.section("health", |health| health.text("listen"));
+        let telemetry = document.section("telemetry", read_telemetry);
+        let orgs = document.sections("org", org::read);
+        let mut seen = BTreeSet::new();
+        for org in orgs.iter().flatten() {
+            if !seen.insert(org.id.clone()) {
+                document.problem("[[org]]", format!("two orgs have the id {}; give each its own", org.id));
+            }
+        }
+        document.finish(&SECTIONS)?;
+        Ok(Settings { nats, scim_listen, health_listen, telemetry, orgs: orgs.into_iter().flatten().collect() })
+    }
+
+    /// The org of this id, or the only one if none is named.
+    ///
+    /// # Errors
+    /// A sentence that says which orgs there are.
+    pub fn org(&self, id: Option<&str>) -> Result<&Org, String> {
+        let known = || self.orgs.iter().map(|org| org.id.as_str()).collect::<Vec<_>>().join(", ");
+        match (id, self.orgs.as_slice()) {
+            (_, []) => Err("the settings have no [[org]]; add one with id, base_url, company and api_key".to_owned()),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(format!("there are several orgs; name one with --org: {}", known())),
+            (Some(id), orgs) => orgs
+                .iter()
+                .find(|org| org.id.as_str() == id)
+                .ok_or_else(|| format!("the settings have no org {id:?}; there are: {}", known())),
+        }
+    }
+}
+
+fn read_nats(nats: &mut Section<'_>) -> Nats {
+    Nats {
+        url: nats.text("url"),
+        token: nats.secret("token"),
+        data_dir: nats.text_or("data_dir", "rollcall-data").into(),
+        replicas: usize::try_from(nats.number_or("replicas", 1, 1, 5)).unwrap_or(1),
+    }
+}
+
+fn read_telemetry(telemetry: &mut Section<'_>) -> TelemetrySettings {
+    let otlp_endpoint = telemetry.text("otlp_endpoint").filter(|endpoint| !endpoint.is_empty());
+    let log_format = match telemetry.text_or("log_format", "human").as_str() {
+        "human" => LogFormat::Human,
+        "json" => LogFormat::Json,
+        other => {
+            telemetry.problem("log_format", format!("is {other:?}; write \"human\" or \"json\""));
+            LogFormat::Human
+        }
+    };
+    TelemetrySettings { otlp_endpoint, log_format, log_filter: telemetry.text_or("log_filter", "info") }
+}
+
+fn address(section: &mut Section<'_>, default: &str) -> String {
+    let listen = section.text_or("listen", default);
+    if listen.parse::<std::net::SocketAddr>().is_err() {
+        section.problem("listen", format!("is {listen:?}; write ADDRESS:PORT, such as {default:?}"));
+    }
+    listen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings, Problems> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("rollcall.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::load(Some(&file), [])
+    }
+
+    #[test]
+    fn a_small_file_is_enough_and_the_rest_has_defaults() {
+        let settings = load(
+            "[[org]]\nid = 'acme'\nbase_url = 'https://api.litmos.com'\ncompany = 'Acme'\napi_key = 'key'\nscim_token = 'long-enough-token'\n",
+        )
+        .unwrap();
+        assert_eq!(settings.scim_listen, "127.0.0.1:8080");
+        assert_eq!(settings.orgs[0].budget().tokens(), 100);
+        assert!(settings.orgs[0].policy.create_users);
+        assert!(settings.org(None).is_ok());
+        assert!(settings.org(Some("other")).unwrap_err().contains("acme"));
+    }
+
+    #[test]
+    fn all_mistakes_are_said_at_once() {
+        let problems = load(
+            "[scim]\nlisten = 'here'\n[nats]\nurll = 'x'\n[[org]]\nid = 'Acme Inc'\nbase_url = 'api.litmos.com'\nfeatures = ['create_user']\nrequests_per_minute = 0\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in ["[scim] listen", "urll: is no setting; did you mean url?", "Acme Inc", "http", "api_key", "company", "create_users", "requests_per_minute"] {
+            assert!(problems.contains(part), "{part} is missing in:\n{problems}");
+        }
+    }
+}
