@@ -1,0 +1,224 @@
+//! A user's attributes while a request is being read into them.
+//!
+//! POST, PUT and PATCH all come down to the same edit: an operation, a path, a value. A body is a pathless operation
+//! on an empty draft. Read-only attributes and passwords are passed over in silence, since clients send our own
+//! answers back; unknown core attributes are noted; content under unknown extensions is kept.
+
+mod edit;
+
+use serde_json::{Map, Value};
+
+use crate::error::ScimError;
+use crate::filter::AttributePath;
+use crate::note::{NoteReason, Notes};
+use crate::patch::OperationKind;
+use crate::schema::{self, Attribute, CORE_USER_ATTRIBUTES};
+use crate::value;
+
+pub(crate) use edit::is_primary;
+use edit::{Edit, object_at};
+
+/// Most attributes of one object: a user with its extensions, or one extension. Directories have a few dozen.
+pub(crate) const MAX_ATTRIBUTES: usize = 400;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) attributes: Map<String, Value>,
+    pub(crate) notes: Notes,
+}
+
+/// What a path names.
+enum Place {
+    Core(&'static Attribute),
+    Extended(&'static str, &'static Attribute),
+    /// An attribute that the extension's schema does not list.
+    Loose(String, String),
+    WholeCore,
+    WholeExtension(String),
+    Unknown,
+}
+
+impl Draft {
+    /// Edits every attribute that the object names. Keys may be names, dotted names, filtered paths or carry a URN.
+    pub(crate) fn edit_all(
+        &mut self,
+        kind: OperationKind,
+        object: &Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        if object.len() > MAX_ATTRIBUTES {
+            return Err(ScimError::invalid_value(format!(
+                "{} attributes in one object; at most {MAX_ATTRIBUTES} are read",
+                object.len()
+            )));
+        }
+        for (key, value) in object {
+            match AttributePath::parse(key) {
+                Ok(path) => self.edit(kind, &path, Some(value))?,
+                Err(_) => self.notes.add(key, NoteReason::UnknownAttribute),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn edit(
+        &mut self,
+        kind: OperationKind,
+        path: &AttributePath,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        if value.is_none() && kind != OperationKind::Remove {
+            return Err(ScimError::invalid_value(format!(
+                "{}: {kind} needs a value",
+                path.label()
+            )));
+        }
+        match self.place(path, value) {
+            Place::Core(attribute) => {
+                if attribute.writable() {
+                    let edit = Edit {
+                        kind,
+                        attribute,
+                        path,
+                        value,
+                        notes: &mut self.notes,
+                    };
+                    edit.perform(&mut self.attributes)?;
+                }
+                Ok(())
+            }
+            Place::Extended(urn, attribute) => {
+                let edit = Edit {
+                    kind,
+                    attribute,
+                    path,
+                    value,
+                    notes: &mut self.notes,
+                };
+                edit.perform(object_at(&mut self.attributes, urn))
+            }
+            Place::Loose(urn, name) => self.edit_loose(kind, &urn, &name, value),
+            Place::WholeCore => match value {
+                Some(Value::Object(object)) => self.edit_all(kind, object),
+                _ => Err(ScimError::invalid_value(format!(
+                    "{}: expected an object of attributes",
+                    path.label()
+                ))),
+            },
+            Place::WholeExtension(urn) => self.edit_extension(kind, &urn, value),
+            Place::Unknown => {
+                self.notes.add(&path.label(), NoteReason::UnknownAttribute);
+                Ok(())
+            }
+        }
+    }
+
+    fn place(&self, path: &AttributePath, value: Option<&Value>) -> Place {
+        let (Some(urn), Some(whole)) = (path.urn(), path.as_urn()) else {
+            return schema::find(CORE_USER_ATTRIBUTES, path.name()).map_or(Place::Unknown, Place::Core);
+        };
+        match schema::canonical_urn(&whole) {
+            Some(schema::USER) => return Place::WholeCore,
+            Some(known) => return Place::WholeExtension(known.to_owned()),
+            None => {}
+        }
+        match schema::canonical_urn(urn) {
+            Some(schema::USER) => {
+                schema::find(CORE_USER_ATTRIBUTES, path.name()).map_or(Place::Unknown, Place::Core)
+            }
+            Some(schema::GROUP) => Place::Unknown,
+            Some(known) => match schema::find(schema::attributes_of(known), path.name()) {
+                Some(attribute) => Place::Extended(known, attribute),
+                None => Place::Loose(known.to_owned(), loose_name(path)),
+            },
+            None if matches!(value, Some(Value::Object(_))) || self.attributes.contains_key(&whole) => {
+                Place::WholeExtension(whole)
+            }
+            None => Place::Loose(urn.to_owned(), loose_name(path)),
+        }
+    }
+
+    fn edit_extension(
+        &mut self,
+        kind: OperationKind,
+        urn: &str,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let object = match (kind, value) {
+            (OperationKind::Remove, _) | (_, None | Some(Value::Null)) => {
+                self.attributes.remove(urn);
+                return Ok(());
+            }
+            (_, Some(Value::Object(object))) => object,
+            (_, Some(other)) => {
+                let found = value::type_of(other);
+                return Err(ScimError::invalid_value(format!(
+                    "{urn}: expected an object, found {found}"
+                )));
+            }
+        };
+        if object.len() > MAX_ATTRIBUTES {
+            return Err(ScimError::invalid_value(format!(
+                "{urn}: more than {MAX_ATTRIBUTES} attributes"
+            )));
+        }
+        for (key, value) in object {
+            let path = AttributePath::parse(&format!("{urn}:{key}")).ok();
+            let known = path.and_then(|path| {
+                schema::find(schema::attributes_of(urn), path.name()).map(|attribute| (path, attribute))
+            });
+            match known {
+                Some((path, attribute)) => {
+                    let edit = Edit {
+                        kind,
+                        attribute,
+                        path: &path,
+                        value: Some(value),
+                        notes: &mut self.notes,
+                    };
+                    edit.perform(object_at(&mut self.attributes, urn))?;
+                }
+                None if key.eq_ignore_ascii_case("CustomField")
+                    && urn == schema::LITMOS_USER
+                    && value.is_object() =>
+                {
+                    self.edit_extension(kind, urn, Some(value))?;
+                }
+                None => self.edit_loose(kind, urn, key, Some(value))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn edit_loose(
+        &mut self,
+        kind: OperationKind,
+        urn: &str,
+        name: &str,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let value = match (kind, value) {
+            (OperationKind::Remove, _) | (_, None) => Value::Null,
+            (_, Some(value)) => value::loose(&format!("{urn}:{name}"), value)?,
+        };
+        let container = object_at(&mut self.attributes, urn);
+        let known = container
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))
+            .cloned();
+        if known.is_none() && container.len() >= MAX_ATTRIBUTES {
+            return Err(ScimError::invalid_value(format!(
+                "{urn}: more than {MAX_ATTRIBUTES} attributes"
+            )));
+        }
+        container.insert(known.unwrap_or_else(|| name.to_owned()), value);
+        Ok(())
+    }
+}
+
+/// Outside the known schemas a dot is a letter like any other.
+fn loose_name(path: &AttributePath) -> String {
+    match path.part() {
+        Some(part) => format!("{}.{part}", path.name()),
+        None => path.name().to_owned(),
+    }
+}

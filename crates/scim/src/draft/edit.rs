@@ -1,0 +1,299 @@
+//! One operation on one attribute that the schema knows.
+
+use serde_json::{Map, Value};
+
+use crate::error::ScimError;
+use crate::filter::{AttributePath, Literal};
+use crate::note::{NoteReason, Notes};
+use crate::patch::OperationKind;
+use crate::schema::{Attribute, Kind};
+use crate::value;
+
+/// One operation on one known attribute of one container.
+pub(super) struct Edit<'a> {
+    pub(super) kind: OperationKind,
+    pub(super) attribute: &'static Attribute,
+    pub(super) path: &'a AttributePath,
+    pub(super) value: Option<&'a Value>,
+    pub(super) notes: &'a mut Notes,
+}
+
+impl<'a> Edit<'a> {
+    pub(super) fn perform(mut self, container: &mut Map<String, Value>) -> Result<(), ScimError> {
+        match (self.attribute.kind, self.attribute.multi_valued) {
+            (Kind::Complex(_), true) => self.multi_valued(container),
+            (Kind::Complex(_), false) => self.complex(container),
+            (Kind::Text | Kind::Boolean | Kind::DateTime | Kind::Reference(_) | Kind::AccessLevel, _) => {
+                self.simple(container)
+            }
+        }
+    }
+
+    fn label(&self) -> String {
+        self.path.label()
+    }
+
+    /// The value to write: none for a removal.
+    fn given(&self) -> &'a Value {
+        match self.kind {
+            OperationKind::Remove => &Value::Null,
+            OperationKind::Add | OperationKind::Replace => self.value.unwrap_or(&Value::Null),
+        }
+    }
+
+    fn simple(&mut self, container: &mut Map<String, Value>) -> Result<(), ScimError> {
+        let label = self.label();
+        if self.path.selector().is_some() || self.path.part().is_some() {
+            return Err(ScimError::invalid_path(format!(
+                "{}: {} has one plain value and no parts; use the path {}",
+                label, self.attribute.name, self.attribute.name
+            )));
+        }
+        let given = self.given();
+        let value = value::simple(self.attribute, &label, given, self.notes)?;
+        if value.is_null() && self.attribute.required {
+            return Err(match self.kind {
+                OperationKind::Remove => {
+                    ScimError::mutability(format!("{label} is required and cannot be removed; replace it"))
+                }
+                OperationKind::Add | OperationKind::Replace => {
+                    ScimError::invalid_value(format!("{label} must not be empty"))
+                }
+            });
+        }
+        // Whether somebody can log in, and what they may do, has no empty state: silence changes neither.
+        if value.is_null() && matches!(self.attribute.kind, Kind::Boolean | Kind::AccessLevel) {
+            self.notes.add(&label, NoteReason::NullIgnored);
+            return Ok(());
+        }
+        if self.kind != OperationKind::Remove || container.contains_key(self.attribute.name) {
+            container.insert(self.attribute.name.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    fn complex(&mut self, container: &mut Map<String, Value>) -> Result<(), ScimError> {
+        let label = self.label();
+        let name = self.attribute.name;
+        if self.path.selector().is_some() {
+            return Err(ScimError::invalid_path(format!(
+                "{name} has one value only; use a path without a filter"
+            )));
+        }
+        let given = self.given();
+        let absent = container.get(name).is_none_or(Value::is_null);
+        if self.kind == OperationKind::Remove && absent {
+            return Ok(());
+        }
+        if let Some(part) = self.path.part() {
+            let Some(part) = self.attribute.part(part) else {
+                self.notes.add(&label, NoteReason::UnknownAttribute);
+                return Ok(());
+            };
+            let value = value::simple(part, &label, given, self.notes)?;
+            object_at(container, name).insert(part.name.to_owned(), value);
+            return Ok(());
+        }
+        match value::complex(self.attribute, &label, given, self.notes)? {
+            None => {
+                container.insert(name.to_owned(), Value::Null);
+            }
+            // Another value is another thing: what stood beside the old one does not describe it.
+            Some(parts) if parts.contains_key("value") => {
+                container.insert(name.to_owned(), Value::Object(parts));
+            }
+            Some(parts) => object_at(container, name).extend(parts),
+        }
+        Ok(())
+    }
+
+    fn multi_valued(&mut self, container: &mut Map<String, Value>) -> Result<(), ScimError> {
+        let label = self.label();
+        let name = self.attribute.name;
+        let had = container.get(name).is_some();
+        let mut entries: Vec<Map<String, Value>> = match container.get(name) {
+            Some(Value::Array(entries)) => entries.iter().filter_map(Value::as_object).cloned().collect(),
+            _ => Vec::new(),
+        };
+        match (self.path.selector().is_some(), self.path.part()) {
+            (true, _) => self.selected(&mut entries)?,
+            (false, Some(part)) => {
+                let at = entries.iter().position(is_primary).unwrap_or(0);
+                if entries.is_empty() && self.kind != OperationKind::Remove {
+                    entries.push(Map::new());
+                }
+                if let Some(entry) = entries.get_mut(at) {
+                    self.set_part(entry, part)?;
+                }
+            }
+            (false, None) => self.whole(&mut entries)?,
+        }
+        if entries.len() > value::MAX_VALUES {
+            return Err(value::too_many(&label));
+        }
+        if had || self.kind != OperationKind::Remove {
+            self.one_primary(&mut entries);
+            container.insert(name.to_owned(), entries.into_iter().map(Value::Object).collect());
+        }
+        Ok(())
+    }
+
+    /// The whole list, without a filter.
+    fn whole(&mut self, entries: &mut Vec<Map<String, Value>>) -> Result<(), ScimError> {
+        let label = self.label();
+        let given = match (self.kind, self.value) {
+            (OperationKind::Remove, None | Some(Value::Null)) => {
+                entries.clear();
+                return Ok(());
+            }
+            (_, value) => value::entries(self.attribute, &label, value.unwrap_or(&Value::Null), self.notes)?,
+        };
+        match self.kind {
+            OperationKind::Replace => *entries = given,
+            OperationKind::Remove => {
+                let before = entries.len();
+                let same = |entry: &Map<String, Value>, gone: &Map<String, Value>| {
+                    gone.get("value")
+                        .is_some_and(|value| entry.get("value") == Some(value))
+                        && gone
+                            .get("type")
+                            .is_none_or(|kind| entry.get("type") == Some(kind))
+                };
+                entries.retain(|entry| !given.iter().any(|gone| same(entry, gone)));
+                if entries.len() == before {
+                    self.notes.add(&label, NoteReason::NothingToRemove);
+                }
+            }
+            OperationKind::Add => {
+                for entry in given {
+                    if entries.contains(&entry) {
+                        continue;
+                    }
+                    if is_primary(&entry) {
+                        entries.iter_mut().for_each(no_longer_primary);
+                    }
+                    entries.push(entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries that the path's filter selects; an addition or replacement that finds none makes one.
+    fn selected(&mut self, entries: &mut Vec<Map<String, Value>>) -> Result<(), ScimError> {
+        let label = self.label();
+        let Some(selector) = self.path.selector() else {
+            return Ok(());
+        };
+        let attribute = self.attribute;
+        let chosen = |entry: &Map<String, Value>| selector.holds(entry, Some(attribute));
+        if self.kind == OperationKind::Remove {
+            if !entries.iter().any(chosen) {
+                self.notes.add(&label, NoteReason::NothingToRemove);
+            }
+            match self.path.part() {
+                None => entries.retain(|entry| !chosen(entry)),
+                Some(part) => {
+                    for entry in entries.iter_mut().filter(|entry| chosen(entry)) {
+                        self.set_part(entry, part)?;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        if !entries.iter().any(chosen) {
+            let Some(parts) = selector.equalities() else {
+                return Err(ScimError::no_target(format!(
+                    "no value of {} matches [{selector}], and a new one can only be made from equalities joined by and",
+                    attribute.name
+                )));
+            };
+            let mut entry = Map::new();
+            for (name, value) in parts {
+                let Some(part) = attribute.part(name) else {
+                    continue;
+                };
+                let value = match value {
+                    Literal::Text(text) => Value::from(text.as_str()),
+                    Literal::Boolean(value) => Value::from(*value),
+                    Literal::Number(number) => Value::from(number.clone()),
+                    Literal::Null => Value::Null,
+                };
+                let value = value::simple(
+                    part,
+                    &format!("{}.{}", attribute.name, part.name),
+                    &value,
+                    self.notes,
+                )?;
+                entry.insert(part.name.to_owned(), value);
+            }
+            self.fill(&mut entry)?;
+            if is_primary(&entry) {
+                entries.iter_mut().for_each(no_longer_primary);
+            }
+            entries.push(entry);
+            return Ok(());
+        }
+        for entry in entries.iter_mut().filter(|entry| chosen(entry)) {
+            self.fill(entry)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, entry: &mut Map<String, Value>) -> Result<(), ScimError> {
+        match self.path.part() {
+            Some(part) => self.set_part(entry, part),
+            None => {
+                let label = self.label();
+                match value::complex(self.attribute, &label, self.given(), self.notes)? {
+                    Some(parts) => entry.extend(parts),
+                    None => {
+                        entry.insert("value".to_owned(), Value::Null);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn set_part(&mut self, entry: &mut Map<String, Value>, part: &str) -> Result<(), ScimError> {
+        let label = self.label();
+        match self.attribute.part(part) {
+            Some(part) => {
+                let value = value::simple(part, &label, self.given(), self.notes)?;
+                entry.insert(part.name.to_owned(), value);
+            }
+            None => self.notes.add(&label, NoteReason::UnknownAttribute),
+        }
+        Ok(())
+    }
+
+    fn one_primary(&mut self, entries: &mut [Map<String, Value>]) {
+        let mut found = false;
+        for entry in entries {
+            if is_primary(entry) && std::mem::replace(&mut found, true) {
+                no_longer_primary(entry);
+                self.notes.add(self.attribute.name, NoteReason::FurtherPrimary);
+            }
+        }
+    }
+}
+
+pub(crate) fn is_primary(entry: &Map<String, Value>) -> bool {
+    entry.get("primary") == Some(&Value::Bool(true))
+}
+
+fn no_longer_primary(entry: &mut Map<String, Value>) {
+    if is_primary(entry) {
+        entry.insert("primary".to_owned(), Value::Bool(false));
+    }
+}
+
+/// The object under the key; anything else there is replaced by an empty one.
+pub(super) fn object_at<'a>(container: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let slot = container.entry(key.to_owned()).or_insert(Value::Null);
+    if !slot.is_object() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut().expect("made an object on the line above")
+}

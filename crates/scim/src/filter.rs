@@ -1,0 +1,212 @@
+//! Filters of RFC 7644 section 3.4.2.2: a tree, its text, and whether a resource matches.
+//!
+//! The parser takes the whole grammar and forgives what real clients get wrong: operators in any case, values
+//! without quotes, loose escapes, `emails[type eq "work"].value eq "x"`, `not` without parentheses. What it forgave
+//! stands in [`ParsedFilter::warnings`]. Printing a filter and parsing the print gives the same filter.
+
+mod evaluate;
+mod parse;
+mod path;
+
+use std::fmt;
+
+pub use path::AttributePath;
+
+/// Longest filter text: room for a few long names, far below what could burden the parser.
+pub const MAX_FILTER_BYTES: usize = 8192;
+/// Deepest nesting of parentheses, `not` and brackets; clients use two.
+pub const MAX_FILTER_DEPTH: usize = 24;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// All of them; at least two.
+    And(Vec<Filter>),
+    /// Any of them; at least two.
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    /// `pr`: it has a value that is not empty.
+    Present(AttributePath),
+    Compare(AttributePath, Comparison, Literal),
+    /// `emails[type eq "work"]`: some value matches the inner filter.
+    Any(AttributePath),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Comparison {
+    pub const ALL: [Comparison; 9] = [
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Contains,
+        Comparison::StartsWith,
+        Comparison::EndsWith,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Comparison::Equal => "eq",
+            Comparison::NotEqual => "ne",
+            Comparison::Contains => "co",
+            Comparison::StartsWith => "sw",
+            Comparison::EndsWith => "ew",
+            Comparison::Greater => "gt",
+            Comparison::GreaterOrEqual => "ge",
+            Comparison::Less => "lt",
+            Comparison::LessOrEqual => "le",
+        }
+    }
+}
+
+/// The value a filter compares with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    Text(String),
+    Boolean(bool),
+    Number(serde_json::Number),
+    Null,
+}
+
+/// A filter and what had to be forgiven to read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParsedFilter {
+    pub filter: Filter,
+    pub warnings: Vec<String>,
+}
+
+/// The attributes a store can keep an index on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupKey {
+    Id,
+    ExternalId,
+    UserName,
+    DisplayName,
+    Email,
+    /// The id of a member, in filters for groups.
+    Member,
+}
+
+/// An equality that every match of the filter satisfies. Candidates found by it still have to pass
+/// [`Filter::matches`]: the filter may ask for more, such as the type of an e-mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup<'a> {
+    pub key: LookupKey,
+    pub value: &'a str,
+}
+
+impl Filter {
+    /// The most selective indexed equality of this filter, if it is one or is an `and` with one.
+    pub fn lookup(&self) -> Option<Lookup<'_>> {
+        self.lookups().into_iter().min_by_key(|lookup| match lookup.key {
+            LookupKey::Id => 0,
+            LookupKey::ExternalId => 1,
+            LookupKey::UserName => 2,
+            LookupKey::DisplayName => 3,
+            LookupKey::Email => 4,
+            LookupKey::Member => 5,
+        })
+    }
+
+    fn lookups(&self) -> Vec<Lookup<'_>> {
+        match self {
+            Filter::And(all) => all.iter().flat_map(Filter::lookups).collect(),
+            Filter::Compare(path, Comparison::Equal, Literal::Text(value)) => path
+                .lookup_key()
+                .map(|key| Lookup { key, value })
+                .into_iter()
+                .collect(),
+            Filter::Compare(..) | Filter::Or(_) | Filter::Not(_) | Filter::Present(_) | Filter::Any(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The texts that `part` is compared with, when the filter is nothing but equalities on it joined by `or`.
+    pub(crate) fn listed(&self, part: &str) -> Option<Vec<&str>> {
+        match self {
+            Filter::Or(any) => {
+                let lists = any
+                    .iter()
+                    .map(|filter| filter.listed(part))
+                    .collect::<Option<Vec<_>>>()?;
+                Some(lists.into_iter().flatten().collect())
+            }
+            Filter::Compare(path, Comparison::Equal, Literal::Text(value)) if path.is_plain(part) => {
+                Some(vec![value])
+            }
+            Filter::Compare(..) | Filter::And(_) | Filter::Not(_) | Filter::Present(_) | Filter::Any(_) => {
+                None
+            }
+        }
+    }
+
+    /// The parts that an entry needs for this filter to match it, when the filter is nothing but equalities joined
+    /// by `and`.
+    pub(crate) fn equalities(&self) -> Option<Vec<(&str, &Literal)>> {
+        match self {
+            Filter::And(all) => {
+                let lists = all.iter().map(Filter::equalities).collect::<Option<Vec<_>>>()?;
+                Some(lists.into_iter().flatten().collect())
+            }
+            Filter::Compare(path, Comparison::Equal, value) => Some(vec![(path.plain()?, value)]),
+            Filter::Compare(..) | Filter::Or(_) | Filter::Not(_) | Filter::Present(_) | Filter::Any(_) => {
+                None
+            }
+        }
+    }
+
+    fn is_compound(&self) -> bool {
+        matches!(self, Filter::And(_) | Filter::Or(_))
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, filters: &[Filter], word: &str| {
+            for (at, filter) in filters.iter().enumerate() {
+                if at > 0 {
+                    write!(f, " {word} ")?;
+                }
+                if filter.is_compound() {
+                    write!(f, "({filter})")?;
+                } else {
+                    write!(f, "{filter}")?;
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Filter::And(all) => joined(f, all, "and"),
+            Filter::Or(any) => joined(f, any, "or"),
+            Filter::Not(inner) => write!(f, "not ({inner})"),
+            Filter::Present(path) => write!(f, "{path} pr"),
+            Filter::Compare(path, comparison, value) => write!(f, "{path} {} {value}", comparison.as_str()),
+            Filter::Any(path) => write!(f, "{path}"),
+        }
+    }
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Literal::Text(text) => write!(f, "{}", serde_json::Value::from(text.as_str())),
+            Literal::Boolean(value) => write!(f, "{value}"),
+            Literal::Number(number) => write!(f, "{number}"),
+            Literal::Null => f.write_str("null"),
+        }
+    }
+}

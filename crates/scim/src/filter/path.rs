@@ -1,0 +1,145 @@
+//! Attribute paths: `userName`, `name.givenName`, `emails[type eq "work"].value`, with or without a schema URN.
+
+use std::fmt;
+
+use super::{Filter, LookupKey};
+use crate::schema;
+
+/// Longest attribute name with its URN.
+const MAX_NAME_BYTES: usize = 512;
+
+/// Where a filter or a PATCH operation points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributePath {
+    urn: Option<String>,
+    name: String,
+    selector: Option<Box<Filter>>,
+    part: Option<String>,
+}
+
+impl AttributePath {
+    /// A path from a name as written, `urn:...:name.part`; `None` if it is no such name.
+    pub(super) fn from_name(raw: &str) -> Option<AttributePath> {
+        if raw.len() > MAX_NAME_BYTES {
+            return None;
+        }
+        let has_urn = raw
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
+        let (urn, local) = match raw.rsplit_once(':') {
+            Some((urn, local)) if has_urn => (Some(urn), local),
+            Some(_) => return None,
+            None => (None, raw),
+        };
+        let (name, part) = match local.split_once('.') {
+            Some((name, part)) => (name, Some(part)),
+            None => (local, None),
+        };
+        // A known URN that names a whole extension ends in a word, so `2.0` can only be part of an unknown one.
+        let good = |word: &str| !word.is_empty() && !word.contains('.');
+        if !good(name) || !part.is_none_or(good) || urn.is_some_and(|urn| urn.len() <= 4) {
+            return None;
+        }
+        Some(AttributePath {
+            urn: urn.map(str::to_owned),
+            name: name.to_owned(),
+            selector: None,
+            part: part.map(str::to_owned),
+        })
+    }
+
+    pub(super) fn select(self, selector: Filter, part: Option<String>) -> AttributePath {
+        AttributePath {
+            selector: Some(Box::new(selector)),
+            part,
+            ..self
+        }
+    }
+
+    /// The schema URN as written, if there was one.
+    pub fn urn(&self) -> Option<&str> {
+        self.urn.as_deref()
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn selector(&self) -> Option<&Filter> {
+        self.selector.as_deref()
+    }
+
+    /// The sub-attribute.
+    pub fn part(&self) -> Option<&str> {
+        self.part.as_deref()
+    }
+
+    /// URN, name and part without the selector: how the path is called in notes.
+    pub(crate) fn label(&self) -> String {
+        let bare = AttributePath {
+            selector: None,
+            ..self.clone()
+        };
+        bare.to_string()
+    }
+
+    /// URN and name read as one URN, for paths that name a whole extension.
+    pub(crate) fn as_urn(&self) -> Option<String> {
+        let urn = self.urn.as_deref()?;
+        Some(match &self.part {
+            Some(part) => format!("{urn}:{}.{part}", self.name),
+            None => format!("{urn}:{}", self.name),
+        })
+    }
+
+    pub(super) fn has_selector(&self) -> bool {
+        self.selector.is_some()
+    }
+
+    /// The name, if the path is nothing but a name.
+    pub(super) fn plain(&self) -> Option<&str> {
+        (self.urn.is_none() && self.selector.is_none() && self.part.is_none()).then_some(self.name.as_str())
+    }
+
+    pub(super) fn is_plain(&self, name: &str) -> bool {
+        self.plain().is_some_and(|plain| plain.eq_ignore_ascii_case(name))
+    }
+
+    pub(super) fn lookup_key(&self) -> Option<LookupKey> {
+        let core = match self.urn() {
+            None => true,
+            Some(urn) => matches!(schema::canonical_urn(urn), Some(schema::USER | schema::GROUP)),
+        };
+        let value_of = || {
+            self.part
+                .as_deref()
+                .is_none_or(|part| part.eq_ignore_ascii_case("value"))
+        };
+        let simple = self.selector.is_none() && self.part.is_none();
+        match self.name.to_ascii_lowercase().as_str() {
+            "id" if core && simple => Some(LookupKey::Id),
+            "externalid" if core && simple => Some(LookupKey::ExternalId),
+            "username" if core && simple => Some(LookupKey::UserName),
+            "displayname" if core && simple => Some(LookupKey::DisplayName),
+            "emails" if core && value_of() => Some(LookupKey::Email),
+            "members" if core && value_of() => Some(LookupKey::Member),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AttributePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = &self.urn {
+            write!(f, "{urn}:")?;
+        }
+        f.write_str(&self.name)?;
+        if let Some(selector) = &self.selector {
+            write!(f, "[{selector}]")?;
+        }
+        match &self.part {
+            Some(part) => write!(f, ".{part}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A group, and a change of one that needs no look at its members.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::ScimError;
+use crate::filter::AttributePath;
+use crate::litmos::Wish;
+use crate::meta::Meta;
+use crate::note::{Note, NoteReason, Notes};
+use crate::schema::{self, Attribute, CORE_GROUP_ATTRIBUTES, ResourceKind};
+use crate::value::{self, type_of};
+
+/// Most members one request may name: a full push of the largest group Rollcall is built for.
+pub const MAX_MEMBERS_PER_REQUEST: usize = 200_000;
+/// Longest member id; ids of ours are far shorter.
+const MAX_MEMBER_ID_BYTES: usize = 256;
+
+/// A group without its members, which are kept one by one elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupDocument {
+    pub display_name: String,
+    pub external_id: Option<String>,
+}
+
+/// A group that was read from a POST, its first members, and what could not be taken as sent.
+#[derive(Clone, Debug)]
+pub struct GroupWrite {
+    pub document: GroupDocument,
+    pub members: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// A member as shown to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub display: Option<String>,
+}
+
+/// What a PUT or PATCH wants of a group. Performing it costs one write per member named.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupChange {
+    /// The new name; never empty.
+    pub display_name: Option<String>,
+    /// `None`: leave.
+    pub external_id: Option<Wish>,
+    /// In order; a later one wins over an earlier one.
+    pub members: Vec<MemberChange>,
+    pub notes: Vec<Note>,
+}
+
+/// One step of a membership change, by user ids in the order the client gave them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    Add(Vec<String>),
+    Remove(Vec<String>),
+    ReplaceAll(Vec<String>),
+}
+
+/// A list of membership changes brought down to its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetMembers {
+    pub present: BTreeSet<String>,
+    pub absent: BTreeSet<String>,
+    /// Everybody not in `present` is out, named or not.
+    pub only_these: bool,
+}
+
+impl GroupDocument {
+    /// Reads a POST body.
+    ///
+    /// # Errors
+    /// A 400 naming the attribute; `displayName` is the only one required.
+    pub fn from_create(body: &Value) -> Result<GroupWrite, ScimError> {
+        let change = GroupChange::from_replace(body)?;
+        let Some(display_name) = change.display_name else {
+            return Err(ScimError::invalid_value(
+                "displayName is required and must not be empty",
+            ));
+        };
+        let external_id = match change.external_id {
+            Some(Wish::Set(id)) => Some(id),
+            Some(Wish::Clear) | None => None,
+        };
+        let members = NetMembers::of(&change.members).present.into_iter().collect();
+        Ok(GroupWrite {
+            document: GroupDocument {
+                display_name,
+                external_id,
+            },
+            members,
+            notes: change.notes,
+        })
+    }
+
+    /// The group after the change, members aside.
+    pub fn changed(&self, change: &GroupChange) -> GroupDocument {
+        GroupDocument {
+            display_name: change
+                .display_name
+                .clone()
+                .unwrap_or_else(|| self.display_name.clone()),
+            external_id: match &change.external_id {
+                None => self.external_id.clone(),
+                Some(wish) => wish.value().map(str::to_owned),
+            },
+        }
+    }
+
+    /// The group as clients read it. `None` leaves `members` out, for large groups and `excludedAttributes=members`.
+    pub fn render(&self, meta: &Meta, members: Option<&[Member]>) -> Map<String, Value> {
+        let mut body = Map::new();
+        body.insert("schemas".to_owned(), json!([schema::GROUP]));
+        body.insert("displayName".to_owned(), self.display_name.as_str().into());
+        if let Some(id) = &self.external_id {
+            body.insert("externalId".to_owned(), id.as_str().into());
+        }
+        if let Some(members) = members {
+            let members = members.iter().map(|member| {
+                let mut entry = json!({
+                    "value": member.id,
+                    "$ref": meta.address_of(ResourceKind::User, &member.id),
+                    "type": "User",
+                });
+                if let Some(display) = &member.display {
+                    entry["display"] = display.as_str().into();
+                }
+                entry
+            });
+            body.insert("members".to_owned(), members.collect());
+        }
+        meta.put_into(&mut body);
+        body
+    }
+}
+
+impl GroupChange {
+    /// Reads a PUT body. `members` that are absent or null are left as they are, an empty list removes everybody.
+    ///
+    /// # Errors
+    /// A 400 naming the attribute.
+    pub fn from_replace(body: &Value) -> Result<GroupChange, ScimError> {
+        let object = body
+            .as_object()
+            .ok_or_else(|| ScimError::invalid_syntax("a group is a JSON object"))?;
+        let mut draft = GroupDraft::default();
+        for (key, value) in object {
+            let Some(attribute) = group_attribute(key) else {
+                draft.notes.add(key, NoteReason::UnknownAttribute);
+                continue;
+            };
+            match (attribute.name, value) {
+                ("members", Value::Null) => draft.notes.add("members", NoteReason::NullIgnored),
+                ("members", value) => {
+                    let ids = draft.member_ids(value)?;
+                    draft.push(MemberChange::ReplaceAll(ids))?;
+                }
+                _ => draft.write(attribute, value)?,
+            }
+        }
+        Ok(draft.finish())
+    }
+
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.display_name.is_none() && self.external_id.is_none() && self.members.is_empty()
+    }
+}
+
+impl NetMembers {
+    pub fn of(changes: &[MemberChange]) -> NetMembers {
+        let mut net = NetMembers::default();
+        for change in changes {
+            match change {
+                MemberChange::Add(ids) => ids.iter().for_each(|id| net.put(id, true)),
+                MemberChange::Remove(ids) => ids.iter().for_each(|id| net.put(id, false)),
+                MemberChange::ReplaceAll(ids) => {
+                    net = NetMembers {
+                        present: ids.iter().cloned().collect(),
+                        absent: BTreeSet::new(),
+                        only_these: true,
+                    };
+                }
+            }
+        }
+        net
+    }
+
+    fn put(&mut self, id: &str, present: bool) {
+        let (into, from) = if present {
+            (&mut self.present, &mut self.absent)
+        } else {
+            (&mut self.absent, &mut self.present)
+        };
+        from.remove(id);
+        into.insert(id.to_owned());
+    }
+}
+
+/// A change of a group while a request is being read into it.
+#[derive(Debug, Default)]
+pub(crate) struct GroupDraft {
+    change: GroupChange,
+    pub(crate) notes: Notes,
+    members_named: usize,
+}
+
+impl GroupDraft {
+    pub(crate) fn finish(self) -> GroupChange {
+        GroupChange {
+            notes: self.notes.into_vec(),
+            ..self.change
+        }
+    }
+
+    /// Sets an attribute other than `members`; what is read-only is passed over in silence.
+    pub(crate) fn write(&mut self, attribute: &Attribute, given: &Value) -> Result<(), ScimError> {
+        match attribute.name {
+            "displayName" => match value::simple(attribute, "displayName", given, &mut self.notes)? {
+                Value::String(name) if !name.trim().is_empty() => self.change.display_name = Some(name),
+                _ => return Err(ScimError::invalid_value("displayName must not be empty")),
+            },
+            "externalId" => {
+                let id = value::simple(attribute, "externalId", given, &mut self.notes)?;
+                self.change.external_id = Some(Wish::of(&id));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Appends a step, joining it to the one before where both say the same.
+    pub(crate) fn push(&mut self, change: MemberChange) -> Result<(), ScimError> {
+        let (MemberChange::Add(ids) | MemberChange::Remove(ids) | MemberChange::ReplaceAll(ids)) = &change;
+        self.members_named += ids.len();
+        if self.members_named > MAX_MEMBERS_PER_REQUEST {
+            return Err(ScimError::too_large(format!(
+                "more than {MAX_MEMBERS_PER_REQUEST} members in one request; send them in several"
+            )));
+        }
+        match (self.change.members.last_mut(), change) {
+            (Some(MemberChange::Add(before)), MemberChange::Add(ids))
+            | (Some(MemberChange::ReplaceAll(before)), MemberChange::Add(ids))
+            | (Some(MemberChange::Remove(before)), MemberChange::Remove(ids)) => before.extend(ids),
+            (_, MemberChange::Add(ids) | MemberChange::Remove(ids)) if ids.is_empty() => {}
+            (_, change) => self.change.members.push(change),
+        }
+        Ok(())
+    }
+
+    /// The user ids of a member list: objects with `value`, or bare ids; one without its list counts.
+    pub(crate) fn member_ids(&mut self, value: &Value) -> Result<Vec<String>, ScimError> {
+        let values = match value {
+            Value::Array(values) => values.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        let mut ids = Vec::with_capacity(values.len().min(MAX_MEMBERS_PER_REQUEST));
+        for value in values {
+            let kind = value.get("type").and_then(Value::as_str);
+            if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("Group")) {
+                self.notes.add("members", NoteReason::NestedGroup);
+                continue;
+            }
+            ids.push(member_id(value)?);
+        }
+        Ok(ids)
+    }
+}
+
+fn member_id(value: &Value) -> Result<String, ScimError> {
+    let id = match value {
+        Value::Object(parts) => parts
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case("value"))
+            .map(|(_, value)| value),
+        bare => Some(bare),
+    };
+    match id {
+        Some(Value::String(id)) => check_member_id(id),
+        Some(Value::Number(id)) => Ok(id.to_string()),
+        Some(other) => Err(ScimError::invalid_value(format!(
+            "members: a member's value is a user id, not {}",
+            type_of(other)
+        ))),
+        None => Err(ScimError::invalid_value(
+            "members: a member has no value; it must be the user's id",
+        )),
+    }
+}
+
+pub(crate) fn check_member_id(id: &str) -> Result<String, ScimError> {
+    if id.trim().is_empty() {
+        return Err(ScimError::invalid_value(
+            "members: a member's value is empty; it must be the user's id",
+        ));
+    }
+    if id.len() > MAX_MEMBER_ID_BYTES {
+        return Err(ScimError::invalid_value(format!(
+            "members: an id of {} bytes is too long; at most {MAX_MEMBER_ID_BYTES}",
+            id.len()
+        )));
+    }
+    Ok(id.to_owned())
+}
+
+/// The attribute of groups that a key names, with or without the schema's URN.
+fn group_attribute(key: &str) -> Option<&'static Attribute> {
+    group_attribute_at(&AttributePath::parse(key).ok()?)
+}
+
+pub(crate) fn group_attribute_at(path: &AttributePath) -> Option<&'static Attribute> {
+    let ours = path
+        .urn()
+        .is_none_or(|urn| schema::canonical_urn(urn) == Some(schema::GROUP));
+    ours.then(|| schema::find(CORE_GROUP_ATTRIBUTES, path.name()))
+        .flatten()
+}

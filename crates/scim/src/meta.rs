@@ -1,0 +1,64 @@
+//! `id`, `meta` and versions.
+
+use serde_json::{Map, Value, json};
+
+use crate::schema::ResourceKind;
+
+/// What Rollcall adds to a resource that it shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'a> {
+    pub kind: ResourceKind,
+    pub id: &'a str,
+    /// Without a trailing slash: `https://host/scim/acme/v2`.
+    pub base_url: &'a str,
+    /// Unix milliseconds.
+    pub created_at_ms: u64,
+    /// Unix milliseconds.
+    pub changed_at_ms: u64,
+    pub revision: u64,
+}
+
+impl Meta<'_> {
+    /// The address of this resource.
+    pub fn location(&self) -> String {
+        self.address_of(self.kind, self.id)
+    }
+
+    pub(crate) fn address_of(&self, kind: ResourceKind, id: &str) -> String {
+        format!("{}{}/{id}", self.base_url, kind.endpoint())
+    }
+
+    pub(crate) fn put_into(&self, body: &mut Map<String, Value>) {
+        body.insert("id".to_owned(), self.id.into());
+        let meta = json!({
+            "resourceType": self.kind.as_str(),
+            "created": instant(self.created_at_ms),
+            "lastModified": instant(self.changed_at_ms),
+            "location": self.location(),
+            "version": etag(self.revision),
+        });
+        body.insert("meta".to_owned(), meta);
+    }
+}
+
+/// The weak ETag of a revision.
+pub fn etag(revision: u64) -> String {
+    format!("W/\"{revision}\"")
+}
+
+/// Whether an `If-Match` header lets the revision pass: `*`, or a list with its ETag, weak or strong.
+pub fn if_match_accepts(header: &str, revision: u64) -> bool {
+    let wanted = format!("\"{revision}\"");
+    header
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == wanted)
+}
+
+/// RFC 3339 in UTC with milliseconds; times outside the calendar show its end.
+fn instant(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", at.unwrap_or(jiff::Timestamp::MAX))
+}

@@ -1,0 +1,122 @@
+//! PATCH on a group: names and membership steps, read without the group.
+
+use serde_json::{Map, Value};
+
+use super::{Operation, OperationKind, PatchRequest};
+use crate::error::ScimError;
+use crate::filter::AttributePath;
+use crate::group::{GroupChange, GroupDraft, MemberChange, check_member_id, group_attribute_at};
+use crate::note::NoteReason;
+
+const NOBODY_NAMED: &str = "removing members needs their ids, as a value list or as members[value eq \"id\"]; \
+                            to empty the group, replace members with an empty list";
+
+impl GroupChange {
+    /// What the operations want of a group, whatever is in it.
+    ///
+    /// # Errors
+    /// The first operation that cannot be done, by number.
+    pub fn from_patch(request: &PatchRequest) -> Result<GroupChange, ScimError> {
+        let mut draft = GroupDraft::default();
+        for (at, operation) in request.operations().iter().enumerate() {
+            draft
+                .apply(operation)
+                .map_err(|error| error.in_operation(at + 1))?;
+        }
+        Ok(draft.finish())
+    }
+}
+
+impl GroupDraft {
+    fn apply(&mut self, operation: &Operation) -> Result<(), ScimError> {
+        match (&operation.path, &operation.value) {
+            (Some(path), value) => self.edit(operation.kind, path, value.as_ref()),
+            (None, Some(Value::Object(attributes))) => self.edit_all(operation.kind, attributes),
+            (None, _) => Err(ScimError::invalid_value(
+                "an operation without a path needs an object as its value",
+            )),
+        }
+    }
+
+    fn edit_all(&mut self, kind: OperationKind, attributes: &Map<String, Value>) -> Result<(), ScimError> {
+        for (key, value) in attributes {
+            match AttributePath::parse(key) {
+                Ok(path) => self.edit(kind, &path, Some(value))?,
+                Err(_) => self.notes.add(key, NoteReason::UnknownAttribute),
+            }
+        }
+        Ok(())
+    }
+
+    fn edit(
+        &mut self,
+        kind: OperationKind,
+        path: &AttributePath,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let Some(attribute) = group_attribute_at(path) else {
+            self.notes.add(&path.label(), NoteReason::UnknownAttribute);
+            return Ok(());
+        };
+        if attribute.name == "members" {
+            return self.edit_members(kind, path, value);
+        }
+        if path.selector().is_some() || path.part().is_some() && attribute.parts().is_empty() {
+            return Err(ScimError::invalid_path(format!(
+                "{path}: {} has one plain value and no parts",
+                attribute.name
+            )));
+        }
+        match (kind, value) {
+            (OperationKind::Remove, _) if attribute.required => Err(ScimError::mutability(format!(
+                "{} is required and cannot be removed; replace it",
+                attribute.name
+            ))),
+            (OperationKind::Remove, _) => self.write(attribute, &Value::Null),
+            (OperationKind::Add | OperationKind::Replace, Some(value)) => self.write(attribute, value),
+            (OperationKind::Add | OperationKind::Replace, None) => Err(ScimError::invalid_value(format!(
+                "{}: {kind} needs a value",
+                attribute.name
+            ))),
+        }
+    }
+
+    fn edit_members(
+        &mut self,
+        kind: OperationKind,
+        path: &AttributePath,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let given = value.filter(|value| !value.is_null());
+        if let Some(selector) = path.selector() {
+            let ids = selector.listed("value").ok_or_else(|| {
+                ScimError::invalid_path(format!(
+                    "members[{selector}]: members are chosen by value eq \"id\", several joined by or"
+                ))
+            })?;
+            let ids = ids.into_iter().map(check_member_id).collect::<Result<_, _>>()?;
+            return self.push(match kind {
+                OperationKind::Add | OperationKind::Replace => MemberChange::Add(ids),
+                OperationKind::Remove => MemberChange::Remove(ids),
+            });
+        }
+        let Some(given) = given else {
+            return Err(match kind {
+                OperationKind::Remove => ScimError::no_target(NOBODY_NAMED),
+                OperationKind::Add | OperationKind::Replace => ScimError::invalid_value(format!(
+                    "members: {kind} needs a list of members, which may be empty"
+                )),
+            });
+        };
+        let ids = self.member_ids(given)?;
+        match kind {
+            OperationKind::Add => self.push(MemberChange::Add(ids)),
+            OperationKind::Replace => self.push(MemberChange::ReplaceAll(ids)),
+            OperationKind::Remove if ids.is_empty() => {
+                self.notes.add("members", NoteReason::NothingToRemove);
+                Ok(())
+            }
+            OperationKind::Remove => self.push(MemberChange::Remove(ids)),
+        }
+    }
+}
