@@ -1,1 +1,28 @@
-//! litmos
+//! The Litmos REST API, as far as provisioning needs it.
+//!
+//! Laws: nothing is sent without a [`rate_tokens::Permit`], which the sending consumes; one call is one HTTP attempt,
+//! with no retry and no redirect below; a permit is settled when the head of the response has arrived; what went wrong
+//! is classified once, here, into a [`Failure`] that says what to do. `LoginKey`, which logs its owner in, and
+//! `Password` are never kept.
+//!
+//! ```compile_fail
+//! fn twice(permit: rate_tokens::Permit) -> (rate_tokens::Permit, rate_tokens::Permit) {
+//!     (permit.clone(), permit)
+//! }
+//! ```
+
+mod client;
+mod connection;
+mod diagnosis;
+mod failure;
+mod imports;
+mod people;
+mod read;
+mod record;
+mod teams;
+
+pub use client::{CallReport, Client, Observer};
+pub use connection::{Connection, ConnectionProblem};
+pub use diagnosis::{Diagnosis, Verdict};
+pub use failure::{Failure, FailureKind};
+pub use record::{BulkError, BulkJob, BulkRow, Member, NewUser, TeamRecord, UserRecord};

@@ -1,0 +1,316 @@
+//! One request: permit spent, sent once, settled at the head, body read with a bound, classified.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rate_tokens::{Outcome, Permit};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, Response};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use crate::connection::{Connection, ConnectionProblem};
+use crate::failure::{Failure, FailureKind, classify, words};
+
+/// Largest body of a success: a page of a thousand whole user records is about two megabytes.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Largest part of an error body that is read.
+const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// How long making a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What is told of every request, for the journal.
+#[derive(Clone, Debug)]
+pub struct CallReport {
+    pub call: &'static str,
+    pub method: &'static str,
+    /// The path with placeholders.
+    pub path: &'static str,
+    /// `None` if no answer came.
+    pub status: Option<u16>,
+    pub outcome: &'static str,
+    pub permit_id: String,
+    pub started_at_ms: u64,
+    pub duration: Duration,
+}
+
+/// Told of every request that was sent.
+pub type Observer = Arc<dyn Fn(&CallReport) + Send + Sync>;
+
+/// A Litmos account. Every call takes a permit and sends one request.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    root: Arc<str>,
+    connection: Arc<Connection>,
+    observer: Option<Observer>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// One call, before it is sent.
+pub(crate) struct Call<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) method: Method,
+    /// With `{}` for each of `arguments`.
+    pub(crate) path: &'static str,
+    pub(crate) arguments: &'a [&'a str],
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Value>,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn get(name: &'static str, path: &'static str, arguments: &'a [&'a str]) -> Call<'a> {
+        Call { name, method: Method::GET, path, arguments, query: Vec::new(), body: None }
+    }
+
+    pub(crate) fn write(name: &'static str, method: Method, path: &'static str, arguments: &'a [&'a str]) -> Call<'a> {
+        Call { name, method, path, arguments, query: Vec::new(), body: None }
+    }
+
+    pub(crate) fn page(mut self, start: u32, limit: u32) -> Call<'a> {
+        self.query.extend([("start", start.to_string()), ("limit", limit.to_string())]);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: Value) -> Call<'a> {
+        self.body = Some(body);
+        self
+    }
+}
+
+static PROVIDER: OnceLock<()> = OnceLock::new();
+
+impl Client {
+    /// # Errors
+    /// When base URL or key cannot be used at all.
+    pub fn new(connection: Connection) -> Result<Client, ConnectionProblem> {
+        PROVIDER.get_or_init(|| {
+            // Another part of the process may have chosen a provider already; that one will do.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let root = connection.root()?.into();
+        let mut headers = HeaderMap::new();
+        let key = connection.api_key.expose_secret().parse::<reqwest::header::HeaderValue>();
+        let mut key = key.map_err(|_| ConnectionProblem::ApiKey)?;
+        key.set_sensitive(true);
+        headers.insert("apikey", key);
+        headers.insert(ACCEPT, reqwest::header::HeaderValue::from_static("application/json"));
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(connection.bounded_timeout())
+            .pool_max_idle_per_host(8)
+            .tcp_user_timeout(connection.bounded_timeout())
+            .no_proxy()
+            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ConnectionProblem::Http)?;
+        Ok(Client { http, root, connection: Arc::new(connection), observer: None })
+    }
+
+    /// The same account, with somebody who is told of every request.
+    pub fn observed(mut self, observer: Observer) -> Client {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub(crate) fn base(&self) -> &str {
+        &self.root
+    }
+
+    fn url(&self, call: &Call<'_>) -> String {
+        let mut url = self.root.to_string();
+        let mut arguments = call.arguments.iter();
+        for (index, part) in call.path.split("{}").enumerate() {
+            if index > 0
+                && let Some(argument) = arguments.next()
+            {
+                url.push_str(&encoded(argument));
+            }
+            url.push_str(part);
+        }
+        url
+    }
+
+    /// Sends one request and gives its body as JSON; an empty body is `null`.
+    pub(crate) async fn send(&self, permit: Permit, call: Call<'_>) -> Result<Value, Failure> {
+        let span = tracing::info_span!(
+            "litmos.call",
+            otel.kind = "client",
+            otel.name = call.name,
+            http.request.method = call.method.as_str(),
+            url.template = call.path,
+            http.response.status_code = tracing::field::Empty,
+            permit.id = permit.id(),
+        );
+        self.send_in(permit, call).instrument(span).await
+    }
+
+    async fn send_in(&self, permit: Permit, call: Call<'_>) -> Result<Value, Failure> {
+        let permit_id = permit.id().to_owned();
+        let failure = |kind, status, said: String| Failure {
+            kind,
+            call: call.name,
+            status,
+            said,
+            permit_id: Some(permit_id.clone()),
+        };
+        let url = self.url(&call);
+        let mut request = self
+            .http
+            .request(call.method.clone(), url)
+            .query(&[("source", self.connection.source().as_str()), ("format", "json")])
+            .query(&call.query);
+        match &call.body {
+            Some(body) => request = request.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body.to_string()),
+            None if call.method != Method::GET => {
+                request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_LENGTH, "0");
+            }
+            None => {}
+        }
+        let spent = match permit.spend((self.connection.clock)()) {
+            Ok(spent) => spent,
+            Err(void) => return Err(failure(FailureKind::Void, None, void.to_string())),
+        };
+        let (started, started_at_ms) = (Instant::now(), unix_ms());
+        let sent = request.send().await;
+        let report = |status: Option<u16>, outcome: &'static str| {
+            if let Some(observer) = &self.observer {
+                observer(&CallReport {
+                    call: call.name,
+                    method: method_name(&call.method),
+                    path: call.path,
+                    status,
+                    outcome,
+                    permit_id: permit_id.clone(),
+                    started_at_ms,
+                    duration: started.elapsed(),
+                });
+            }
+        };
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                spent.settle(Outcome::Unknown);
+                let not_sent = error.is_connect() || error.is_builder();
+                report(None, if not_sent { "not_sent" } else { "unknown" });
+                let kind = if not_sent { FailureKind::NotSent } else { FailureKind::Unknown };
+                return Err(failure(kind, None, transport_words(&error)));
+            }
+        };
+        let status = response.status().as_u16();
+        tracing::Span::current().record("http.response.status_code", status);
+        let retry_after = retry_after(&response);
+        if status == 429 || status == 503 {
+            let ms = retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+            spent.settle(Outcome::Refused { retry_after_ms: ms });
+        } else {
+            spent.settle(Outcome::Answered);
+        }
+        if !response.status().is_success() {
+            let reason = response.status().canonical_reason().unwrap_or("no reason given");
+            let body = read_body(response, ERROR_BODY_MAX).await.unwrap_or_default();
+            let said = words(&body, reason);
+            let kind = classify(status, retry_after, &said);
+            report(Some(status), outcome_name(&kind));
+            return Err(failure(kind, Some(status), said));
+        }
+        let body = read_body(response, BODY_MAX).await;
+        let read = body.and_then(|body| {
+            if body.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&body).map_err(|error| error.to_string()) }
+        });
+        report(Some(status), if read.is_ok() { "done" } else { "broken" });
+        read.map_err(|said| failure(FailureKind::Broken, Some(status), said))
+    }
+
+    pub(crate) fn broken(call: &'static str, said: &str) -> Failure {
+        Failure { kind: FailureKind::Broken, call, status: Some(200), said: said.to_owned(), permit_id: None }
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        _ => "DELETE",
+    }
+}
+
+fn outcome_name(kind: &FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Void => "void",
+        FailureKind::RateLimited { .. } => "refused",
+        FailureKind::Exists => "exists",
+        FailureKind::Rejected { .. } => "rejected",
+        FailureKind::Gone => "gone",
+        FailureKind::Credentials => "credentials",
+        FailureKind::Retry => "fault",
+        FailureKind::NotSent => "not_sent",
+        FailureKind::Unknown => "unknown",
+        FailureKind::Broken => "broken",
+    }
+}
+
+/// What happened instead of an answer, without the address, which may hold a user name.
+fn transport_words(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke off"
+    };
+    let mut source = std::error::Error::source(error);
+    let mut last = None;
+    while let Some(cause) = source {
+        last = Some(cause.to_string());
+        source = cause.source();
+    }
+    last.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+async fn read_body(mut response: Response, max: usize) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport_words(&error))? {
+        if body.len() + chunk.len() > max {
+            return Err(format!("the body is larger than {max} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Percent-encodes one path segment.
+fn encoded(segment: &str) -> String {
+    let mut text = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use rate_tokens::Moment;
+use secrecy::SecretString;
+
+/// Characters of `source` that Litmos takes.
+const SOURCE_MAX: usize = 50;
+
+/// Longest that one request may take: below the time that a sent request is given to take effect.
+const TIMEOUT_MAX: Duration = Duration::from_secs(29);
+
+/// Where a Litmos account is and who asks.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// `https://api.litmos.com` (US), `https://api.litmos.com.au` (AU), `https://api.litmoseu.com` (EU) or a simulator;
+    /// with or without `/v1.svc`.
+    pub base_url: String,
+    /// Litmos's `source`: any text that names the company.
+    pub company: String,
+    pub api_key: SecretString,
+    pub timeout: Duration,
+    /// The clock that permits are void by.
+    pub clock: fn() -> Moment,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionProblem {
+    #[error("the base URL {url:?} cannot be used; write https://api.litmos.com, https://api.litmos.com.au or https://api.litmoseu.com")]
+    BaseUrl { url: String },
+    #[error("the API key holds characters that no HTTP header may hold; copy it again from My Profile & Settings")]
+    ApiKey,
+    #[error("no HTTP client can be made here")]
+    Http(#[source] reqwest::Error),
+}
+
+impl Connection {
+    pub(crate) fn root(&self) -> Result<String, ConnectionProblem> {
+        let url = self.base_url.trim().trim_end_matches('/');
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
+            return Err(ConnectionProblem::BaseUrl { url: self.base_url.clone() });
+        }
+        Ok(if url.ends_with("/v1.svc") { url.to_owned() } else { format!("{url}/v1.svc") })
+    }
+
+    pub(crate) fn source(&self) -> String {
+        self.company.trim().chars().take(SOURCE_MAX).collect()
+    }
+
+    pub(crate) fn bounded_timeout(&self) -> Duration {
+        self.timeout.min(TIMEOUT_MAX)
+    }
+}

@@ -1,0 +1,179 @@
+//! What went wrong, and what to do about it: decided here once, from status, headers and the other side's words.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Most characters of the other side's words that are kept.
+const SAID_MAX: usize = 400;
+
+/// What to do about a call that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The permit was past its use-by: nothing was sent.
+    Void,
+    /// Litmos refused for its rate limit: nothing was done.
+    RateLimited { retry_after: Option<Duration> },
+    /// The user name or team exists already.
+    Exists,
+    /// Litmos will not do this with these values, now or later.
+    Rejected {
+        /// The field at fault, where the words name one.
+        attribute: Option<String>,
+    },
+    /// What the call is about is not there.
+    Gone,
+    /// Key, company or rights were refused.
+    Credentials,
+    /// A fault on the other side; it may have taken effect all the same.
+    Retry,
+    /// No connection: Litmos never saw it.
+    NotSent,
+    /// Sent, and no answer: it may have taken effect.
+    Unknown,
+    /// Answered as done, with a body that cannot be read.
+    Broken,
+}
+
+/// A call that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// Which call, such as `user.create`.
+    pub call: &'static str,
+    pub status: Option<u16>,
+    /// What Litmos said, without markup and bounded; or what happened instead.
+    pub said: String,
+    pub permit_id: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.call)?;
+        if let Some(status) = self.status {
+            write!(f, "Litmos answered {status}: ")?;
+        }
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    /// Whether the other side may have done it although it did not say so.
+    pub fn may_have_taken_effect(&self) -> bool {
+        matches!(self.kind, FailureKind::Retry | FailureKind::Unknown | FailureKind::Broken)
+    }
+}
+
+/// Reads an answer that is no success. 503 is Litmos's refusal for its limit, and it says nothing else.
+pub(crate) fn classify(status: u16, retry_after: Option<Duration>, said: &str) -> FailureKind {
+    match status {
+        429 | 503 => FailureKind::RateLimited { retry_after },
+        401 | 403 => FailureKind::Credentials,
+        404 => FailureKind::Gone,
+        409 if said.to_ascii_lowercase().contains("already exists") => FailureKind::Exists,
+        500..=599 | 408 => FailureKind::Retry,
+        _ => FailureKind::Rejected { attribute: attribute_in(said) },
+    }
+}
+
+fn attribute_in(said: &str) -> Option<String> {
+    const NAMES: [(&str, &str); 12] = [
+        ("username", "UserName"),
+        ("user name", "UserName"),
+        ("e-mail", "Email"),
+        ("email", "Email"),
+        ("culture", "Culture"),
+        ("job role", "JobRole"),
+        ("jobrole", "JobRole"),
+        ("firstname", "FirstName"),
+        ("lastname", "LastName"),
+        ("mobile", "PhoneMobile"),
+        ("manager", "ManagerId"),
+        ("accesslevel", "AccessLevel"),
+    ];
+    let said = said.to_ascii_lowercase();
+    NAMES.iter().find(|(words, _)| said.contains(words)).map(|(_, name)| (*name).to_owned())
+}
+
+/// The words of an error body: a JSON detail where there is one, else the text of a page without its markup.
+pub(crate) fn words(body: &[u8], reason: &str) -> String {
+    let detail = serde_json::from_slice::<Value>(body).ok().and_then(|value| {
+        let named = ["Detail", "Message", "message", "Error", "error"].into_iter().find_map(|name| value.get(name));
+        named.or(Some(&value)).and_then(Value::as_str).map(str::to_owned)
+    });
+    let text = detail.unwrap_or_else(|| text_of(&String::from_utf8_lossy(body)));
+    let text = if text.trim().is_empty() { reason.to_owned() } else { text };
+    let plain: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    plain.chars().filter(|c| !c.is_control()).take(SAID_MAX).collect()
+}
+
+/// Text without tags, scripts, styles and comments.
+fn text_of(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some(start) = rest.find('<') {
+        text.push_str(&rest[..start]);
+        text.push(' ');
+        let tag = &rest[start..];
+        let end = if tag.starts_with("<!--") {
+            tag.find("-->").map(|at| at + 3)
+        } else if tag.to_ascii_lowercase().starts_with("<style") {
+            tag.to_ascii_lowercase().find("</style>").map(|at| at + 8)
+        } else {
+            tag.find('>').map(|at| at + 1)
+        };
+        rest = end.map_or("", |end| &tag[end..]);
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_answer_says_what_to_do() {
+        let kind = |status, said| classify(status, None, said);
+        assert_eq!(kind(409, "UserName already exists"), FailureKind::Exists);
+        let rejected = |name: &str| FailureKind::Rejected { attribute: Some(name.to_owned()) };
+        assert_eq!(kind(409, "Culture is invalid"), rejected("Culture"));
+        assert_eq!(kind(409, "Username too short"), rejected("UserName"));
+        assert_eq!(kind(400, "cannot parse"), FailureKind::Rejected { attribute: None });
+        assert_eq!(kind(406, "bad date"), FailureKind::Rejected { attribute: None });
+        for status in [401, 403] {
+            assert_eq!(kind(status, ""), FailureKind::Credentials);
+        }
+        assert_eq!(kind(404, ""), FailureKind::Gone);
+        for status in [429, 503] {
+            assert_eq!(kind(status, "x"), FailureKind::RateLimited { retry_after: None });
+        }
+        for status in [500, 502, 504] {
+            assert_eq!(kind(status, ""), FailureKind::Retry);
+        }
+    }
+
+    #[test]
+    fn words_are_taken_from_json_pages_and_empty_bodies() {
+        assert_eq!(words(br#"{"Detail":"UserName already exists"}"#, "x"), "UserName already exists");
+        let page = b"<html><head><style>p{}</style><title>Request Error</title></head><!-- xxx --><body><p>It failed.</p></body>";
+        assert_eq!(words(page, "x"), "Request Error It failed.");
+        assert_eq!(words(b"", "Service Unavailable"), "Service Unavailable");
+        assert_eq!(words(b"\"plain\"", "x"), "plain");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            proptest::prop_assert!(words(&body, "r").chars().count() <= SAID_MAX);
+        }
+
+        #[test]
+        fn no_page_makes_it_panic(page in "[<>!a-z/ \\-é]{0,60}") {
+            words(page.as_bytes(), "r");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Reading what Litmos answers, leniently: lists bare or wrapped, values as text or real, empty as null or nothing.
+
+use serde_json::Value;
+
+use crate::record::{BulkError, BulkJob, Member, Slot, TeamRecord, UserRecord, wire_fields};
+
+/// The objects of a list, in any of the shapes that public sources show.
+pub(crate) fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(items) => Some(items),
+        Value::Null => Some(&[]),
+        Value::Object(fields) => {
+            let arrays = fields.values().find_map(Value::as_array);
+            arrays.map(Vec::as_slice).or_else(|| fields.values().find_map(|inner| inner.is_object().then(|| list(inner))?))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn text(value: &Value, name: &str) -> String {
+    match value.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn flag(value: &Value, name: &str) -> bool {
+    text(value, name).eq_ignore_ascii_case("true")
+}
+
+fn number(value: &Value, name: &str) -> u32 {
+    text(value, name).parse().unwrap_or_default()
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+pub(crate) fn user(value: &Value) -> Option<UserRecord> {
+    let id = some(text(value, "Id"))?;
+    let mut record = UserRecord {
+        id,
+        user_name: some(text(value, "UserName")).unwrap_or_else(|| text(value, "Username")),
+        active: flag(value, "Active"),
+        access_level: some(text(value, "AccessLevel")),
+        manager_id: some(text(value, "ManagerId")).filter(|id| id != "0"),
+        created_ms: date_ms(&text(value, "CreatedDate")),
+        fields: std::collections::BTreeMap::new(),
+    };
+    for (name, slot) in wire_fields() {
+        let value = match slot {
+            Slot::Text => text(value, name),
+            Slot::Flag => text(value, name).to_ascii_lowercase(),
+            Slot::Id | Slot::UserName | Slot::AccessLevel | Slot::Active | Slot::ManagerId | Slot::Blank => continue,
+        };
+        // SkipFirstLogin is read back as something else than what was written, and means nothing afterwards.
+        if !value.is_empty() && name != "SkipFirstLogin" {
+            record.fields.insert(name.to_owned(), value);
+        }
+    }
+    Some(record)
+}
+
+pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
+    Some(TeamRecord {
+        id: some(text(value, "Id"))?,
+        name: text(value, "Name"),
+        description: text(value, "Description"),
+        parent_id: some(text(value, "ParentTeamId")),
+        bulk_code: text(value, "TeamCodeForBulkImport"),
+    })
+}
+
+pub(crate) fn member(value: &Value) -> Option<Member> {
+    Some(Member { id: some(text(value, "Id"))?, user_name: text(value, "UserName") })
+}
+
+pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
+    Some(BulkJob {
+        id: some(text(value, "Id"))?,
+        status: text(value, "Status"),
+        total_records: number(value, "TotalRecords"),
+        created: number(value, "TotalUsersCreated"),
+        failed: number(value, "Failed") + number(value, "InvalidEmail"),
+        import_date_ms: date_ms(&text(value, "ImportDate")),
+    })
+}
+
+pub(crate) fn bulk_error(value: &Value) -> Option<BulkError> {
+    let said = some(text(value, "ImportStatus")).unwrap_or_else(|| text(value, "ImporStatus"));
+    Some(BulkError { user_name: some(text(value, "Username"))?, said })
+}
+
+/// A date in ISO form with or without zone (then UTC), or `/Date(ms±zone)/`; an empty text is no date.
+pub(crate) fn date_ms(text: &str) -> Option<u64> {
+    if let Some(wcf) = text.strip_prefix("/Date(") {
+        let digits: String = wcf.chars().take_while(char::is_ascii_digit).collect();
+        return digits.parse().ok();
+    }
+    let zoned: Option<jiff::Timestamp> = text.parse().ok();
+    let timestamp = zoned.or_else(|| {
+        let local: jiff::civil::DateTime = text.parse().ok()?;
+        local.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })?;
+    u64::try_from(timestamp.as_millisecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_read_in_every_shape() {
+        let user = json!({"Id": "a", "UserName": "mira"});
+        for shape in [json!([user]), json!({"User": [user]}), json!({"Users": {"User": [user]}}), json!({"Items": [user]})] {
+            assert_eq!(list(&shape).unwrap().len(), 1, "{shape}");
+        }
+        assert_eq!(list(&json!([])).unwrap().len(), 0);
+        assert!(list(&json!("page")).is_none());
+    }
+
+    #[test]
+    fn a_user_is_read_whatever_the_spelling_of_nothing_and_its_secrets_are_not() {
+        let record = user(&json!({
+            "Id": "a-B_1", "UserName": "mira@corp.example", "Active": "True", "ManagerId": "0", "City": null, "State": "",
+            "Country": "Norway", "LoginKey": "https://corp.example/login/secret", "Password": "secret", "OriginalId": 7,
+            "DisableMessages": true, "CreatedDate": "2024-03-05T09:10:11Z",
+        }))
+        .unwrap();
+        assert!(record.active);
+        assert_eq!(record.manager_id, None);
+        assert_eq!(record.fields.get("Country").map(String::as_str), Some("Norway"));
+        assert_eq!(record.fields.get("DisableMessages").map(String::as_str), Some("true"));
+        assert_eq!(record.fields.len(), 2);
+        assert!(!format!("{record:?}").contains("secret"));
+        assert!(record.created_ms.is_some());
+    }
+
+    #[test]
+    fn dates_are_read_in_every_form() {
+        let day = 1_709_629_811_000;
+        assert_eq!(date_ms("2024-03-05T09:10:11Z"), Some(day));
+        assert_eq!(date_ms("2024-03-05T09:10:11.000"), Some(day));
+        assert_eq!(date_ms("2024-03-05 09:10:11"), Some(day));
+        assert_eq!(date_ms("/Date(1709629811000-0500)/"), Some(day));
+        assert_eq!(date_ms(""), None);
+    }
+
+    fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let names = prop::sample::select(vec!["Id", "UserName", "Active", "CreatedDate", "Failed", "Username", "X"]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,20}".prop_map(Value::from),
+            "/Date\\([0-9]{0,30}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((names.clone(), inner), 0..5)
+                    .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_json_makes_it_panic(value in any_json()) {
+            for item in list(&value).unwrap_or_default() {
+                let _ = (user(item), team(item), member(item), bulk_job(item), bulk_error(item));
+            }
+        }
+    }
+}
