@@ -5,6 +5,10 @@
 //! of one token are therefore a whole window apart on any clock that the other side may count with, so no
 //! window, rolling or fixed, ever holds more than N requests.
 //!
+//! [`Budget`] is the governor's side: it queues asks, grants tokens by class and flow, and settles reports; what it decides it also
+//! hands out as [`LedgerRecord`]s, from which [`Budget::replay`] rebuilds it after a crash. [`Wallet`] and [`Permit`] are the
+//! worker's side, [`forecast()`] the planner's, [`Status`] everybody's.
+//!
 //! Nothing here reads a clock, opens a socket or draws a random number: `now` is a parameter, decisions are
 //! returned as plain data, and a thin shell (the rate-governor service) performs them.
 

@@ -199,6 +199,7 @@ fn a_longer_window_holds_for_what_had_cooled_before() {
     let (mut desk, grant) = held();
     desk.report(grant, ANSWERED);
     desk.pass(ms(COOLING));
+    desk.advance();
     assert_eq!(desk.free(), 1);
     let terms = rate_tokens::Terms {
         window: ms(90_000),
@@ -214,6 +215,19 @@ fn a_longer_window_holds_for_what_had_cooled_before() {
     desk.pass(ms(1));
     desk.ask(Class::Urgent, "flow", 1);
     assert_eq!(desk.advance().grants.len(), 1);
+}
+
+#[test]
+fn a_longer_window_makes_cooling_tokens_cool_longer() {
+    let (mut desk, grant) = held();
+    desk.report(grant, ANSWERED);
+    let terms = rate_tokens::Terms {
+        window: ms(90_000),
+        ..unpaced(1).terms().clone()
+    };
+    desk.budget
+        .retune(desk.now, rate_tokens::BudgetSettings::new(terms).unwrap());
+    frees_after(&mut desk, 90_000 + 45 + 250);
 }
 
 #[test]
@@ -266,11 +280,12 @@ fn an_ask_with_its_deadline_now_is_answered_now() {
 }
 
 #[test]
-fn a_clock_that_steps_back_frees_nothing() {
+fn a_clock_that_steps_back_frees_nothing_early() {
     let (mut desk, grant) = held();
     desk.pass(ms(5_000));
-    desk.report(grant, ANSWERED);
+    desk.advance();
     desk.now = START - ms(500_000);
+    desk.report(grant, ANSWERED);
     assert_eq!(desk.free(), 0);
     desk.now = START + ms(5_000);
     frees_after(&mut desk, COOLING);

@@ -57,6 +57,32 @@ fn background_keeps_its_floor_while_others_wait() {
 }
 
 #[test]
+fn a_class_that_wakes_up_late_has_no_claim_on_the_past() {
+    let terms = Terms {
+        background_floor_percent: 0,
+        ..unpaced(1).terms().clone()
+    };
+    let mut desk = Desk::new(BudgetSettings::new(terms).unwrap());
+    let mut late = 0;
+    desk.ask(Class::Background, "import", 1);
+    desk.ask(Class::Background, "import", 1);
+    for round in 0..300 {
+        if round == 200 {
+            desk.ask(Class::Normal, "bulk", 1);
+            desk.ask(Class::Normal, "bulk", 1);
+        }
+        let grant = desk.advance().grants.remove(0);
+        late += u32::from(round >= 200 && grant.class == Class::Background);
+        desk.report(grant.grant, Settlement::Unused);
+        desk.ask(grant.class, grant.class.as_str(), 1);
+    }
+    assert!(
+        (18..=22).contains(&late),
+        "background got {late} of the last 100, its weight is a fifth"
+    );
+}
+
+#[test]
 fn background_gets_what_its_weight_promises_after_a_time_of_floor() {
     let mut desk = Desk::new(unpaced(1));
     for class in Class::ALL {
@@ -105,7 +131,7 @@ fn an_urgent_ask_that_always_comes_back_leaves_the_others_their_turns() {
 fn a_few_urgent_asks_go_before_any_backlog_and_before_the_floor() {
     let mut desk = Desk::new(unpaced(1));
     for class in [Class::Interactive, Class::Normal, Class::Background] {
-        for _ in 0..50 {
+        for _ in 0..200 {
             desk.ask(class, class.as_str(), 1);
         }
     }

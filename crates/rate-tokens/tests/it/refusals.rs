@@ -130,6 +130,21 @@ fn one_wave_of_refusals_teaches_once_and_halves_the_limit_at_most() {
 }
 
 #[test]
+fn a_refusal_from_before_the_gate_closed_does_not_close_it_again() {
+    let (mut desk, grant) = out(10);
+    let straggler = desk.granted(Class::Normal).grant;
+    desk.pass(ms(10));
+    desk.report(grant, REFUSED);
+    let taught = desk.budget.status(desk.now).working_limit;
+    desk.pass(FIRST_PAUSE);
+    let probe = desk.drain(Class::Normal).remove(0).grant;
+    desk.report(probe, ANSWERED);
+    desk.report(straggler, REFUSED);
+    assert!(!blocked(&mut desk));
+    assert_eq!(desk.budget.status(desk.now).working_limit, taught);
+}
+
+#[test]
 fn the_working_limit_climbs_back_by_one_every_half_minute() {
     let (mut desk, grant) = out(69);
     desk.report(grant, REFUSED);

@@ -90,6 +90,13 @@ fn an_unreported_token_is_held_as_if_granted_just_now_and_a_late_report_settles_
 }
 
 #[test]
+fn a_token_reported_without_answer_cools_after_settling_too() {
+    let unknown = reported(Settlement::Used(Outcome::Unknown));
+    let mut desk = successor(1, vec![aged(21_000, granted(1)), aged(20_000, unknown)]).unwrap();
+    frees_after(&mut desk, 30_000 + COOLING + GUARD - 20_000);
+}
+
+#[test]
 fn an_expired_token_cools_from_its_expiry() {
     let expired = LedgerRecord::Expired {
         grant: GRANT,

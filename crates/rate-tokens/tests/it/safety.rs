@@ -72,11 +72,13 @@ fn stormy_worlds_exercise_the_limit() {
 #[test]
 fn every_planted_fault_is_caught() {
     for fault in Fault::ALL {
-        let caught = (0..60).any(|seed| {
+        let caught = (0..120).any(|seed| {
+            let stormy = Scenario::stormy(seed, 10);
             let scenario = Scenario {
                 fault: Some(fault),
+                silence: 120,
                 limit_changes: false,
-                ..Scenario::stormy(seed, 10)
+                ..stormy
             };
             objection(&World::run(scenario.clone()), &scenario).is_some()
         });
