@@ -1,5 +1,7 @@
 //! What the main of every service does: read the settings, start telemetry, connect, run, drain, flush.
 
+mod account;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use clap::Parser;
 use secrecy::ExposeSecret as _;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
+
+pub use account::{About, AccountProblem, about, account};
 
 /// What a service is given.
 #[derive(Clone, Debug)]
@@ -48,7 +52,11 @@ where
     result
 }
 
-async fn serve<F>(name: &'static str, settings: Settings, run: impl FnOnce(Process) -> F) -> anyhow::Result<()>
+async fn serve<F>(
+    name: &'static str,
+    settings: Settings,
+    run: impl FnOnce(Process) -> F,
+) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
@@ -62,7 +70,12 @@ where
         tokio::spawn(lifecycle::serve(listener, health.router(), stop.clone()));
     }
     tracing::info!(service = name, orgs = settings.orgs.len(), "started");
-    let process = Process { settings: Arc::new(settings), bus, health, stop: stop.clone() };
+    let process = Process {
+        settings: Arc::new(settings),
+        bus,
+        health,
+        stop: stop.clone(),
+    };
     match lifecycle::run_and_drain(&stop, run(process)).await {
         Some(result) => result,
         None => {
@@ -81,8 +94,11 @@ pub fn connection(settings: &Settings) -> Result<NatsConnection, bus::ConnectErr
         None => NatsConnection::discover(&settings.nats.data_dir),
         Some(url) => Ok(NatsConnection {
             url: url.clone(),
-            token: settings.nats.token.as_ref().map(|token| token.expose_secret().to_owned()),
+            token: settings
+                .nats
+                .token
+                .as_ref()
+                .map(|token| token.expose_secret().to_owned()),
         }),
     }
 }
-

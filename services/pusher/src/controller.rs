@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use provisioning::{BulkJob, Operation, OperationId, OrgId, Plan, Policy, Subject, World, plan};
-use rate_tokens::{Class, Permit};
+use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::hands::{Done, Halt, Hands};
 use crate::schedule::{self, Traffic};
 use crate::view::{Heard, Look};
-pub(crate) use report::{Answer, Question};
+pub(crate) use jobs::FreeLinks;
+pub(crate) use report::Question;
 
 /// Permits of normal class that are asked for ahead of need. One request takes a fraction of the time between two
 /// tokens at a hundred a minute; higher limits need a few at once.
@@ -48,7 +49,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether changes go out by themselves or wait for `rollcall apply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Automatic,
     /// Only cut-offs go out by themselves.
     Manual,
@@ -60,7 +61,7 @@ pub(crate) struct Controller {
     hands: Hands,
     policy: Policy,
     mode: Mode,
-    limit_per_minute: u32,
+    budget: BudgetSettings,
     world: World,
     plan: Plan,
     /// The plan no longer says what the world needs.
@@ -81,7 +82,14 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    pub(crate) fn new(org: OrgId, hands: Hands, policy: Policy, mode: Mode, limit_per_minute: u32, look: Look) -> Controller {
+    pub(crate) fn new(
+        org: OrgId,
+        hands: Hands,
+        policy: Policy,
+        mode: Mode,
+        budget: &BudgetSettings,
+        look: Look,
+    ) -> Controller {
         let pending = look.world.subjects();
         let plan = plan(&org, &look.world, &BTreeSet::new(), &policy, 0);
         Controller {
@@ -89,7 +97,7 @@ impl Controller {
             hands,
             policy,
             mode,
-            limit_per_minute,
+            budget: budget.clone(),
             world: look.world,
             plan,
             outdated: true,
@@ -199,11 +207,32 @@ impl Controller {
             return;
         }
         self.outdated = false;
-        self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, crate::hands::unix_ms());
-        let mut kept: BTreeSet<Subject> = self.pending.intersection(self.world.under_way()).cloned().collect();
-        kept.extend(self.plan.operations.iter().flat_map(|operation| operation.change.subjects()));
+        self.plan = plan(
+            &self.org,
+            &self.world,
+            &self.pending,
+            &self.policy,
+            crate::hands::unix_ms(),
+        );
+        let mut kept: BTreeSet<Subject> = self
+            .pending
+            .intersection(self.world.under_way())
+            .cloned()
+            .collect();
+        kept.extend(
+            self.plan
+                .operations
+                .iter()
+                .flat_map(|operation| operation.change.subjects()),
+        );
         kept.extend(self.plan.park.iter().map(|(subject, _)| subject.clone()));
-        kept.extend(self.plan.waiting.iter().filter(|(_, reason)| report::passes(reason)).map(|(subject, _)| subject.clone()));
+        kept.extend(
+            self.plan
+                .waiting
+                .iter()
+                .filter(|(_, reason)| report::passes(reason))
+                .map(|(subject, _)| subject.clone()),
+        );
         self.traces.retain(|subject, _| kept.contains(subject));
         self.released.retain(|subject, _| kept.contains(subject));
         self.pending = kept;
@@ -213,14 +242,19 @@ impl Controller {
     }
 
     fn traffic(&self) -> Traffic {
-        let waited = self.unquiet_since.is_some_and(|since| since.elapsed() > QUIET_WAIT_MAX);
+        let waited = self
+            .unquiet_since
+            .is_some_and(|since| since.elapsed() > QUIET_WAIT_MAX);
         let released = (self.mode == Mode::Manual).then(|| {
             let current = |(subject, revision): (&Subject, &u64)| {
                 (self.revision_of(subject) == *revision).then(|| subject.clone())
             };
             self.released.iter().filter_map(current).collect()
         });
-        Traffic { unsettled: self.quiet_since.elapsed() < QUIET && !waited, released }
+        Traffic {
+            unsettled: self.quiet_since.elapsed() < QUIET && !waited,
+            released,
+        }
     }
 
     fn revision_of(&self, subject: &Subject) -> u64 {
@@ -240,8 +274,10 @@ impl Controller {
             self.running.spawn(async move { hands.write_links(links).await });
         }
         let traffic = self.traffic();
-        let free: Vec<Operation> =
-            schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls == 0).cloned().collect();
+        let free: Vec<Operation> = schedule::ready(&self.plan, &self.world, &traffic)
+            .filter(|operation| operation.calls == 0)
+            .cloned()
+            .collect();
         if !free.is_empty() {
             let links = jobs::tied_links(&self.world, &free);
             self.world.hold(links.subjects());
@@ -252,12 +288,18 @@ impl Controller {
     }
 
     fn ask_for_permits(&mut self) {
-        if self.halt.as_ref().is_some_and(|(_, until)| Instant::now() < *until) {
+        if self
+            .halt
+            .as_ref()
+            .is_some_and(|(_, until)| Instant::now() < *until)
+        {
             return;
         }
         let traffic = self.traffic();
         let (mut urgent, mut normal) = (0, 0);
-        for operation in schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls > 0) {
+        for operation in
+            schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls > 0)
+        {
             match schedule::class_of(&operation.change) {
                 Class::Urgent => urgent += 1,
                 Class::Interactive | Class::Normal | Class::Background => normal += 1,
@@ -286,7 +328,11 @@ impl Controller {
     fn next_trace(&self) -> Option<String> {
         let traffic = self.traffic();
         let operation = schedule::next(&self.plan, &self.world, &traffic)?;
-        operation.change.subjects().first().and_then(|subject| self.traces.get(subject).cloned())
+        operation
+            .change
+            .subjects()
+            .first()
+            .and_then(|subject| self.traces.get(subject).cloned())
     }
 
     /// Spends a permit on the first thing there is to do now, or gives it back.
@@ -296,7 +342,9 @@ impl Controller {
         }
         self.replan();
         let traffic = self.traffic();
-        let Some(operation) = schedule::next(&self.plan, &self.world, &traffic).cloned() else { return };
+        let Some(operation) = schedule::next(&self.plan, &self.world, &traffic).cloned() else {
+            return;
+        };
         let subjects = operation.change.subjects();
         let span = tracing::info_span!(
             "operation.perform",
@@ -305,7 +353,10 @@ impl Controller {
             operation.kind = operation.kind(),
             operation.calls = operation.calls,
         );
-        let traces: Vec<&String> = subjects.iter().filter_map(|subject| self.traces.get(subject)).collect();
+        let traces: Vec<&String> = subjects
+            .iter()
+            .filter_map(|subject| self.traces.get(subject))
+            .collect();
         match traces.as_slice() {
             [only] if subjects.len() == 1 => bus::trace::set_parent(&span, Some(only)),
             many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
@@ -317,7 +368,9 @@ impl Controller {
         self.world.hold(subjects);
         self.outdated = true;
         let hands = self.hands.clone();
-        let work = crate::journal::performing(operation, async move { job.perform(&hands, permit).await });
+        let work = service::about(jobs::about(&operation), async move {
+            job.perform(&hands, permit).await
+        });
         self.running.spawn(tracing::Instrument::instrument(work, span));
     }
 

@@ -19,7 +19,10 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    pub(crate) fn apply(self, world: &mut provisioning::World) -> std::collections::BTreeSet<provisioning::Subject> {
+    pub(crate) fn apply(
+        self,
+        world: &mut provisioning::World,
+    ) -> std::collections::BTreeSet<provisioning::Subject> {
         let mut touched = std::collections::BTreeSet::new();
         for account in self.accounts {
             touched.extend(world.put_account(account));

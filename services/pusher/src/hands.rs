@@ -16,17 +16,17 @@ use std::time::Duration;
 
 use bus::WriteError;
 use litmos::{Failure, FailureKind};
-use provisioning::{
-    Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised, Subject,
-};
+use provisioning::{Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised, Subject};
 use rate_tokens::{Class, Permit};
 
+use crate::controller::FreeLinks;
 use crate::effects::Effects;
 use crate::links::Links;
+pub(crate) use bulk::BulkPlan;
 pub(crate) use observed::Observed;
 pub(crate) use people::PersonJob;
+pub(crate) use recover::bulk_operation;
 pub(crate) use teams::GroupJob;
-pub(crate) use bulk::BulkPlan;
 
 /// Longest pause between two attempts at the same item.
 const BACKOFF_MAX_MS: u64 = 15 * 60_000;
@@ -69,7 +69,11 @@ pub(crate) enum Trouble {
 
 impl From<WriteError> for Trouble {
     fn from(error: WriteError) -> Trouble {
-        if error.is_conflict() { Trouble::Stale } else { Trouble::Bus(error) }
+        if error.is_conflict() {
+            Trouble::Stale
+        } else {
+            Trouble::Bus(error)
+        }
     }
 }
 
@@ -108,19 +112,83 @@ impl Hands {
     }
 
     /// The intent that goes with this permit: it settles when neither the permit nor the request can act any more.
-    pub(crate) fn intent(&self, permit: &Permit, operation: &OperationId, kind: IntentKind, revision: u64) -> Intent {
-        let open_ms = permit.use_by().as_millis().saturating_sub(chassis::clock::now_ms());
+    pub(crate) fn intent(
+        &self,
+        permit: &Permit,
+        operation: &OperationId,
+        kind: IntentKind,
+        revision: u64,
+    ) -> Intent {
+        let open_ms = permit
+            .use_by()
+            .as_millis()
+            .saturating_sub(chassis::clock::now_ms());
         let settle_ms = u64::try_from(self.settle.as_millis()).unwrap_or(u64::MAX);
-        Intent { operation: operation.clone(), kind, revision, settled_at_ms: unix_ms() + open_ms + settle_ms }
+        Intent {
+            operation: operation.clone(),
+            kind,
+            revision,
+            settled_at_ms: unix_ms() + open_ms + settle_ms,
+        }
     }
 
     /// The last look before the socket: nothing is sent by somebody who no longer owns the org.
     pub(crate) fn still_owner(&self) -> Result<(), Trouble> {
-        if self.lease.is_held() { Ok(()) } else { Err(Trouble::Stale) }
+        if self.lease.is_held() {
+            Ok(())
+        } else {
+            Err(Trouble::Stale)
+        }
+    }
+
+    /// Writes links that no request goes with: people who are parked, accounts and teams that are tied.
+    pub(crate) async fn write_links(&self, mut links: FreeLinks) -> Done {
+        let subjects = links.subjects();
+        let mut effects = Effects::default();
+        let written = async {
+            self.still_owner()?;
+            self.links.write_people(&mut links.people).await?;
+            for link in &mut links.groups {
+                self.links.write_group(link).await?;
+            }
+            Ok::<(), Trouble>(())
+        }
+        .await;
+        match written {
+            Ok(()) => {
+                effects.person_links = links
+                    .people
+                    .into_iter()
+                    .map(|link| (link.value, link.revision))
+                    .collect();
+                effects.group_links = links
+                    .groups
+                    .into_iter()
+                    .map(|link| (link.value, link.revision))
+                    .collect();
+                Done {
+                    subjects,
+                    effects,
+                    halt: None,
+                }
+            }
+            Err(trouble) => {
+                tokio::time::sleep(STALE_PAUSE).await;
+                Done {
+                    subjects,
+                    effects,
+                    halt: people::halt_of(&trouble),
+                }
+            }
+        }
     }
 
     /// Writes a person's outcome. A conflict means that the org has a new owner, who reads before it writes.
-    pub(crate) async fn close_person(&self, link: &mut Revised<PersonLink>, effects: &mut Effects) -> Result<(), Trouble> {
+    pub(crate) async fn close_person(
+        &self,
+        link: &mut Revised<PersonLink>,
+        effects: &mut Effects,
+    ) -> Result<(), Trouble> {
         link.value.changed_at_ms = unix_ms();
         self.links.write_person(link).await?;
         effects.person_links.push((link.value.clone(), link.revision));
@@ -158,7 +226,9 @@ pub(crate) fn sequel(failure: &Failure) -> Sequel {
 }
 
 pub(crate) fn backoff_ms(attempts: u32) -> u64 {
-    BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_MAX_MS)
+    BACKOFF_FIRST_MS
+        .saturating_mul(1 << attempts.saturating_sub(1).min(20))
+        .min(BACKOFF_MAX_MS)
 }
 
 pub(crate) fn said(failure: &Failure) -> String {

@@ -1,1 +1,141 @@
-//! pusher
+//! The pusher: makes each Litmos account equal its roster.
+//!
+//! Any number of replicas share the orgs; each org has one owner at a time, by lease. An owner loads what is wanted,
+//! what is there and what is tied, finds out about every request whose sender is gone, and then plans and performs
+//! until nothing is left. It never sends without a permit, and never concludes anything from what it did not see.
+
+mod controller;
+mod effects;
+mod hands;
+mod links;
+mod schedule;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::Bus;
+use chassis::health::Health;
+use service::AccountProblem;
+use settings::{ApplyMode, Org, Settings};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use controller::{Controller, Mode, Question};
+use hands::{Hands, Observed};
+use links::Links;
+
+/// An org whose owner died is taken over after this long.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Questions that wait for the controller's next look.
+const QUESTIONS: usize = 64;
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub bus: Bus,
+    pub settings: Arc<Settings>,
+    pub health: Health,
+}
+
+/// Shares the orgs with the other replicas until stopped.
+///
+/// # Errors
+/// When an org's settings cannot be worked with.
+pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
+    let Parts {
+        bus,
+        settings,
+        health,
+    } = parts;
+    let tokens = bus.tokens(chassis::clock::now_ms);
+    let journal = bus.journal();
+    let mut owners = JoinSet::new();
+    for org in &settings.orgs {
+        let litmos = Arc::new(service::account(org, "pusher", journal.clone())?);
+        let owner = Owner {
+            bus: bus.clone(),
+            org: org.clone(),
+            tokens: tokens.clone(),
+            litmos,
+        };
+        owners.spawn(owner.run(stop.clone()));
+    }
+    health.ready("pusher");
+    while owners.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// One replica's part in one org.
+struct Owner {
+    bus: Bus,
+    org: Org,
+    tokens: bus::Tokens,
+    litmos: Arc<litmos::Client>,
+}
+
+impl Owner {
+    /// Waits for the org, works on it while the lease holds, and again.
+    async fn run(self, stop: CancellationToken) {
+        let name = format!("pusher.{}", self.org.id);
+        while !stop.is_cancelled() {
+            let lease = tokio::select! {
+                () = stop.cancelled() => return,
+                lease = self.bus.lease(&name, LEASE) => Arc::new(lease),
+            };
+            tracing::info!(org.id = %self.org.id, epoch = lease.epoch(), "working on this org");
+            self.own(lease.clone(), &stop).await;
+            lease.release().await;
+        }
+    }
+
+    async fn own(&self, lease: Arc<bus::Lease>, stop: &CancellationToken) {
+        let over = stop.child_token();
+        let (look, mut heard) = tokio::select! {
+            () = lease.lost() => return,
+            () = stop.cancelled() => return,
+            looked = view::look(&self.bus, &self.org.id, over.clone()) => looked,
+        };
+        let id = self.org.id.clone();
+        let hands = Hands {
+            org: id.clone(),
+            litmos: self.litmos.clone(),
+            tokens: self.tokens.clone(),
+            links: Links::new(id.clone(), self.bus.links()),
+            observed: Observed::new(id.clone(), self.bus.observed()),
+            lease,
+            settle: self.org.budget().settle(),
+        };
+        let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);
+        let answering = move |method: String, body: serde_json::Value| {
+            let ask = ask.clone();
+            async move {
+                let (answer, answered) = oneshot::channel();
+                let question = Question { method, body, answer };
+                ask.send(question)
+                    .await
+                    .map_err(|_| "the pusher of this org is stopping; ask again".to_owned())?;
+                answered
+                    .await
+                    .map_err(|_| "the pusher of this org is stopping; ask again".to_owned())?
+            }
+        };
+        if let Err(error) = self
+            .bus
+            .serve_control("pusher", &id, over.clone(), answering)
+            .await
+        {
+            tracing::error!(org.id = %id, %error, "questions about this org cannot be answered");
+        }
+        let mode = match self.org.apply {
+            ApplyMode::Automatic => Mode::Automatic,
+            ApplyMode::Manual => Mode::Manual,
+        };
+        let policy = self.org.policy.clone();
+        let mut controller = Controller::new(id, hands, policy, mode, self.org.budget(), look);
+        controller.run(&mut heard, &mut questions, stop).await;
+        over.cancel();
+    }
+}

@@ -5,9 +5,7 @@
 //! and planned again from what is really there.
 
 use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
-use provisioning::{
-    GroupId, GroupLink, Intent, IntentKind, OperationId, OrgId, PersonId, PersonLink, Revised, World,
-};
+use provisioning::{GroupId, GroupLink, OperationId, OrgId, PersonId, PersonLink, Revised, World};
 
 /// Most writes of one atomic batch.
 const BATCH_MAX: usize = 1_000;
@@ -21,22 +19,25 @@ pub(crate) struct Links {
 
 /// The person links that an operation is about to write, as they were when it was planned.
 pub(crate) fn current_person(world: &World, person: &PersonId) -> Revised<PersonLink> {
-    world
-        .person_link(person)
-        .cloned()
-        .unwrap_or_else(|| Revised { value: PersonLink::new(person.clone()), revision: 0 })
+    world.person_link(person).cloned().unwrap_or_else(|| Revised {
+        value: PersonLink::new(person.clone()),
+        revision: 0,
+    })
 }
 
 pub(crate) fn current_group(world: &World, group: &GroupId) -> Revised<GroupLink> {
-    world.group_link(group).cloned().unwrap_or_else(|| Revised { value: GroupLink::new(group.clone()), revision: 0 })
+    world.group_link(group).cloned().unwrap_or_else(|| Revised {
+        value: GroupLink::new(group.clone()),
+        revision: 0,
+    })
 }
 
 fn expect(revision: u64) -> Expect {
-    if revision == 0 { Expect::Absent } else { Expect::Revision(revision) }
-}
-
-pub(crate) fn intent(operation: &OperationId, kind: IntentKind, revision: u64, settled_at_ms: u64) -> Intent {
-    Intent { operation: operation.clone(), kind, revision, settled_at_ms }
+    if revision == 0 {
+        Expect::Absent
+    } else {
+        Expect::Revision(revision)
+    }
 }
 
 impl Links {
@@ -53,7 +54,14 @@ impl Links {
     pub(crate) async fn write_group(&self, link: &mut Revised<GroupLink>) -> Result<(), WriteError> {
         let key = LinksKey::Group(self.org.clone(), link.value.group.clone());
         let change = Change::Put(LinksValue::Group(link.value.clone()));
-        link.revision = self.bucket.write(Write { key, expect: expect(link.revision), change }).await?;
+        link.revision = self
+            .bucket
+            .write(Write {
+                key,
+                expect: expect(link.revision),
+                change,
+            })
+            .await?;
         Ok(())
     }
 
@@ -72,12 +80,26 @@ impl Links {
     pub(crate) async fn put_job(&self, job: &provisioning::BulkJob) -> Result<(), WriteError> {
         let key = LinksKey::Bulk(self.org.clone(), job.operation.clone());
         let change = Change::Put(LinksValue::Bulk(job.clone()));
-        self.bucket.write(Write { key, expect: Expect::Any, change }).await.map(drop)
+        self.bucket
+            .write(Write {
+                key,
+                expect: Expect::Any,
+                change,
+            })
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn drop_job(&self, operation: &OperationId) -> Result<(), WriteError> {
         let key = LinksKey::Bulk(self.org.clone(), operation.clone());
-        self.bucket.write(Write { key, expect: Expect::Any, change: Change::Delete }).await.map(drop)
+        self.bucket
+            .write(Write {
+                key,
+                expect: Expect::Any,
+                change: Change::Delete,
+            })
+            .await
+            .map(drop)
     }
 
     fn person_write(&self, link: &Revised<PersonLink>) -> Write<LinksKey, LinksValue> {

@@ -11,7 +11,11 @@ use rate_tokens::Class;
 
 /// The class of token an operation asks for.
 pub(crate) fn class_of(change: &Change) -> Class {
-    if change.cuts_access() { Class::Urgent } else { Class::Normal }
+    if change.cuts_access() {
+        Class::Urgent
+    } else {
+        Class::Normal
+    }
 }
 
 /// What stands in the way of operations just now.
@@ -29,7 +33,10 @@ impl Traffic {
             return false;
         }
         operation.change.subjects().iter().all(|subject| {
-            let released = self.released.as_ref().is_none_or(|released| released.contains(subject));
+            let released = self
+                .released
+                .as_ref()
+                .is_none_or(|released| released.contains(subject));
             !world.is_under_way(subject) && (released || operation.change.cuts_access())
         })
     }

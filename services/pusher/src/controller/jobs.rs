@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    Account, AccountId, AttributeChange, BulkJob, BulkRow, Change, Draft, GroupId, GroupLink, Intent, NormalName, Operation,
-    OperationId, Parked, PersonId, PersonLink, Revised, Subject, Team, TeamId, World,
+    Account, AccountId, AttributeChange, BulkJob, BulkRow, Change, Draft, GroupId, GroupLink, Intent,
+    NormalName, Operation, OperationId, Parked, PersonId, PersonLink, Revised, Subject, Team, TeamId, World,
 };
 use rate_tokens::Permit;
+use service::About;
 
 use crate::hands::{BulkPlan, Done, GroupJob, Hands, PersonJob, bulk_operation};
 use crate::links::{current_group, current_person};
@@ -14,16 +15,73 @@ use crate::schedule::class_of;
 
 /// An operation that spends permits, ready to be performed.
 pub(super) enum Job {
-    CutOff { job: PersonJob, seen: Account, fresh: bool },
-    LeaveTeams { job: PersonJob, account: AccountId, teams: Vec<TeamId> },
-    Read { job: PersonJob, account: AccountId },
-    Create { job: PersonJob, draft: Draft },
-    Update { job: PersonJob, seen: Account, changes: Vec<AttributeChange>, fresh: bool },
+    CutOff {
+        job: PersonJob,
+        seen: Account,
+        fresh: bool,
+    },
+    LeaveTeams {
+        job: PersonJob,
+        account: AccountId,
+        teams: Vec<TeamId>,
+    },
+    Read {
+        job: PersonJob,
+        account: AccountId,
+    },
+    Create {
+        job: PersonJob,
+        draft: Draft,
+    },
+    Update {
+        job: PersonJob,
+        seen: Account,
+        changes: Vec<AttributeChange>,
+        fresh: bool,
+    },
     Bulk(BulkPlan),
-    CreateTeam { job: GroupJob, name: String },
-    RenameTeam { job: GroupJob, seen: Team, name: String },
-    AddMembers { job: GroupJob, team: TeamId, accounts: Vec<AccountId> },
-    RemoveMember { job: GroupJob, team: TeamId, account: AccountId },
+    CreateTeam {
+        job: GroupJob,
+        name: String,
+    },
+    RenameTeam {
+        job: GroupJob,
+        seen: Team,
+        name: String,
+    },
+    AddMembers {
+        job: GroupJob,
+        team: TeamId,
+        accounts: Vec<AccountId>,
+    },
+    RemoveMember {
+        job: GroupJob,
+        team: TeamId,
+        account: AccountId,
+    },
+}
+
+/// Subjects of one operation that the journal names; a bulk import has thousands.
+const SUBJECTS_MAX: usize = 20;
+
+/// What the journal says of the operation's requests.
+pub(super) fn about(operation: &Operation) -> About {
+    let name = |subject: Subject| match subject {
+        Subject::Person(id) => format!("person/{id}"),
+        Subject::Group(id) => format!("group/{id}"),
+    };
+    About {
+        class: class_of(&operation.change).as_str(),
+        kind: operation.kind().to_owned(),
+        operation: operation.id.to_string(),
+        subjects: operation
+            .change
+            .subjects()
+            .into_iter()
+            .take(SUBJECTS_MAX)
+            .map(name)
+            .collect(),
+    }
 }
 
 /// Takes what the operation needs from the world; `None` if the world has moved on and it must be planned again.
@@ -41,43 +99,87 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
     };
     Some(match &operation.change {
         Change::Link { .. } | Change::LinkTeam { .. } => return None,
-        Change::CutOff { person, revision, account } => {
+        Change::CutOff {
+            person,
+            revision,
+            account,
+        } => {
             let seen = world.account(account)?.clone();
-            Job::CutOff { job: person_job(person, *revision), fresh: operation.calls == 1, seen }
+            Job::CutOff {
+                job: person_job(person, *revision),
+                fresh: operation.calls == 1,
+                seen,
+            }
         }
-        Change::LeaveTeams { person, revision, account } => Job::LeaveTeams {
+        Change::LeaveTeams {
+            person,
+            revision,
+            account,
+        } => Job::LeaveTeams {
             job: person_job(person, *revision),
             account: account.clone(),
             teams: world.teams_of(account).cloned().collect(),
         },
-        Change::Read { person, revision, account } => {
-            Job::Read { job: person_job(person, *revision), account: account.clone() }
-        }
-        Change::Create { person, revision, draft } => {
-            Job::Create { job: person_job(person, *revision), draft: draft.clone() }
-        }
-        Change::Update { person, revision, account, changes, fresh } => Job::Update {
+        Change::Read {
+            person,
+            revision,
+            account,
+        } => Job::Read {
+            job: person_job(person, *revision),
+            account: account.clone(),
+        },
+        Change::Create {
+            person,
+            revision,
+            draft,
+        } => Job::Create {
+            job: person_job(person, *revision),
+            draft: draft.clone(),
+        },
+        Change::Update {
+            person,
+            revision,
+            account,
+            changes,
+            fresh,
+        } => Job::Update {
             job: person_job(person, *revision),
             seen: world.account(account)?.clone(),
             changes: changes.clone(),
             fresh: *fresh,
         },
         Change::Bulk { rows } => Job::Bulk(bulk(world, operation, rows)?),
-        Change::CreateTeam { group, name, .. } => Job::CreateTeam { job: group_job(group), name: name.clone() },
-        Change::RenameTeam { group, team, to, .. } => {
-            Job::RenameTeam { job: group_job(group), seen: world.team(team)?.clone(), name: to.clone() }
-        }
+        Change::CreateTeam { group, name, .. } => Job::CreateTeam {
+            job: group_job(group),
+            name: name.clone(),
+        },
+        Change::RenameTeam { group, team, to, .. } => Job::RenameTeam {
+            job: group_job(group),
+            seen: world.team(team)?.clone(),
+            name: to.clone(),
+        },
         Change::AddMembers { group, people } => {
-            let accounts = people.iter().filter_map(|person| world.account_for(person).cloned()).collect::<Vec<_>>();
+            let accounts = people
+                .iter()
+                .filter_map(|person| world.account_for(person).cloned())
+                .collect::<Vec<_>>();
             if accounts.is_empty() {
                 return None;
             }
             let job = group_job(group);
-            Job::AddMembers { team: job.link.value.team.clone()?, job, accounts }
+            Job::AddMembers {
+                team: job.link.value.team.clone()?,
+                job,
+                accounts,
+            }
         }
-        Change::RemoveMember { group, team, account, .. } => {
-            Job::RemoveMember { job: group_job(group), team: team.clone(), account: account.clone() }
-        }
+        Change::RemoveMember {
+            group, team, account, ..
+        } => Job::RemoveMember {
+            job: group_job(group),
+            team: team.clone(),
+            account: account.clone(),
+        },
     })
 }
 
@@ -88,12 +190,20 @@ fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPl
         let code = world.team(&team)?.bulk_code.clone();
         teams.insert(group.clone(), (team, code));
     }
-    let accounts = rows.iter().filter_map(|row| row.account.as_ref()).filter_map(|id| world.account(id));
+    let accounts = rows
+        .iter()
+        .filter_map(|row| row.account.as_ref())
+        .filter_map(|id| world.account(id));
     Some(BulkPlan {
         operation: operation.id.clone(),
         rows: rows.to_vec(),
-        links: rows.iter().map(|row| current_person(world, &row.person)).collect(),
-        accounts: accounts.map(|account| (account.id.clone(), account.clone())).collect(),
+        links: rows
+            .iter()
+            .map(|row| current_person(world, &row.person))
+            .collect(),
+        accounts: accounts
+            .map(|account| (account.id.clone(), account.clone()))
+            .collect(),
         teams,
     })
 }
@@ -105,7 +215,12 @@ impl Job {
             Job::LeaveTeams { job, account, teams } => hands.leave_teams(permit, job, account, teams).await,
             Job::Read { job, account } => hands.read(permit, job, &account).await,
             Job::Create { job, draft } => hands.create(permit, job, &draft).await,
-            Job::Update { job, seen, changes, fresh } => hands.update(permit, job, seen, &changes, fresh).await,
+            Job::Update {
+                job,
+                seen,
+                changes,
+                fresh,
+            } => hands.update(permit, job, seen, &changes, fresh).await,
             Job::Bulk(plan) => hands.bulk(permit, plan).await,
             Job::CreateTeam { job, name } => hands.create_team(permit, job, &name).await,
             Job::RenameTeam { job, seen, name } => hands.rename_team(permit, job, seen, &name).await,
@@ -124,8 +239,17 @@ pub(crate) struct FreeLinks {
 
 impl FreeLinks {
     pub(crate) fn subjects(&self) -> Vec<Subject> {
-        let people = self.people.iter().map(|link| Subject::Person(link.value.person.clone()));
-        people.chain(self.groups.iter().map(|link| Subject::Group(link.value.group.clone()))).collect()
+        let people = self
+            .people
+            .iter()
+            .map(|link| Subject::Person(link.value.person.clone()));
+        people
+            .chain(
+                self.groups
+                    .iter()
+                    .map(|link| Subject::Group(link.value.group.clone())),
+            )
+            .collect()
     }
 }
 
@@ -152,14 +276,22 @@ pub(super) fn tied_links(world: &World, operations: &[Operation]) -> FreeLinks {
     let mut links = FreeLinks::default();
     for operation in operations {
         match &operation.change {
-            Change::Link { person, revision, account } => {
+            Change::Link {
+                person,
+                revision,
+                account,
+            } => {
                 let mut link = current_person(world, person);
                 link.value.account = Some(account.clone());
                 link.value.applied_revision = *revision;
                 link.value.parked = None;
                 links.people.push(link);
             }
-            Change::LinkTeam { group, revision, team } => {
+            Change::LinkTeam {
+                group,
+                revision,
+                team,
+            } => {
                 let mut link = current_group(world, group);
                 link.value.team = Some(team.clone());
                 link.value.applied_revision = *revision;
@@ -174,37 +306,77 @@ pub(super) fn tied_links(world: &World, operations: &[Operation]) -> FreeLinks {
 
 /// An intent that nobody is working on: its sender is gone.
 pub(super) enum Orphan {
-    Person { link: Revised<PersonLink>, intent: Intent, user_name: String },
-    Group { link: Revised<GroupLink>, intent: Intent, name: String, taken: Vec<String> },
-    Bulk { job: BulkJob, links: Vec<(Revised<PersonLink>, String)> },
+    Person {
+        link: Revised<PersonLink>,
+        intent: Intent,
+        user_name: String,
+    },
+    Group {
+        link: Revised<GroupLink>,
+        intent: Intent,
+        name: String,
+        taken: Vec<String>,
+    },
+    Bulk {
+        job: BulkJob,
+        links: Vec<(Revised<PersonLink>, String)>,
+    },
 }
 
 pub(super) fn orphans(world: &World, jobs: &BTreeMap<OperationId, BulkJob>) -> Vec<Orphan> {
     let mut orphans = Vec::new();
     let mut bulk: BTreeMap<OperationId, Vec<(Revised<PersonLink>, String)>> = BTreeMap::new();
     for link in world.person_links() {
-        let Some(intent) = &link.value.intent else { continue };
+        let Some(intent) = &link.value.intent else {
+            continue;
+        };
         if world.is_under_way(&Subject::Person(link.value.person.clone())) {
             continue;
         }
-        let user_name = world.person(&link.value.person).map(|person| person.value.user_name.clone()).unwrap_or_default();
+        let user_name = world
+            .person(&link.value.person)
+            .map(|person| person.value.user_name.clone())
+            .unwrap_or_default();
         match bulk_operation(intent).filter(|operation| jobs.contains_key(*operation)) {
-            Some(operation) => bulk.entry(operation.clone()).or_default().push((link.clone(), user_name)),
-            None => orphans.push(Orphan::Person { link: link.clone(), intent: intent.clone(), user_name }),
+            Some(operation) => bulk
+                .entry(operation.clone())
+                .or_default()
+                .push((link.clone(), user_name)),
+            None => orphans.push(Orphan::Person {
+                link: link.clone(),
+                intent: intent.clone(),
+                user_name,
+            }),
         }
     }
     orphans.extend(bulk.into_iter().filter_map(|(operation, links)| {
-        jobs.get(&operation).map(|job| Orphan::Bulk { job: job.clone(), links })
+        jobs.get(&operation).map(|job| Orphan::Bulk {
+            job: job.clone(),
+            links,
+        })
     }));
     for link in world.group_links() {
-        let Some(intent) = &link.value.intent else { continue };
+        let Some(intent) = &link.value.intent else {
+            continue;
+        };
         if world.is_under_way(&Subject::Group(link.value.group.clone())) {
             continue;
         }
-        let name = world.group(&link.value.group).map(|group| group.value.name.clone()).unwrap_or_default();
-        let same = world.teams_named(&NormalName::of(&name)).filter(|team| world.owner_of_team(&team.id).is_some());
+        let name = world
+            .group(&link.value.group)
+            .map(|group| group.value.name.clone())
+            .unwrap_or_default();
+        let wanted = NormalName::of(&name);
+        let same = world
+            .teams_named(&wanted)
+            .filter(|team| world.owner_of_team(&team.id).is_some());
         let taken = same.map(|team| team.id.to_string()).collect();
-        orphans.push(Orphan::Group { link: link.clone(), intent: intent.clone(), name, taken });
+        orphans.push(Orphan::Group {
+            link: link.clone(),
+            intent: intent.clone(),
+            name,
+            taken,
+        });
     }
     orphans
 }
@@ -214,16 +386,26 @@ impl Orphan {
         match self {
             Orphan::Person { link, .. } => vec![Subject::Person(link.value.person.clone())],
             Orphan::Group { link, .. } => vec![Subject::Group(link.value.group.clone())],
-            Orphan::Bulk { links, .. } => {
-                links.iter().map(|(link, _)| Subject::Person(link.value.person.clone())).collect()
-            }
+            Orphan::Bulk { links, .. } => links
+                .iter()
+                .map(|(link, _)| Subject::Person(link.value.person.clone()))
+                .collect(),
         }
     }
 
     pub(super) async fn recover(self, hands: &Hands) -> Done {
         match self {
-            Orphan::Person { link, intent, user_name } => hands.recover_person(link, intent, user_name).await,
-            Orphan::Group { link, intent, name, taken } => hands.recover_group(link, intent, name, taken).await,
+            Orphan::Person {
+                link,
+                intent,
+                user_name,
+            } => hands.recover_person(link, intent, user_name).await,
+            Orphan::Group {
+                link,
+                intent,
+                name,
+                taken,
+            } => hands.recover_group(link, intent, name, taken).await,
             Orphan::Bulk { job, links } => hands.recover_bulk(job, links).await,
         }
     }

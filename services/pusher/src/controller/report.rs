@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use provisioning::{NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
+use provisioning::{Change, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
+use rate_tokens::Pacing;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -11,6 +12,9 @@ use super::{Controller, Mode};
 
 /// Operations of a plan that an answer spells out. The whole is counted; nobody reads more than this.
 const LINES_MAX: usize = 200;
+
+/// What a bulk job takes beyond its calls: the pauses between polls, less what pacing would have waited anyway.
+const BULK_WAIT_SECONDS: f64 = 2.0;
 
 /// A question to the controller of an org, and where the answer goes.
 #[derive(Debug)]
@@ -38,7 +42,9 @@ impl Controller {
             "apply" => self.apply(&question.body),
             "status" => Ok(self.say_status()),
             "explain" => self.explain(&question.body),
-            other => Err(format!("the pusher has no answer to {other:?}; ask for plan, apply, status or explain")),
+            other => Err(format!(
+                "the pusher has no answer to {other:?}; ask for plan, apply, status or explain"
+            )),
         };
         // Whoever asked may have gone; then nobody misses the answer.
         let _ = question.answer.send(answer);
@@ -70,10 +76,20 @@ impl Controller {
         })
     }
 
-    /// Seconds until this many calls have been granted at an even pace, and the slowest job has been waited for.
+    /// Seconds until the plan is done: its calls at an even pace, the waits for bulk jobs, and for a quiet roster before them.
     fn forecast_seconds(&self, calls: u32) -> f64 {
-        let pace = 60.0 * PACING / f64::from(self.limit_per_minute.max(1));
-        f64::from(calls) * pace
+        let pacing = match self.budget.terms().pacing {
+            Pacing::Even { permille } => f64::from(permille) / 1_000.0,
+            Pacing::Unpaced => 1.0,
+        };
+        let pace = self.budget.window().as_secs_f64() * pacing / f64::from(self.budget.tokens());
+        let imports = self
+            .plan
+            .operations
+            .iter()
+            .filter(|operation| matches!(operation.change, Change::Bulk { .. }))
+            .count();
+        f64::from(calls) * pace + imports as f64 * BULK_WAIT_SECONDS
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -92,8 +108,10 @@ impl Controller {
                 self.released.insert(subject, revision);
             }
         }
-        Ok(json!({"org": self.org, "applied": hash, "operations": self.plan.operations.len(), "calls": self.plan.calls(),
-            "forecast_seconds": self.forecast_seconds(self.plan.calls())}))
+        Ok(
+            json!({"org": self.org, "applied": hash, "operations": self.plan.operations.len(), "calls": self.plan.calls(),
+            "forecast_seconds": self.forecast_seconds(self.plan.calls())}),
+        )
     }
 
     fn say_status(&self) -> Value {
@@ -162,7 +180,10 @@ impl Controller {
         })?;
         let id = &person.value.id;
         let link = self.world.person_link(id).map(|link| &link.value);
-        let account = self.world.account_for(id).and_then(|account| self.world.account(account));
+        let account = self
+            .world
+            .account_for(id)
+            .and_then(|account| self.world.account(account));
         let subject = Subject::Person(id.clone());
         let next: Vec<&str> = self
             .plan
@@ -171,15 +192,28 @@ impl Controller {
             .filter(|operation| operation.change.subjects().contains(&subject))
             .map(|operation| operation.label.as_str())
             .collect();
-        let waits = self.plan.waiting.iter().find(|(waiting, _)| *waiting == subject).map(|(_, reason)| reason);
+        let waits = self
+            .plan
+            .waiting
+            .iter()
+            .find(|(waiting, _)| *waiting == subject)
+            .map(|(_, reason)| reason);
         let groups: Vec<Value> = self
             .world
             .groups_of(id)
             .filter_map(|group| self.world.group(group))
             .map(|group| {
-                let team = self.world.group_link(&group.value.id).and_then(|link| link.value.team.as_ref());
-                let in_team = team.zip(account).is_some_and(|(team, account)| self.world.is_team_member(team, &account.id));
-                let wanted = self.world.wanted_members(&group.value.id).any(|(member, present)| member == id && present);
+                let team = self
+                    .world
+                    .group_link(&group.value.id)
+                    .and_then(|link| link.value.team.as_ref());
+                let in_team = team
+                    .zip(account)
+                    .is_some_and(|(team, account)| self.world.is_team_member(team, &account.id));
+                let wanted = self
+                    .world
+                    .wanted_members(&group.value.id)
+                    .any(|(member, present)| member == id && present);
                 json!({"group": group.value.name, "wanted": wanted, "in_team": in_team})
             })
             .collect();
@@ -202,15 +236,16 @@ impl Controller {
 
     fn find(&self, wanted: &str) -> Option<&Revised<Person>> {
         let by_id = PersonId::parse(wanted).ok().and_then(|id| self.world.person(&id));
-        by_id.or_else(|| self.world.referenced(wanted).and_then(|id| self.world.person(id))).or_else(|| {
-            let account = self.world.account_named(&NormalName::of(wanted))?;
-            self.world.owner_of(&account.id).and_then(|id| self.world.person(id))
-        })
+        by_id
+            .or_else(|| self.world.referenced(wanted).and_then(|id| self.world.person(id)))
+            .or_else(|| {
+                let account = self.world.account_named(&NormalName::of(wanted))?;
+                self.world
+                    .owner_of(&account.id)
+                    .and_then(|id| self.world.person(id))
+            })
     }
 }
-
-/// How much slower than the limit the governor paces by default.
-const PACING: f64 = 1.01;
 
 fn wait_kind(reason: &WaitReason) -> &'static str {
     match reason {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure};
 use provisioning::{
-    Account, AccountId, BulkJob, BulkRow, Field, GroupId, Intent, IntentKind, NormalName, OperationId, ParkCode, Parked, PersonId,
-    PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
+    Account, AccountId, BulkJob, BulkRow, Field, GroupId, Intent, IntentKind, NormalName, OperationId,
+    ParkCode, Parked, PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
 };
 use rate_tokens::{Class, Permit};
 
@@ -65,7 +65,12 @@ fn wire(row: &BulkRow, teams: &BTreeMap<GroupId, (TeamId, String)>) -> WireRow {
         fields,
         access_level: row.access_level.map(|level| level.bulk_code().to_owned()),
         manager: row.manager.as_ref().map(ToString::to_string),
-        teams: row.groups.iter().filter_map(|group| teams.get(group)).map(|(_, code)| code.clone()).collect(),
+        teams: row
+            .groups
+            .iter()
+            .filter_map(|group| teams.get(group))
+            .map(|(_, code)| code.clone())
+            .collect(),
     }
 }
 
@@ -73,7 +78,12 @@ impl Hands {
     pub(crate) async fn bulk(&self, permit: Permit, mut plan: BulkPlan) -> Done {
         let rows: Vec<WireRow> = plan.rows.iter().map(|row| wire(row, &plan.teams)).collect();
         let sent = async {
-            let mut job = self.open_bulk(&permit, &mut plan).await?;
+            let mut job = self
+                .open_bulk(
+                    self.intent(&permit, &plan.operation, IntentKind::Bulk, 0),
+                    &mut plan,
+                )
+                .await?;
             let made = self.litmos.bulk_import(permit, &rows).await?;
             job.job = Some(made.id.clone());
             self.links.put_job(&job).await?;
@@ -86,8 +96,7 @@ impl Hands {
         }
     }
 
-    async fn open_bulk(&self, permit: &Permit, plan: &mut BulkPlan) -> Result<BulkJob, Trouble> {
-        let intent = self.intent(permit, &plan.operation, IntentKind::Bulk, 0);
+    async fn open_bulk(&self, intent: Intent, plan: &mut BulkPlan) -> Result<BulkJob, Trouble> {
         let job = BulkJob {
             operation: plan.operation.clone(),
             job: None,
@@ -97,7 +106,10 @@ impl Hands {
         };
         self.links.put_job(&job).await?;
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
-            link.value.intent = Some(Intent { revision: row.revision, ..intent.clone() });
+            link.value.intent = Some(Intent {
+                revision: row.revision,
+                ..intent.clone()
+            });
             link.value.account = row.account.clone().or(link.value.account.take());
             link.value.changed_at_ms = unix_ms();
         }
@@ -113,7 +125,9 @@ impl Hands {
             let refused = self.refused_rows(&over).await?;
             let new = plan.rows.iter().filter(|row| row.account.is_none());
             let new: Vec<NormalName> = new.map(|row| NormalName::of(&row.user_name)).collect();
-            let made = self.read_back(over.import_date_ms.unwrap_or(sent_at_ms), &new).await?;
+            let made = self
+                .read_back(over.import_date_ms.unwrap_or(sent_at_ms), &new)
+                .await?;
             Ok((refused, made))
         }
         .await;
@@ -135,7 +149,9 @@ impl Hands {
                         return Ok(state);
                     }
                 }
-                Err(failure) if matches!(sequel(&failure), Sequel::Again | Sequel::Later | Sequel::Unknown) => {
+                Err(failure)
+                    if matches!(sequel(&failure), Sequel::Again | Sequel::Later | Sequel::Unknown) =>
+                {
                     tracing::debug!(job, "poll of a bulk job failed, going on");
                 }
                 Err(failure) => return Err(Trouble::Litmos(failure)),
@@ -156,7 +172,10 @@ impl Hands {
                 break;
             }
             start += u32::try_from(page.len()).unwrap_or(u32::MAX);
-            refused.extend(page.into_iter().map(|error| (NormalName::of(&error.user_name), error.said)));
+            refused.extend(
+                page.into_iter()
+                    .map(|error| (NormalName::of(&error.user_name), error.said)),
+            );
         }
         Ok(refused)
     }
@@ -176,7 +195,10 @@ impl Hands {
             let permit = self.permit(Class::Normal).await;
             let since = Some(since_ms.saturating_sub(SINCE_MARGIN_MS));
             let asked_at_ms = unix_ms();
-            let records = self.litmos.list_users_details(permit, since, page * limit, limit).await?;
+            let records = self
+                .litmos
+                .list_users_details(permit, since, page * limit, limit)
+                .await?;
             let count = records.len();
             for record in &records {
                 if let Some(account) = account(record, asked_at_ms) {
@@ -217,7 +239,9 @@ impl Hands {
             (link.value.attempts, link.value.next_try_ms) = (0, 0);
             (link.value.last_error, link.value.parked) = (None, None);
             let teams = row.groups.iter().filter_map(|group| plan.teams.get(group));
-            effects.joined.extend(teams.map(|(team, _)| (team.clone(), account.id.clone())));
+            effects
+                .joined
+                .extend(teams.map(|(team, _)| (team.clone(), account.id.clone())));
             effects.accounts.push(account);
         }
         self.finish_bulk(plan, effects).await
@@ -232,10 +256,22 @@ impl Hands {
             Ok::<(), Trouble>(())
         }
         .await;
-        effects.person_links = plan.links.into_iter().map(|link| (link.value, link.revision)).collect();
+        effects.person_links = plan
+            .links
+            .into_iter()
+            .map(|link| (link.value, link.revision))
+            .collect();
         match written {
-            Ok(()) => Done { subjects, effects, halt: None },
-            Err(trouble) => Done { subjects, effects: Effects::default(), halt: halt_of(&trouble) },
+            Ok(()) => Done {
+                subjects,
+                effects,
+                halt: None,
+            },
+            Err(trouble) => Done {
+                subjects,
+                effects: Effects::default(),
+                halt: halt_of(&trouble),
+            },
         }
     }
 
@@ -244,9 +280,18 @@ impl Hands {
             Trouble::Litmos(failure) => failure,
             Trouble::Stale => {
                 tokio::time::sleep(STALE_PAUSE).await;
-                return Done { subjects: subjects(&plan), ..Done::default() };
+                return Done {
+                    subjects: subjects(&plan),
+                    ..Done::default()
+                };
             }
-            Trouble::Bus(_) => return Done { subjects: subjects(&plan), halt: halt_of(&trouble), ..Done::default() },
+            Trouble::Bus(_) => {
+                return Done {
+                    subjects: subjects(&plan),
+                    halt: halt_of(&trouble),
+                    ..Done::default()
+                };
+            }
         };
         let mut halt = None;
         let what = sequel(&failure);
@@ -257,8 +302,15 @@ impl Hands {
             // The intents stay: the job may run. Recovery looks for it when it must have started.
             let subjects = subjects(&plan);
             let links = plan.links.into_iter().map(|link| (link.value, link.revision));
-            let effects = Effects { person_links: links.collect(), ..Effects::default() };
-            return Done { subjects, effects, halt };
+            let effects = Effects {
+                person_links: links.collect(),
+                ..Effects::default()
+            };
+            return Done {
+                subjects,
+                effects,
+                halt,
+            };
         }
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
             link.value.intent = None;
@@ -266,13 +318,18 @@ impl Hands {
                 person_setback(&mut link.value).note(&failure, row.revision);
             }
         }
-        Done { halt, ..self.finish_bulk(plan, Effects::default()).await }
+        Done {
+            halt,
+            ..self.finish_bulk(plan, Effects::default()).await
+        }
     }
 }
 
 fn subjects(plan: &BulkPlan) -> Vec<Subject> {
     let people = plan.rows.iter().map(|row| Subject::Person(row.person.clone()));
-    people.chain(plan.teams.keys().cloned().map(Subject::Group)).collect()
+    people
+        .chain(plan.teams.keys().cloned().map(Subject::Group))
+        .collect()
 }
 
 /// The account after a row of a completed job: what the row gave, and notification mail switched on.

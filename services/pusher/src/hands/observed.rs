@@ -30,7 +30,11 @@ impl Observed {
             writes.push(self.put(self.team(&team.id), ObservedValue::Team(team.clone())));
         }
         for (team, account) in &effects.joined {
-            let member = TeamMember { team: team.clone(), account: account.clone(), as_of_ms };
+            let member = TeamMember {
+                team: team.clone(),
+                account: account.clone(),
+                as_of_ms,
+            };
             writes.push(self.put(self.member(team, account), ObservedValue::TeamMember(member)));
         }
         for (team, account) in &effects.left {
@@ -51,11 +55,19 @@ impl Observed {
     }
 
     fn put(&self, key: ObservedKey, value: ObservedValue) -> Write<ObservedKey, ObservedValue> {
-        Write { key, expect: Expect::Any, change: Change::Put(value) }
+        Write {
+            key,
+            expect: Expect::Any,
+            change: Change::Put(value),
+        }
     }
 
     fn delete(&self, key: ObservedKey) -> Write<ObservedKey, ObservedValue> {
-        Write { key, expect: Expect::Any, change: Change::Delete }
+        Write {
+            key,
+            expect: Expect::Any,
+            change: Change::Delete,
+        }
     }
 
     fn account(&self, id: &AccountId) -> ObservedKey {
@@ -70,4 +82,3 @@ impl Observed {
         ObservedKey::TeamMember(self.org.clone(), team.clone(), account.clone())
     }
 }
-

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use litmos::{Failure, FailureKind, NewUser, UserRecord};
 use provisioning::{
-    Account, AccountId, Attribute, AttributeChange, Draft, Field, IntentKind, OperationId, PersonLink, RawAccount, Revised,
-    Subject, TeamId,
+    Account, AccountId, Attribute, AttributeChange, Draft, Field, Intent, IntentKind, OperationId,
+    PersonLink, RawAccount, Revised, Subject, TeamId,
 };
 use rate_tokens::{Class, Permit};
 
@@ -31,7 +31,10 @@ pub(crate) fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
         access_level: record.access_level.as_deref(),
         manager: record.manager_id.as_deref(),
     };
-    let fields = record.fields.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+    let fields = record
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_ref(), value.as_str()));
     Account::read(raw, fields, as_of_ms).ok()
 }
 
@@ -42,17 +45,28 @@ fn record(account: &Account) -> UserRecord {
         active: account.active,
         access_level: account.access_level.map(|level| level.as_litmos().to_owned()),
         manager_id: account.manager.as_ref().map(ToString::to_string),
-        fields: account.profile.iter().map(|(field, value)| (field.wire().to_owned(), value.to_owned())).collect(),
+        fields: account
+            .profile
+            .iter()
+            .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
+            .collect(),
         ..UserRecord::default()
     }
 }
 
 fn new_user(draft: &Draft) -> NewUser {
-    let mut fields: BTreeMap<String, String> =
-        draft.profile.iter().map(|(field, value)| (field.wire().to_owned(), value.to_owned())).collect();
-    fields.entry(Field::DisableMessages.wire().to_owned()).or_insert_with(|| "false".to_owned());
+    let mut fields: BTreeMap<String, String> = draft
+        .profile
+        .iter()
+        .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
+        .collect();
+    fields
+        .entry(Field::DisableMessages.wire().to_owned())
+        .or_insert_with(|| "false".to_owned());
     let custom = !draft.user_name.contains('@');
-    fields.entry(Field::IsCustomUsername.wire().to_owned()).or_insert_with(|| custom.to_string());
+    fields
+        .entry(Field::IsCustomUsername.wire().to_owned())
+        .or_insert_with(|| custom.to_string());
     NewUser {
         user_name: draft.user_name.clone(),
         active: true,
@@ -65,7 +79,12 @@ fn new_user(draft: &Draft) -> NewUser {
 impl Hands {
     pub(crate) async fn create(&self, permit: Permit, mut job: PersonJob, draft: &Draft) -> Done {
         let result = async {
-            self.open_person(&permit, &mut job, IntentKind::Create, None).await?;
+            self.open_person(
+                self.intent(&permit, &job.operation, IntentKind::Create, job.revision),
+                &mut job,
+                None,
+            )
+            .await?;
             Ok(self.litmos.create_user(permit, &new_user(draft)).await?)
         }
         .await;
@@ -83,7 +102,9 @@ impl Hands {
         let permit = self.permit(job.class).await;
         match self.litmos.user_by_name(permit, user_name).await {
             Ok(found) => self.applied(job, account(&found, unix_ms())).await,
-            Err(failure) if matches!(failure.kind, FailureKind::Gone) => self.failed(job, Trouble::Litmos(refusal)).await,
+            Err(failure) if matches!(failure.kind, FailureKind::Gone) => {
+                self.failed(job, Trouble::Litmos(refusal)).await
+            }
             Err(failure) => self.failed(job, Trouble::Litmos(failure)).await,
         }
     }
@@ -100,9 +121,17 @@ impl Hands {
         let result = async {
             let (permit, current) = self.current(permit, &job, seen, fresh).await?;
             let wanted = current.changed(changes);
-            self.open_person(&permit, &mut job, IntentKind::Update, Some(&id)).await?;
+            self.open_person(
+                self.intent(&permit, &job.operation, IntentKind::Update, job.revision),
+                &mut job,
+                Some(&id),
+            )
+            .await?;
             self.litmos.put_user(permit, &record(&wanted)).await?;
-            Ok(Account { as_of_ms: unix_ms(), ..wanted })
+            Ok(Account {
+                as_of_ms: unix_ms(),
+                ..wanted
+            })
         }
         .await;
         match result {
@@ -111,15 +140,33 @@ impl Hands {
         }
     }
 
-    pub(crate) async fn cut_off(&self, permit: Permit, mut job: PersonJob, seen: Account, fresh: bool) -> Done {
+    pub(crate) async fn cut_off(
+        &self,
+        permit: Permit,
+        mut job: PersonJob,
+        seen: Account,
+        fresh: bool,
+    ) -> Done {
         let id = seen.id.clone();
-        let change = [AttributeChange { attribute: Attribute::Active, from: "true".to_owned(), to: "false".to_owned() }];
+        let change = [AttributeChange {
+            attribute: Attribute::Active,
+            from: "true".to_owned(),
+            to: "false".to_owned(),
+        }];
         let result = async {
             let (permit, current) = self.current(permit, &job, seen, fresh).await?;
             let wanted = current.changed(&change);
-            self.open_person(&permit, &mut job, IntentKind::Update, Some(&id)).await?;
+            self.open_person(
+                self.intent(&permit, &job.operation, IntentKind::Update, job.revision),
+                &mut job,
+                Some(&id),
+            )
+            .await?;
             self.litmos.put_user(permit, &record(&wanted)).await?;
-            Ok(Account { as_of_ms: unix_ms(), ..wanted })
+            Ok(Account {
+                as_of_ms: unix_ms(),
+                ..wanted
+            })
         }
         .await;
         match result {
@@ -131,9 +178,20 @@ impl Hands {
         }
     }
 
-    pub(crate) async fn leave_teams(&self, permit: Permit, mut job: PersonJob, id: AccountId, teams: Vec<TeamId>) -> Done {
+    pub(crate) async fn leave_teams(
+        &self,
+        permit: Permit,
+        mut job: PersonJob,
+        id: AccountId,
+        teams: Vec<TeamId>,
+    ) -> Done {
         let result = async {
-            self.open_person(&permit, &mut job, IntentKind::LeaveTeams, Some(&id)).await?;
+            self.open_person(
+                self.intent(&permit, &job.operation, IntentKind::LeaveTeams, job.revision),
+                &mut job,
+                Some(&id),
+            )
+            .await?;
             Ok(self.litmos.leave_all_teams(permit, id.as_str()).await?)
         }
         .await;
@@ -141,7 +199,14 @@ impl Hands {
             Ok(()) => {
                 job.link.value.leave_teams_due = false;
                 let left = teams.into_iter().map(|team| (team, id.clone())).collect();
-                self.close(job, Effects { left, ..Effects::default() }).await
+                self.close(
+                    job,
+                    Effects {
+                        left,
+                        ..Effects::default()
+                    },
+                )
+                .await
             }
             Err(trouble) => self.failed(job, trouble).await,
         }
@@ -150,13 +215,28 @@ impl Hands {
     /// Reads a linked account that has not been seen since.
     pub(crate) async fn read(&self, permit: Permit, job: PersonJob, id: &AccountId) -> Done {
         match self.litmos.user(permit, id.as_str()).await {
-            Ok(found) => self.applied(PersonJob { revision: job.link.value.applied_revision, ..job }, account(&found, unix_ms())).await,
+            Ok(found) => {
+                self.applied(
+                    PersonJob {
+                        revision: job.link.value.applied_revision,
+                        ..job
+                    },
+                    account(&found, unix_ms()),
+                )
+                .await
+            }
             Err(failure) => self.failed(job, Trouble::Litmos(failure)).await,
         }
     }
 
     /// The record to write back: as seen if that is fresh, else as it is now, with one more permit for the write.
-    async fn current(&self, permit: Permit, job: &PersonJob, seen: Account, fresh: bool) -> Result<(Permit, Account), Trouble> {
+    async fn current(
+        &self,
+        permit: Permit,
+        job: &PersonJob,
+        seen: Account,
+        fresh: bool,
+    ) -> Result<(Permit, Account), Trouble> {
         if fresh {
             return Ok((permit, seen));
         }
@@ -167,12 +247,11 @@ impl Hands {
 
     async fn open_person(
         &self,
-        permit: &Permit,
+        intent: Intent,
         job: &mut PersonJob,
-        kind: IntentKind,
         account: Option<&AccountId>,
     ) -> Result<(), Trouble> {
-        job.link.value.intent = Some(self.intent(permit, &job.operation, kind, job.revision));
+        job.link.value.intent = Some(intent);
         if let Some(account) = account {
             job.link.value.account = Some(account.clone());
         }
@@ -190,7 +269,14 @@ impl Hands {
         if let Some(account) = &account {
             link.account = Some(account.id.clone());
         }
-        self.close(job, Effects { accounts: account.into_iter().collect(), ..Effects::default() }).await
+        self.close(
+            job,
+            Effects {
+                accounts: account.into_iter().collect(),
+                ..Effects::default()
+            },
+        )
+        .await
     }
 
     /// Writes what was seen, then the link without its intent: in this order a crash between them costs a read, not a repeat.
@@ -202,7 +288,11 @@ impl Hands {
             self.close_person(&mut job.link, &mut effects).await
         }
         .await;
-        Done { subjects, effects, halt: written.err().and_then(|trouble| halt_of(&trouble)) }
+        Done {
+            subjects,
+            effects,
+            halt: written.err().and_then(|trouble| halt_of(&trouble)),
+        }
     }
 
     pub(crate) async fn failed(&self, mut job: PersonJob, trouble: Trouble) -> Done {
@@ -212,9 +302,18 @@ impl Hands {
             Trouble::Stale => {
                 // The watch will bring what somebody else wrote; planning before it has would fail the same way.
                 tokio::time::sleep(super::STALE_PAUSE).await;
-                return Done { subjects, ..Done::default() };
+                return Done {
+                    subjects,
+                    ..Done::default()
+                };
             }
-            Trouble::Bus(_) => return Done { subjects, halt: halt_of(&trouble), ..Done::default() },
+            Trouble::Bus(_) => {
+                return Done {
+                    subjects,
+                    halt: halt_of(&trouble),
+                    ..Done::default()
+                };
+            }
         };
         let revision = job.revision;
         let mut effects = Effects::default();
@@ -248,14 +347,19 @@ impl Hands {
         }
         .await;
         let halt = halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble)));
-        Done { subjects, effects, halt }
+        Done {
+            subjects,
+            effects,
+            halt,
+        }
     }
 }
 
 pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
     match trouble {
-        Trouble::Bus(error) => Some(Halt::Bus { said: error.to_string() }),
+        Trouble::Bus(error) => Some(Halt::Bus {
+            said: error.to_string(),
+        }),
         Trouble::Stale | Trouble::Litmos(_) => None,
     }
 }
-

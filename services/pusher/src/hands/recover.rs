@@ -3,7 +3,9 @@
 //! Recovery writes nothing to Litmos. It ends with the intent gone and the observed state true; what is still missing
 //! is planned again like everything else.
 
-use provisioning::{BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject};
+use provisioning::{
+    BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject,
+};
 use rate_tokens::Class;
 
 use super::people::{PersonJob, account, halt_of};
@@ -24,9 +26,19 @@ async fn settle(until_ms: u64) {
 
 impl Hands {
     /// Finds out what became of a request about one person.
-    pub(crate) async fn recover_person(&self, link: Revised<PersonLink>, intent: Intent, user_name: String) -> Done {
+    pub(crate) async fn recover_person(
+        &self,
+        link: Revised<PersonLink>,
+        intent: Intent,
+        user_name: String,
+    ) -> Done {
         settle(intent.settled_at_ms).await;
-        let job = PersonJob { operation: intent.operation, link, revision: intent.revision, class: Class::Normal };
+        let job = PersonJob {
+            operation: intent.operation,
+            link,
+            revision: intent.revision,
+            class: Class::Normal,
+        };
         let permit = self.permit(Class::Normal).await;
         let read = match &job.link.value.account {
             Some(id) => self.litmos.user(permit, id.as_str()).await,
@@ -36,18 +48,40 @@ impl Hands {
             Ok(found) => {
                 // What the account is now decides what is planned next; the revision counts as applied only then.
                 let applied = job.link.value.applied_revision;
-                self.applied(PersonJob { revision: applied, ..job }, account(&found, unix_ms())).await
+                self.applied(
+                    PersonJob {
+                        revision: applied,
+                        ..job
+                    },
+                    account(&found, unix_ms()),
+                )
+                .await
             }
-            Err(failure) if matches!(sequel(&failure), Sequel::Gone) => self.failed(job, Trouble::Litmos(failure)).await,
-            Err(failure) => self.try_again_soon(vec![Subject::Person(job.link.value.person)], &failure).await,
+            Err(failure) if matches!(sequel(&failure), Sequel::Gone) => {
+                self.failed(job, Trouble::Litmos(failure)).await
+            }
+            Err(failure) => {
+                self.try_again_soon(vec![Subject::Person(job.link.value.person)], &failure)
+                    .await
+            }
         }
     }
 
     /// Finds out what became of a request about one group.
-    pub(crate) async fn recover_group(&self, link: Revised<GroupLink>, intent: Intent, name: String, taken: Vec<String>) -> Done {
+    pub(crate) async fn recover_group(
+        &self,
+        link: Revised<GroupLink>,
+        intent: Intent,
+        name: String,
+        taken: Vec<String>,
+    ) -> Done {
         settle(intent.settled_at_ms).await;
         let subjects = vec![Subject::Group(link.value.group.clone())];
-        let job = GroupJob { operation: intent.operation.clone(), link, revision: intent.revision };
+        let job = GroupJob {
+            operation: intent.operation.clone(),
+            link,
+            revision: intent.revision,
+        };
         let result = match (intent.kind, job.link.value.team.clone()) {
             (IntentKind::Members, Some(id)) => self.members_now(&id).await,
             (_, Some(id)) => {
@@ -61,14 +95,21 @@ impl Hands {
                 let permit = self.permit(Class::Normal).await;
                 self.litmos.find_teams(permit, &name).await.map(|records| {
                     let wanted = NormalName::of(&name);
-                    let ours = records.iter().filter(|record| NormalName::of(&record.name) == wanted && !taken.contains(&record.id));
-                    Effects { teams: ours.filter_map(|record| team(record, unix_ms())).collect(), ..Effects::default() }
+                    let ours = records.iter().filter(|record| {
+                        NormalName::of(&record.name) == wanted && !taken.contains(&record.id)
+                    });
+                    Effects {
+                        teams: ours.filter_map(|record| team(record, unix_ms())).collect(),
+                        ..Effects::default()
+                    }
                 })
             }
         };
         match result {
             Ok(effects) => self.close_group(job, effects).await,
-            Err(failure) if matches!(sequel(&failure), Sequel::Gone) => self.team_failed(job, Trouble::Litmos(failure)).await,
+            Err(failure) if matches!(sequel(&failure), Sequel::Gone) => {
+                self.team_failed(job, Trouble::Litmos(failure)).await
+            }
             Err(failure) => self.try_again_soon(subjects, &failure).await,
         }
     }
@@ -78,10 +119,17 @@ impl Hands {
         let mut effects = Effects::default();
         for page in 0..MEMBER_PAGES_MAX {
             let permit = self.permit(Class::Normal).await;
-            let members = self.litmos.team_members(permit, id.as_str(), page * MEMBERS_PAGE, MEMBERS_PAGE).await?;
+            let members = self
+                .litmos
+                .team_members(permit, id.as_str(), page * MEMBERS_PAGE, MEMBERS_PAGE)
+                .await?;
             let count = members.len();
-            let accounts = members.iter().filter_map(|member| provisioning::AccountId::parse(&member.id).ok());
-            effects.joined.extend(accounts.map(|account| (id.clone(), account)));
+            let accounts = members
+                .iter()
+                .filter_map(|member| provisioning::AccountId::parse(&member.id).ok());
+            effects
+                .joined
+                .extend(accounts.map(|account| (id.clone(), account)));
             if count < MEMBERS_PAGE as usize {
                 break;
             }
@@ -90,8 +138,15 @@ impl Hands {
     }
 
     /// Finds out what became of a bulk import whose sender is gone.
-    pub(crate) async fn recover_bulk(&self, mut job: BulkJob, mut links: Vec<(Revised<PersonLink>, String)>) -> Done {
-        let subjects: Vec<Subject> = links.iter().map(|(link, _)| Subject::Person(link.value.person.clone())).collect();
+    pub(crate) async fn recover_bulk(
+        &self,
+        mut job: BulkJob,
+        mut links: Vec<(Revised<PersonLink>, String)>,
+    ) -> Done {
+        let subjects: Vec<Subject> = links
+            .iter()
+            .map(|(link, _)| Subject::Person(link.value.person.clone()))
+            .collect();
         let found = async {
             if job.job.is_none() {
                 settle(job.settled_at_ms).await;
@@ -109,7 +164,13 @@ impl Hands {
         let found = match found {
             Ok(found) => found,
             Err(Trouble::Litmos(failure)) => return self.try_again_soon(subjects, &failure).await,
-            Err(trouble) => return Done { subjects, halt: halt_of(&trouble), ..Done::default() },
+            Err(trouble) => {
+                return Done {
+                    subjects,
+                    halt: halt_of(&trouble),
+                    ..Done::default()
+                };
+            }
         };
         let mut effects = Effects::default();
         for (link, name) in &mut links {
@@ -130,10 +191,21 @@ impl Hands {
         .await;
         match written {
             Ok(()) => {
-                effects.person_links = links.into_iter().map(|link| (link.value, link.revision)).collect();
-                Done { subjects, effects, halt: None }
+                effects.person_links = links
+                    .into_iter()
+                    .map(|link| (link.value, link.revision))
+                    .collect();
+                Done {
+                    subjects,
+                    effects,
+                    halt: None,
+                }
             }
-            Err(trouble) => Done { subjects, halt: halt_of(&trouble), ..Done::default() },
+            Err(trouble) => Done {
+                subjects,
+                halt: halt_of(&trouble),
+                ..Done::default()
+            },
         }
     }
 
@@ -144,14 +216,20 @@ impl Hands {
         let size = u32::try_from(job.people.len()).unwrap_or(u32::MAX);
         let since_ms = job.sent_at_ms.saturating_sub(super::bulk::SINCE_MARGIN_MS);
         let ours = recent.into_iter().filter(|recent| recent.total_records == size);
-        Ok(ours.filter(|recent| recent.import_date_ms.is_none_or(|date| date >= since_ms)).map(|recent| recent.id).next())
+        Ok(ours
+            .filter(|recent| recent.import_date_ms.is_none_or(|date| date >= since_ms))
+            .map(|recent| recent.id)
+            .next())
     }
 
     /// Reading failed: the intent stays, and recovery is tried again after a pause.
     async fn try_again_soon(&self, subjects: Vec<Subject>, failure: &litmos::Failure) -> Done {
         tracing::warn!(error = %failure, "could not read what became of a request, trying again");
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-        Done { subjects, ..Done::default() }
+        Done {
+            subjects,
+            ..Done::default()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operations on one team.
 
 use litmos::{Failure, TeamRecord};
-use provisioning::{AccountId, GroupLink, IntentKind, OperationId, Revised, Subject, Team, TeamId};
+use provisioning::{AccountId, GroupLink, Intent, IntentKind, OperationId, Revised, Subject, Team, TeamId};
 use rate_tokens::Permit;
 
 use super::people::halt_of;
@@ -40,7 +40,11 @@ pub(crate) fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
 impl Hands {
     pub(crate) async fn create_team(&self, permit: Permit, mut job: GroupJob, name: &str) -> Done {
         let result = async {
-            self.open_group(&permit, &mut job, IntentKind::Create).await?;
+            self.open_group(
+                self.intent(&permit, &job.operation, IntentKind::Create, job.revision),
+                &mut job,
+            )
+            .await?;
             Ok(self.litmos.create_team(permit, name, "").await?)
         }
         .await;
@@ -50,7 +54,13 @@ impl Hands {
         }
     }
 
-    pub(crate) async fn rename_team(&self, permit: Permit, mut job: GroupJob, seen: Team, name: &str) -> Done {
+    pub(crate) async fn rename_team(
+        &self,
+        permit: Permit,
+        mut job: GroupJob,
+        seen: Team,
+        name: &str,
+    ) -> Done {
         let record = TeamRecord {
             id: seen.id.to_string(),
             name: name.to_owned(),
@@ -59,40 +69,83 @@ impl Hands {
             bulk_code: seen.bulk_code.clone(),
         };
         let result = async {
-            self.open_group(&permit, &mut job, IntentKind::Update).await?;
+            self.open_group(
+                self.intent(&permit, &job.operation, IntentKind::Update, job.revision),
+                &mut job,
+            )
+            .await?;
             Ok(self.litmos.put_team(permit, &record).await?)
         }
         .await;
         match result {
             // The code for bulk imports may have changed with the name, so the old one is forgotten.
             Ok(()) => {
-                let renamed = Team { name: name.to_owned(), bulk_code: String::new(), as_of_ms: unix_ms(), ..seen };
+                let renamed = Team {
+                    name: name.to_owned(),
+                    bulk_code: String::new(),
+                    as_of_ms: unix_ms(),
+                    ..seen
+                };
                 self.team_applied(job, Some(renamed)).await
             }
             Err(trouble) => self.team_failed(job, trouble).await,
         }
     }
 
-    pub(crate) async fn add_members(&self, permit: Permit, mut job: GroupJob, team: TeamId, accounts: Vec<AccountId>) -> Done {
+    pub(crate) async fn add_members(
+        &self,
+        permit: Permit,
+        mut job: GroupJob,
+        team: TeamId,
+        accounts: Vec<AccountId>,
+    ) -> Done {
         let ids: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
         let result = async {
-            self.open_group(&permit, &mut job, IntentKind::Members).await?;
+            self.open_group(
+                self.intent(&permit, &job.operation, IntentKind::Members, job.revision),
+                &mut job,
+            )
+            .await?;
             Ok(self.litmos.add_members(permit, team.as_str(), &ids).await?)
         }
         .await;
         match result {
             Ok(()) => {
-                let joined = accounts.into_iter().map(|account| (team.clone(), account)).collect();
-                self.close_group(job, Effects { joined, ..Effects::default() }).await
+                let joined = accounts
+                    .into_iter()
+                    .map(|account| (team.clone(), account))
+                    .collect();
+                self.close_group(
+                    job,
+                    Effects {
+                        joined,
+                        ..Effects::default()
+                    },
+                )
+                .await
             }
             Err(trouble) => self.team_failed(job, trouble).await,
         }
     }
 
-    pub(crate) async fn remove_member(&self, permit: Permit, mut job: GroupJob, team: TeamId, account: AccountId) -> Done {
+    pub(crate) async fn remove_member(
+        &self,
+        permit: Permit,
+        mut job: GroupJob,
+        team: TeamId,
+        account: AccountId,
+    ) -> Done {
         let result = async {
-            self.open_group(&permit, &mut job, IntentKind::Members).await?;
-            match self.litmos.remove_member(permit, team.as_str(), account.as_str()).await {
+            self.open_group(
+                self.intent(&permit, &job.operation, IntentKind::Members, job.revision),
+                &mut job,
+            )
+            .await?;
+            match self
+                .litmos
+                .remove_member(permit, team.as_str(), account.as_str())
+                .await
+            {
                 // Not a member any more is what was wanted.
                 Err(failure) if matches!(sequel(&failure), Sequel::Gone) => Ok(()),
                 other => Ok(other?),
@@ -100,13 +153,22 @@ impl Hands {
         }
         .await;
         match result {
-            Ok(()) => self.close_group(job, Effects { left: vec![(team, account)], ..Effects::default() }).await,
+            Ok(()) => {
+                self.close_group(
+                    job,
+                    Effects {
+                        left: vec![(team, account)],
+                        ..Effects::default()
+                    },
+                )
+                .await
+            }
             Err(trouble) => self.team_failed(job, trouble).await,
         }
     }
 
-    async fn open_group(&self, permit: &Permit, job: &mut GroupJob, kind: IntentKind) -> Result<(), Trouble> {
-        job.link.value.intent = Some(self.intent(permit, &job.operation, kind, job.revision));
+    async fn open_group(&self, intent: Intent, job: &mut GroupJob) -> Result<(), Trouble> {
+        job.link.value.intent = Some(intent);
         job.link.value.changed_at_ms = unix_ms();
         self.links.write_group(&mut job.link).await?;
         self.still_owner()
@@ -118,7 +180,14 @@ impl Hands {
         if let Some(team) = &team {
             link.team = Some(team.id.clone());
         }
-        self.close_group(job, Effects { teams: team.into_iter().collect(), ..Effects::default() }).await
+        self.close_group(
+            job,
+            Effects {
+                teams: team.into_iter().collect(),
+                ..Effects::default()
+            },
+        )
+        .await
     }
 
     pub(crate) async fn close_group(&self, mut job: GroupJob, mut effects: Effects) -> Done {
@@ -128,14 +197,20 @@ impl Hands {
         (link.last_error, link.parked) = (None, None);
         let subjects = vec![Subject::Group(link.group.clone())];
         let written = self.finish_group(&mut job, &mut effects).await;
-        Done { subjects, effects, halt: written.err().and_then(|trouble| halt_of(&trouble)) }
+        Done {
+            subjects,
+            effects,
+            halt: written.err().and_then(|trouble| halt_of(&trouble)),
+        }
     }
 
     async fn finish_group(&self, job: &mut GroupJob, effects: &mut Effects) -> Result<(), Trouble> {
         self.observed.write(effects, unix_ms()).await?;
         job.link.value.changed_at_ms = unix_ms();
         self.links.write_group(&mut job.link).await?;
-        effects.group_links.push((job.link.value.clone(), job.link.revision));
+        effects
+            .group_links
+            .push((job.link.value.clone(), job.link.revision));
         Ok(())
     }
 
@@ -145,9 +220,18 @@ impl Hands {
             Trouble::Litmos(failure) => failure,
             Trouble::Stale => {
                 tokio::time::sleep(STALE_PAUSE).await;
-                return Done { subjects, ..Done::default() };
+                return Done {
+                    subjects,
+                    ..Done::default()
+                };
             }
-            Trouble::Bus(_) => return Done { subjects, halt: halt_of(&trouble), ..Done::default() },
+            Trouble::Bus(_) => {
+                return Done {
+                    subjects,
+                    halt: halt_of(&trouble),
+                    ..Done::default()
+                };
+            }
         };
         let revision = job.revision;
         let mut effects = Effects::default();
@@ -175,6 +259,10 @@ impl Hands {
         }
         let written = self.finish_group(&mut job, &mut effects).await;
         let halt = halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble)));
-        Done { subjects, effects, halt }
+        Done {
+            subjects,
+            effects,
+            halt,
+        }
     }
 }

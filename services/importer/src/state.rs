@@ -1,0 +1,173 @@
+//! The observed state as it was before a run, and how a run writes to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bus::{
+    BATCH_MAX, Bus, BusError, Change, Expect, LinksValue, ObservedBucket, ObservedKey, ObservedValue,
+    RosterValue, WatchEvent, Write, WriteError,
+};
+use provisioning::{Account, AccountId, ImportRun, NormalName, OrgId, Team, TeamId};
+
+/// A value with its revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Known<T> {
+    pub(crate) value: T,
+    pub(crate) revision: u64,
+}
+
+/// What was observed before.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) accounts: HashMap<AccountId, Known<Account>>,
+    pub(crate) teams: BTreeMap<TeamId, Known<Team>>,
+    pub(crate) members: HashMap<(TeamId, AccountId), Known<u64>>,
+}
+
+/// The last run of an org, finished or not.
+pub(crate) async fn last_run(bus: &Bus, org: &OrgId) -> Result<Option<ImportRun>, BusError> {
+    let stored = bus.observed().get(&ObservedKey::Import(org.clone())).await?;
+    Ok(stored.and_then(|stored| match stored.value {
+        ObservedValue::Import(run) => Some(run),
+        ObservedValue::Account(_) | ObservedValue::Team(_) | ObservedValue::TeamMember(_) => None,
+    }))
+}
+
+/// Reads the whole observed state of an org.
+pub(crate) async fn before(bus: &Bus, org: &OrgId) -> Before {
+    let mut before = Before::default();
+    let mut watch = bus.observed().watch(org);
+    loop {
+        match watch.next().await {
+            WatchEvent::Put(_, stored) => match stored.value {
+                ObservedValue::Account(account) => {
+                    let known = Known {
+                        revision: stored.revision,
+                        value: account,
+                    };
+                    before.accounts.insert(known.value.id.clone(), known);
+                }
+                ObservedValue::Team(team) => {
+                    let known = Known {
+                        revision: stored.revision,
+                        value: team,
+                    };
+                    before.teams.insert(known.value.id.clone(), known);
+                }
+                ObservedValue::TeamMember(member) => {
+                    let known = Known {
+                        revision: stored.revision,
+                        value: member.as_of_ms,
+                    };
+                    before.members.insert((member.team, member.account), known);
+                }
+                ObservedValue::Import(_) => {}
+            },
+            WatchEvent::Reset => before = Before::default(),
+            WatchEvent::Removed(_) => {}
+            WatchEvent::Synced => return before,
+        }
+    }
+}
+
+/// Accounts by the three piles of the report: linked, to be matched, unmanaged.
+pub(crate) async fn piles<'a>(
+    bus: &Bus,
+    org: &OrgId,
+    accounts: impl Iterator<Item = &'a Account>,
+) -> (u32, u32, u32) {
+    let mut linked = BTreeSet::new();
+    let mut links = bus.links().watch(org);
+    loop {
+        match links.next().await {
+            WatchEvent::Put(_, stored) => {
+                if let LinksValue::Person(link) = stored.value
+                    && let Some(account) = link.account
+                {
+                    linked.insert(account);
+                }
+            }
+            WatchEvent::Removed(_) | WatchEvent::Reset => {}
+            WatchEvent::Synced => break,
+        }
+    }
+    let mut names = BTreeSet::new();
+    let mut roster = bus.roster().watch(org);
+    loop {
+        match roster.next().await {
+            WatchEvent::Put(_, stored) => {
+                if let RosterValue::Person(person) = stored.value {
+                    names.insert(NormalName::of(&person.user_name));
+                }
+            }
+            WatchEvent::Removed(_) | WatchEvent::Reset => {}
+            WatchEvent::Synced => break,
+        }
+    }
+    let mut piles = (0, 0, 0);
+    for account in accounts {
+        if linked.contains(&account.id) {
+            piles.0 += 1;
+        } else if names.contains(&NormalName::of(&account.user_name)) {
+            piles.1 += 1;
+        } else {
+            piles.2 += 1;
+        }
+    }
+    piles
+}
+
+/// Writes a page. Where somebody wrote a key meanwhile, theirs is the newer word and stays.
+pub(crate) async fn write_page(
+    bucket: &ObservedBucket,
+    writes: Vec<Write<ObservedKey, ObservedValue>>,
+) -> Result<(), WriteError> {
+    let mut writes = writes;
+    while !writes.is_empty() {
+        let rest = writes.split_off(writes.len().min(BATCH_MAX));
+        let batch = std::mem::replace(&mut writes, rest);
+        match bucket.write_all(batch.clone()).await {
+            Ok(_) => {}
+            Err(error) if error.is_conflict() => one_by_one(bucket, batch).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn one_by_one(
+    bucket: &ObservedBucket,
+    batch: Vec<Write<ObservedKey, ObservedValue>>,
+) -> Result<(), WriteError> {
+    for write in batch {
+        match bucket.write(write).await {
+            Ok(_) => {}
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn expect(revision: Option<u64>) -> Expect {
+    revision.map_or(Expect::Absent, Expect::Revision)
+}
+
+pub(crate) fn put(
+    key: ObservedKey,
+    revision: Option<u64>,
+    value: ObservedValue,
+) -> Write<ObservedKey, ObservedValue> {
+    Write {
+        key,
+        expect: expect(revision),
+        change: Change::Put(value),
+    }
+}
+
+pub(crate) fn delete(key: ObservedKey, revision: u64) -> Write<ObservedKey, ObservedValue> {
+    Write {
+        key,
+        expect: Expect::Revision(revision),
+        change: Change::Delete,
+    }
+}

@@ -1,0 +1,213 @@
+//! What the controller hears: the three buckets of its org, first whole and then change by change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bus::{Bus, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue, Watch, WatchEvent};
+use provisioning::{BulkJob, OperationId, OrgId, Subject, World};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Changes that wait for the controller's next look. A full channel slows the watch, nothing is lost.
+const HEARD: usize = 4_096;
+
+/// One change in one of the buckets.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Roster(WatchEvent<RosterKey, RosterValue>),
+    Observed(WatchEvent<ObservedKey, ObservedValue>),
+    Links(WatchEvent<LinksKey, LinksValue>),
+}
+
+/// The state that everything starts from.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) world: World,
+    pub(crate) jobs: BTreeMap<OperationId, BulkJob>,
+    pub(crate) traces: HashMap<Subject, String>,
+}
+
+/// Reads everything about the org, and goes on listening.
+pub(crate) async fn look(bus: &Bus, org: &OrgId, over: CancellationToken) -> (Look, mpsc::Receiver<Heard>) {
+    let (sender, heard) = mpsc::channel(HEARD);
+    let mut look = Look {
+        world: World::new(),
+        jobs: BTreeMap::new(),
+        traces: HashMap::new(),
+    };
+    let (mut roster, mut observed, mut links) = (
+        bus.roster().watch(org),
+        bus.observed().watch(org),
+        bus.links().watch(org),
+    );
+    first(&mut links, Heard::Links, &mut look).await;
+    first(&mut observed, Heard::Observed, &mut look).await;
+    first(&mut roster, Heard::Roster, &mut look).await;
+    follow(links, Heard::Links, sender.clone(), over.clone());
+    follow(observed, Heard::Observed, sender.clone(), over.clone());
+    follow(roster, Heard::Roster, sender, over);
+    (look, heard)
+}
+
+async fn first<K: bus::Key, V: bus::Record>(
+    watch: &mut Watch<K, V>,
+    heard: fn(WatchEvent<K, V>) -> Heard,
+    look: &mut Look,
+) {
+    loop {
+        let event = watch.next().await;
+        if matches!(event, WatchEvent::Synced) {
+            return;
+        }
+        let event = heard(event);
+        if let Some((subject, trace)) = event.trace() {
+            look.traces.insert(subject, trace);
+        }
+        event.apply(&mut look.world, &mut look.jobs);
+    }
+}
+
+fn follow<K: bus::Key, V: bus::Record>(
+    mut watch: Watch<K, V>,
+    heard: fn(WatchEvent<K, V>) -> Heard,
+    sender: mpsc::Sender<Heard>,
+    over: CancellationToken,
+) {
+    tokio::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                () = over.cancelled() => return,
+                event = watch.next() => event,
+            };
+            if sender.send(heard(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+impl Heard {
+    /// Whether somebody's wishes changed.
+    pub(crate) fn is_roster(&self) -> bool {
+        matches!(self, Heard::Roster(WatchEvent::Put(..) | WatchEvent::Removed(_)))
+    }
+
+    /// Whose wish changed, and the trace that it came with.
+    pub(crate) fn trace(&self) -> Option<(Subject, String)> {
+        let Heard::Roster(WatchEvent::Put(_, stored)) = self else {
+            return None;
+        };
+        let trace = stored.trace.clone()?;
+        match &stored.value {
+            RosterValue::Person(person) => Some((Subject::Person(person.id.clone()), trace)),
+            RosterValue::Group(group) => Some((Subject::Group(group.id.clone()), trace)),
+            RosterValue::Membership(_) | RosterValue::Index(_) => None,
+        }
+    }
+
+    /// Takes the change into the picture, unless the picture is newer. Says whose plan it may change.
+    pub(crate) fn apply(
+        self,
+        world: &mut World,
+        jobs: &mut BTreeMap<OperationId, BulkJob>,
+    ) -> BTreeSet<Subject> {
+        match self {
+            Heard::Roster(event) => roster(event, world),
+            Heard::Observed(event) => observed(event, world),
+            Heard::Links(event) => links(event, world, jobs),
+        }
+    }
+}
+
+fn roster(event: WatchEvent<RosterKey, RosterValue>, world: &mut World) -> BTreeSet<Subject> {
+    match event {
+        WatchEvent::Put(_, stored) => match stored.value {
+            RosterValue::Person(person) => world.put_person(person, stored.revision),
+            RosterValue::Group(group) => world.put_group(group, stored.revision),
+            RosterValue::Membership(membership) => world.put_membership(&membership),
+            RosterValue::Index(_) => BTreeSet::new(),
+        },
+        WatchEvent::Removed(RosterKey::Person(_, id)) => world.drop_person(&id),
+        WatchEvent::Removed(RosterKey::Group(_, id)) => world.drop_group(&id),
+        WatchEvent::Removed(RosterKey::Membership(_, group, person)) => {
+            world.drop_membership(&group, &person)
+        }
+        WatchEvent::Removed(_) | WatchEvent::Synced | WatchEvent::Reset => BTreeSet::new(),
+    }
+}
+
+fn observed(event: WatchEvent<ObservedKey, ObservedValue>, world: &mut World) -> BTreeSet<Subject> {
+    match event {
+        WatchEvent::Put(_, stored) => match stored.value {
+            ObservedValue::Account(account) => {
+                let newer = world
+                    .account(&account.id)
+                    .is_some_and(|known| known.as_of_ms > account.as_of_ms);
+                if newer {
+                    BTreeSet::new()
+                } else {
+                    world.put_account(account)
+                }
+            }
+            ObservedValue::Team(team) => {
+                let newer = world
+                    .team(&team.id)
+                    .is_some_and(|known| known.as_of_ms > team.as_of_ms);
+                if newer {
+                    BTreeSet::new()
+                } else {
+                    world.put_team(team)
+                }
+            }
+            ObservedValue::TeamMember(member) => world.put_team_member(&member.team, &member.account),
+            // Once complete it stays so: a later run that is under way or failed takes nothing back.
+            ObservedValue::Import(run) if run.is_complete() => world.set_import_complete(true),
+            ObservedValue::Import(_) => BTreeSet::new(),
+        },
+        WatchEvent::Removed(ObservedKey::Account(_, id)) => world.drop_account(&id),
+        WatchEvent::Removed(ObservedKey::Team(_, id)) => world.drop_team(&id),
+        WatchEvent::Removed(ObservedKey::TeamMember(_, team, account)) => {
+            world.drop_team_member(&team, &account)
+        }
+        WatchEvent::Removed(ObservedKey::Import(_)) | WatchEvent::Synced | WatchEvent::Reset => {
+            BTreeSet::new()
+        }
+    }
+}
+
+fn links(
+    event: WatchEvent<LinksKey, LinksValue>,
+    world: &mut World,
+    jobs: &mut BTreeMap<OperationId, BulkJob>,
+) -> BTreeSet<Subject> {
+    match event {
+        WatchEvent::Put(_, stored) => match stored.value {
+            LinksValue::Person(link) => {
+                let known = world.person_link(&link.person).map_or(0, |known| known.revision);
+                if known >= stored.revision {
+                    BTreeSet::new()
+                } else {
+                    world.put_person_link(link, stored.revision)
+                }
+            }
+            LinksValue::Group(link) => {
+                let known = world.group_link(&link.group).map_or(0, |known| known.revision);
+                if known >= stored.revision {
+                    BTreeSet::new()
+                } else {
+                    world.put_group_link(link, stored.revision)
+                }
+            }
+            LinksValue::Bulk(job) => {
+                jobs.insert(job.operation.clone(), job);
+                BTreeSet::new()
+            }
+        },
+        WatchEvent::Removed(LinksKey::Person(_, id)) => world.drop_person_link(&id),
+        WatchEvent::Removed(LinksKey::Group(_, id)) => world.drop_group_link(&id),
+        WatchEvent::Removed(LinksKey::Bulk(_, operation)) => {
+            jobs.remove(&operation);
+            BTreeSet::new()
+        }
+        WatchEvent::Synced | WatchEvent::Reset => BTreeSet::new(),
+    }
+}
