@@ -72,7 +72,7 @@ impl Draft {
                 path.label()
             )));
         }
-        match self.place(path, value) {
+        match self.place(kind, path, value) {
             Place::Core(attribute) => {
                 if attribute.writable() {
                     let edit = Edit {
@@ -112,7 +112,7 @@ impl Draft {
         }
     }
 
-    fn place(&self, path: &AttributePath, value: Option<&Value>) -> Place {
+    fn place(&self, kind: OperationKind, path: &AttributePath, value: Option<&Value>) -> Place {
         let (Some(urn), Some(whole)) = (path.urn(), path.as_urn()) else {
             return schema::find(CORE_USER_ATTRIBUTES, path.name()).map_or(Place::Unknown, Place::Core);
         };
@@ -130,9 +130,17 @@ impl Draft {
                 Some(attribute) => Place::Extended(known, attribute),
                 None => Place::Loose(known.to_owned(), loose_name(path)),
             },
-            None if matches!(value, Some(Value::Object(_))) || self.attributes.contains_key(&whole) => {
+            None if let Some((known, rest)) = schema::below_known(urn) => match known {
+                schema::USER | schema::GROUP => Place::Unknown,
+                _ => Place::Loose(known.to_owned(), format!("{rest}:{}", loose_name(path))),
+            },
+            None if matches!(value, Some(Value::Object(_)))
+                || kind == OperationKind::Remove && self.attributes.contains_key(&whole) =>
+            {
                 Place::WholeExtension(whole)
             }
+            // RFC 8141: a URN has a namespace and a name in it, so `urn:acme` is none.
+            None if urn.matches(':').count() < 2 => Place::Unknown,
             None => Place::Loose(urn.to_owned(), loose_name(path)),
         }
     }
@@ -163,7 +171,8 @@ impl Draft {
         }
         for (key, value) in object {
             let path = AttributePath::parse(&format!("{urn}:{key}")).ok();
-            let known = path.and_then(|path| {
+            let ours = path.filter(|path| path.urn().and_then(schema::canonical_urn) == Some(urn));
+            let known = ours.and_then(|path| {
                 schema::find(schema::attributes_of(urn), path.name()).map(|attribute| (path, attribute))
             });
             match known {

@@ -45,7 +45,7 @@ pub use group::{
     GroupChange, GroupDocument, GroupWrite, MAX_MEMBERS_PER_REQUEST, Member, MemberChange, NetMembers,
 };
 pub use list::{DEFAULT_COUNT, ListQuery, MAX_COUNT, Page, list_response};
-pub use litmos::{ACCESS_LEVELS, Wish, Wishes, carry_over, cleared_by, litmos_attributes};
+pub use litmos::{ACCESS_LEVELS, Wish, Wishes, carry_over, carry_over_one, cleared_by, litmos_attributes};
 pub use meta::{Meta, etag, if_match_accepts};
 pub use note::{Note, NoteReason};
 pub use patch::{MAX_OPERATIONS, Operation, OperationKind, PatchRequest};

@@ -164,6 +164,11 @@ pub fn carry_over(previous: &Wishes, new: &UserDocument) -> Wishes {
     wishes
 }
 
+/// The same for one wish that stands apart: a manager, a discovered custom field.
+pub fn carry_over_one(previous: Option<&Wish>, now: Option<Wish>) -> Option<Wish> {
+    now.or(previous.map(|_| Wish::Clear))
+}
+
 /// The access level a text names, in any case, with `_`, `-`, a blank or nothing between the words.
 pub(crate) fn access_level(text: &str) -> Option<&'static str> {
     let squeezed = |text: &str| -> String {

@@ -13,7 +13,7 @@ pub enum NoteReason {
     UnknownAttribute,
     ReadAsText,
     FurtherPrimary,
-    NothingToRemove,
+    NoSuchValue,
     NestedGroup,
     NullIgnored,
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Note {
             NoteReason::UnknownAttribute => write!(f, "{name} is not an attribute known here; ignored"),
             NoteReason::ReadAsText => write!(f, "{name} was not text; read as text"),
             NoteReason::FurtherPrimary => write!(f, "{name} had more than one primary; the first counts"),
-            NoteReason::NothingToRemove => write!(f, "{name} held nothing to remove"),
+            NoteReason::NoSuchValue => write!(f, "{name} matched no value; nothing was done"),
             NoteReason::NestedGroup => {
                 write!(f, "{name} named a group; Litmos teams hold users only, ignored")
             }

@@ -114,6 +114,16 @@ pub(crate) fn canonical_urn(urn: &str) -> Option<&'static str> {
         .find(|known| known.eq_ignore_ascii_case(urn))
 }
 
+/// A URN that continues a known schema's own, split there: attributes may have colons in their names.
+pub(crate) fn below_known(urn: &str) -> Option<(&'static str, &str)> {
+    [USER, GROUP, ENTERPRISE_USER, LITMOS_USER]
+        .into_iter()
+        .find_map(|known| {
+            let (start, rest) = urn.split_at_checked(known.len())?;
+            Some((known, rest.strip_prefix(':')?)).filter(|_| start.eq_ignore_ascii_case(known))
+        })
+}
+
 /// The attributes of a known schema.
 pub(crate) fn attributes_of(urn: &str) -> &'static [Attribute] {
     match urn {

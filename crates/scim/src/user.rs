@@ -128,6 +128,7 @@ impl UserDocument {
     /// The user as clients read it, and as [`crate::Filter::matches`] wants it.
     pub fn render(&self, meta: &Meta, groups: &[GroupReference]) -> Map<String, Value> {
         let mut body = without_blanks(&self.attributes);
+        drop_bare_entries(&mut body);
         let mut schemas = vec![USER];
         schemas.extend(body.keys().map(String::as_str).filter(|key| is_urn(key)));
         let schemas = json!(schemas);
@@ -292,9 +293,12 @@ impl UserDocument {
 
     pub(crate) fn email_entry(&self) -> Option<&Map<String, Value>> {
         let entries = || self.entries("emails");
-        entries()
+        let with_value =
+            || entries().filter(|entry| entry.get("value").is_some_and(|value| !value.is_null()));
+        with_value()
             .find(|entry| is_primary(entry))
-            .or_else(|| entries().find(|e| has_type(e, "work")))
+            .or_else(|| with_value().find(|entry| has_type(entry, "work")))
+            .or_else(|| with_value().next())
             .or_else(|| entries().next())
     }
 
@@ -329,34 +333,41 @@ fn is_urn(key: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
-/// The object without nulls, empty lists, empty objects, and without entries that hold nothing but a type or a mark.
+/// The object without nulls, empty lists and empty objects, at any depth.
 fn without_blanks(object: &Map<String, Value>) -> Map<String, Value> {
-    let kept = |value: &Value| match value {
+    object
+        .iter()
+        .filter_map(|(key, value)| Some((key.clone(), without_blank(value)?)))
+        .collect()
+}
+
+fn without_blank(value: &Value) -> Option<Value> {
+    match value {
         Value::Null => None,
         Value::Object(parts) => {
             let parts = without_blanks(parts);
             (!parts.is_empty()).then_some(Value::Object(parts))
         }
         Value::Array(values) => {
-            let values: Vec<Value> = values.iter().filter_map(kept_entry).collect();
+            let values: Vec<Value> = values.iter().filter_map(without_blank).collect();
             (!values.is_empty()).then_some(Value::Array(values))
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value.clone()),
-    };
-    object
-        .iter()
-        .filter_map(|(key, value)| Some((key.clone(), kept(value)?)))
-        .collect()
+    }
 }
 
-fn kept_entry(value: &Value) -> Option<Value> {
-    match value {
-        Value::Null => None,
-        Value::Object(parts) => {
-            let parts = without_blanks(parts);
-            let says_something = parts.keys().any(|key| key != "type" && key != "primary");
-            says_something.then_some(Value::Object(parts))
+/// Drops entries of core lists that are left with a type or a primary mark only, and lists left empty by that.
+fn drop_bare_entries(body: &mut Map<String, Value>) {
+    let says_something = |entry: &Value| {
+        entry
+            .as_object()
+            .is_none_or(|parts| parts.keys().any(|key| key != "type" && key != "primary"))
+    };
+    body.retain(|_, value| match value {
+        Value::Array(entries) => {
+            entries.retain(says_something);
+            !entries.is_empty()
         }
-        other => Some(other.clone()),
-    }
+        _ => true,
+    });
 }

@@ -161,7 +161,7 @@ impl<'a> Edit<'a> {
                 };
                 entries.retain(|entry| !given.iter().any(|gone| same(entry, gone)));
                 if entries.len() == before {
-                    self.notes.add(&label, NoteReason::NothingToRemove);
+                    self.notes.add(&label, NoteReason::NoSuchValue);
                 }
             }
             OperationKind::Add => {
@@ -189,7 +189,7 @@ impl<'a> Edit<'a> {
         let chosen = |entry: &Map<String, Value>| selector.holds(entry, Some(attribute));
         if self.kind == OperationKind::Remove {
             if !entries.iter().any(chosen) {
-                self.notes.add(&label, NoteReason::NothingToRemove);
+                self.notes.add(&label, NoteReason::NoSuchValue);
             }
             match self.path.part() {
                 None => entries.retain(|entry| !chosen(entry)),
@@ -228,6 +228,11 @@ impl<'a> Edit<'a> {
                 entry.insert(part.name.to_owned(), value);
             }
             self.fill(&mut entry)?;
+            // A new value that its own filter would not find again would be made anew by every repetition.
+            if !chosen(&entry) {
+                self.notes.add(&label, NoteReason::NoSuchValue);
+                return Ok(());
+            }
             if is_primary(&entry) {
                 entries.iter_mut().for_each(no_longer_primary);
             }

@@ -174,7 +174,7 @@ impl<'a> Parser<'a> {
         Ok(Literal::Text(word.to_owned()))
     }
 
-    /// A JSON string; an escape that JSON does not know stands for the character itself.
+    /// A JSON string. Where it is none, only quotes and backslashes count as escaped: `"CORP\mira"` is a login name.
     fn quoted(&mut self) -> Result<String, ScimError> {
         let start = self.at;
         self.at += 1;
@@ -203,13 +203,14 @@ impl<'a> Parser<'a> {
             self.column()
         ));
         let mut text = String::with_capacity(raw.len());
-        let mut escaped = false;
-        for c in raw[1..raw.len() - 1].chars() {
-            if c == '\\' && !escaped {
-                escaped = true;
-            } else {
-                text.push(c);
-                escaped = false;
+        let mut rest = raw[1..raw.len() - 1].chars();
+        while let Some(c) = rest.next() {
+            match (c, rest.clone().next()) {
+                ('\\', Some(next @ ('"' | '\\'))) => {
+                    text.push(next);
+                    rest.next();
+                }
+                (c, _) => text.push(c),
             }
         }
         text

@@ -35,9 +35,10 @@ impl AttributePath {
             Some((name, part)) => (name, Some(part)),
             None => (local, None),
         };
-        // A known URN that names a whole extension ends in a word, so `2.0` can only be part of an unknown one.
-        let good = |word: &str| !word.is_empty() && !word.contains('.');
-        if !good(name) || !part.is_none_or(good) || urn.is_some_and(|urn| urn.len() <= 4) {
+        // A URN may end in a version, `2.0.1`; outside of URNs a second dot has no meaning.
+        let good_urn = |urn: &str| urn.len() > 4 && urn.split(':').all(|segment| !segment.is_empty());
+        let good_part = |part: &str| !part.is_empty() && (urn.is_some() || !part.contains('.'));
+        if name.is_empty() || !part.is_none_or(good_part) || !urn.is_none_or(good_urn) {
             return None;
         }
         Some(AttributePath {

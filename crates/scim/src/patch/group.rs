@@ -113,7 +113,7 @@ impl GroupDraft {
             OperationKind::Add => self.push(MemberChange::Add(ids)),
             OperationKind::Replace => self.push(MemberChange::ReplaceAll(ids)),
             OperationKind::Remove if ids.is_empty() => {
-                self.notes.add("members", NoteReason::NothingToRemove);
+                self.notes.add("members", NoteReason::NoSuchValue);
                 Ok(())
             }
             OperationKind::Remove => self.push(MemberChange::Remove(ids)),

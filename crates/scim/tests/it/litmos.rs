@@ -1,0 +1,146 @@
+//! From SCIM users to Litmos attributes.
+
+use scim::{Wish, Wishes, carry_over, carry_over_one, cleared_by, litmos_attributes};
+use serde_json::{Value, json};
+
+use crate::{ENTERPRISE, LITMOS, created, patched};
+
+fn printed(wishes: &Wishes) -> String {
+    let line = |(name, wish): (&&str, &Wish)| format!("{name} = {}", wish.value().unwrap_or("(clear)"));
+    wishes.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn everything() -> Value {
+    json!({
+        "userName": "mira.lund@corp.example",
+        "active": true,
+        "name": {"givenName": "Mira", "familyName": "Lund"},
+        "title": "Nurse",
+        "preferredLanguage": "nb-NO",
+        "locale": "en-US",
+        "timezone": "Europe/Oslo",
+        "profileUrl": "https://corp.example/mira",
+        "emails": [{"value": "home@corp.example", "type": "home"}, {"value": "mira@corp.example", "type": "work"}],
+        "phoneNumbers": [{"value": "+47 1", "type": "work"}, {"value": "+47 2", "type": "Mobile"}],
+        "addresses": [
+            {"type": "home", "locality": "Bergen"},
+            {"type": "work", "streetAddress": "Gata 1", "locality": "Oslo", "region": "Oslo", "postalCode": "0150", "country": "NO"}
+        ],
+        ENTERPRISE: {"employeeNumber": "4711", "organization": "Corp", "department": "Care", "manager": {"value": "u-9"}},
+        LITMOS: {"accessLevel": "team leader", "brand": "North", "jobRole": "Carer", "customField1": "one", "customField10": "ten"}
+    })
+}
+
+#[test]
+fn every_mapped_attribute_reaches_its_litmos_name() {
+    insta::assert_snapshot!(printed(&litmos_attributes(&created(&everything()))), @r#"
+    AccessLevel = Team_Leader
+    Active = true
+    Brand = North
+    City = Oslo
+    CompanyName = Corp
+    Country = NO
+    Culture = nb-NO
+    CustomField1 = one
+    CustomField10 = ten
+    Email = mira@corp.example
+    ExternalEmployeeId = 4711
+    FirstName = Mira
+    JobRole = Carer
+    JobTitle = Nurse
+    LastName = Lund
+    PhoneMobile = +47 2
+    PhoneWork = +47 1
+    PostalCode = 0150
+    State = Oslo
+    Street1 = Gata 1
+    TimeZone = Europe/Oslo
+    UserName = mira.lund@corp.example
+    Website = https://corp.example/mira
+    "#);
+}
+
+#[test]
+fn empty_means_clear_and_absent_means_leave() {
+    let user = created(&json!({
+        "userName": "mira", "title": "", "name": {"givenName": null}, "phoneNumbers": [],
+        "emails": [{"type": "work", "value": ""}], "preferredLanguage": "", "locale": "en-US", LITMOS: {"accessLevel": "", "brand": ""}
+    }));
+    insta::assert_snapshot!(printed(&litmos_attributes(&user)), @r#"
+    Brand = (clear)
+    Culture = en-US
+    Email = (clear)
+    FirstName = (clear)
+    JobTitle = (clear)
+    PhoneMobile = (clear)
+    PhoneWork = (clear)
+    UserName = mira
+    "#);
+}
+
+#[test]
+fn what_was_managed_and_is_no_longer_sent_is_cleared() {
+    let old = created(&everything());
+    let new = old
+        .replaced_by(&json!({"userName": "mira", "name": {"givenName": "Mira"}, "title": ""}))
+        .unwrap()
+        .document;
+    insta::assert_snapshot!(cleared_by(&old, &new).into_iter().collect::<Vec<_>>().join(" "), @"Brand City CompanyName Country Culture CustomField1 CustomField10 Email ExternalEmployeeId JobRole JobTitle LastName PhoneMobile PhoneWork PostalCode State Street1 TimeZone Website");
+}
+
+#[test]
+fn a_wish_to_clear_outlives_the_document_that_made_it() {
+    let first = created(&everything());
+    let second = first.replaced_by(&json!({"userName": "mira"})).unwrap().document;
+    let wishes = carry_over(&litmos_attributes(&first), &second);
+    assert_eq!(wishes["JobTitle"], Wish::Clear);
+    assert_eq!(
+        wishes["AccessLevel"],
+        Wish::Set("Team_Leader".to_owned()),
+        "silence demotes nobody"
+    );
+    let third = second
+        .replaced_by(&json!({"userName": "mira", "title": "Matron"}))
+        .unwrap()
+        .document;
+    let wishes = carry_over(&wishes, &third);
+    assert_eq!(wishes["JobTitle"], Wish::Set("Matron".to_owned()));
+    assert_eq!(wishes["City"], Wish::Clear);
+}
+
+#[test]
+fn removing_one_phone_number_clears_that_one_only() {
+    let before = created(&everything());
+    let remove = json!([{"op": "Remove", "path": "phoneNumbers[type eq \"work\"]"}]);
+    let after = patched(&before, &remove).unwrap().document;
+    assert_eq!(
+        cleared_by(&before, &after).into_iter().collect::<Vec<_>>(),
+        ["PhoneWork"]
+    );
+    assert_eq!(after.mobile_phone(), Some("+47 2"));
+}
+
+#[test]
+fn an_address_with_a_value_comes_before_an_emptied_one() {
+    let user = created(&json!({
+        "userName": "mira",
+        "emails": [{"type": "work", "value": "", "primary": true}, {"type": "home", "value": "h@corp.example"}]
+    }));
+    assert_eq!(
+        litmos_attributes(&user)["Email"],
+        Wish::Set("h@corp.example".to_owned())
+    );
+}
+
+#[test]
+fn a_manager_who_is_no_longer_named_is_cleared() {
+    let before = created(&everything()).manager();
+    let now = |body: Value| carry_over_one(before.as_ref(), created(&body).manager());
+    assert_eq!(before, Some(Wish::Set("u-9".to_owned())));
+    assert_eq!(now(json!({"userName": "mira"})), Some(Wish::Clear));
+    assert_eq!(now(everything()), before);
+    assert_eq!(
+        carry_over_one(None, created(&json!({"userName": "mira"})).manager()),
+        None
+    );
+}

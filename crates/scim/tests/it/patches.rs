@@ -1,0 +1,364 @@
+//! PATCH of users, in the forms of Okta, Entra and others.
+
+use scim::{PatchRequest, ScimType, UserDocument, Wish};
+use serde_json::{Value, json};
+
+use crate::{ENTERPRISE, LITMOS, created, notes, patched, shown};
+
+fn mira() -> UserDocument {
+    created(&json!({
+        "userName": "mira@corp.example",
+        "active": true,
+        "name": {"givenName": "Mira", "familyName": "Lund"},
+        "title": "Nurse",
+        "emails": [{"type": "work", "value": "mira@corp.example", "primary": true}],
+        "roles": [{"value": "a"}, {"value": "b"}],
+        ENTERPRISE: {"manager": {"value": "u-9", "displayName": "Old Boss"}}
+    }))
+}
+
+/// Each PATCH, alone, makes the rendered user hold the value at the JSON pointer; done twice it changes nothing more.
+fn check(cases: &[(Value, &str, Value)]) {
+    for (operations, pointer, expected) in cases {
+        let once = patched(&mira(), operations)
+            .unwrap_or_else(|error| panic!("{operations}: {error}"))
+            .document;
+        let found = Value::Object(shown(&once))
+            .pointer(pointer)
+            .cloned()
+            .unwrap_or(Value::Null);
+        assert_eq!(found, *expected, "{operations}");
+        let twice = patched(&once, operations).unwrap().document;
+        assert_eq!(shown(&twice), shown(&once), "again {operations}");
+    }
+}
+
+#[test]
+fn okta_deactivates_with_a_pathless_replace() {
+    check(&[(
+        json!([{"op": "replace", "value": {"active": false}}]),
+        "/active",
+        json!(false),
+    )]);
+}
+
+#[test]
+fn entra_deactivates_with_capitals_and_text() {
+    check(&[
+        (
+            json!([{"op": "Replace", "path": "active", "value": "False"}]),
+            "/active",
+            json!(false),
+        ),
+        (
+            json!([{"op": "Add", "path": "active", "value": "false"}]),
+            "/active",
+            json!(false),
+        ),
+        (
+            json!([{"op": "Replace", "path": "active", "value": ["False"]}]),
+            "/active",
+            json!(false),
+        ),
+        (
+            json!([{"op": "REPLACE", "path": "ACTIVE", "value": {"value": "FALSE"}}]),
+            "/active",
+            json!(false),
+        ),
+        (
+            json!([{"op": "Replace", "value": {"active": "False"}}]),
+            "/active",
+            json!(false),
+        ),
+    ]);
+}
+
+#[test]
+fn entra_adds_to_a_list_that_has_no_such_entry() {
+    check(&[
+        (
+            json!([{"op": "Add", "path": "phoneNumbers[type eq \"mobile\"].value", "value": "+47 2"}]),
+            "/phoneNumbers",
+            json!([{"type": "mobile", "value": "+47 2"}]),
+        ),
+        (
+            json!([{"op": "Replace", "path": "addresses[type eq \"work\"].locality", "value": "Oslo"}]),
+            "/addresses",
+            json!([{"type": "work", "locality": "Oslo"}]),
+        ),
+        (
+            json!([{"op": "Add", "path": "roles[primary eq \"True\"].value", "value": "c"}]),
+            "/roles/2",
+            json!({"primary": true, "value": "c"}),
+        ),
+    ]);
+}
+
+#[test]
+fn an_entry_that_is_there_is_changed_in_place() {
+    check(&[
+        (
+            json!([{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "m@corp.example"}]),
+            "/emails",
+            json!([{"type": "work", "value": "m@corp.example", "primary": true}]),
+        ),
+        (
+            json!([{"op": "Replace", "path": "emails[type eq \"work\"]", "value": {"value": "m@corp.example"}}]),
+            "/emails",
+            json!([{"type": "work", "value": "m@corp.example", "primary": true}]),
+        ),
+        (
+            json!([{"op": "replace", "path": "emails.value", "value": "m@corp.example"}]),
+            "/emails/0/value",
+            json!("m@corp.example"),
+        ),
+    ]);
+}
+
+#[test]
+fn an_entry_that_its_own_filter_would_not_find_is_not_made() {
+    let roles = json!([{"value": "a"}, {"value": "b"}]);
+    check(&[
+        (
+            json!([{"op": "Add", "path": "roles[value eq \"x\"].value", "value": ""}]),
+            "/roles",
+            roles.clone(),
+        ),
+        (
+            json!([{"op": "Add", "path": "roles[value eq \"x\"]", "value": {"value": "y"}}]),
+            "/roles",
+            roles,
+        ),
+    ]);
+}
+
+#[test]
+fn pathless_values_may_hold_dotted_names_urns_and_filtered_paths() {
+    let operations = json!([{"op": "replace", "value": {
+        "name.givenName": "Mirabel",
+        "emails[type eq \"work\"].value": "m@corp.example",
+        format!("{ENTERPRISE}:department"): "Care",
+        format!("{LITMOS}:CustomField:CustomField1"): "one",
+        "displayName": "M"
+    }}]);
+    check(&[
+        (
+            operations.clone(),
+            "/name",
+            json!({"givenName": "Mirabel", "familyName": "Lund"}),
+        ),
+        (operations.clone(), "/emails/0/value", json!("m@corp.example")),
+        (
+            operations.clone(),
+            &format!("/{ENTERPRISE}/department"),
+            json!("Care"),
+        ),
+        (
+            operations.clone(),
+            &format!("/{LITMOS}/customField1"),
+            json!("one"),
+        ),
+        (operations, "/displayName", json!("M")),
+    ]);
+}
+
+#[test]
+fn extension_attributes_are_reached_by_their_full_urn() {
+    let manager = format!("{ENTERPRISE}:manager");
+    let enterprise = format!("/{ENTERPRISE}");
+    check(&[
+        (
+            json!([{"op": "Add", "path": format!("{ENTERPRISE}:department"), "value": "Care"}]),
+            &format!("{enterprise}/department"),
+            json!("Care"),
+        ),
+        (
+            json!([{"op": "Add", "path": manager, "value": "u-8"}]),
+            &format!("{enterprise}/manager"),
+            json!({"value": "u-8"}),
+        ),
+        (
+            json!([{"op": "Replace", "path": manager, "value": [{"$ref": null, "value": "u-8"}]}]),
+            &format!("{enterprise}/manager"),
+            json!({"value": "u-8"}),
+        ),
+        (
+            json!([{"op": "Replace", "path": format!("{manager}.value"), "value": "u-8"}]),
+            &format!("{enterprise}/manager/value"),
+            json!("u-8"),
+        ),
+        (
+            json!([{"op": "Remove", "path": manager}]),
+            &enterprise,
+            Value::Null,
+        ),
+        (
+            json!([{"op": "Add", "path": LITMOS, "value": {"brand": "North"}}]),
+            &format!("/{LITMOS}"),
+            json!({"brand": "North"}),
+        ),
+        (
+            json!([{"op": "Add", "path": format!("{LITMOS}:CustomField:CustomField10"), "value": "x"}]),
+            &format!("/{LITMOS}/customField10"),
+            json!("x"),
+        ),
+        (
+            json!([{"op": "Replace", "path": format!("{LITMOS}:accessLevel"), "value": "account owner"}]),
+            &format!("/{LITMOS}/accessLevel"),
+            json!("Account_Owner"),
+        ),
+        (
+            json!([{"op": "Add", "path": "urn:acme:hr:badge", "value": "B-7"}]),
+            "/urn:acme:hr/badge",
+            json!("B-7"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_removal_takes_what_it_names_and_nothing_else() {
+    check(&[
+        (json!([{"op": "Remove", "path": "title"}]), "/title", Value::Null),
+        (
+            json!([{"op": "Remove", "path": "name.givenName"}]),
+            "/name",
+            json!({"familyName": "Lund"}),
+        ),
+        (
+            json!([{"op": "Remove", "path": "roles", "value": [{"value": "a"}]}]),
+            "/roles",
+            json!([{"value": "b"}]),
+        ),
+        (
+            json!([{"op": "Remove", "path": "roles[value eq \"a\" or value eq \"x\"]"}]),
+            "/roles",
+            json!([{"value": "b"}]),
+        ),
+        (json!([{"op": "Remove", "path": "roles"}]), "/roles", Value::Null),
+        (
+            json!([{"op": "Remove", "path": "emails[type eq \"work\"].value"}]),
+            "/emails/0/value",
+            Value::Null,
+        ),
+        (
+            json!([{"op": "Remove", "path": "phoneNumbers[type eq \"fax\"]"}]),
+            "/title",
+            json!("Nurse"),
+        ),
+        (
+            json!([{"op": "replace", "path": "title", "value": ""}]),
+            "/title",
+            Value::Null,
+        ),
+        (
+            json!([{"op": "replace", "path": "title", "value": null}]),
+            "/title",
+            Value::Null,
+        ),
+    ]);
+}
+
+#[test]
+fn an_added_primary_takes_over_from_the_one_before() {
+    let add = json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "h@corp.example", "primary": true}]}]);
+    let user = patched(&mira(), &add).unwrap().document;
+    assert_eq!(user.primary_email(), Some("h@corp.example"));
+}
+
+#[test]
+fn a_cleared_manager_is_a_wish_and_not_silence() {
+    for value in [json!(null), json!(""), json!([]), json!({"value": ""})] {
+        let operations = json!([{"op": "Replace", "path": format!("{ENTERPRISE}:manager"), "value": value}]);
+        assert_eq!(
+            patched(&mira(), &operations).unwrap().document.manager(),
+            Some(Wish::Clear),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn read_only_attributes_and_passwords_pass_in_silence_and_unknown_ones_with_a_note() {
+    let write = patched(
+        &mira(),
+        &json!([
+            {"op": "replace", "value": {"id": "u-1", "schemas": [], "meta": {}, "groups": [], "password": "s3cret"}},
+            {"op": "Replace", "path": "password", "value": "s3cret"},
+            {"op": "Replace", "path": "favouriteColour", "value": "green"},
+            {"op": "Replace", "path": "name.shoeSize", "value": 38},
+            {"op": "Replace", "path": "active", "value": null}
+        ]),
+    )
+    .unwrap();
+    assert_eq!(write.document, mira());
+    insta::assert_snapshot!(notes(&write.notes), @r#"
+    favouriteColour is not an attribute known here; ignored
+    name.shoeSize is not an attribute known here; ignored
+    active was null; left as it was
+    "#);
+}
+
+#[test]
+fn a_patch_that_cannot_be_done_says_which_operation_and_why() {
+    let refused = |operations: &Value| {
+        let error = patched(&mira(), operations).unwrap_err();
+        assert_eq!(error.status(), 400);
+        format!(
+            "{}: {}",
+            error.scim_type().map_or("-", ScimType::as_str),
+            error.detail()
+        )
+    };
+    let refusals: Vec<String> = [
+        json!([{"op": "move", "path": "title"}]),
+        json!([{"path": "title"}]),
+        json!(["title"]),
+        json!("x"),
+        json!([{"op": "replace", "value": "False"}]),
+        json!([{"op": "remove"}]),
+        json!([{"op": "remove", "path": "userName"}]),
+        json!([{"op": "replace", "path": "userName", "value": ""}]),
+        json!([{"op": "replace", "path": "title"}]),
+        json!([{"op": "replace", "path": "title[", "value": "x"}]),
+        json!([{"op": "replace", "path": "emails[type eq].value", "value": "x"}]),
+        json!([{"op": "replace", "path": "title.value", "value": "x"}]),
+        json!([{"op": "replace", "path": 7, "value": "x"}]),
+        json!([{"op": "add", "path": "emails[type ne \"work\"].value", "value": "x"}]),
+        json!([{"op": "replace", "path": "title", "value": "ok"}, {"op": "Replace", "path": "active", "value": "no"}]),
+        json!([{"op": "Replace", "path": format!("{LITMOS}:accessLevel"), "value": "Boss"}]),
+    ]
+    .iter()
+    .map(refused)
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    invalidSyntax: operation 1: op "move" is unknown; use add, replace or remove
+    invalidSyntax: operation 1: op is missing; use add, replace or remove
+    invalidSyntax: operation 1: expected an object, found text
+    invalidSyntax: Operations is a list, not text
+    invalidValue: operation 1: replace without a path needs an object of attributes as its value
+    noTarget: operation 1: a remove needs a path that says what to remove
+    mutability: operation 1: userName is required and cannot be removed; replace it
+    invalidValue: operation 1: userName must not be empty
+    invalidValue: operation 1: title: replace needs a value
+    invalidPath: operation 1: at character 7: expected an attribute name
+    invalidPath: operation 1: at character 15: expected a value
+    invalidPath: operation 1: title.value: title has one plain value and no parts; use the path title
+    invalidPath: operation 1: path is text, not a number
+    noTarget: operation 1: no value of emails matches [type ne "work"], and a new one can only be made from equalities joined by and
+    invalidValue: operation 2: active: expected true or false, found text
+    invalidValue: operation 1: urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:accessLevel: "Boss" is no Litmos access level; use one of Account_Owner, Administrator, Team_Admin, Team_Leader, Learner
+    "#);
+}
+
+#[test]
+fn more_operations_than_the_bound_are_refused_as_too_large() {
+    let operation = json!({"op": "remove", "path": "title"});
+    let body = |count: usize| json!({"Operations": vec![operation.clone(); count]});
+    assert!(PatchRequest::parse(&body(scim::MAX_OPERATIONS)).is_ok());
+    assert_eq!(
+        PatchRequest::parse(&body(scim::MAX_OPERATIONS + 1))
+            .unwrap_err()
+            .status(),
+        413
+    );
+}
