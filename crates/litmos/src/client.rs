@@ -52,7 +52,9 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,15 +71,35 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn get(name: &'static str, path: &'static str, arguments: &'a [&'a str]) -> Call<'a> {
-        Call { name, method: Method::GET, path, arguments, query: Vec::new(), body: None }
+        Call {
+            name,
+            method: Method::GET,
+            path,
+            arguments,
+            query: Vec::new(),
+            body: None,
+        }
     }
 
-    pub(crate) fn write(name: &'static str, method: Method, path: &'static str, arguments: &'a [&'a str]) -> Call<'a> {
-        Call { name, method, path, arguments, query: Vec::new(), body: None }
+    pub(crate) fn write(
+        name: &'static str,
+        method: Method,
+        path: &'static str,
+        arguments: &'a [&'a str],
+    ) -> Call<'a> {
+        Call {
+            name,
+            method,
+            path,
+            arguments,
+            query: Vec::new(),
+            body: None,
+        }
     }
 
     pub(crate) fn page(mut self, start: u32, limit: u32) -> Call<'a> {
-        self.query.extend([("start", start.to_string()), ("limit", limit.to_string())]);
+        self.query
+            .extend([("start", start.to_string()), ("limit", limit.to_string())]);
         self
     }
 
@@ -99,11 +121,17 @@ impl Client {
         });
         let root = connection.root()?.into();
         let mut headers = HeaderMap::new();
-        let key = connection.api_key.expose_secret().parse::<reqwest::header::HeaderValue>();
+        let key = connection
+            .api_key
+            .expose_secret()
+            .parse::<reqwest::header::HeaderValue>();
         let mut key = key.map_err(|_| ConnectionProblem::ApiKey)?;
         key.set_sensitive(true);
         headers.insert("apikey", key);
-        headers.insert(ACCEPT, reqwest::header::HeaderValue::from_static("application/json"));
+        headers.insert(
+            ACCEPT,
+            reqwest::header::HeaderValue::from_static("application/json"),
+        );
         let http = reqwest::Client::builder()
             .default_headers(headers)
             .retry(reqwest::retry::never())
@@ -116,7 +144,12 @@ impl Client {
             .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ConnectionProblem::Http)?;
-        Ok(Client { http, root, connection: Arc::new(connection), observer: None })
+        Ok(Client {
+            http,
+            root,
+            connection: Arc::new(connection),
+            observer: None,
+        })
     }
 
     /// The same account, with somebody who is told of every request.
@@ -173,9 +206,15 @@ impl Client {
             .query(&[("source", self.connection.source().as_str()), ("format", "json")])
             .query(&call.query);
         match &call.body {
-            Some(body) => request = request.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body.to_string()),
+            Some(body) => {
+                request = request
+                    .header(CONTENT_TYPE, "application/json; charset=utf-8")
+                    .body(body.to_string())
+            }
             None if call.method != Method::GET => {
-                request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_LENGTH, "0");
+                request = request
+                    .header(CONTENT_TYPE, "application/json")
+                    .header(CONTENT_LENGTH, "0");
             }
             None => {}
         }
@@ -205,7 +244,11 @@ impl Client {
                 spent.settle(Outcome::Unknown);
                 let not_sent = error.is_connect() || error.is_builder();
                 report(None, if not_sent { "not_sent" } else { "unknown" });
-                let kind = if not_sent { FailureKind::NotSent } else { FailureKind::Unknown };
+                let kind = if not_sent {
+                    FailureKind::NotSent
+                } else {
+                    FailureKind::Unknown
+                };
                 return Err(failure(kind, None, transport_words(&error)));
             }
         };
@@ -228,14 +271,24 @@ impl Client {
         }
         let body = read_body(response, BODY_MAX).await;
         let read = body.and_then(|body| {
-            if body.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&body).map_err(|error| error.to_string()) }
+            if body.iter().all(u8::is_ascii_whitespace) {
+                Ok(Value::Null)
+            } else {
+                serde_json::from_slice(&body).map_err(|error| error.to_string())
+            }
         });
         report(Some(status), if read.is_ok() { "done" } else { "broken" });
         read.map_err(|said| failure(FailureKind::Broken, Some(status), said))
     }
 
     pub(crate) fn broken(call: &'static str, said: &str) -> Failure {
-        Failure { kind: FailureKind::Broken, call, status: Some(200), said: said.to_owned(), permit_id: None }
+        Failure {
+            kind: FailureKind::Broken,
+            call,
+            status: Some(200),
+            said: said.to_owned(),
+            permit_id: None,
+        }
     }
 }
 
@@ -287,7 +340,14 @@ fn transport_words(error: &reqwest::Error) -> String {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 

@@ -25,9 +25,13 @@ pub struct Connection {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionProblem {
-    #[error("the base URL {url:?} cannot be used; write https://api.litmos.com, https://api.litmos.com.au or https://api.litmoseu.com")]
+    #[error(
+        "the base URL {url:?} cannot be used; write https://api.litmos.com, https://api.litmos.com.au or https://api.litmoseu.com"
+    )]
     BaseUrl { url: String },
-    #[error("the API key holds characters that no HTTP header may hold; copy it again from My Profile & Settings")]
+    #[error(
+        "the API key holds characters that no HTTP header may hold; copy it again from My Profile & Settings"
+    )]
     ApiKey,
     #[error("no HTTP client can be made here")]
     Http(#[source] reqwest::Error),
@@ -36,11 +40,19 @@ pub enum ConnectionProblem {
 impl Connection {
     pub(crate) fn root(&self) -> Result<String, ConnectionProblem> {
         let url = self.base_url.trim().trim_end_matches('/');
-        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let host = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
         if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
-            return Err(ConnectionProblem::BaseUrl { url: self.base_url.clone() });
+            return Err(ConnectionProblem::BaseUrl {
+                url: self.base_url.clone(),
+            });
         }
-        Ok(if url.ends_with("/v1.svc") { url.to_owned() } else { format!("{url}/v1.svc") })
+        Ok(if url.ends_with("/v1.svc") {
+            url.to_owned()
+        } else {
+            format!("{url}/v1.svc")
+        })
     }
 
     pub(crate) fn source(&self) -> String {

@@ -38,13 +38,21 @@ impl Client {
             Ok(_) => match self.list_users_details(second, None, 0, 1).await {
                 Ok(_) => Diagnosis {
                     verdict: Verdict::Good,
-                    found: format!("{} accepts the key, and its owner may read and write everything", self.base()),
+                    found: format!(
+                        "{} accepts the key, and its owner may read and write everything",
+                        self.base()
+                    ),
                     remedy: String::new(),
                 },
                 Err(failure) if failure.kind == FailureKind::Credentials => Diagnosis {
                     verdict: Verdict::LevelTooLow,
-                    found: format!("{} accepts the key, but its owner may not read whole user records ({})", self.base(), failure.said),
-                    remedy: "Use the API key of an Account Owner (My Profile & Settings in Litmos).".to_owned(),
+                    found: format!(
+                        "{} accepts the key, but its owner may not read whole user records ({})",
+                        self.base(),
+                        failure.said
+                    ),
+                    remedy: "Use the API key of an Account Owner (My Profile & Settings in Litmos)."
+                        .to_owned(),
                 },
                 Err(failure) => self.explain(&failure),
             },
@@ -53,7 +61,11 @@ impl Client {
 
     fn explain(&self, failure: &Failure) -> Diagnosis {
         let base = self.base();
-        let diagnosis = |verdict, found: String, remedy: String| Diagnosis { verdict, found, remedy };
+        let diagnosis = |verdict, found: String, remedy: String| Diagnosis {
+            verdict,
+            found,
+            remedy,
+        };
         match &failure.kind {
             FailureKind::Credentials => diagnosis(
                 Verdict::KeyRefused,
@@ -78,13 +90,15 @@ impl Client {
                 "the permit ran out before it could be used".to_owned(),
                 "Try again.".to_owned(),
             ),
-            FailureKind::Gone | FailureKind::Broken | FailureKind::Retry | FailureKind::Rejected { .. } | FailureKind::Exists => {
-                diagnosis(
-                    Verdict::NotLitmos,
-                    format!("{base} answers, but not as Litmos does: {failure}"),
-                    format!("Correct base_url ({REGIONS})."),
-                )
-            }
+            FailureKind::Gone
+            | FailureKind::Broken
+            | FailureKind::Retry
+            | FailureKind::Rejected { .. }
+            | FailureKind::Exists => diagnosis(
+                Verdict::NotLitmos,
+                format!("{base} answers, but not as Litmos does: {failure}"),
+                format!("Correct base_url ({REGIONS})."),
+            ),
         }
     }
 }

@@ -63,7 +63,10 @@ impl std::error::Error for Failure {}
 impl Failure {
     /// Whether the other side may have done it although it did not say so.
     pub fn may_have_taken_effect(&self) -> bool {
-        matches!(self.kind, FailureKind::Retry | FailureKind::Unknown | FailureKind::Broken)
+        matches!(
+            self.kind,
+            FailureKind::Retry | FailureKind::Unknown | FailureKind::Broken
+        )
     }
 }
 
@@ -75,7 +78,9 @@ pub(crate) fn classify(status: u16, retry_after: Option<Duration>, said: &str) -
         404 => FailureKind::Gone,
         409 if said.to_ascii_lowercase().contains("already exists") => FailureKind::Exists,
         500..=599 | 408 => FailureKind::Retry,
-        _ => FailureKind::Rejected { attribute: attribute_in(said) },
+        _ => FailureKind::Rejected {
+            attribute: attribute_in(said),
+        },
     }
 }
 
@@ -95,17 +100,26 @@ fn attribute_in(said: &str) -> Option<String> {
         ("accesslevel", "AccessLevel"),
     ];
     let said = said.to_ascii_lowercase();
-    NAMES.iter().find(|(words, _)| said.contains(words)).map(|(_, name)| (*name).to_owned())
+    NAMES
+        .iter()
+        .find(|(words, _)| said.contains(words))
+        .map(|(_, name)| (*name).to_owned())
 }
 
 /// The words of an error body: a JSON detail where there is one, else the text of a page without its markup.
 pub(crate) fn words(body: &[u8], reason: &str) -> String {
     let detail = serde_json::from_slice::<Value>(body).ok().and_then(|value| {
-        let named = ["Detail", "Message", "message", "Error", "error"].into_iter().find_map(|name| value.get(name));
+        let named = ["Detail", "Message", "message", "Error", "error"]
+            .into_iter()
+            .find_map(|name| value.get(name));
         named.or(Some(&value)).and_then(Value::as_str).map(str::to_owned)
     });
     let text = detail.unwrap_or_else(|| text_of(&String::from_utf8_lossy(body)));
-    let text = if text.trim().is_empty() { reason.to_owned() } else { text };
+    let text = if text.trim().is_empty() {
+        reason.to_owned()
+    } else {
+        text
+    };
     let plain: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     plain.chars().filter(|c| !c.is_control()).take(SAID_MAX).collect()
 }
@@ -139,10 +153,15 @@ mod tests {
     fn every_documented_answer_says_what_to_do() {
         let kind = |status, said| classify(status, None, said);
         assert_eq!(kind(409, "UserName already exists"), FailureKind::Exists);
-        let rejected = |name: &str| FailureKind::Rejected { attribute: Some(name.to_owned()) };
+        let rejected = |name: &str| FailureKind::Rejected {
+            attribute: Some(name.to_owned()),
+        };
         assert_eq!(kind(409, "Culture is invalid"), rejected("Culture"));
         assert_eq!(kind(409, "Username too short"), rejected("UserName"));
-        assert_eq!(kind(400, "cannot parse"), FailureKind::Rejected { attribute: None });
+        assert_eq!(
+            kind(400, "cannot parse"),
+            FailureKind::Rejected { attribute: None }
+        );
         assert_eq!(kind(406, "bad date"), FailureKind::Rejected { attribute: None });
         for status in [401, 403] {
             assert_eq!(kind(status, ""), FailureKind::Credentials);
@@ -158,7 +177,10 @@ mod tests {
 
     #[test]
     fn words_are_taken_from_json_pages_and_empty_bodies() {
-        assert_eq!(words(br#"{"Detail":"UserName already exists"}"#, "x"), "UserName already exists");
+        assert_eq!(
+            words(br#"{"Detail":"UserName already exists"}"#, "x"),
+            "UserName already exists"
+        );
         let page = b"<html><head><style>p{}</style><title>Request Error</title></head><!-- xxx --><body><p>It failed.</p></body>";
         assert_eq!(words(page, "x"), "Request Error It failed.");
         assert_eq!(words(b"", "Service Unavailable"), "Service Unavailable");

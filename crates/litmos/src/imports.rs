@@ -51,14 +51,18 @@ impl Client {
     pub async fn bulk_import(&self, permit: Permit, rows: &[BulkRow]) -> Result<BulkJob, Failure> {
         let mut call = Call::write("bulk.import", Method::POST, "/bulkimports", &[]);
         call.query.push(("skipfirstlogin", "true".to_owned()));
-        let answer = self.send(permit, call.body(rows.iter().map(row).collect())).await?;
+        let answer = self
+            .send(permit, call.body(rows.iter().map(row).collect()))
+            .await?;
         read::bulk_job(&answer).ok_or_else(|| Client::broken("bulk.import", "the answer is no job"))
     }
 
     /// # Errors
     /// See [`Failure`].
     pub async fn bulk_job(&self, permit: Permit, id: &str) -> Result<BulkJob, Failure> {
-        let answer = self.send(permit, Call::get("bulk.job", "/bulkimports/{}", &[id])).await?;
+        let answer = self
+            .send(permit, Call::get("bulk.job", "/bulkimports/{}", &[id]))
+            .await?;
         read::bulk_job(&answer).ok_or_else(|| Client::broken("bulk.job", "the answer is no job"))
     }
 
@@ -67,8 +71,14 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub async fn bulk_jobs(&self, permit: Permit) -> Result<Vec<BulkJob>, Failure> {
-        let answer = self.send(permit, Call::get("bulk.jobs", "/bulkimports", &[]).page(0, ERRORS_PAGE)).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("bulk.jobs", "the answer is no list"))?;
+        let answer = self
+            .send(
+                permit,
+                Call::get("bulk.jobs", "/bulkimports", &[]).page(0, ERRORS_PAGE),
+            )
+            .await?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("bulk.jobs", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::bulk_job).collect())
     }
 
@@ -78,9 +88,11 @@ impl Client {
     /// See [`Failure`].
     pub async fn bulk_errors(&self, permit: Permit, id: &str, start: u32) -> Result<Vec<BulkError>, Failure> {
         let arguments = [id];
-        let call = Call::get("bulk.errors", "/bulkimports/{}/usererrors", &arguments).page(start, ERRORS_PAGE);
+        let call =
+            Call::get("bulk.errors", "/bulkimports/{}/usererrors", &arguments).page(start, ERRORS_PAGE);
         let answer = self.send(permit, call).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("bulk.errors", "the answer is no list"))?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("bulk.errors", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::bulk_error).collect())
     }
 }

@@ -54,7 +54,8 @@ impl Client {
             call.query.push(("since", since));
         }
         let answer = self.send(permit, call).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("users.details", "the answer is no list"))?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("users.details", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::user).collect())
     }
 
@@ -62,16 +63,26 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn list_users(&self, permit: Permit, start: u32, limit: u32) -> Result<Vec<UserRecord>, Failure> {
-        let answer = self.send(permit, Call::get("users.list", "/users", &[]).page(start, limit)).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("users.list", "the answer is no list"))?;
+    pub async fn list_users(
+        &self,
+        permit: Permit,
+        start: u32,
+        limit: u32,
+    ) -> Result<Vec<UserRecord>, Failure> {
+        let answer = self
+            .send(permit, Call::get("users.list", "/users", &[]).page(start, limit))
+            .await?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("users.list", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::user).collect())
     }
 
     /// # Errors
     /// See [`Failure`].
     pub async fn user(&self, permit: Permit, id: &str) -> Result<UserRecord, Failure> {
-        let answer = self.send(permit, Call::get("user.get", "/users/{}", &[id])).await?;
+        let answer = self
+            .send(permit, Call::get("user.get", "/users/{}", &[id]))
+            .await?;
         read::user(&answer).ok_or_else(|| Client::broken("user.get", "the answer is no user"))
     }
 
@@ -80,7 +91,9 @@ impl Client {
     /// # Errors
     /// [`FailureKind::Gone`](crate::FailureKind::Gone) if there is none.
     pub async fn user_by_name(&self, permit: Permit, user_name: &str) -> Result<UserRecord, Failure> {
-        let answer = self.send(permit, Call::get("user.find", "/users/{}", &[user_name])).await?;
+        let answer = self
+            .send(permit, Call::get("user.find", "/users/{}", &[user_name]))
+            .await?;
         read::user(&answer).ok_or_else(|| Client::broken("user.find", "the answer is no user"))
     }
 
@@ -94,7 +107,8 @@ impl Client {
             access_level: &user.access_level,
             manager_id: user.manager_id.as_deref(),
         };
-        let mut call = Call::write("user.create", Method::POST, "/users", &[]).body(body(&head, &user.fields));
+        let mut call =
+            Call::write("user.create", Method::POST, "/users", &[]).body(body(&head, &user.fields));
         call.query.push(("skipfirstlogin", "true".to_owned()));
         let answer = self.send(permit, call).await?;
         read::user(&answer).ok_or_else(|| Client::broken("user.create", "the answer is no user"))
@@ -113,7 +127,8 @@ impl Client {
             manager_id: user.manager_id.as_deref(),
         };
         let arguments = [user.id.as_str()];
-        let call = Call::write("user.update", Method::PUT, "/users/{}", &arguments).body(body(&head, &user.fields));
+        let call =
+            Call::write("user.update", Method::PUT, "/users/{}", &arguments).body(body(&head, &user.fields));
         self.send(permit, call).await.map(drop)
     }
 
@@ -131,7 +146,8 @@ impl Client {
         let arguments = [id];
         let call = Call::get("user.teams", "/users/{}/teams", &arguments).page(0, 1_000);
         let answer = self.send(permit, call).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("user.teams", "the answer is no list"))?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("user.teams", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::team).collect())
     }
 
@@ -155,7 +171,9 @@ fn custom_field_names(answer: &Value) -> Vec<String> {
             .iter()
             .filter_map(Value::as_object)
             .flat_map(|item| {
-                let named = ["fieldname", "FieldName", "Name", "Label"].into_iter().find_map(|key| item.get(key)?.as_str());
+                let named = ["fieldname", "FieldName", "Name", "Label"]
+                    .into_iter()
+                    .find_map(|key| item.get(key)?.as_str());
                 named.map_or_else(|| item.keys().cloned().collect(), |name| vec![name.to_owned()])
             })
             .collect(),
@@ -169,7 +187,12 @@ fn custom_field_names(answer: &Value) -> Vec<String> {
 /// The one form of `since` that Litmos takes to the second, in UTC.
 fn since_text(ms: u64) -> Option<String> {
     let timestamp = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
-    Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string())
+    Some(
+        timestamp
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -190,10 +213,26 @@ mod tests {
 
     #[test]
     fn a_record_is_written_in_wire_order() {
-        let head = Head { id: "x", user_name: "m", active: true, access_level: "Learner", manager_id: None };
-        let text = body(&head, &std::collections::BTreeMap::from([("City".to_owned(), "Oslo".to_owned())])).to_string();
-        let at = |name: &str| text.find(&format!("\"{name}\"")).unwrap_or_else(|| panic!("{name} is missing"));
+        let head = Head {
+            id: "x",
+            user_name: "m",
+            active: true,
+            access_level: "Learner",
+            manager_id: None,
+        };
+        let text = body(
+            &head,
+            &std::collections::BTreeMap::from([("City".to_owned(), "Oslo".to_owned())]),
+        )
+        .to_string();
+        let at = |name: &str| {
+            text.find(&format!("\"{name}\""))
+                .unwrap_or_else(|| panic!("{name} is missing"))
+        };
         assert!(at("Id") < at("UserName") && at("UserName") < at("FirstName") && at("City") < at("Culture"));
-        assert_eq!(since_text(1_709_629_811_000).as_deref(), Some("2024-03-05 09:10:11"));
+        assert_eq!(
+            since_text(1_709_629_811_000).as_deref(),
+            Some("2024-03-05 09:10:11")
+        );
     }
 }

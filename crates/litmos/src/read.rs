@@ -11,7 +11,11 @@ pub(crate) fn list(value: &Value) -> Option<&[Value]> {
         Value::Null => Some(&[]),
         Value::Object(fields) => {
             let arrays = fields.values().find_map(Value::as_array);
-            arrays.map(Vec::as_slice).or_else(|| fields.values().find_map(|inner| inner.is_object().then(|| list(inner))?))
+            arrays.map(Vec::as_slice).or_else(|| {
+                fields
+                    .values()
+                    .find_map(|inner| inner.is_object().then(|| list(inner))?)
+            })
         }
         _ => None,
     }
@@ -53,7 +57,9 @@ pub(crate) fn user(value: &Value) -> Option<UserRecord> {
         let value = match slot {
             Slot::Text => text(value, name),
             Slot::Flag => text(value, name).to_ascii_lowercase(),
-            Slot::Id | Slot::UserName | Slot::AccessLevel | Slot::Active | Slot::ManagerId | Slot::Blank => continue,
+            Slot::Id | Slot::UserName | Slot::AccessLevel | Slot::Active | Slot::ManagerId | Slot::Blank => {
+                continue;
+            }
         };
         // SkipFirstLogin is read back as something else than what was written, and means nothing afterwards.
         if !value.is_empty() && name != "SkipFirstLogin" {
@@ -74,7 +80,10 @@ pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
 }
 
 pub(crate) fn member(value: &Value) -> Option<Member> {
-    Some(Member { id: some(text(value, "Id"))?, user_name: text(value, "UserName") })
+    Some(Member {
+        id: some(text(value, "Id"))?,
+        user_name: text(value, "UserName"),
+    })
 }
 
 pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
@@ -90,7 +99,10 @@ pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
 
 pub(crate) fn bulk_error(value: &Value) -> Option<BulkError> {
     let said = some(text(value, "ImportStatus")).unwrap_or_else(|| text(value, "ImporStatus"));
-    Some(BulkError { user_name: some(text(value, "Username"))?, said })
+    Some(BulkError {
+        user_name: some(text(value, "Username"))?,
+        said,
+    })
 }
 
 /// A date in ISO form with or without zone (then UTC), or `/Date(ms±zone)/`; an empty text is no date.
@@ -102,7 +114,10 @@ pub(crate) fn date_ms(text: &str) -> Option<u64> {
     let zoned: Option<jiff::Timestamp> = text.parse().ok();
     let timestamp = zoned.or_else(|| {
         let local: jiff::civil::DateTime = text.parse().ok()?;
-        local.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        local
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
     })?;
     u64::try_from(timestamp.as_millisecond()).ok()
 }
@@ -116,7 +131,12 @@ mod tests {
     #[test]
     fn lists_are_read_in_every_shape() {
         let user = json!({"Id": "a", "UserName": "mira"});
-        for shape in [json!([user]), json!({"User": [user]}), json!({"Users": {"User": [user]}}), json!({"Items": [user]})] {
+        for shape in [
+            json!([user]),
+            json!({"User": [user]}),
+            json!({"Users": {"User": [user]}}),
+            json!({"Items": [user]}),
+        ] {
             assert_eq!(list(&shape).unwrap().len(), 1, "{shape}");
         }
         assert_eq!(list(&json!([])).unwrap().len(), 0);
@@ -134,7 +154,10 @@ mod tests {
         assert!(record.active);
         assert_eq!(record.manager_id, None);
         assert_eq!(record.fields.get("Country").map(String::as_str), Some("Norway"));
-        assert_eq!(record.fields.get("DisableMessages").map(String::as_str), Some("true"));
+        assert_eq!(
+            record.fields.get("DisableMessages").map(String::as_str),
+            Some("true")
+        );
         assert_eq!(record.fields.len(), 2);
         assert!(!format!("{record:?}").contains("secret"));
         assert!(record.created_ms.is_some());
@@ -152,7 +175,15 @@ mod tests {
 
     fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
         use proptest::prelude::*;
-        let names = prop::sample::select(vec!["Id", "UserName", "Active", "CreatedDate", "Failed", "Username", "X"]);
+        let names = prop::sample::select(vec![
+            "Id",
+            "UserName",
+            "Active",
+            "CreatedDate",
+            "Failed",
+            "Username",
+            "X",
+        ]);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
@@ -163,8 +194,10 @@ mod tests {
         leaf.prop_recursive(3, 24, 6, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec((names.clone(), inner), 0..5)
-                    .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+                prop::collection::vec((names.clone(), inner), 0..5).prop_map(|fields| fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()),
             ]
         })
     }

@@ -14,9 +14,17 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn list_teams(&self, permit: Permit, start: u32, limit: u32) -> Result<Vec<TeamRecord>, Failure> {
-        let answer = self.send(permit, Call::get("teams.list", "/teams", &[]).page(start, limit)).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("teams.list", "the answer is no list"))?;
+    pub async fn list_teams(
+        &self,
+        permit: Permit,
+        start: u32,
+        limit: u32,
+    ) -> Result<Vec<TeamRecord>, Failure> {
+        let answer = self
+            .send(permit, Call::get("teams.list", "/teams", &[]).page(start, limit))
+            .await?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("teams.list", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::team).collect())
     }
 
@@ -28,20 +36,28 @@ impl Client {
         let mut call = Call::get("teams.find", "/teams", &[]).page(0, 1_000);
         call.query.push(("search", text.to_owned()));
         let answer = self.send(permit, call).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("teams.find", "the answer is no list"))?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("teams.find", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::team).collect())
     }
 
     /// # Errors
     /// See [`Failure`].
     pub async fn team(&self, permit: Permit, id: &str) -> Result<TeamRecord, Failure> {
-        let answer = self.send(permit, Call::get("team.get", "/teams/{}", &[id])).await?;
+        let answer = self
+            .send(permit, Call::get("team.get", "/teams/{}", &[id]))
+            .await?;
         read::team(&answer).ok_or_else(|| Client::broken("team.get", "the answer is no team"))
     }
 
     /// # Errors
     /// See [`Failure`].
-    pub async fn create_team(&self, permit: Permit, name: &str, description: &str) -> Result<TeamRecord, Failure> {
+    pub async fn create_team(
+        &self,
+        permit: Permit,
+        name: &str,
+        description: &str,
+    ) -> Result<TeamRecord, Failure> {
         let body = json!({"Id": "", "Name": name, "Description": description, "ParentTeamId": ""});
         let call = Call::write("team.create", Method::POST, "/teams", &[]).body(body);
         let answer = self.send(permit, call).await?;
@@ -64,11 +80,18 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn team_members(&self, permit: Permit, team: &str, start: u32, limit: u32) -> Result<Vec<Member>, Failure> {
+    pub async fn team_members(
+        &self,
+        permit: Permit,
+        team: &str,
+        start: u32,
+        limit: u32,
+    ) -> Result<Vec<Member>, Failure> {
         let arguments = [team];
         let call = Call::get("team.members", "/teams/{}/users", &arguments).page(start, limit);
         let answer = self.send(permit, call).await?;
-        let items = read::list(&answer).ok_or_else(|| Client::broken("team.members", "the answer is no list"))?;
+        let items =
+            read::list(&answer).ok_or_else(|| Client::broken("team.members", "the answer is no list"))?;
         Ok(items.iter().filter_map(read::member).collect())
     }
 
@@ -87,7 +110,12 @@ impl Client {
     /// See [`Failure`].
     pub async fn remove_member(&self, permit: Permit, team: &str, user: &str) -> Result<(), Failure> {
         let arguments = [team, user];
-        let call = Call::write("team.remove_member", Method::DELETE, "/teams/{}/users/{}", &arguments);
+        let call = Call::write(
+            "team.remove_member",
+            Method::DELETE,
+            "/teams/{}/users/{}",
+            &arguments,
+        );
         self.send(permit, call).await.map(drop)
     }
 }

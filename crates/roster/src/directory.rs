@@ -44,10 +44,17 @@ impl Directory {
         self.by_name.insert(NormalName::of(&person.user_name), id.clone());
         for (source, mark) in &person.sources {
             if let Some(external) = &mark.external_id {
-                self.by_external.insert((source.clone(), external.clone()), id.clone());
+                self.by_external
+                    .insert((source.clone(), external.clone()), id.clone());
             }
         }
-        self.people.insert(id, Entry { value: person, revision });
+        self.people.insert(
+            id,
+            Entry {
+                value: person,
+                revision,
+            },
+        );
     }
 
     pub(crate) fn put_group(&mut self, group: Group, revision: u64) {
@@ -61,14 +68,24 @@ impl Directory {
             }
         }
         if !group.deleted {
-            self.groups_by_name.entry(NormalName::of(&group.name)).or_default().insert(id.clone());
+            self.groups_by_name
+                .entry(NormalName::of(&group.name))
+                .or_default()
+                .insert(id.clone());
         }
         for (source, mark) in &group.sources {
             if let Some(external) = &mark.external_id {
-                self.groups_by_external.insert((source.clone(), external.clone()), id.clone());
+                self.groups_by_external
+                    .insert((source.clone(), external.clone()), id.clone());
             }
         }
-        self.groups.insert(id, Entry { value: group, revision });
+        self.groups.insert(
+            id,
+            Entry {
+                value: group,
+                revision,
+            },
+        );
     }
 
     pub(crate) fn put_membership(&mut self, membership: Membership, revision: u64) {
@@ -77,7 +94,13 @@ impl Directory {
         if known >= revision {
             return;
         }
-        members.insert(membership.person.clone(), Entry { value: membership.present, revision });
+        members.insert(
+            membership.person.clone(),
+            Entry {
+                value: membership.present,
+                revision,
+            },
+        );
         let groups = self.groups_of.entry(membership.person).or_default();
         if membership.present {
             groups.insert(membership.group);
@@ -96,11 +119,15 @@ impl Directory {
     }
 
     pub fn person_named(&self, user_name: &str) -> Option<&Entry<Person>> {
-        self.by_name.get(&NormalName::of(user_name)).and_then(|id| self.people.get(id))
+        self.by_name
+            .get(&NormalName::of(user_name))
+            .and_then(|id| self.people.get(id))
     }
 
     pub fn person_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Person>> {
-        self.by_external.get(&(source.clone(), external_id.to_owned())).and_then(|id| self.people.get(id))
+        self.by_external
+            .get(&(source.clone(), external_id.to_owned()))
+            .and_then(|id| self.people.get(id))
     }
 
     pub fn group(&self, id: &GroupId) -> Option<&Entry<Group>> {
@@ -119,13 +146,20 @@ impl Directory {
     }
 
     pub fn group_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Group>> {
-        let id = self.groups_by_external.get(&(source.clone(), external_id.to_owned()))?;
+        let id = self
+            .groups_by_external
+            .get(&(source.clone(), external_id.to_owned()))?;
         self.groups.get(id).filter(|group| !group.value.deleted)
     }
 
     /// The people in a group, in id order.
     pub fn members(&self, group: &GroupId) -> impl Iterator<Item = &PersonId> {
-        self.members.get(group).into_iter().flatten().filter(|(_, entry)| entry.value).map(|(person, _)| person)
+        self.members
+            .get(group)
+            .into_iter()
+            .flatten()
+            .filter(|(_, entry)| entry.value)
+            .map(|(person, _)| person)
     }
 
     pub fn member_count(&self, group: &GroupId) -> usize {

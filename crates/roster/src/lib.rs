@@ -45,7 +45,9 @@ impl Roster {
                     WatchEvent::Put(_, stored) => match stored.value {
                         RosterValue::Person(person) => directory.put_person(person, stored.revision),
                         RosterValue::Group(group) => directory.put_group(group, stored.revision),
-                        RosterValue::Membership(membership) => directory.put_membership(membership, stored.revision),
+                        RosterValue::Membership(membership) => {
+                            directory.put_membership(membership, stored.revision)
+                        }
                         // Who has a name is known from the people themselves.
                         RosterValue::Index(_) => {}
                     },
@@ -57,7 +59,12 @@ impl Roster {
                 }
             }
         });
-        Roster { org: org.clone(), bucket, directory, synced }
+        Roster {
+            org: org.clone(),
+            bucket,
+            directory,
+            synced,
+        }
     }
 
     /// Waits until everything that was in the roster is known here.

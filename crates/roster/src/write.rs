@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bus::{BATCH_MAX, Change, Expect, Index, NameToken, RosterKey, RosterValue, Write, WriteError};
 use provisioning::{
-    AccessLevel, Group, GroupId, ManagerWish, Membership, NormalName, Person, PersonId, Profile, SourceId, SourceMark,
+    AccessLevel, Group, GroupId, ManagerWish, Membership, NormalName, Person, PersonId, Profile, SourceId,
+    SourceMark,
 };
 
 use crate::{Directory, Entry, Roster};
@@ -85,13 +86,24 @@ impl Roster {
         at_ms: u64,
     ) -> Result<Applied<Person>, RosterError> {
         for _ in 0..TRIES {
-            let (old, person, writes) = self.read(|directory| self.person_writes(directory, source, id, draft, at_ms))?;
+            let (old, person, writes) =
+                self.read(|directory| self.person_writes(directory, source, id, draft, at_ms))?;
             if writes.is_empty() {
                 let revision = old.as_ref().map_or(0, |old| old.revision);
-                return Ok(Applied { value: person, revision, changed: false });
+                return Ok(Applied {
+                    value: person,
+                    revision,
+                    changed: false,
+                });
             }
             match self.write_all(writes).await {
-                Ok(revision) => return Ok(Applied { value: person, revision, changed: true }),
+                Ok(revision) => {
+                    return Ok(Applied {
+                        value: person,
+                        revision,
+                        changed: true,
+                    });
+                }
                 Err(error) if error.is_conflict() => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error.into()),
             }
@@ -107,9 +119,16 @@ impl Roster {
         draft: &PersonDraft,
         at_ms: u64,
     ) -> Result<(Option<Entry<Person>>, Person, Vec<RosterWrite>), RosterError> {
-        let by_external = draft.external_id.as_deref().and_then(|external| directory.person_known_as(source, external));
+        let by_external = draft
+            .external_id
+            .as_deref()
+            .and_then(|external| directory.person_known_as(source, external));
         let old = match id {
-            Some(id) => Some(directory.person(id).ok_or_else(|| RosterError::NoSuchPerson { id: id.clone() })?),
+            Some(id) => Some(
+                directory
+                    .person(id)
+                    .ok_or_else(|| RosterError::NoSuchPerson { id: id.clone() })?,
+            ),
             None => by_external.or_else(|| directory.person_named(&draft.user_name)),
         };
         if let Some(other) = directory.person_named(&draft.user_name)
@@ -139,23 +158,45 @@ impl Roster {
         let org = self.org();
         let key = RosterKey::Person(org.clone(), person.id.clone());
         let expect = old.map_or(Expect::Absent, |old| Expect::Revision(old.revision));
-        let mut writes = vec![Write { key, expect, change: Change::Put(RosterValue::Person(person.clone())) }];
+        let mut writes = vec![Write {
+            key,
+            expect,
+            change: Change::Put(RosterValue::Person(person.clone())),
+        }];
         let index = || Change::Put(RosterValue::Index(Index(person.id.to_string())));
         let name = NormalName::of(&person.user_name);
         let old_name = old.map(|old| NormalName::of(&old.value.user_name));
         if old_name.as_ref() != Some(&name) {
             let key = RosterKey::UserName(org.clone(), NameToken::of_name(&name));
-            writes.push(Write { key, expect: Expect::Absent, change: index() });
+            writes.push(Write {
+                key,
+                expect: Expect::Absent,
+                change: index(),
+            });
             if let Some(old_name) = old_name {
                 let key = RosterKey::UserName(org.clone(), NameToken::of_name(&old_name));
-                writes.push(Write { key, expect: Expect::Any, change: Change::Delete });
+                writes.push(Write {
+                    key,
+                    expect: Expect::Any,
+                    change: Change::Delete,
+                });
             }
         }
         for (source, mark) in &person.sources {
-            let before = old.and_then(|old| old.value.sources.get(source)).and_then(|mark| mark.external_id.as_ref());
-            if let Some(external) = mark.external_id.as_ref().filter(|external| before != Some(*external)) {
+            let before = old
+                .and_then(|old| old.value.sources.get(source))
+                .and_then(|mark| mark.external_id.as_ref());
+            if let Some(external) = mark
+                .external_id
+                .as_ref()
+                .filter(|external| before != Some(*external))
+            {
                 let key = RosterKey::ExternalId(org.clone(), source.clone(), NameToken::of_text(external));
-                writes.push(Write { key, expect: Expect::Any, change: index() });
+                writes.push(Write {
+                    key,
+                    expect: Expect::Any,
+                    change: index(),
+                });
             }
         }
         writes
@@ -170,8 +211,11 @@ impl Roster {
         groups: &[String],
         at_ms: u64,
     ) -> Vec<RosterWrite> {
-        let wanted: BTreeSet<GroupId> =
-            groups.iter().filter_map(|name| directory.group_named(name)).map(|group| group.value.id.clone()).collect();
+        let wanted: BTreeSet<GroupId> = groups
+            .iter()
+            .filter_map(|name| directory.group_named(name))
+            .map(|group| group.value.id.clone())
+            .collect();
         let now: BTreeSet<GroupId> = directory.groups_of(person).cloned().collect();
         let joins = wanted.difference(&now).map(|group| (group, true));
         let leaves = now.difference(&wanted).map(|group| (group, false));
@@ -217,13 +261,24 @@ impl Roster {
         at_ms: u64,
     ) -> Result<Applied<Group>, RosterError> {
         for _ in 0..TRIES {
-            let (old, group, writes) = self.read(|directory| self.group_writes(directory, source, id, draft, at_ms))?;
+            let (old, group, writes) =
+                self.read(|directory| self.group_writes(directory, source, id, draft, at_ms))?;
             if writes.is_empty() {
                 let revision = old.as_ref().map_or(0, |old| old.revision);
-                return Ok(Applied { value: group, revision, changed: false });
+                return Ok(Applied {
+                    value: group,
+                    revision,
+                    changed: false,
+                });
             }
             match self.write_all(writes).await {
-                Ok(revision) => return Ok(Applied { value: group, revision, changed: true }),
+                Ok(revision) => {
+                    return Ok(Applied {
+                        value: group,
+                        revision,
+                        changed: true,
+                    });
+                }
                 Err(error) if error.is_conflict() => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error.into()),
             }
@@ -239,9 +294,16 @@ impl Roster {
         draft: &GroupDraft,
         at_ms: u64,
     ) -> Result<(Option<Entry<Group>>, Group, Vec<RosterWrite>), RosterError> {
-        let by_external = draft.external_id.as_deref().and_then(|external| directory.group_known_as(source, external));
+        let by_external = draft
+            .external_id
+            .as_deref()
+            .and_then(|external| directory.group_known_as(source, external));
         let old = match id {
-            Some(id) => Some(directory.group(id).ok_or_else(|| RosterError::NoSuchGroup { id: id.clone() })?),
+            Some(id) => Some(
+                directory
+                    .group(id)
+                    .ok_or_else(|| RosterError::NoSuchGroup { id: id.clone() })?,
+            ),
             None => by_external.or_else(|| directory.group_named(&draft.name)),
         };
         let mut sources = old.map(|old| old.value.sources.clone()).unwrap_or_default();
@@ -251,19 +313,30 @@ impl Roster {
         {
             return Ok((Some(old.clone()), old.value.clone(), Vec::new()));
         }
-        *mark = SourceMark { external_id: draft.external_id.clone().or(mark.external_id.take()), changed_at_ms: at_ms };
+        *mark = SourceMark {
+            external_id: draft.external_id.clone().or(mark.external_id.take()),
+            changed_at_ms: at_ms,
+        };
         let group = Group {
-            id: old.map_or_else(|| GroupId::parse(new_id()).expect("a UUID is an id"), |old| old.value.id.clone()),
+            id: old.map_or_else(
+                || GroupId::parse(new_id()).expect("a UUID is an id"),
+                |old| old.value.id.clone(),
+            ),
             name: draft.name.trim().to_owned(),
             deleted: draft.deleted,
             sources,
-            scim_document: draft.scim_document.clone().or_else(|| old.and_then(|old| old.value.scim_document.clone())),
+            scim_document: draft
+                .scim_document
+                .clone()
+                .or_else(|| old.and_then(|old| old.value.scim_document.clone())),
             created_at_ms: old.map_or(at_ms, |old| old.value.created_at_ms),
             changed_at_ms: at_ms,
         };
         let same = old.is_some_and(|old| {
             let old = &old.value;
-            old.name == group.name && old.deleted == group.deleted && old.scim_document == group.scim_document
+            old.name == group.name
+                && old.deleted == group.deleted
+                && old.scim_document == group.scim_document
                 && external_ids(&old.sources).eq(external_ids(&group.sources))
         });
         if same {
@@ -271,13 +344,21 @@ impl Roster {
         }
         let key = RosterKey::Group(self.org().clone(), group.id.clone());
         let expect = old.map_or(Expect::Absent, |old| Expect::Revision(old.revision));
-        let mut writes = vec![Write { key, expect, change: Change::Put(RosterValue::Group(group.clone())) }];
+        let mut writes = vec![Write {
+            key,
+            expect,
+            change: Change::Put(RosterValue::Group(group.clone())),
+        }];
         if old.is_none() {
             // Two writers that make a group of the same name at once: the second finds the first one's on its next try.
             let name = NameToken::of_name(&NormalName::of(&group.name));
             let key = RosterKey::GroupName(self.org().clone(), name);
             let change = Change::Put(RosterValue::Index(Index(group.id.to_string())));
-            writes.push(Write { key, expect: Expect::Any, change });
+            writes.push(Write {
+                key,
+                expect: Expect::Any,
+                change,
+            });
         }
         Ok((old.cloned(), group, writes))
     }
@@ -297,9 +378,16 @@ impl Roster {
         let mut changed = 0;
         for _ in 0..TRIES {
             wanted.retain(|(person, present)| {
-                self.read(|directory| directory.membership(group, person).is_some_and(|known| known.value) != *present)
+                self.read(|directory| {
+                    directory
+                        .membership(group, person)
+                        .is_some_and(|known| known.value)
+                        != *present
+                })
             });
-            let Some(chunk) = wanted.chunks(BATCH_MAX).next() else { return Ok(changed) };
+            let Some(chunk) = wanted.chunks(BATCH_MAX).next() else {
+                return Ok(changed);
+            };
             let writes: Vec<RosterWrite> = self.read(|directory| {
                 let write = |(person, present): &(PersonId, bool)| {
                     self.membership_write(directory, source, group, person, *present, at_ms)
@@ -313,7 +401,11 @@ impl Roster {
                 Err(error) => return Err(error.into()),
             }
         }
-        if wanted.is_empty() { Ok(changed) } else { Err(RosterError::Contended) }
+        if wanted.is_empty() {
+            Ok(changed)
+        } else {
+            Err(RosterError::Contended)
+        }
     }
 
     /// Writes, and takes what was written into memory at once. Says the revision of the first.
@@ -331,7 +423,9 @@ impl Roster {
                 match value {
                     Some(RosterValue::Person(person)) => directory.put_person(person, *revision),
                     Some(RosterValue::Group(group)) => directory.put_group(group, *revision),
-                    Some(RosterValue::Membership(membership)) => directory.put_membership(membership, *revision),
+                    Some(RosterValue::Membership(membership)) => {
+                        directory.put_membership(membership, *revision)
+                    }
                     Some(RosterValue::Index(_)) | None => {}
                 }
             }
@@ -343,30 +437,43 @@ impl Roster {
 fn external_ids(
     sources: &std::collections::BTreeMap<SourceId, SourceMark>,
 ) -> impl Iterator<Item = (&SourceId, Option<&String>)> {
-    sources.iter().map(|(source, mark)| (source, mark.external_id.as_ref()))
+    sources
+        .iter()
+        .map(|(source, mark)| (source, mark.external_id.as_ref()))
 }
 
 fn laid_over(old: Option<&Person>, source: &SourceId, draft: &PersonDraft, at_ms: u64) -> Person {
     let mut sources = old.map(|old| old.sources.clone()).unwrap_or_default();
     let mark = sources.entry(source.clone()).or_default();
-    *mark = SourceMark { external_id: draft.external_id.clone().or(mark.external_id.take()), changed_at_ms: at_ms };
+    *mark = SourceMark {
+        external_id: draft.external_id.clone().or(mark.external_id.take()),
+        changed_at_ms: at_ms,
+    };
     let mut profile = old.map(|old| old.profile.clone()).unwrap_or_default();
     for (field, value) in draft.profile.iter() {
         profile.set(field, value);
     }
     Person {
-        id: old.map_or_else(|| PersonId::parse(new_id()).expect("a UUID is an id"), |old| old.id.clone()),
+        id: old.map_or_else(
+            || PersonId::parse(new_id()).expect("a UUID is an id"),
+            |old| old.id.clone(),
+        ),
         user_name: draft.user_name.trim().to_owned(),
         active: draft.active,
         deleted: draft.deleted,
-        access_level: draft.access_level.or_else(|| old.and_then(|old| old.access_level)),
+        access_level: draft
+            .access_level
+            .or_else(|| old.and_then(|old| old.access_level)),
         profile,
         manager: match &draft.manager {
             ManagerWish::Leave => old.map(|old| old.manager.clone()).unwrap_or_default(),
             wish => wish.clone(),
         },
         sources,
-        scim_document: draft.scim_document.clone().or_else(|| old.and_then(|old| old.scim_document.clone())),
+        scim_document: draft
+            .scim_document
+            .clone()
+            .or_else(|| old.and_then(|old| old.scim_document.clone())),
         created_at_ms: old.map_or(at_ms, |old| old.created_at_ms),
         changed_at_ms: at_ms,
     }

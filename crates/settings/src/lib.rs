@@ -60,11 +60,20 @@ impl Settings {
         let mut seen = BTreeSet::new();
         for org in orgs.iter().flatten() {
             if !seen.insert(org.id.clone()) {
-                document.problem("[[org]]", format!("two orgs have the id {}; give each its own", org.id));
+                document.problem(
+                    "[[org]]",
+                    format!("two orgs have the id {}; give each its own", org.id),
+                );
             }
         }
         document.finish(&SECTIONS)?;
-        Ok(Settings { nats, scim_listen, health_listen, telemetry, orgs: orgs.into_iter().flatten().collect() })
+        Ok(Settings {
+            nats,
+            scim_listen,
+            health_listen,
+            telemetry,
+            orgs: orgs.into_iter().flatten().collect(),
+        })
     }
 
     /// The org of this id, or the only one if none is named.
@@ -72,11 +81,22 @@ impl Settings {
     /// # Errors
     /// A sentence that says which orgs there are.
     pub fn org(&self, id: Option<&str>) -> Result<&Org, String> {
-        let known = || self.orgs.iter().map(|org| org.id.as_str()).collect::<Vec<_>>().join(", ");
+        let known = || {
+            self.orgs
+                .iter()
+                .map(|org| org.id.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         match (id, self.orgs.as_slice()) {
-            (_, []) => Err("the settings have no [[org]]; add one with id, base_url, company and api_key".to_owned()),
+            (_, []) => {
+                Err("the settings have no [[org]]; add one with id, base_url, company and api_key".to_owned())
+            }
             (None, [only]) => Ok(only),
-            (None, _) => Err(format!("there are several orgs; name one with --org: {}", known())),
+            (None, _) => Err(format!(
+                "there are several orgs; name one with --org: {}",
+                known()
+            )),
             (Some(id), orgs) => orgs
                 .iter()
                 .find(|org| org.id.as_str() == id)
@@ -95,7 +115,9 @@ fn read_nats(nats: &mut Section<'_>) -> Nats {
 }
 
 fn read_telemetry(telemetry: &mut Section<'_>) -> TelemetrySettings {
-    let otlp_endpoint = telemetry.text("otlp_endpoint").filter(|endpoint| !endpoint.is_empty());
+    let otlp_endpoint = telemetry
+        .text("otlp_endpoint")
+        .filter(|endpoint| !endpoint.is_empty());
     let log_format = match telemetry.text_or("log_format", "human").as_str() {
         "human" => LogFormat::Human,
         "json" => LogFormat::Json,
@@ -104,13 +126,20 @@ fn read_telemetry(telemetry: &mut Section<'_>) -> TelemetrySettings {
             LogFormat::Human
         }
     };
-    TelemetrySettings { otlp_endpoint, log_format, log_filter: telemetry.text_or("log_filter", "info") }
+    TelemetrySettings {
+        otlp_endpoint,
+        log_format,
+        log_filter: telemetry.text_or("log_filter", "info"),
+    }
 }
 
 fn address(section: &mut Section<'_>, default: &str) -> String {
     let listen = section.text_or("listen", default);
     if listen.parse::<std::net::SocketAddr>().is_err() {
-        section.problem("listen", format!("is {listen:?}; write ADDRESS:PORT, such as {default:?}"));
+        section.problem(
+            "listen",
+            format!("is {listen:?}; write ADDRESS:PORT, such as {default:?}"),
+        );
     }
     listen
 }
@@ -146,7 +175,16 @@ mod tests {
         )
         .unwrap_err()
         .to_string();
-        for part in ["[scim] listen", "urll: is no setting; did you mean url?", "Acme Inc", "http", "api_key", "company", "create_users", "requests_per_minute"] {
+        for part in [
+            "[scim] listen",
+            "urll: is no setting; did you mean url?",
+            "Acme Inc",
+            "http",
+            "api_key",
+            "company",
+            "create_users",
+            "requests_per_minute",
+        ] {
             assert!(problems.contains(part), "{part} is missing in:\n{problems}");
         }
     }

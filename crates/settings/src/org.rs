@@ -48,16 +48,34 @@ impl Org {
 
 pub(crate) fn read(org: &mut Section<'_>) -> Option<Org> {
     let id = org.required_text("id", "a short name for this Litmos account, of a-z, 0-9 and -");
-    let id = OrgId::parse(&id).map_err(|error| org.problem("id", error.to_string())).ok();
-    let base_url = org.required_text("base_url", "https://api.litmos.com (US), https://api.litmos.com.au (AU) or https://api.litmoseu.com (EU)");
+    let id = OrgId::parse(&id)
+        .map_err(|error| org.problem("id", error.to_string()))
+        .ok();
+    let base_url = org.required_text(
+        "base_url",
+        "https://api.litmos.com (US), https://api.litmos.com.au (AU) or https://api.litmoseu.com (EU)",
+    );
     if !base_url.is_empty() && !base_url.starts_with("https://") && !base_url.starts_with("http://") {
         org.problem("base_url", format!("is {base_url:?}; begin it with https://"));
     }
-    let company = org.required_text("company", "any value that names your company; Litmos calls it source");
-    let api_key = required_secret(org, "api_key", "from My Profile & Settings in Litmos, of an Account Owner");
+    let company = org.required_text(
+        "company",
+        "any value that names your company; Litmos calls it source",
+    );
+    let api_key = required_secret(
+        org,
+        "api_key",
+        "from My Profile & Settings in Litmos, of an Account Owner",
+    );
     let scim_token = org.secret("scim_token");
-    if scim_token.as_ref().is_some_and(|token| token.expose_secret().len() < SCIM_TOKEN_MIN) {
-        org.problem("scim_token", format!("is too short; use at least {SCIM_TOKEN_MIN} random characters"));
+    if scim_token
+        .as_ref()
+        .is_some_and(|token| token.expose_secret().len() < SCIM_TOKEN_MIN)
+    {
+        org.problem(
+            "scim_token",
+            format!("is too short; use at least {SCIM_TOKEN_MIN} random characters"),
+        );
     }
     let budget = read_budget(org);
     let import_groups = org.flag_or("import_groups", true);
@@ -65,19 +83,35 @@ pub(crate) fn read(org: &mut Section<'_>) -> Option<Org> {
         "automatic" => ApplyMode::Automatic,
         "manual" => ApplyMode::Manual,
         other => {
-            org.problem("apply", format!("is {other:?}; write \"automatic\" or \"manual\""));
+            org.problem(
+                "apply",
+                format!("is {other:?}; write \"automatic\" or \"manual\""),
+            );
             ApplyMode::Automatic
         }
     };
     let policy = read_policy(org);
-    Some(Org { id: id?, base_url, company, api_key: api_key?, scim_token, import_groups, policy, apply, budget: budget? })
+    Some(Org {
+        id: id?,
+        base_url,
+        company,
+        api_key: api_key?,
+        scim_token,
+        import_groups,
+        policy,
+        apply,
+        budget: budget?,
+    })
 }
 
 fn required_secret(org: &mut Section<'_>, key: &'static str, what_for: &str) -> Option<SecretString> {
     let there = org.has(key);
     let secret = org.secret(key);
     if !there {
-        org.problem(key, format!("is missing: {what_for}; give the value, env:NAME or file:PATH"));
+        org.problem(
+            key,
+            format!("is missing: {what_for}; give the value, env:NAME or file:PATH"),
+        );
     }
     secret
 }
@@ -89,21 +123,35 @@ fn read_budget(org: &mut Section<'_>) -> Option<BudgetSettings> {
     terms.window = Duration::from_millis(org.number_or("window_ms", 60_000, 1_000, 3_600_000));
     terms.permit_ttl = Duration::from_millis(org.number_or("permit_ttl_ms", 10_000, 500, 60_000));
     terms.settle = Duration::from_millis(org.number_or("settle_ms", 30_000, 500, 600_000));
-    BudgetSettings::new(terms).map_err(|error| org.problem("requests_per_minute", error.to_string())).ok()
+    BudgetSettings::new(terms)
+        .map_err(|error| org.problem("requests_per_minute", error.to_string()))
+        .ok()
 }
 
 fn read_policy(org: &mut Section<'_>) -> Policy {
-    const FEATURES: [&str; 5] =
-        ["create_users", "update_attributes", "deactivate_users", "reactivate_users", "push_groups"];
+    const FEATURES: [&str; 5] = [
+        "create_users",
+        "update_attributes",
+        "deactivate_users",
+        "reactivate_users",
+        "push_groups",
+    ];
     let bulk = org.flag_or("bulk_import", true);
     let fresh_ms = 1_000 * org.number_or("fresh_seconds", 600, 0, 86_400);
     let features = org.texts("features");
     for feature in features.iter().flatten() {
         if !FEATURES.contains(&feature.as_str()) {
-            org.problem("features", format!("{feature:?} is no feature; there are {}", FEATURES.join(", ")));
+            org.problem(
+                "features",
+                format!("{feature:?} is no feature; there are {}", FEATURES.join(", ")),
+            );
         }
     }
-    let on = |feature: &str| features.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == feature));
+    let on = |feature: &str| {
+        features
+            .as_ref()
+            .is_none_or(|chosen| chosen.iter().any(|name| name == feature))
+    };
     Policy {
         create_users: on("create_users"),
         update_attributes: on("update_attributes"),

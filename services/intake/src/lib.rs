@@ -1,1 +1,96 @@
-//! intake
+//! The intake: identity events from subjects and files into the roster.
+//!
+//! An event is a hint about one person or group, never the whole truth: nothing is concluded from what no event said.
+//! Events come at least once and in any order; an event that is older than what its source said before changes nothing.
+
+pub mod file;
+mod take;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bus::{Bus, BusError};
+use chassis::health::Health;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use provisioning::OrgId;
+use roster::Roster;
+use serde_json::{Value, json};
+use settings::Settings;
+use tokio_util::sync::CancellationToken;
+
+/// Events taken in side by side. Each waits for a durable write; events about one person meet the same key and sort
+/// themselves out by its revision.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Pause after the feed could not be read.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub bus: Bus,
+    pub settings: Arc<Settings>,
+    pub health: Health,
+}
+
+/// Takes events in until stopped.
+///
+/// # Errors
+/// When the bus takes no subscription.
+pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
+    let Parts { bus, settings, health } = parts;
+    let mut rosters = BTreeMap::new();
+    for org in &settings.orgs {
+        let roster = Roster::follow(&bus, &org.id, stop.clone());
+        roster.ready().await;
+        serve(&bus, &roster, &stop).await?;
+        rosters.insert(org.id.clone(), roster);
+    }
+    let mut feed = bus.feed().await?;
+    health.ready("intake");
+    while !stop.is_cancelled() {
+        match feed.next().await {
+            Ok(events) => take_all(&bus, &rosters, events).await,
+            Err(error) => {
+                tracing::warn!(%error, "the feed cannot be read, trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, Roster>, events: Vec<bus::Delivery>) {
+    stream::iter(events)
+        .for_each_concurrent(SIDE_BY_SIDE, async |event| {
+            match rosters.get(&event.org) {
+                Some(roster) => take::take(bus, roster, event).await,
+                None => {
+                    let reason = format!("org {} is not in the intake's settings; add it there and send again", event.org);
+                    event.refuse(bus, &reason).await;
+                }
+            }
+        })
+        .await;
+}
+
+/// Answers how many people of a source are in the roster: `rollcall load` waits for its own.
+async fn serve(bus: &Bus, roster: &Roster, stop: &CancellationToken) -> Result<(), BusError> {
+    let (org, roster) = (roster.org().clone(), roster.clone());
+    let answer = move |method: String, _body: Value| {
+        let roster = roster.clone();
+        async move {
+            match method.as_str() {
+                "status" => Ok(roster.read(|directory| {
+                    json!({
+                        "people": directory.people().filter(|person| !person.value.deleted).count(),
+                        "groups": directory.groups().filter(|group| !group.value.deleted).count(),
+                    })
+                })),
+                other => Err(format!("the intake has no answer to {other:?}; ask for status")),
+            }
+        }
+    };
+    bus.serve_control("intake", &org, stop.clone(), answer).await
+}

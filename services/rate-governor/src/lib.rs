@@ -52,7 +52,11 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
             () = stop.cancelled() => return Ok(()),
             lease = bus.lease(GOVERNOR_LEASE, LEASE) => lease,
         };
-        tracing::info!(epoch = lease.epoch(), orgs = budgets.len(), "leading the rate governor");
+        tracing::info!(
+            epoch = lease.epoch(),
+            orgs = budgets.len(),
+            "leading the rate governor"
+        );
         lead(&bus, &budgets, &lease, &stop).await?;
         lease.release().await;
         if stop.is_cancelled() {
@@ -75,7 +79,14 @@ async fn lead(
     for (org, settings) in budgets {
         let (sender, receiver) = mpsc::channel(QUEUE);
         orgs.insert(org.to_string(), sender);
-        reigns.spawn(reign::reign(bus.clone(), org.clone(), settings.clone(), lease.epoch(), receiver, end.clone()));
+        reigns.spawn(reign::reign(
+            bus.clone(),
+            org.clone(),
+            settings.clone(),
+            lease.epoch(),
+            receiver,
+            end.clone(),
+        ));
     }
     loop {
         tokio::select! {
@@ -96,25 +107,57 @@ async fn lead(
 /// Hands a request to its org's budget. One that is refused here never reaches a budget.
 fn route(request: GovernorRequest, orgs: &BTreeMap<String, mpsc::Sender<Request>>) {
     match request {
-        GovernorRequest::Acquire { org, worker, class, flow, want, wait, seen, answer } => {
+        GovernorRequest::Acquire {
+            org,
+            worker,
+            class,
+            flow,
+            want,
+            wait,
+            seen,
+            answer,
+        } => {
             let Some(budget) = orgs.get(&org) else {
                 let said = format!("org {org:?} is not in the governor's settings; add it there");
                 let _ = answer.send(AcquireAnswer::Refused { said });
                 return;
             };
             let Some(class) = class else {
-                let _ = answer.send(AcquireAnswer::Refused { said: "the class of the ask is none of the four".to_owned() });
+                let _ = answer.send(AcquireAnswer::Refused {
+                    said: "the class of the ask is none of the four".to_owned(),
+                });
                 return;
             };
-            let ask = Request::Acquire { worker, class, flow, want, wait, seen, answer };
-            if let Err(mpsc::error::TrySendError::Full(Request::Acquire { answer, .. })) = budget.try_send(ask) {
-                let _ = answer.send(AcquireAnswer::Wait { retry_after: Duration::from_secs(1) });
+            let ask = Request::Acquire {
+                worker,
+                class,
+                flow,
+                want,
+                wait,
+                seen,
+                answer,
+            };
+            if let Err(mpsc::error::TrySendError::Full(Request::Acquire { answer, .. })) =
+                budget.try_send(ask)
+            {
+                let _ = answer.send(AcquireAnswer::Wait {
+                    retry_after: Duration::from_secs(1),
+                });
             }
         }
-        GovernorRequest::Report { org, grant, settled, answer } => match (orgs.get(&org), grant) {
+        GovernorRequest::Report {
+            org,
+            grant,
+            settled,
+            answer,
+        } => match (orgs.get(&org), grant) {
             (Some(budget), Some(grant)) => {
                 // A full queue drops the report unanswered: the worker repeats it.
-                let _ = budget.try_send(Request::Report { grant, settled, answer });
+                let _ = budget.try_send(Request::Report {
+                    grant,
+                    settled,
+                    answer,
+                });
             }
             _ => {
                 let _ = answer.send(Some("nothing is known of this org or grant".to_owned()));

@@ -5,8 +5,17 @@ use rate_governor::{Parts, run};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     service::main("rate-governor", async |process| {
-        let budgets = process.settings.orgs.iter().map(|org| (org.id.clone(), org.budget().clone())).collect();
-        let parts = Parts { bus: process.bus, budgets, health: process.health };
+        let budgets = process
+            .settings
+            .orgs
+            .iter()
+            .map(|org| (org.id.clone(), org.budget().clone()))
+            .collect();
+        let parts = Parts {
+            bus: process.bus,
+            budgets,
+            health: process.health,
+        };
         Ok(run(parts, process.stop).await?)
     })
     .await

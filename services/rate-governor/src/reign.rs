@@ -8,8 +8,8 @@ use std::time::Duration;
 use bus::{AcquireAnswer, Bus, LedgerEntry, LedgerError};
 use provisioning::OrgId;
 use rate_tokens::{
-    Aged, Append, Ask, AskId, Budget, BudgetSettings, Class, Epoch, FlowId, Grant, GrantId, LedgerRecord, Settled,
-    Settlement, Status, Step, WorkerId,
+    Aged, Append, Ask, AskId, Budget, BudgetSettings, Class, Epoch, FlowId, Grant, GrantId, LedgerRecord,
+    Settled, Settlement, Status, Step, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -34,8 +34,14 @@ pub(crate) enum Request {
         seen: Option<GrantId>,
         answer: oneshot::Sender<AcquireAnswer>,
     },
-    Report { grant: GrantId, settled: Vec<Settled>, answer: oneshot::Sender<Option<String>> },
-    Status { answer: oneshot::Sender<Status> },
+    Report {
+        grant: GrantId,
+        settled: Vec<Settled>,
+        answer: oneshot::Sender<Option<String>>,
+    },
+    Status {
+        answer: oneshot::Sender<Status>,
+    },
 }
 
 /// Why a reign ended.
@@ -69,7 +75,15 @@ pub(crate) async fn reign(
         taken = take_over(&bus, &org, &settings, lease_epoch) => taken,
     };
     let (budget, last) = taken;
-    let mut reign = Reign { bus, org, settings, budget, last, asks: HashMap::new(), next_ask: 0 };
+    let mut reign = Reign {
+        bus,
+        org,
+        settings,
+        budget,
+        last,
+        asks: HashMap::new(),
+        next_ask: 0,
+    };
     match reign.run(&mut requests, &stop).await {
         End::Stopped => {}
         End::Fenced => tracing::warn!(org.id = %reign.org, "another governor has taken this org over"),
@@ -109,10 +123,12 @@ async fn try_take_over(
     lease_epoch: u64,
 ) -> Result<Option<(Budget, u64)>, String> {
     let before = bus.ledger_read(org).await.map_err(|error| error.to_string())?;
-    let seen = records(&before, u64::MAX).into_iter().filter_map(|aged| match aged.record {
-        LedgerRecord::Epoch { epoch } => Some(epoch.get()),
-        _ => None,
-    });
+    let seen = records(&before, u64::MAX)
+        .into_iter()
+        .filter_map(|aged| match aged.record {
+            LedgerRecord::Epoch { epoch } => Some(epoch.get()),
+            _ => None,
+        });
     let epoch = Epoch::new(seen.max().map_or(lease_epoch, |seen| lease_epoch.max(seen + 1)));
     let last = before.last().map_or(0, |entry| entry.sequence);
     match append(bus, org, last, &[LedgerRecord::Epoch { epoch }]).await {
@@ -121,7 +137,9 @@ async fn try_take_over(
         Err(error) => return Err(error.to_string()),
     }
     let entries = bus.ledger_read(org).await.map_err(|error| error.to_string())?;
-    let Some(newest) = entries.last() else { return Ok(None) };
+    let Some(newest) = entries.last() else {
+        return Ok(None);
+    };
     let known = records(&entries, newest.written_ms);
     let lost = before.is_empty() && was_used(bus, org).await;
     let budget = if lost {
@@ -143,7 +161,10 @@ async fn was_used(bus: &Bus, org: &OrgId) -> bool {
 }
 
 async fn append(bus: &Bus, org: &OrgId, last: u64, records: &[LedgerRecord]) -> Result<u64, LedgerError> {
-    let texts = records.iter().filter_map(|record| serde_json::to_string(record).ok()).collect();
+    let texts = records
+        .iter()
+        .filter_map(|record| serde_json::to_string(record).ok())
+        .collect();
     bus.ledger_append(org, last, texts).await
 }
 
@@ -175,14 +196,29 @@ impl Reign {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Acquire { worker, class, flow, want, wait, seen, answer } => {
+            Request::Acquire {
+                worker,
+                class,
+                flow,
+                want,
+                wait,
+                seen,
+                answer,
+            } => {
                 self.notice(seen);
                 self.next_ask += 1;
                 let id = AskId::new(self.next_ask);
                 let names = WorkerId::new(&worker).and_then(|worker| Ok((worker, FlowId::new(&flow)?)));
                 let asked = match names {
                     Ok((worker, flow)) => {
-                        let ask = Ask { id, worker, flow, class, want, deadline: now() + wait };
+                        let ask = Ask {
+                            id,
+                            worker,
+                            flow,
+                            class,
+                            want,
+                            deadline: now() + wait,
+                        };
                         self.budget.ask(now(), ask).map_err(|refused| refused.to_string())
                     }
                     Err(refused) => Err(refused.to_string()),
@@ -192,7 +228,11 @@ impl Reign {
                     Err(said) => drop(answer.send(AcquireAnswer::Refused { said })),
                 }
             }
-            Request::Report { grant, settled, answer } => {
+            Request::Report {
+                grant,
+                settled,
+                answer,
+            } => {
                 let refused = match self.budget.report(now(), grant, &settled) {
                     Ok(reported) if reported.contradictions + reported.no_such_token > 0 => {
                         tracing::error!(org.id = %self.org, ?reported, %grant, "a report contradicts the ledger");
@@ -238,23 +278,36 @@ impl Reign {
         for grant in step.grants {
             metrics::counter!("rollcall_tokens_granted_total", "org" => self.org.to_string(), "class" => grant.class.as_str())
                 .increment(u64::from(grant.tokens));
-            let answer = AcquireAnswer::Grant { id: grant.grant, tokens: grant.tokens, ttl: grant.ttl };
-            let told = self.asks.remove(&grant.ask).is_some_and(|asker| asker.send(answer).is_ok());
+            let answer = AcquireAnswer::Grant {
+                id: grant.grant,
+                tokens: grant.tokens,
+                ttl: grant.ttl,
+            };
+            let told = self
+                .asks
+                .remove(&grant.ask)
+                .is_some_and(|asker| asker.send(answer).is_ok());
             if !told {
                 self.take_back(&grant);
             }
         }
         for wait in step.waits {
             if let Some(asker) = self.asks.remove(&wait.ask) {
-                let _ = asker.send(AcquireAnswer::Wait { retry_after: wait.retry_after });
+                let _ = asker.send(AcquireAnswer::Wait {
+                    retry_after: wait.retry_after,
+                });
             }
         }
         Ok(())
     }
 
     fn take_back(&mut self, grant: &Grant) {
-        let unused: Vec<Settled> =
-            (0..grant.tokens).map(|token| Settled { token, settlement: Settlement::Unused }).collect();
+        let unused: Vec<Settled> = (0..grant.tokens)
+            .map(|token| Settled {
+                token,
+                settlement: Settlement::Unused,
+            })
+            .collect();
         // Known a moment ago, so it is still.
         let _ = self.budget.report(now(), grant.grant, &unused);
     }
@@ -266,7 +319,11 @@ impl Reign {
     }
 
     fn put_off(&mut self, step: &Step) {
-        let asks = step.grants.iter().map(|grant| grant.ask).chain(step.waits.iter().map(|wait| wait.ask));
+        let asks = step
+            .grants
+            .iter()
+            .map(|grant| grant.ask)
+            .chain(step.waits.iter().map(|wait| wait.ask));
         for ask in asks {
             if let Some(asker) = self.asks.remove(&ask) {
                 let _ = asker.send(AcquireAnswer::Wait { retry_after: PAUSE });
@@ -278,17 +335,26 @@ impl Reign {
     async fn find_out(&mut self, step: &Step) -> Result<(), End> {
         loop {
             tokio::time::sleep(PAUSE).await;
-            let Ok(entries) = self.bus.ledger_read(&self.org).await else { continue };
+            let Ok(entries) = self.bus.ledger_read(&self.org).await else {
+                continue;
+            };
             let newest = entries.last().map_or(0, |entry| entry.sequence);
             if newest == self.last {
                 // It may still be on its way; an entry of our own settles that, because both cannot be stored.
                 match append(&self.bus, &self.org, self.last, &step.records).await {
                     Ok(sequence) => self.last = sequence,
-                    Err(LedgerError::Fenced { .. } | LedgerError::Unknown { .. } | LedgerError::Refused { .. }) => continue,
+                    Err(
+                        LedgerError::Fenced { .. }
+                        | LedgerError::Unknown { .. }
+                        | LedgerError::Refused { .. },
+                    ) => continue,
                 }
             } else {
-                let ours: Vec<String> =
-                    step.records.iter().filter_map(|record| serde_json::to_string(record).ok()).collect();
+                let ours: Vec<String> = step
+                    .records
+                    .iter()
+                    .filter_map(|record| serde_json::to_string(record).ok())
+                    .collect();
                 if !entries.last().is_some_and(|entry| entry.records == ours) {
                     return Err(End::Fenced);
                 }
@@ -304,7 +370,11 @@ impl Reign {
     fn measure(&self) {
         let status = self.budget.status(now());
         let org = self.org.to_string();
-        for (state, tokens) in [("free", status.free), ("held", status.held), ("cooling", status.cooling)] {
+        for (state, tokens) in [
+            ("free", status.free),
+            ("held", status.held),
+            ("cooling", status.cooling),
+        ] {
             metrics::gauge!("rollcall_tokens", "org" => org.clone(), "state" => state).set(f64::from(tokens));
         }
         metrics::gauge!("rollcall_working_limit", "org" => org.clone()).set(f64::from(status.working_limit));
@@ -317,4 +387,3 @@ impl Reign {
         }
     }
 }
-

@@ -1,1 +1,175 @@
-//! schema-discovery
+//! Schema discovery: which attributes users of an org have.
+//!
+//! The standard fields and the ten legacy custom fields are the same everywhere; Litmos tells the advanced ones only
+//! through some user who exists. A new version is kept only when something differs from the last. Types are not told
+//! by Litmos, and none are guessed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, Change, Expect, SchemaKey, Write, WriteError};
+use chassis::health::Health;
+use litmos::Failure;
+use provisioning::{Field, SchemaField, SchemaKind, SchemaVersion};
+use rate_tokens::{Class, Permit};
+use serde_json::{Value, json};
+use service::{About, AccountProblem};
+use settings::{Org, Settings};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// An org whose discoverer died is taken over after this long.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// How often an org is looked at again. Custom fields change a few times a year.
+const EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Pause before a look that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub bus: Bus,
+    pub settings: Arc<Settings>,
+    pub health: Health,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DiscoveryError {
+    #[error("Litmos did not tell")]
+    Litmos(#[from] Failure),
+    #[error("the schema could not be read")]
+    Bus(#[from] BusError),
+    #[error("the schema could not be written")]
+    Write(#[from] WriteError),
+}
+
+/// Looks at each org at the start, once a day, and when asked.
+///
+/// # Errors
+/// When an org's settings cannot be worked with.
+pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
+    let Parts { bus, settings, health } = parts;
+    let tokens = bus.tokens(chassis::clock::now_ms);
+    let journal = bus.journal();
+    let mut orgs = JoinSet::new();
+    for org in &settings.orgs {
+        let litmos = service::account(org, "schema-discovery", journal.clone())?;
+        let desk = Desk { bus: bus.clone(), org: org.clone(), tokens: tokens.clone(), litmos };
+        orgs.spawn(desk.run(stop.clone()));
+    }
+    health.ready("schema-discovery");
+    while orgs.join_next().await.is_some() {}
+    Ok(())
+}
+
+struct Desk {
+    bus: Bus,
+    org: Org,
+    tokens: bus::Tokens,
+    litmos: litmos::Client,
+}
+
+impl Desk {
+    async fn run(self, stop: CancellationToken) {
+        let name = format!("schema-discovery.{}", self.org.id);
+        while !stop.is_cancelled() {
+            let lease = tokio::select! {
+                () = stop.cancelled() => return,
+                lease = self.bus.lease(&name, LEASE) => lease,
+            };
+            let over = stop.child_token();
+            tokio::select! {
+                () = lease.lost() => {}
+                () = self.own(over.clone()) => {}
+                () = stop.cancelled() => {}
+            }
+            over.cancel();
+            lease.release().await;
+        }
+    }
+
+    async fn own(&self, over: CancellationToken) {
+        let (ask, mut asked) = mpsc::channel::<()>(1);
+        let (bus, org) = (self.bus.clone(), self.org.id.clone());
+        let answering = move |method: String, _body: Value| {
+            let (ask, bus, org) = (ask.clone(), bus.clone(), org.clone());
+            async move {
+                match method.as_str() {
+                    "discover" => drop(ask.try_send(())),
+                    "schema" => {}
+                    other => return Err(format!("schema discovery has no answer to {other:?}; ask for discover or schema")),
+                }
+                let stored = bus.schema().get(&SchemaKey(org)).await.map_err(|error| error.to_string())?;
+                Ok(stored.map_or(Value::Null, |stored| json!(stored.value)))
+            }
+        };
+        if let Err(error) = self.bus.serve_control("schema-discovery", &self.org.id, over, answering).await {
+            tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");
+        }
+        loop {
+            let about = About { class: Class::Background.as_str(), kind: "discovery".to_owned(), ..About::default() };
+            let pause = match service::about(about, self.discover()).await {
+                Ok(()) => EVERY,
+                Err(error) => {
+                    tracing::warn!(org.id = %self.org.id, error = chassis::error_chain(&error), "the schema is not known yet");
+                    AGAIN
+                }
+            };
+            tokio::select! {
+                asked = asked.recv() => if asked.is_none() { return },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn permit(&self) -> Permit {
+        self.tokens.acquire(&self.org.id, Class::Background, "schema-discovery").await
+    }
+
+    async fn discover(&self) -> Result<(), DiscoveryError> {
+        let anybody = self.litmos.list_users(self.permit().await, 0, 1).await?;
+        let advanced = match anybody.first() {
+            Some(user) => self.litmos.custom_fields(self.permit().await, &user.id).await?,
+            None => Vec::new(),
+        };
+        let fields = fields(advanced);
+        let key = SchemaKey(self.org.id.clone());
+        let last = self.bus.schema().get(&key).await?;
+        if last.as_ref().is_some_and(|last| last.value.fields == fields) {
+            return Ok(());
+        }
+        let version = last.as_ref().map_or(1, |last| last.value.version + 1);
+        let expect = last.map_or(Expect::Absent, |last| Expect::Revision(last.revision));
+        let value = SchemaVersion { version, fields, seen_at_ms: chassis::clock::unix_ms() };
+        tracing::info!(org.id = %self.org.id, version, "the user attributes of this org are new");
+        self.bus.schema().write(Write { key, expect, change: Change::Put(value) }).await?;
+        Ok(())
+    }
+}
+
+fn fields(advanced: Vec<String>) -> Vec<SchemaField> {
+    let standard = Field::ALL.iter().map(|field| SchemaField {
+        name: field.wire().to_owned(),
+        kind: if field.wire().starts_with("CustomField") { SchemaKind::LegacyCustom } else { SchemaKind::Standard },
+        max_chars: u32::try_from(field.max_chars()).unwrap_or_default(),
+    });
+    let own = advanced.into_iter().map(|name| SchemaField { name, kind: SchemaKind::AdvancedCustom, max_chars: 0 });
+    standard.chain(own).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_org_has_the_standard_fields_ten_legacy_ones_and_its_own() {
+        let fields = fields(vec!["Region".to_owned()]);
+        let count = |kind| fields.iter().filter(|field| field.kind == kind).count();
+        assert_eq!(count(SchemaKind::LegacyCustom), 10);
+        assert_eq!(count(SchemaKind::AdvancedCustom), 1);
+        assert_eq!(fields.len(), Field::ALL.len() + 1);
+    }
+}

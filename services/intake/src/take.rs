@@ -1,0 +1,158 @@
+//! One event into the roster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bus::{Bus, Delivery, EventBody};
+use provisioning::{AccessLevel, Field, GroupId, ManagerWish, PersonId, Profile, SourceId};
+use roster::{GroupDraft, PersonDraft, Roster, RosterError};
+use tracing::Instrument as _;
+
+/// Pause before an event comes again whose write did not get through.
+const LATER: Duration = Duration::from_secs(2);
+
+/// Why an event is not taken in.
+enum Refusal {
+    /// It never will be: what it says cannot be meant.
+    Never(String),
+    /// The roster could not be written just now.
+    Later(String),
+}
+
+impl From<RosterError> for Refusal {
+    fn from(error: RosterError) -> Refusal {
+        match error {
+            RosterError::NameTaken { .. } | RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
+                Refusal::Never(error.to_string())
+            }
+            RosterError::Contended | RosterError::Bus(_) => Refusal::Later(error.to_string()),
+        }
+    }
+}
+
+pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
+    let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
+    bus::trace::set_parent(&span, delivery.trace.as_deref());
+    async {
+        match apply(roster, &delivery).await {
+            Ok(()) => delivery.done().await,
+            Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
+            Err(Refusal::Later(reason)) => {
+                tracing::warn!(reason, "an event could not be taken in yet");
+                delivery.later(LATER).await;
+            }
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
+    let (source, at_ms) = (&delivery.source, delivery.event.happened_at_ms);
+    match &delivery.event.body {
+        EventBody::PersonUpserted { external_id, user_name, active, access_level, attributes, manager, groups } => {
+            if user_name.trim().is_empty() {
+                return Err(Refusal::Never("the person has no user_name; give one".to_owned()));
+            }
+            for name in groups.iter().flatten() {
+                ensure_group(roster, source, name, at_ms).await?;
+            }
+            let draft = PersonDraft {
+                user_name: user_name.clone(),
+                external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
+                active: *active,
+                deleted: false,
+                access_level: level(access_level.as_deref())?,
+                profile: profile(attributes)?,
+                manager: match manager.as_deref() {
+                    None => ManagerWish::Leave,
+                    Some("") => ManagerWish::Clear,
+                    Some(reference) => ManagerWish::Reference(reference.to_owned()),
+                },
+                scim_document: None,
+                groups: groups.clone(),
+            };
+            roster.put_person(source, None, &draft, at_ms).await?;
+        }
+        EventBody::PersonDeleted { person } => {
+            let known = find_person(roster, source, person)?;
+            let draft = roster.read(|directory| {
+                let person = &directory.person(&known)?.value;
+                Some(PersonDraft {
+                    user_name: person.user_name.clone(),
+                    external_id: None,
+                    active: false,
+                    deleted: true,
+                    access_level: None,
+                    profile: Profile::default(),
+                    manager: ManagerWish::Leave,
+                    scim_document: None,
+                    groups: None,
+                })
+            });
+            if let Some(draft) = draft {
+                roster.put_person(source, Some(&known), &draft, at_ms).await?;
+            }
+        }
+        EventBody::GroupUpserted { external_id, name } => {
+            if name.trim().is_empty() {
+                return Err(Refusal::Never("the group has no name; give one".to_owned()));
+            }
+            let external_id = Some(external_id.clone()).filter(|id| !id.is_empty());
+            let draft = GroupDraft { name: name.clone(), external_id, deleted: false, scim_document: None };
+            roster.put_group(source, None, &draft, at_ms).await?;
+        }
+        EventBody::GroupDeleted { group } => {
+            let (id, name) = find_group(roster, source, group)?;
+            let draft = GroupDraft { name, external_id: None, deleted: true, scim_document: None };
+            roster.put_group(source, Some(&id), &draft, at_ms).await?;
+        }
+        EventBody::MembershipChanged { group, person, present } => {
+            let (group, _) = find_group(roster, source, group)?;
+            let person = find_person(roster, source, person)?;
+            roster.put_members(source, &group, [(person, *present)], at_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn ensure_group(roster: &Roster, source: &SourceId, name: &str, at_ms: u64) -> Result<(), RosterError> {
+    if roster.read(|directory| directory.group_named(name).is_some()) {
+        return Ok(());
+    }
+    let draft = GroupDraft { name: name.to_owned(), external_id: None, deleted: false, scim_document: None };
+    roster.put_group(source, None, &draft, at_ms).await.map(drop)
+}
+
+fn level(text: Option<&str>) -> Result<Option<AccessLevel>, Refusal> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.map(AccessLevel::parse).transpose().map_err(|error| Refusal::Never(error.to_string()))
+}
+
+fn profile(attributes: &BTreeMap<String, String>) -> Result<Profile, Refusal> {
+    attributes
+        .iter()
+        .map(|(name, value)| {
+            let field = Field::from_wire(name)
+                .ok_or_else(|| Refusal::Never(format!("{name:?} is no attribute of a Litmos user; use its field names")))?;
+            Ok((field, value.as_str()))
+        })
+        .collect()
+}
+
+fn find_person(roster: &Roster, source: &SourceId, text: &str) -> Result<PersonId, Refusal> {
+    let found = roster.read(|directory| {
+        let person = directory.person_known_as(source, text).or_else(|| directory.person_named(text));
+        person.map(|person| person.value.id.clone())
+    });
+    // The person's own event may still be on its way.
+    found.ok_or_else(|| Refusal::Later(format!("nobody is known as {text:?} yet")))
+}
+
+fn find_group(roster: &Roster, source: &SourceId, text: &str) -> Result<(GroupId, String), Refusal> {
+    let found = roster.read(|directory| {
+        let group = directory.group_known_as(source, text).or_else(|| directory.group_named(text));
+        group.map(|group| (group.value.id.clone(), group.value.name.clone()))
+    });
+    found.ok_or_else(|| Refusal::Later(format!("no group is known as {text:?} yet")))
+}
