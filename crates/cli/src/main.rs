@@ -1,1 +1,115 @@
-fn main() {}
+//! The command `rollcall`: runs everything in one process, and asks what runs.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage, 3 something waits for a person.
+
+mod ask;
+mod demo;
+mod load;
+mod say;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Keeps the people and groups of your identity providers and the users and teams of Litmos the same.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// The settings file; every value can also be given as ROLLCALL_SECTION__KEY.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which org, if the settings have several.
+    #[arg(long, global = true, value_name = "ID")]
+    org: Option<String>,
+    /// Answers as JSON, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all services in this process; without [nats] url with a nats-server of its own.
+    Up,
+    /// Rehearses with an invented company of 2,000 people and a simulated Litmos account.
+    Demo(demo::Demo),
+    /// Loads people and groups from a roster file (CSV or JSON lines) and waits until they are in the roster.
+    Load(load::Load),
+    /// Reads users, teams and members from Litmos, and reports what is new, changed, gone, and whose it is.
+    Import,
+    /// Shows what would be done now: operations, calls, minutes.
+    Plan,
+    /// Performs exactly the plan of this hash, or the current one, and waits until it is done.
+    Apply {
+        /// Hash of the plan, as `rollcall plan` shows it.
+        plan: Option<String>,
+        /// Returns at once instead of waiting for the end.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Shows who is in, what is left to do, and what waits for a person.
+    Status {
+        /// Waits until nothing is left to do.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Tells what happened to one person, by user name, id or external id.
+    Explain { person: String },
+    /// Tests base URL, key and rights against Litmos, with at most two requests.
+    TestCredentials,
+    /// Shows the budget of requests: used, free, waiting, refused, and who spent it on what.
+    Tokens {
+        /// Shows it again every second.
+        #[arg(long)]
+        watch: bool,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Done,
+    /// Held or parked items remain.
+    Waits,
+    /// It did what it could, and the answer is no.
+    Failed,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Failed) => ExitCode::from(1),
+        Ok(Ending::Waits) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("rollcall: {}", chassis::error_chain(error.as_ref()));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Ending> {
+    let global = cli.global;
+    match cli.command {
+        Command::Up => up::up(&global).await.map(|()| Ending::Done),
+        Command::Demo(demo) => demo.run().await,
+        Command::Load(load) => load.run(&global).await,
+        Command::Import => ask::import(&global).await,
+        Command::Plan => ask::plan(&global).await,
+        Command::Apply { plan, no_wait } => ask::apply(&global, plan.as_deref(), no_wait).await,
+        Command::Status { wait } => ask::status(&global, wait).await,
+        Command::Explain { person } => ask::explain(&global, &person).await,
+        Command::TestCredentials => ask::test_credentials(&global).await,
+        Command::Tokens { watch } => ask::tokens(&global, watch).await,
+    }
+}

@@ -1,10 +1,10 @@
-//! The schema_discovery as a process of its own.
+//! Schema discovery as a process of its own.
 
 use schema_discovery::{Parts, run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    service::main("schema_discovery", async |process| {
+    service::main("schema-discovery", async |process| {
         let parts = Parts {
             bus: process.bus,
             settings: process.settings,

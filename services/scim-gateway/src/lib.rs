@@ -1,1 +1,82 @@
-//! scim-gateway
+//! The SCIM gateway: a SCIM 2.0 server with one base URL per org, `/scim/{org}/v2`.
+//!
+//! A write is answered when it is durable in the roster, without waiting for Litmos; a read comes from memory and
+//! never spends a request of the budget. Every answer, 401 and 404 included, is SCIM JSON.
+
+mod door;
+mod groups;
+mod users;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use bus::Bus;
+use chassis::health::Health;
+use chassis::lifecycle;
+use roster::Roster;
+use secrecy::SecretString;
+use settings::Settings;
+use tokio_util::sync::CancellationToken;
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub bus: Bus,
+    pub settings: Arc<Settings>,
+    pub health: Health,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    #[error(transparent)]
+    Listen(#[from] lifecycle::ListenError),
+    #[error("the SCIM listener failed")]
+    Serve(#[source] std::io::Error),
+}
+
+/// One org behind the door.
+#[derive(Debug)]
+pub(crate) struct OrgDoor {
+    pub(crate) roster: Roster,
+    pub(crate) token: Option<SecretString>,
+    pub(crate) bus: Bus,
+}
+
+/// All orgs, and where the door is.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    pub(crate) orgs: BTreeMap<String, OrgDoor>,
+    pub(crate) address: SocketAddr,
+}
+
+/// Serves SCIM until stopped.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayError> {
+    let Parts { bus, settings, health } = parts;
+    let listener = lifecycle::listen(&settings.scim_listen, "[scim] listen").await?;
+    let address = listener.local_addr().map_err(GatewayError::Serve)?;
+    let mut orgs = BTreeMap::new();
+    for org in &settings.orgs {
+        if org.scim_token.is_none() {
+            tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM door stays shut");
+        }
+        let roster = Roster::follow(&bus, &org.id, stop.clone());
+        orgs.insert(org.id.to_string(), OrgDoor { roster, token: org.scim_token.clone(), bus: bus.clone() });
+    }
+    health.not_ready("scim-gateway", "the roster is being read");
+    let doors = Arc::new(Doors { orgs, address });
+    let (ready, waiting) = (health.clone(), doors.clone());
+    tokio::spawn(async move {
+        for org in waiting.orgs.values() {
+            org.roster.ready().await;
+        }
+        ready.ready("scim-gateway");
+    });
+    let router = Router::new().fallback(any(door::answer)).with_state(doors).merge(health.router());
+    lifecycle::serve(listener, router, stop).await.map_err(GatewayError::Serve)
+}

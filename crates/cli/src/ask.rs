@@ -1,0 +1,260 @@
+//! Commands that ask what runs.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::Bus;
+use provisioning::OrgId;
+use rate_tokens::{Class, Moment};
+use serde_json::{Value, json};
+use settings::{Org, Settings};
+use tokio::time::Instant;
+
+use crate::{Ending, Global, say};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How often progress is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How long the first answer is waited for: the services may be starting.
+const STARTING: Duration = Duration::from_secs(15);
+
+pub(crate) struct Desk {
+    pub(crate) settings: Settings,
+    pub(crate) bus: Bus,
+    pub(crate) org: OrgId,
+}
+
+impl Desk {
+    pub(crate) async fn open(global: &Global) -> anyhow::Result<Desk> {
+        let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
+        let org = settings.org(global.org.as_deref()).map_err(anyhow::Error::msg)?.id.clone();
+        let bus = Bus::connect(&service::connection(&settings)?, "rollcall-cli").await?;
+        Ok(Desk { settings, bus, org })
+    }
+
+    pub(crate) async fn ask(&self, service: &'static str, method: &str, body: Value) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + STARTING;
+        loop {
+            match self.bus.control(service, &self.org, method, &body, ANSWER).await {
+                Err(bus::ControlError::NobodyServes { .. }) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn org(&self) -> anyhow::Result<&Org> {
+        self.settings.org(Some(self.org.as_str())).map_err(anyhow::Error::msg)
+    }
+}
+
+pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let plan = desk.ask("pusher", "plan", Value::Null).await?;
+    say::answer(global.json, &plan, |plan| {
+        let forecast = say::duration(plan["forecast_seconds"].as_f64().unwrap_or_default());
+        let mode = match say::text(plan, "mode") {
+            "manual" => "; it waits for `rollcall apply`",
+            _ => "; it is being performed",
+        };
+        format!("{}\nabout {forecast}{mode}", say::text(plan, "text"))
+    });
+    Ok(Ending::Done)
+}
+
+pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let applied = desk.ask("pusher", "apply", json!({"plan": plan})).await?;
+    if no_wait {
+        say::answer(global.json, &applied, |applied| format!("performing plan {}", say::text(applied, "applied")));
+        return Ok(Ending::Done);
+    }
+    wait(&desk, global.json).await
+}
+
+pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    if wait_for_it {
+        return wait(&desk, global.json).await;
+    }
+    let status = desk.ask("pusher", "status", Value::Null).await?;
+    say::answer(global.json, &status, say::status);
+    Ok(ending(&status))
+}
+
+fn ending(status: &Value) -> Ending {
+    if say::number(status, "parked") > 0 { Ending::Waits } else { Ending::Done }
+}
+
+/// Shows progress until nothing is left to do, then the final status.
+pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
+    let started = Instant::now();
+    let progress = std::io::stderr().is_terminal() && !json;
+    let mut quiet = 0;
+    loop {
+        let status = desk.ask("pusher", "status", Value::Null).await?;
+        let done = status["in_sync"].as_bool().unwrap_or_default();
+        if progress {
+            eprint!(
+                "\r\x1b[2K{} linked of {} people, {} calls left, about {} more",
+                say::number(&status, "people_linked"),
+                say::number(&status, "people"),
+                say::number(&status, "calls_left"),
+                say::duration(status["forecast_seconds"].as_f64().unwrap_or_default()),
+            );
+        }
+        // Twice in a row: the roster may have been about to change.
+        quiet = if done { quiet + 1 } else { 0 };
+        if quiet >= 2 {
+            if progress {
+                eprintln!("\r\x1b[2Kdone in {}", say::duration(started.elapsed().as_secs_f64()));
+            }
+            say::answer(json, &status, say::status);
+            return Ok(ending(&status));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+pub(crate) async fn import(global: &Global) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let before = desk.ask("importer", "import", Value::Null).await?;
+    let progress = std::io::stderr().is_terminal() && !global.json;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let run = desk.ask("importer", "status", Value::Null).await?;
+        if run.is_null() {
+            continue;
+        }
+        let newer = before.is_null() || run["id"] != before["id"] || before["running"].as_bool().unwrap_or_default();
+        if progress {
+            eprint!("\r\x1b[2K{} users, {} groups read", say::number(&run["users"], "scanned"), say::number(&run["groups"], "scanned"));
+        }
+        if newer && !run["running"].as_bool().unwrap_or_default() {
+            if progress {
+                eprint!("\r\x1b[2K");
+            }
+            let complete = run["complete"].as_bool().unwrap_or_default();
+            say::answer(global.json, &run, say::import);
+            return Ok(if complete { Ending::Done } else { Ending::Failed });
+        }
+    }
+}
+
+pub(crate) async fn explain(global: &Global, person: &str) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let mut story = desk.ask("pusher", "explain", json!({"person": person})).await?;
+    let id = format!("person/{}", say::text(&story, "person"));
+    let calls: Vec<Value> = desk
+        .bus
+        .journal_calls(&desk.org)
+        .await?
+        .into_iter()
+        .filter(|call| call.subjects.contains(&id))
+        .map(|call| {
+            json!({"at": call.started_at_ms.to_string(), "kind": call.kind, "method": call.method, "path": call.path,
+                "status": call.status, "outcome": call.outcome, "trace": call.trace, "operation": call.operation})
+        })
+        .collect();
+    story["calls"] = calls.into();
+    say::answer(global.json, &story, say::explain);
+    let parked = !story["act"]["parked"].is_null();
+    Ok(if parked { Ending::Waits } else { Ending::Done })
+}
+
+/// Asks the governor for the two permits where one runs; without, nobody else can be using the limit through us.
+pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> {
+    let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
+    let org = settings.org(global.org.as_deref()).map_err(anyhow::Error::msg)?.clone();
+    let litmos = litmos::Client::new(litmos::Connection {
+        base_url: org.base_url.clone(),
+        company: org.company.clone(),
+        api_key: org.api_key.clone(),
+        timeout: Duration::from_secs(10),
+        clock: || Moment::from_millis(chassis::clock::now_ms()),
+    })
+    .context("the settings of the org cannot be used")?;
+    let (first, second) = permits(&settings, &org.id).await;
+    let found = litmos.diagnose(first, second).await;
+    let good = found.verdict == litmos::Verdict::Good;
+    let value = json!({"org": org.id, "good": good, "verdict": format!("{:?}", found.verdict), "found": found.found, "remedy": found.remedy});
+    say::answer(global.json, &value, |_| format!("{}\n{}", found.found, found.remedy));
+    Ok(if good { Ending::Done } else { Ending::Failed })
+}
+
+async fn permits(settings: &Settings, org: &OrgId) -> (rate_tokens::Permit, rate_tokens::Permit) {
+    let governed = async {
+        let bus = Bus::connect(&service::connection(settings).ok()?, "rollcall-cli").await.ok()?;
+        let tokens = bus.tokens(chassis::clock::now_ms);
+        tokens.status(Some(org)).await.ok()?;
+        let first = tokens.acquire(org, Class::Interactive, "test-credentials").await;
+        let second = tokens.acquire(org, Class::Interactive, "test-credentials").await;
+        Some((first, second))
+    };
+    let own = || {
+        let use_by = Moment::from_millis(chassis::clock::now_ms() + 30_000);
+        rate_tokens::Permit::new(org.as_str(), "without-governor", use_by, |_| {})
+    };
+    match tokio::time::timeout(ANSWER, governed).await {
+        Ok(Some(permits)) => permits,
+        Ok(None) | Err(_) => (own(), own()),
+    }
+}
+
+pub(crate) async fn tokens(global: &Global, watch: bool) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let tokens = desk.bus.tokens(chassis::clock::now_ms);
+    loop {
+        let mut all = tokens.status(Some(&desk.org)).await?;
+        let mut status = all[desk.org.as_str()].take();
+        let mut spent: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for call in desk.bus.journal_calls(&desk.org).await? {
+            *spent.entry(call.service).or_default().entry(call.kind).or_default() += 1;
+        }
+        status["spent"] = json!(spent);
+        status["requests_per_minute"] = json!(desk.org()?.per_minute());
+        say::answer(global.json, &status, |status| budget(&desk.org, status));
+        if !watch {
+            return Ok(Ending::Done);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn budget(org: &OrgId, status: &Value) -> String {
+    let mut lines = vec![format!(
+        "{org}: {} of {} tokens free, {} held, {} cooling; working limit {}; answers take {} ms",
+        say::number(status, "free"),
+        say::number(status, "limit"),
+        say::number(status, "held"),
+        say::number(status, "cooling"),
+        say::number(status, "working_limit"),
+        say::number(status, "report_delay_ms"),
+    )];
+    if let Some(closed) = status["closed_for_ms"].as_u64() {
+        lines.push(format!("closed for {}", say::duration(closed as f64 / 1_000.0)));
+    }
+    for class in Class::ALL {
+        let counts = &status["classes"][class.as_str()];
+        lines.push(format!(
+            "  {:<12} {:>5} waiting {:>7} granted {:>7} answered {:>4} refused {:>4} without answer {:>5} unused",
+            class.as_str(),
+            say::number(counts, "waiting"),
+            say::number(counts, "granted"),
+            say::number(counts, "answered"),
+            say::number(counts, "refused"),
+            say::number(counts, "unknown"),
+            say::number(counts, "unused"),
+        ));
+    }
+    for (service, kinds) in status["spent"].as_object().into_iter().flatten() {
+        let kinds: Vec<String> =
+            kinds.as_object().into_iter().flatten().map(|(kind, calls)| format!("{kind} {calls}")).collect();
+        lines.push(format!("  spent by {service}: {}", kinds.join(", ")));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,228 @@
+//! Users: people of the roster as SCIM shows them.
+
+use bus::trace;
+use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, SourceId};
+use roster::{Directory, Entry, PersonDraft};
+use scim::{
+    ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest, ResourceKind, ScimError, USER, UserDocument,
+    UserWrite, Wish, Wishes, carry_over, carry_over_one, if_match_accepts, list_response,
+};
+use serde_json::{Map, Value, json};
+
+use crate::door::{Answer, Visit, refusal};
+
+/// The source under which SCIM clients' ids are known.
+pub(crate) fn source() -> SourceId {
+    SourceId::parse("scim").expect("letters are a source id")
+}
+
+/// The document a client wrote, or one made from what another source said.
+fn document(person: &Person) -> Result<UserDocument, ScimError> {
+    let broken = |error: String| ScimError::new(500, format!("the user's record cannot be read: {error}"));
+    if let Some(text) = &person.scim_document {
+        return UserDocument::from_stored(text).map_err(|error| broken(error.to_string()));
+    }
+    let value = |field: Field| person.profile.value(field);
+    let mut body = json!({
+        "schemas": [USER],
+        "userName": person.user_name,
+        "active": person.active,
+        "name": {"givenName": value(Field::FirstName), "familyName": value(Field::LastName)},
+    });
+    let email = Some(value(Field::Email)).filter(|email| !email.is_empty()).unwrap_or(&person.user_name);
+    body["emails"] = json!([{"value": email, "type": "work", "primary": true}]);
+    if !value(Field::JobTitle).is_empty() {
+        body["title"] = json!(value(Field::JobTitle));
+    }
+    if !value(Field::ExternalEmployeeId).is_empty() {
+        body[ENTERPRISE_USER] = json!({"employeeNumber": value(Field::ExternalEmployeeId)});
+    }
+    if let Some(level) = person.access_level {
+        body[LITMOS_USER] = json!({"accessLevel": level.as_litmos()});
+    }
+    UserDocument::from_create(&body).map(|write| write.document)
+}
+
+fn wishes(person: &Person) -> Wishes {
+    let known = person.profile.iter().map(|(field, value)| {
+        let wish = if value.is_empty() { Wish::Clear } else { Wish::Set(value.to_owned()) };
+        (field.wire(), wish)
+    });
+    known.collect()
+}
+
+fn manager(wish: Option<Wish>) -> ManagerWish {
+    match wish {
+        None => ManagerWish::Leave,
+        Some(Wish::Clear) => ManagerWish::Clear,
+        Some(Wish::Set(reference)) => ManagerWish::Reference(reference),
+    }
+}
+
+/// What a document wants of the roster; `old` is what was wanted before.
+fn draft(document: &UserDocument, old: Option<&Person>) -> Result<PersonDraft, ScimError> {
+    let before = old.map(wishes).unwrap_or_default();
+    let mut profile = Profile::new();
+    for (name, wish) in carry_over(&before, document) {
+        // Litmos knows Windows names of time zones only; one it would not know is left as it is.
+        let foreign = name == "TimeZone" && wish.value().is_some_and(|zone| zone.contains('/'));
+        if let Some(field) = Field::from_wire(name).filter(|_| !foreign) {
+            profile.set(field, wish.value().unwrap_or_default());
+        }
+    }
+    let level = document.access_level().map(AccessLevel::parse).transpose();
+    let manager_before = old.and_then(|old| match &old.manager {
+        ManagerWish::Leave => None,
+        ManagerWish::Clear => Some(Wish::Clear),
+        ManagerWish::Reference(reference) => Some(Wish::Set(reference.clone())),
+    });
+    Ok(PersonDraft {
+        user_name: document.user_name().to_owned(),
+        external_id: document.external_id().map(str::to_owned),
+        active: document.active(),
+        deleted: false,
+        access_level: level.map_err(|error| ScimError::invalid_value(error.to_string()))?,
+        profile,
+        manager: manager(carry_over_one(manager_before.as_ref(), document.manager())),
+        scim_document: Some(document.to_stored()),
+        groups: None,
+    })
+}
+
+fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Person>) -> Result<Map<String, Value>, ScimError> {
+    let person = &entry.value;
+    let meta = Meta {
+        kind: ResourceKind::User,
+        id: person.id.as_str(),
+        base_url: &visit.base_url,
+        created_at_ms: person.created_at_ms,
+        changed_at_ms: person.changed_at_ms,
+        revision: entry.revision,
+    };
+    let groups: Vec<GroupReference> = directory
+        .groups_of(&person.id)
+        .filter_map(|id| directory.group(id))
+        .filter(|group| !group.value.deleted)
+        .map(|group| GroupReference { id: group.value.id.to_string(), display_name: group.value.name.clone() })
+        .collect();
+    Ok(document(person)?.render(&meta, &groups))
+}
+
+fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
+    visit.org.roster.read(|directory| {
+        let entry = directory.person(id).filter(|entry| !entry.value.deleted).ok_or_else(|| no_user(id.as_str()))?;
+        render(visit, directory, entry).map(|resource| visit.query.projection.apply(resource))
+    })
+}
+
+fn no_user(id: &str) -> ScimError {
+    ScimError::not_found(format!("there is no user {:?}", id.chars().take(80).collect::<String>()))
+}
+
+fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Person>, ScimError> {
+    let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
+    let entry = visit.org.roster.read(|directory| directory.person(&parsed).cloned());
+    let entry = entry.filter(|entry| !entry.value.deleted).ok_or_else(|| no_user(id))?;
+    match &visit.if_match {
+        Some(tag) if !if_match_accepts(tag, entry.revision) => {
+            Err(ScimError::precondition_failed("the user was changed since this version; read it again"))
+        }
+        _ => Ok(entry),
+    }
+}
+
+pub(crate) fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
+    shown(visit, &parsed).map(|resource| Answer::Found(resource.into()))
+}
+
+pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let query = &visit.query;
+    visit.org.roster.read(|directory| {
+        let there = |entry: &&Entry<Person>| !entry.value.deleted;
+        let Some(parsed) = &query.filter else {
+            let all: Vec<&Entry<Person>> = directory.people().filter(there).collect();
+            let page = query.page.range(all.len());
+            let total = all.len();
+            let resources: Result<Vec<_>, ScimError> = all[page]
+                .iter()
+                .map(|entry| render(visit, directory, entry).map(|resource| query.projection.apply(resource)))
+                .collect();
+            return Ok(Answer::Found(list_response(total, query.page.start_index, resources?)));
+        };
+        let candidates: Vec<&Entry<Person>> = match parsed.filter.lookup() {
+            Some(lookup) => match lookup.key {
+                LookupKey::UserName => directory.person_named(lookup.value).into_iter().collect(),
+                LookupKey::ExternalId => directory.person_known_as(&source(), lookup.value).into_iter().collect(),
+                LookupKey::Id => PersonId::parse(lookup.value).ok().and_then(|id| directory.person(&id)).into_iter().collect(),
+                LookupKey::DisplayName | LookupKey::Email | LookupKey::Member => directory.people().collect(),
+            },
+            None => directory.people().collect(),
+        };
+        let mut found = Vec::new();
+        for entry in candidates.into_iter().filter(there) {
+            let resource = render(visit, directory, entry)?;
+            if parsed.filter.matches(&resource) {
+                found.push(resource);
+            }
+        }
+        let total = found.len();
+        let page = found.drain(query.page.range(total)).map(|resource| query.projection.apply(resource)).collect();
+        Ok(Answer::Found(list_response(total, query.page.start_index, page)))
+    })
+}
+
+pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let UserWrite { document, notes } = UserDocument::from_create(&visit.body)?;
+    note(&notes);
+    let old = visit.org.roster.read(|directory| {
+        let by_name = directory.person_named(document.user_name());
+        by_name.or_else(|| directory.person_known_as(&source(), document.external_id()?)).cloned()
+    });
+    // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
+    if let Some(old) = old.as_ref().filter(|old| old.value.wanted_active()) {
+        let id = &old.value.id;
+        return Err(ScimError::conflict(format!("the userName {:?} exists already, as user {id}", document.user_name())));
+    }
+    let draft = draft(&document, old.as_ref().map(|old| &old.value))?;
+    let id = old.map(|old| old.value.id);
+    let applied =
+        visit.org.roster.put_person(&source(), id.as_ref(), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    let body = shown(visit, &applied.value.id)?;
+    let location = format!("{}/Users/{}", visit.base_url, applied.value.id);
+    Ok(Answer::Created { location, body: body.into() })
+}
+
+pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    let old = known(visit, id)?;
+    let write = document(&old.value)?.replaced_by(&visit.body)?;
+    write_over(visit, &old, write).await
+}
+
+pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    let old = known(visit, id)?;
+    let write = document(&old.value)?.patched(&PatchRequest::parse(&visit.body)?)?;
+    write_over(visit, &old, write).await
+}
+
+async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) -> Result<Answer, ScimError> {
+    note(&write.notes);
+    let draft = draft(&write.document, Some(&old.value))?;
+    let id = &old.value.id;
+    visit.org.roster.put_person(&source(), Some(id), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    shown(visit, id).map(|resource| Answer::Found(resource.into()))
+}
+
+pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    let old = known(visit, id)?;
+    let draft = PersonDraft { active: false, deleted: true, ..draft(&document(&old.value)?, Some(&old.value))? };
+    let id = &old.value.id;
+    visit.org.roster.put_person(&source(), Some(id), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    Ok(Answer::NoContent)
+}
+
+pub(crate) fn note(notes: &[scim::Note]) {
+    for note in notes {
+        tracing::debug!(attribute = note.attribute(), reason = ?note.reason(), trace = trace::current_id(), "not taken as sent");
+    }
+}
