@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 
 use crate::connection::{CONNECTION_FILE, NatsConnection};
@@ -64,6 +64,8 @@ struct ConnectionFile {
 #[derive(Debug)]
 pub struct NatsServer {
     child: Child,
+    /// Our end of the pipe: the server ends when it closes. Waiting for the child would close one left in there.
+    pipe: Option<ChildStdin>,
     connection: NatsConnection,
     data_dir: PathBuf,
 }
@@ -121,7 +123,7 @@ impl NatsServer {
         write_private(&config, &configuration(port, &token, &data_dir)).map_err(unusable)?;
         let log = data_dir.join("nats-server.log");
         let log_file = fs::File::create(&log).map_err(unusable)?;
-        let child = Command::new("sh")
+        let mut child = Command::new("sh")
             .arg("-c")
             .arg(SHELL)
             .arg(&binary)
@@ -140,8 +142,10 @@ impl NatsServer {
             url: format!("nats://127.0.0.1:{port}"),
             token: Some(token.clone()),
         };
+        let pipe = child.stdin.take();
         let mut server = NatsServer {
             child,
+            pipe,
             connection,
             data_dir: data_dir.clone(),
         };
@@ -171,7 +175,7 @@ impl NatsServer {
 
     /// Stops the server and waits until it is gone.
     pub async fn stop(mut self) {
-        drop(self.child.stdin.take());
+        drop(self.pipe.take());
         let _ = tokio::time::timeout(PREDECESSOR, self.child.wait()).await;
         let _ = fs::remove_file(self.data_dir.join(CONNECTION_FILE));
     }

@@ -74,7 +74,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         } else {
             &settings.log_filter
         };
-        EnvFilter::new(directives)
+        EnvFilter::new(format!("async_nats=warn,{directives}"))
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -57,6 +57,8 @@ pub struct Applied<T> {
 pub enum RosterError {
     #[error("the user name {user_name:?} belongs to person {owner}; give one of the two another user name")]
     NameTaken { user_name: String, owner: PersonId },
+    #[error("the name {name:?} belongs to group {owner}; give one of the two another name")]
+    GroupNameTaken { name: String, owner: GroupId },
     #[error("nobody in the roster has the id {id}")]
     NoSuchPerson { id: PersonId },
     #[error("no group in the roster has the id {id}")]
@@ -306,6 +308,11 @@ impl Roster {
             ),
             None => by_external.or_else(|| directory.group_named(&draft.name)),
         };
+        if let Some(other) = directory.group_named(&draft.name).filter(|_| !draft.deleted)
+            && old.is_some_and(|old| old.value.id != other.value.id)
+        {
+            return Err(RosterError::GroupNameTaken { name: draft.name.clone(), owner: other.value.id.clone() });
+        }
         let mut sources = old.map(|old| old.value.sources.clone()).unwrap_or_default();
         let mark = sources.entry(source.clone()).or_default();
         if let Some(old) = old
@@ -349,16 +356,18 @@ impl Roster {
             expect,
             change: Change::Put(RosterValue::Group(group.clone())),
         }];
-        if old.is_none() {
-            // Two writers that make a group of the same name at once: the second finds the first one's on its next try.
-            let name = NameToken::of_name(&NormalName::of(&group.name));
-            let key = RosterKey::GroupName(self.org().clone(), name);
-            let change = Change::Put(RosterValue::Index(Index(group.id.to_string())));
-            writes.push(Write {
-                key,
-                expect: Expect::Any,
-                change,
-            });
+        // The name's own key is what makes it unique: of two who make one group at once, one meets the other's key.
+        let name_of = |group: &Group| (!group.deleted).then(|| NormalName::of(&group.name));
+        let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(&group));
+        if before != after {
+            let key = |name: &NormalName| RosterKey::GroupName(self.org().clone(), NameToken::of_name(name));
+            if let Some(name) = &after {
+                let change = Change::Put(RosterValue::Index(Index(group.id.to_string())));
+                writes.push(Write { key: key(name), expect: Expect::Absent, change });
+            }
+            if let Some(name) = &before {
+                writes.push(Write { key: key(name), expect: Expect::Any, change: Change::Delete });
+            }
         }
         Ok((old.cloned(), group, writes))
     }

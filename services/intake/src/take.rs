@@ -22,9 +22,10 @@ enum Refusal {
 impl From<RosterError> for Refusal {
     fn from(error: RosterError) -> Refusal {
         match error {
-            RosterError::NameTaken { .. } | RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
-                Refusal::Never(error.to_string())
-            }
+            RosterError::NameTaken { .. }
+            | RosterError::GroupNameTaken { .. }
+            | RosterError::NoSuchPerson { .. }
+            | RosterError::NoSuchGroup { .. } => Refusal::Never(error.to_string()),
             RosterError::Contended | RosterError::Bus(_) => Refusal::Later(error.to_string()),
         }
     }

@@ -35,6 +35,13 @@ const URGENT_ASKS_MAX: usize = 8;
 /// How long the roster must be quiet before a bulk import starts.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// How long the roster must be quiet before anything but a cut-off starts: files and first pushes come as a stream of
+/// single changes, and whoever waits for one person does not notice.
+const STIR: Duration = Duration::from_millis(250);
+
+/// Planning takes at most one part in this many of the loop's time while changes keep coming.
+const PLAN_SHARE: u32 = 10;
+
 /// How long a bulk import waits for a quiet roster at most.
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -66,6 +73,11 @@ pub(crate) struct Controller {
     plan: Plan,
     /// The plan no longer says what the world needs.
     outdated: bool,
+    /// Somebody is to be cut off: planning does not wait.
+    urgent: bool,
+    planned_at: Instant,
+    /// How long the last planning took.
+    plan_cost: Duration,
     /// Subjects that have something to be done, or may have.
     pending: BTreeSet<Subject>,
     released: BTreeMap<Subject, u64>,
@@ -101,6 +113,9 @@ impl Controller {
             world: look.world,
             plan,
             outdated: true,
+            urgent: true,
+            planned_at: Instant::now(),
+            plan_cost: Duration::ZERO,
             pending,
             released: BTreeMap::new(),
             jobs: look.jobs,
@@ -124,9 +139,12 @@ impl Controller {
     ) {
         self.recover();
         loop {
-            self.replan();
+            if self.urgent || self.planned_at.elapsed() >= self.plan_cost * PLAN_SHARE {
+                self.replan();
+            }
             self.start_free_operations();
             self.ask_for_permits();
+            let next_look = self.next_look();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -147,7 +165,7 @@ impl Controller {
                     None => break,
                 },
                 Some(Ok((class, permit))) = self.asks.join_next() => self.spend(class, permit),
-                () = tokio::time::sleep(LOOK_AGAIN) => self.outdated |= !self.pending.is_empty(),
+                () = tokio::time::sleep(next_look) => self.outdated |= !self.pending.is_empty(),
             }
             while let Ok(event) = heard.try_recv() {
                 self.hear(event);
@@ -173,6 +191,7 @@ impl Controller {
             self.quiet_since = Instant::now();
             self.unquiet_since.get_or_insert(self.quiet_since);
         }
+        self.urgent |= event.cuts_access();
         if let Some((subject, trace)) = event.trace() {
             self.traces.insert(subject, trace);
         }
@@ -202,11 +221,20 @@ impl Controller {
         self.recover();
     }
 
+    /// How long nothing need happen: shorter while a plan is due or the roster is about to be quiet.
+    fn next_look(&self) -> Duration {
+        let quiet = self.quiet_since.elapsed();
+        let settling = [STIR, QUIET].into_iter().filter(|bound| quiet < *bound).map(|bound| bound - quiet).min();
+        let planning = self.outdated.then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
+        [Some(LOOK_AGAIN), settling, planning].into_iter().flatten().min().unwrap_or(LOOK_AGAIN)
+    }
+
     fn replan(&mut self) {
         if !self.outdated {
             return;
         }
-        self.outdated = false;
+        let started = Instant::now();
+        (self.outdated, self.urgent) = (false, false);
         self.plan = plan(
             &self.org,
             &self.world,
@@ -239,6 +267,8 @@ impl Controller {
         if self.plan.is_empty() {
             self.unquiet_since = None;
         }
+        self.planned_at = Instant::now();
+        self.plan_cost = started.elapsed();
     }
 
     fn traffic(&self) -> Traffic {
@@ -251,10 +281,8 @@ impl Controller {
             };
             self.released.iter().filter_map(current).collect()
         });
-        Traffic {
-            unsettled: self.quiet_since.elapsed() < QUIET && !waited,
-            released,
-        }
+        let quiet = self.quiet_since.elapsed();
+        Traffic { unsettled: quiet < QUIET && !waited, stirring: quiet < STIR && !waited, released }
     }
 
     fn revision_of(&self, subject: &Subject) -> u64 {
@@ -266,6 +294,9 @@ impl Controller {
 
     /// Parks what cannot be done and ties what needs no call. Neither needs a permit.
     fn start_free_operations(&mut self) {
+        if self.outdated {
+            return;
+        }
         let parks = std::mem::take(&mut self.plan.park);
         if !parks.is_empty() {
             let links = jobs::parked_links(&self.world, parks);

@@ -21,8 +21,10 @@ pub(crate) fn class_of(change: &Change) -> Class {
 /// What stands in the way of operations just now.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    /// The roster has not been quiet for long enough to start a bulk import.
+    /// The roster has not been quiet for long enough to start a bulk import, or to make a team that one may carry.
     pub(crate) unsettled: bool,
+    /// The roster is changing right now: what is planned may be part of something larger.
+    pub(crate) stirring: bool,
     /// Only these subjects may be acted on; `None` for all (plans that are applied by hand).
     pub(crate) released: Option<BTreeSet<Subject>>,
 }
@@ -30,6 +32,9 @@ pub(crate) struct Traffic {
 impl Traffic {
     fn lets_through(&self, world: &World, operation: &Operation) -> bool {
         if self.unsettled && matches!(operation.change, Change::Bulk { .. } | Change::CreateTeam { .. }) {
+            return false;
+        }
+        if self.stirring && !operation.change.cuts_access() && operation.calls > 0 {
             return false;
         }
         operation.change.subjects().iter().all(|subject| {

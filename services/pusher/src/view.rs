@@ -91,6 +91,17 @@ impl Heard {
         matches!(self, Heard::Roster(WatchEvent::Put(..) | WatchEvent::Removed(_)))
     }
 
+    /// Whether somebody may be about to lose access.
+    pub(crate) fn cuts_access(&self) -> bool {
+        match self {
+            Heard::Roster(WatchEvent::Put(_, stored)) => match &stored.value {
+                RosterValue::Person(person) => !person.wanted_active(),
+                RosterValue::Group(_) | RosterValue::Membership(_) | RosterValue::Index(_) => false,
+            },
+            Heard::Roster(_) | Heard::Observed(_) | Heard::Links(_) => false,
+        }
+    }
+
     /// Whose wish changed, and the trace that it came with.
     pub(crate) fn trace(&self) -> Option<(Subject, String)> {
         let Heard::Roster(WatchEvent::Put(_, stored)) = self else {

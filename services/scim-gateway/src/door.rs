@@ -183,7 +183,7 @@ async fn discovered(visit: &Visit<'_>, org_id: &str) -> Vec<CustomAttribute> {
 /// What a failed write of the roster is to a SCIM client.
 pub(crate) fn refusal(error: RosterError) -> ScimError {
     match error {
-        RosterError::NameTaken { .. } => ScimError::conflict(error.to_string()),
+        RosterError::NameTaken { .. } | RosterError::GroupNameTaken { .. } => ScimError::conflict(error.to_string()),
         RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => ScimError::not_found(error.to_string()),
         RosterError::Contended | RosterError::Bus(_) => {
             tracing::error!(%error, "a SCIM write could not be made durable");

@@ -24,9 +24,6 @@ const LAST: [&str; 36] = [
 const TITLES: [&str; 8] =
     ["Engineer", "Nurse", "Sales Associate", "Store Manager", "Analyst", "Trainer", "Technician", "Field Guide"];
 
-const CITIES: [(&str, &str); 6] =
-    [("Oslo", "Norway"), ("Kraków", "Poland"), ("São Paulo", "Brazil"), ("Montréal", "Canada"), ("Perth", "Australia"), ("Leeds", "UK")];
-
 /// One invented employee.
 #[derive(Clone, Debug)]
 pub(crate) struct Employee {
@@ -36,8 +33,6 @@ pub(crate) struct Employee {
     pub(crate) first: &'static str,
     pub(crate) last: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) city: &'static str,
-    pub(crate) country: &'static str,
     pub(crate) level: &'static str,
     pub(crate) manager: Option<usize>,
     pub(crate) groups: Vec<String>,
@@ -95,9 +90,8 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
                     groups.push(other);
                 }
             }
-            let (city, country) = CITIES[dice.roll(CITIES.len())];
             let title = TITLES[dice.roll(TITLES.len())];
-            Employee { number, user_name, email, first, last, title, city, country, level, manager, groups }
+            Employee { number, user_name, email, first, last, title, level, manager, groups }
         })
         .collect()
 }

@@ -1,0 +1,106 @@
+//! One environment variable laid over the file.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::problem::{Origin, Problem};
+use super::source::{Origins, numbered};
+
+/// One step into the settings. Indexes sort as numbers, so that section 2 is laid before section 10.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Index(usize),
+    Name(String),
+}
+
+/// A variable that sets one value.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Overlay<'a> {
+    path: Vec<Step>,
+    variable: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Overlay<'a> {
+    /// Those of the environment that begin with the prefix and name a section and a key, in the order to lay them.
+    pub(crate) fn all(environment: &'a BTreeMap<String, String>, prefix: &str) -> Vec<Overlay<'a>> {
+        let mut all: Vec<Overlay<'a>> = environment
+            .iter()
+            .filter_map(|(variable, value)| {
+                let name = variable.strip_prefix(prefix)?.strip_prefix('_')?;
+                let path: Vec<Step> = name.split("__").map(step).collect();
+                (path.len() > 1).then_some(Overlay {
+                    path,
+                    variable,
+                    value,
+                })
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Puts the value where the variable's name says.
+    pub(crate) fn lay(&self, root: &mut Table, origins: &mut Origins) -> Result<(), Problem> {
+        let (section, place, key) = match self.path.as_slice() {
+            [Step::Name(section), Step::Name(key)] => {
+                let values = root
+                    .entry(section.clone())
+                    .or_insert_with(|| Value::Table(Table::new()));
+                (values.as_table_mut(), format!("[{section}]"), key)
+            }
+            [Step::Name(list), Step::Index(index), Step::Name(key)] => {
+                let values = root
+                    .entry(list.clone())
+                    .or_insert_with(|| Value::Array(Vec::new()));
+                let place = numbered(list, *index);
+                (self.numbered_section(values, &place, *index)?, place, key)
+            }
+            _ => {
+                return Err(self.refused(
+                    self.variable,
+                    "reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY",
+                ));
+            }
+        };
+        // A section that is none is reported when it is read.
+        if let Some(values) = section {
+            values.insert(key.clone(), Value::String(self.value.to_owned()));
+            origins.set(
+                format!("{place} {key}"),
+                Origin::Variable(self.variable.to_owned()),
+            );
+        }
+        Ok(())
+    }
+
+    fn numbered_section<'t>(
+        &self,
+        list: &'t mut Value,
+        place: &str,
+        index: usize,
+    ) -> Result<Option<&'t mut Table>, Problem> {
+        let Value::Array(list) = list else { return Ok(None) };
+        if index > list.len() {
+            let next = list.len();
+            return Err(self.refused(
+                place,
+                &format!("would leave a gap; the next free index is {next}"),
+            ));
+        }
+        if index == list.len() {
+            list.push(Value::Table(Table::new()));
+        }
+        Ok(list[index].as_table_mut())
+    }
+
+    fn refused(&self, place: &str, what: &str) -> Problem {
+        Problem::new(place, what).written(Some(Origin::Variable(self.variable.to_owned())))
+    }
+}
+
+fn step(part: &str) -> Step {
+    part.parse()
+        .map_or_else(|_| Step::Name(part.to_lowercase()), Step::Index)
+}
