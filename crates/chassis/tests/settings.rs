@@ -76,7 +76,7 @@ fn every_mistake_is_told_at_once_with_its_line_or_variable_and_the_remedy() {
     assert_eq!(
         written.told(&problems),
         "the settings of settings.toml cannot be used:\n  \
-         APP_A__B__C: APP_A__B__C: reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY\n  \
+         APP_A__B__C: environment: reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY\n  \
          APP_GUEST__7__NAME: [[guest]] #8: would leave a gap; the next free index is 2\n  \
          settings.toml:4: [door] listen: is a number; write a text in quotes\n  \
          settings.toml:6: [door] open: is a text; write true or false\n  \

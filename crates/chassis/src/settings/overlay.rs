@@ -59,7 +59,7 @@ impl<'a> Overlay<'a> {
             }
             _ => {
                 return Err(self.refused(
-                    self.variable,
+                    "environment",
                     "reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY",
                 ));
             }
