@@ -1,1 +1,187 @@
-fn main() {}
+//! Project tasks: `cargo xtask tools | demo | test | bench`.
+//!
+//! Everything a fresh machine lacks is put into `.tools/`: nothing is installed outside the checkout.
+
+mod tools;
+mod unused;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Installs what is missing into .tools: nats-server and cargo-deny.
+    Tools,
+    /// Builds and runs the demo: an invented company arrives in a simulated Litmos.
+    Demo {
+        /// Passed on to `rollcall demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs everything that CI runs.
+    Test {
+        /// Runs these steps only: fmt, clippy, doc, deny, unused, test.
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+    },
+    /// Measures, in release builds.
+    Bench {
+        /// Passed on to the benches.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.to_owned(), Path::to_owned)
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Tools => {
+            println!("nats-server: {}", tools::nats_server()?.display());
+            println!("cargo-deny:  {}", tools::cargo_deny()?.display());
+            Ok(())
+        }
+        Task::Demo { arguments } => demo(&arguments),
+        Task::Test { only } => test(&only),
+        Task::Bench { arguments } => {
+            let nats = tools::nats_server()?;
+            let mut bench = cargo();
+            bench
+                .args(["bench", "--package", "rollcall-tests", "--"])
+                .args(arguments);
+            succeed(bench.env("ROLLCALL_NATS_SERVER", nats))
+        }
+    }
+}
+
+fn succeed(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("{:?} cannot be started", command.get_program()))?;
+    if !status.success() {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
+        bail!("{program} {} ended with {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn target_directory() -> anyhow::Result<PathBuf> {
+    let metadata = tools::metadata()?;
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .context("cargo metadata names no target directory")
+}
+
+fn demo(arguments: &[String]) -> anyhow::Result<()> {
+    let nats = tools::nats_server()?;
+    succeed(cargo().args(["build", "--bin", "rollcall", "--bin", "litmos-simulator"]))?;
+    let rollcall = target_directory()?.join("debug/rollcall");
+    let status = Command::new(rollcall)
+        .arg("demo")
+        .args(arguments)
+        .env("ROLLCALL_NATS_SERVER", nats)
+        .status()?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => std::process::exit(code),
+        None => bail!("the demo ended with {status}"),
+    }
+}
+
+type Step = (&'static str, fn() -> anyhow::Result<()>);
+
+fn test(only: &[String]) -> anyhow::Result<()> {
+    let steps: [Step; 6] = [
+        ("fmt", || succeed(cargo().args(["fmt", "--all", "--check"]))),
+        ("clippy", || {
+            succeed(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        }),
+        ("doc", || {
+            succeed(
+                cargo()
+                    .args(["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            )
+        }),
+        ("deny", || {
+            let mut deny = Command::new(tools::cargo_deny()?);
+            deny.current_dir(root())
+                .args(["--offline", "check", "bans", "licenses", "sources"]);
+            succeed(&mut deny)
+        }),
+        ("unused", unused::check),
+        ("test", || {
+            let nats = tools::nats_server()?;
+            // The stories run these as processes.
+            succeed(cargo().args(["build", "--workspace", "--bins"]))?;
+            succeed(
+                cargo()
+                    .args(["test", "--workspace"])
+                    .env("ROLLCALL_NATS_SERVER", nats),
+            )
+        }),
+    ];
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| !steps.iter().any(|(step, _)| step == name))
+    {
+        bail!("there is no step {unknown:?}; there are fmt, clippy, doc, deny, unused and test");
+    }
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for (name, step) in steps
+        .into_iter()
+        .filter(|(name, _)| only.is_empty() || only.iter().any(|only| only == name))
+    {
+        println!("== {name}");
+        let started = Instant::now();
+        let result = step();
+        times.push((name, started.elapsed()));
+        if let Err(error) = result {
+            report(&times);
+            return Err(error.context(format!("step {name} failed")));
+        }
+    }
+    report(&times);
+    Ok(())
+}
+
+fn report(times: &[(&str, Duration)]) {
+    for (name, time) in times {
+        println!("{name:<8} {:>6.1} s", time.as_secs_f64());
+    }
+}

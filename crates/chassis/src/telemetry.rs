@@ -1,5 +1,9 @@
 //! Logs to standard error, traces to an OTLP collector when one is set.
+//!
+//! Spans leave on a thread of their own in batches, over HTTP: a collector that is slow or away costs spans, never
+//! time. A collector behind `https` works in programs that link a TLS backend for `reqwest`, as every service does.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -8,12 +12,23 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 /// How long the last spans may take to leave when the process ends.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// How long one batch may take to reach the collector.
+const EXPORT: Duration = Duration::from_secs(5);
+
+/// A chatty library: what it reports, its caller reports with more sense.
+const QUIET: &str = "async_nats=warn";
+
+/// Spans of our own, not those of libraries below. The exporter's own requests must not make spans to export.
+const SPANS: &str =
+    "info,hyper=off,reqwest=off,h2=off,tower=off,async_nats=off,opentelemetry=off,opentelemetry_sdk=off";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +43,7 @@ pub struct TelemetrySettings {
     /// Base URL of an OTLP/HTTP collector, such as `http://127.0.0.1:4318`; `None` exports nothing.
     pub otlp_endpoint: Option<String>,
     pub log_format: LogFormat,
-    /// Filter directives when `ROLLCALL_LOG` is not set; `info` if empty.
+    /// Filter directives, such as `info` or `info,pusher=debug`; `info` if empty.
     pub log_filter: String,
 }
 
@@ -48,6 +63,14 @@ pub enum TelemetryError {
         #[source]
         source: opentelemetry_otlp::ExporterBuildError,
     },
+    #[error(
+        "cannot filter logs by {filter:?} ([telemetry] log_filter); write a level, such as info, or target=level"
+    )]
+    Filter {
+        filter: String,
+        #[source]
+        source: ParseError,
+    },
     #[error("telemetry was started twice in one process")]
     Twice,
 }
@@ -55,9 +78,9 @@ pub enum TelemetryError {
 /// Starts logs and traces for this process.
 ///
 /// # Errors
-/// When the collector's address is unusable, or telemetry runs already.
+/// When the collector's address or the filter is unusable, or telemetry runs already.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
-    global::set_text_map_propagator(TraceContextPropagator::new());
+    let filter = line_filter(&settings.log_filter)?;
     let provider = settings
         .otlp_endpoint
         .as_deref()
@@ -66,18 +89,11 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer(service))
-            .with_filter(span_filter())
-    });
-    let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| {
-        let directives = if settings.log_filter.is_empty() {
-            "info"
-        } else {
-            &settings.log_filter
-        };
-        EnvFilter::new(format!("async_nats=warn,{directives}"))
+            .with_filter(EnvFilter::new(SPANS))
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = match settings.log_format {
         LogFormat::Human => lines.boxed(),
@@ -88,20 +104,25 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         .with(lines.with_filter(filter))
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
+    global::set_text_map_propagator(TraceContextPropagator::new());
     Ok(Telemetry { provider })
 }
 
-/// Spans of our own, not those of libraries below.
-fn span_filter() -> EnvFilter {
-    EnvFilter::new(
-        "info,hyper=off,reqwest=off,h2=off,tower=off,async_nats=off,opentelemetry=off,opentelemetry_sdk=off",
-    )
+fn line_filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    let directives = if directives.is_empty() { "info" } else { directives };
+    EnvFilter::try_new(format!("{QUIET},{directives}")).map_err(|source| TelemetryError::Filter {
+        filter: directives.to_owned(),
+        source,
+    })
 }
 
 fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
+    // The HTTP client asks for a TLS provider even where it will speak plain HTTP. One that is there already serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
+        .with_timeout(EXPORT)
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .build()
         .map_err(|source| TelemetryError::Exporter {
@@ -113,7 +134,7 @@ fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, 
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .with_attribute(KeyValue::new(
             "service.instance.id",
-            format!("{}-{}", service, std::process::id()),
+            uuid::Uuid::new_v4().to_string(),
         ))
         .build();
     Ok(SdkTracerProvider::builder()
@@ -123,12 +144,31 @@ fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, 
 }
 
 impl Telemetry {
-    /// Sends what has not been sent yet, for a bounded time.
+    /// Sends what has not been sent yet, and waits for it, for a bounded time.
     pub fn shutdown(self) {
         if let Some(provider) = self.provider
             && let Err(error) = provider.shutdown_with_timeout(FLUSH)
         {
             tracing::warn!(%error, "the last spans could not be sent");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_means_nothing_is_refused_with_the_setting_to_correct() {
+        let said = line_filter("pusher=loud").unwrap_err().to_string();
+        assert!(said.contains("pusher=loud") && said.contains("log_filter"), "{said}");
+        assert!(line_filter("").is_ok());
+        assert!(line_filter("warn,pusher=debug").is_ok());
+    }
+
+    #[test]
+    fn a_collector_without_a_scheme_is_refused_with_the_setting_to_correct() {
+        let said = provider("probe", "not a url").unwrap_err().to_string();
+        assert!(said.contains("not a url") && said.contains("otlp_endpoint"), "{said}");
     }
 }

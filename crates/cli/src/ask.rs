@@ -32,23 +32,36 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Desk> {
         let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
-        let org = settings.org(global.org.as_deref()).map_err(anyhow::Error::msg)?.id.clone();
+        let org = settings
+            .org(global.org.as_deref())
+            .map_err(anyhow::Error::msg)?
+            .id
+            .clone();
         let bus = Bus::connect(&service::connection(&settings)?, "rollcall-cli").await?;
         Ok(Desk { settings, bus, org })
     }
 
-    pub(crate) async fn ask(&self, service: &'static str, method: &str, body: Value) -> anyhow::Result<Value> {
+    pub(crate) async fn ask(
+        &self,
+        service: &'static str,
+        method: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let deadline = Instant::now() + STARTING;
         loop {
             match self.bus.control(service, &self.org, method, &body, ANSWER).await {
-                Err(bus::ControlError::NobodyServes { .. }) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+                Err(bus::ControlError::NobodyServes { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK).await
+                }
                 other => return Ok(other?),
             }
         }
     }
 
     fn org(&self) -> anyhow::Result<&Org> {
-        self.settings.org(Some(self.org.as_str())).map_err(anyhow::Error::msg)
+        self.settings
+            .org(Some(self.org.as_str()))
+            .map_err(anyhow::Error::msg)
     }
 }
 
@@ -70,7 +83,9 @@ pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) ->
     let desk = Desk::open(global).await?;
     let applied = desk.ask("pusher", "apply", json!({"plan": plan})).await?;
     if no_wait {
-        say::answer(global.json, &applied, |applied| format!("performing plan {}", say::text(applied, "applied")));
+        say::answer(global.json, &applied, |applied| {
+            format!("performing plan {}", say::text(applied, "applied"))
+        });
         return Ok(Ending::Done);
     }
     wait(&desk, global.json).await
@@ -87,7 +102,11 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
 }
 
 fn ending(status: &Value) -> Ending {
-    if say::number(status, "parked") > 0 { Ending::Waits } else { Ending::Done }
+    if say::number(status, "parked") > 0 {
+        Ending::Waits
+    } else {
+        Ending::Done
+    }
 }
 
 /// Shows progress until nothing is left to do, then the final status.
@@ -111,7 +130,10 @@ pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
         quiet = if done { quiet + 1 } else { 0 };
         if quiet >= 2 {
             if progress {
-                eprintln!("\r\x1b[2Kdone in {}", say::duration(started.elapsed().as_secs_f64()));
+                eprintln!(
+                    "\r\x1b[2Kdone in {}",
+                    say::duration(started.elapsed().as_secs_f64())
+                );
             }
             say::answer(json, &status, say::status);
             return Ok(ending(&status));
@@ -130,9 +152,14 @@ pub(crate) async fn import(global: &Global) -> anyhow::Result<Ending> {
         if run.is_null() {
             continue;
         }
-        let newer = before.is_null() || run["id"] != before["id"] || before["running"].as_bool().unwrap_or_default();
+        let newer =
+            before.is_null() || run["id"] != before["id"] || before["running"].as_bool().unwrap_or_default();
         if progress {
-            eprint!("\r\x1b[2K{} users, {} groups read", say::number(&run["users"], "scanned"), say::number(&run["groups"], "scanned"));
+            eprint!(
+                "\r\x1b[2K{} users, {} groups read",
+                say::number(&run["users"], "scanned"),
+                say::number(&run["groups"], "scanned")
+            );
         }
         if newer && !run["running"].as_bool().unwrap_or_default() {
             if progress {
@@ -169,7 +196,10 @@ pub(crate) async fn explain(global: &Global, person: &str) -> anyhow::Result<End
 /// Asks the governor for the two permits where one runs; without, nobody else can be using the limit through us.
 pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> {
     let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
-    let org = settings.org(global.org.as_deref()).map_err(anyhow::Error::msg)?.clone();
+    let org = settings
+        .org(global.org.as_deref())
+        .map_err(anyhow::Error::msg)?
+        .clone();
     let litmos = litmos::Client::new(litmos::Connection {
         base_url: org.base_url.clone(),
         company: org.company.clone(),
@@ -182,13 +212,17 @@ pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> 
     let found = litmos.diagnose(first, second).await;
     let good = found.verdict == litmos::Verdict::Good;
     let value = json!({"org": org.id, "good": good, "verdict": format!("{:?}", found.verdict), "found": found.found, "remedy": found.remedy});
-    say::answer(global.json, &value, |_| format!("{}\n{}", found.found, found.remedy));
+    say::answer(global.json, &value, |_| {
+        format!("{}\n{}", found.found, found.remedy)
+    });
     Ok(if good { Ending::Done } else { Ending::Failed })
 }
 
 async fn permits(settings: &Settings, org: &OrgId) -> (rate_tokens::Permit, rate_tokens::Permit) {
     let governed = async {
-        let bus = Bus::connect(&service::connection(settings).ok()?, "rollcall-cli").await.ok()?;
+        let bus = Bus::connect(&service::connection(settings).ok()?, "rollcall-cli")
+            .await
+            .ok()?;
         let tokens = bus.tokens(chassis::clock::now_ms);
         tokens.status(Some(org)).await.ok()?;
         let first = tokens.acquire(org, Class::Interactive, "test-credentials").await;
@@ -213,7 +247,11 @@ pub(crate) async fn tokens(global: &Global, watch: bool) -> anyhow::Result<Endin
         let mut status = all[desk.org.as_str()].take();
         let mut spent: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for call in desk.bus.journal_calls(&desk.org).await? {
-            *spent.entry(call.service).or_default().entry(call.kind).or_default() += 1;
+            *spent
+                .entry(call.service)
+                .or_default()
+                .entry(call.kind)
+                .or_default() += 1;
         }
         status["spent"] = json!(spent);
         status["requests_per_minute"] = json!(desk.org()?.per_minute());
@@ -252,8 +290,12 @@ fn budget(org: &OrgId, status: &Value) -> String {
         ));
     }
     for (service, kinds) in status["spent"].as_object().into_iter().flatten() {
-        let kinds: Vec<String> =
-            kinds.as_object().into_iter().flatten().map(|(kind, calls)| format!("{kind} {calls}")).collect();
+        let kinds: Vec<String> = kinds
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(kind, calls)| format!("{kind} {calls}"))
+            .collect();
         lines.push(format!("  spent by {service}: {}", kinds.join(", ")));
     }
     lines.join("\n")

@@ -1,5 +1,288 @@
-//! placeholder
+//! `rollcall demo`: a company of 2,000 people arrives in a simulated Litmos, and then has a day.
+//!
+//! Simulator and Rollcall run as processes of their own, as they would anywhere. What the report says of requests is
+//! read from the simulator's log, not from what Rollcall says of itself; it ends well only if Litmos equals the roster.
+
 mod company;
-#[derive(Debug, clap::Args)]
-pub(crate) struct Demo {}
-impl Demo { pub(crate) async fn run(&self) -> anyhow::Result<crate::Ending> { let _ = (company::roster_csv(&company::employees(company::PEOPLE,1)), company::GROUPS); Ok(crate::Ending::Done) } }
+mod compare;
+mod stage;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use litmos_simulator::{Entry, most_requests_in_any_window, read_log};
+use serde_json::{Value, json};
+
+use crate::{Ending, say};
+use company::{GROUPS, PEOPLE};
+use stage::Stage;
+
+/// Accounts that Litmos has before: the first so many of the company, made by hand some time ago.
+const THERE_BEFORE: usize = 300;
+
+/// Changes of an ordinary day.
+const CHANGES: usize = 25;
+
+/// People who leave while the company is still arriving.
+const LEAVERS: usize = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// People in the company.
+    #[arg(long, default_value_t = PEOPLE)]
+    people: usize,
+    /// How the simulated account counts its limit of 100 requests a minute.
+    #[arg(long, default_value = "rolling", value_parser = ["rolling", "fixed"])]
+    window: String,
+    /// Where the invented company comes from: the same seed makes the same people.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keeps the folder with settings, logs and data, and says where it is.
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Demo {
+    pub(crate) async fn run(&self) -> anyhow::Result<Ending> {
+        let people = self.people.max(THERE_BEFORE);
+        let company = company::employees(people, self.seed);
+        let mut stage = Stage::open(&self.window, self.keep).await?;
+        println!(
+            "A company of {people} people in {GROUPS} groups; Litmos has {THERE_BEFORE} of the accounts already."
+        );
+        stage.seed_accounts(&company[..THERE_BEFORE]).await?;
+        stage.start_rollcall().await?;
+        let result = self.play(&mut stage, company).await;
+        stage.close().await;
+        result
+    }
+
+    async fn play(&self, stage: &mut Stage, mut company: Vec<company::Employee>) -> anyhow::Result<Ending> {
+        let import = stage
+            .until(
+                "the first import",
+                |stage| stage.ask("importer", "status"),
+                |run| run["complete"] == true,
+            )
+            .await?;
+        println!("{}\n", say::import(&import));
+
+        let started = Instant::now();
+        let file = stage.write("company.csv", &company::roster_csv(&company))?;
+        let loaded = stage
+            .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
+            .await?;
+        print!("{loaded}");
+        for (_, words) in company::BAD_LINES {
+            anyhow::ensure!(
+                loaded.contains(words),
+                "the loader did not report the bad line about {words:?}"
+            );
+        }
+
+        let before = stage.log()?.len();
+        let plan = stage.ask("pusher", "plan").await?;
+        let planned_calls = say::number(&plan, "calls");
+        let forecast = plan["forecast_seconds"].as_f64().unwrap_or_default();
+        let planned_at = Instant::now();
+        let people = company.len() as u64;
+        println!(
+            "\nPlan: {planned_calls} calls, about {}. One call for each change would be {} calls and {} at this limit; \
+             Okta's formula (users + 2 × groups) says {}.",
+            say::duration(forecast),
+            people + GROUPS as u64 * 2,
+            say::duration((people + GROUPS as u64 * 2) as f64 * 0.6),
+            people + 2 * GROUPS as u64,
+        );
+        for line in plan["summary"].as_array().into_iter().flatten() {
+            println!(
+                "  {:<14} {:>5} operations {:>5} calls",
+                say::text(line, "kind"),
+                line["operations"],
+                line["calls"]
+            );
+        }
+
+        let leavers = self.leave(stage, &company).await?;
+        let loaded_in = stage.watch(planned_at).await?;
+        let initial: Vec<Entry> = stage.log()?.into_iter().skip(before).collect();
+        println!(
+            "Everybody is in after {} (from the file: {}).\n",
+            say::duration(loaded_in.as_secs_f64()),
+            say::duration(started.elapsed().as_secs_f64())
+        );
+
+        println!("A day in the life: {CHANGES} changes and a renamed group, over SCIM.");
+        let renamed = stage.day(&mut company, CHANGES, &leavers.names).await?;
+        let day_started = Instant::now();
+        stage.watch(day_started).await?;
+
+        let leaving_calls = leavers.names.len() as u64 * 2;
+        self.report(
+            stage,
+            &company,
+            &Story {
+                planned_calls,
+                forecast,
+                loaded_in,
+                initial,
+                leavers,
+                leaving_calls,
+                renamed,
+            },
+        )
+        .await
+    }
+
+    /// People who are in Litmos already leave while the others are still arriving.
+    async fn leave(&self, stage: &mut Stage, company: &[company::Employee]) -> anyhow::Result<Leavers> {
+        let mut leavers = Leavers {
+            names: Vec::new(),
+            cut_off_after: Vec::new(),
+        };
+        // While team after team is being made, the bulk import with everybody in it still waits.
+        stage
+            .until(
+                "the arrival to begin",
+                |stage| stage.report(),
+                |report| report["effects"]["team.created"].as_u64() > Some(3),
+            )
+            .await?;
+        for employee in company
+            .iter()
+            .filter(|employee| employee.level == "Learner")
+            .take(LEAVERS)
+        {
+            let asked = Instant::now();
+            stage.deactivate(&employee.user_name).await?;
+            let name = employee.user_name.clone();
+            stage
+                .until(
+                    "the leaver to be cut off",
+                    |stage| stage.litmos_user(&name),
+                    |user| user["active"] == false,
+                )
+                .await?;
+            let after = asked.elapsed();
+            println!(
+                "  a leaver was cut off {:.1} s after the SCIM call, in front of the backlog",
+                after.as_secs_f64()
+            );
+            leavers.cut_off_after.push(after);
+            leavers.names.push(employee.user_name.clone());
+        }
+        Ok(leavers)
+    }
+
+    async fn report(
+        &self,
+        stage: &Stage,
+        company: &[company::Employee],
+        story: &Story,
+    ) -> anyhow::Result<Ending> {
+        let log = stage.log()?;
+        let report = stage.report().await?;
+        let state = stage.state().await?;
+        let differences = compare::differences(company, &story.leavers.names, &story.renamed, &state);
+        let refused = log.iter().filter(|entry| entry.refused).count();
+        let most = most_requests_in_any_window(&log, Duration::from_secs(60));
+        let slowest = story
+            .leavers
+            .cut_off_after
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or_default();
+        let initial = story.initial.len() as u64;
+        let cheapest = compare::cheapest_calls(company, THERE_BEFORE);
+        let off = (story.loaded_in.as_secs_f64() - story.forecast) / story.forecast.max(1.0) * 100.0;
+        println!("\nReport, from the simulator's log:");
+        let rows: [(&str, String); 9] = [
+            ("requests in all", log.len().to_string()),
+            ("refused", refused.to_string()),
+            ("most in any 60 s", format!("{most} of 100")),
+            (
+                "initial load",
+                format!(
+                    "{initial} calls ({} for {LEAVERS} leavers); planned {}",
+                    story.leaving_calls, story.planned_calls
+                ),
+            ),
+            (
+                "cheapest possible",
+                format!("{cheapest} calls for the load without leavers"),
+            ),
+            (
+                "leaver to cut-off",
+                format!("{:.1} s at the slowest", slowest.as_secs_f64()),
+            ),
+            (
+                "forecast",
+                format!(
+                    "{} against {} ({off:+.0} %)",
+                    say::duration(story.forecast),
+                    say::duration(story.loaded_in.as_secs_f64())
+                ),
+            ),
+            (
+                "created twice",
+                report["created_twice"].as_array().map_or(0, Vec::len).to_string(),
+            ),
+            (
+                "Litmos equals roster",
+                if differences.is_empty() {
+                    "yes".to_owned()
+                } else {
+                    format!("no, {} differences", differences.len())
+                },
+            ),
+        ];
+        for (name, value) in &rows {
+            println!("  {name:<22} {value}");
+        }
+        for difference in differences.iter().take(10) {
+            println!("    {difference}");
+        }
+        let good = differences.is_empty() && refused == 0 && most <= 100;
+        let value = json!({"good": good, "requests": log.len(), "refused": refused, "most_in_any_60_s": most, "initial_calls": initial,
+            "planned_calls": story.planned_calls, "cheapest_calls": cheapest, "forecast_seconds": story.forecast,
+            "actual_seconds": story.loaded_in.as_secs_f64(), "slowest_cut_off_seconds": slowest.as_secs_f64()});
+        stage
+            .write("report.json", &format!("{value:#}"))
+            .context("the report could not be written")?;
+        Ok(if good { Ending::Done } else { Ending::Failed })
+    }
+}
+
+struct Leavers {
+    names: Vec<String>,
+    cut_off_after: Vec<Duration>,
+}
+
+struct Story {
+    planned_calls: u64,
+    forecast: f64,
+    loaded_in: Duration,
+    initial: Vec<Entry>,
+    leavers: Leavers,
+    leaving_calls: u64,
+    renamed: (String, String),
+}
+
+/// The request log of the simulator, in order of arrival.
+fn parse_log(text: &str) -> anyhow::Result<Vec<Entry>> {
+    let mut log = read_log(text)?;
+    log.sort_by_key(|entry| entry.n);
+    Ok(log)
+}
+
+fn members_of(value: &Value) -> Vec<String> {
+    value["members"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}

@@ -32,8 +32,10 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let source = SourceId::parse(&self.source)?;
-        let bytes = std::fs::read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
-        let roster = file::read(&bytes).with_context(|| format!("{} is no roster file", self.file.display()))?;
+        let bytes =
+            std::fs::read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
+        let roster =
+            file::read(&bytes).with_context(|| format!("{} is no roster file", self.file.display()))?;
         let desk = Desk::open(global).await?;
         desk.ask("intake", "status", Value::Null).await?;
         let bad = roster.bad;
@@ -60,12 +62,25 @@ impl Load {
             "not_taken": missing,
         });
         say::answer(global.json, &answer, |_| {
-            let mut lines = vec![format!("{count} people of {} are in the roster of {}", self.file.display(), desk.org)];
-            lines.extend(bad.iter().map(|bad| format!("  line {}: {}", bad.line, bad.reason)));
-            lines.extend(missing.iter().map(|name| format!("  {name}: was set aside; see `rollcall status` and the log of the intake")));
+            let mut lines = vec![format!(
+                "{count} people of {} are in the roster of {}",
+                self.file.display(),
+                desk.org
+            )];
+            lines.extend(
+                bad.iter()
+                    .map(|bad| format!("  line {}: {}", bad.line, bad.reason)),
+            );
+            lines.extend(missing.iter().map(|name| {
+                format!("  {name}: was set aside; see `rollcall status` and the log of the intake")
+            }));
             lines.join("\n")
         });
-        Ok(if bad.is_empty() && missing.is_empty() { Ending::Done } else { Ending::Waits })
+        Ok(if bad.is_empty() && missing.is_empty() {
+            Ending::Done
+        } else {
+            Ending::Waits
+        })
     }
 }
 
@@ -84,7 +99,9 @@ async fn await_taken_in(desk: &Desk, source: &SourceId, names: &[String]) -> Vec
     let missing = || -> Vec<String> {
         roster.read(|directory| {
             let known = |name: &&String| {
-                directory.person_named(name).is_some_and(|person| person.value.sources.contains_key(source))
+                directory
+                    .person_named(name)
+                    .is_some_and(|person| person.value.sources.contains_key(source))
             };
             names.iter().filter(|name| !known(name)).cloned().collect()
         })

@@ -15,7 +15,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// Keeps the people and groups of your identity providers and the users and teams of Litmos the same.
 #[derive(Debug, Parser)]
-#[command(name = "rollcall", version, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person.")]
+#[command(
+    name = "rollcall",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

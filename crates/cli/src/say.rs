@@ -61,7 +61,10 @@ pub(crate) fn status(status: &Value) -> String {
         lines.push(format!("{} wait for a person:", number(status, "parked")));
     }
     for item in status["parked_items"].as_array().into_iter().flatten() {
-        let who = item["user_name"].as_str().or(item["name"].as_str()).unwrap_or_default();
+        let who = item["user_name"]
+            .as_str()
+            .or(item["name"].as_str())
+            .unwrap_or_default();
         lines.push(format!(
             "  {who}: {} {} {}. {}",
             text(item, "code"),
@@ -85,7 +88,10 @@ pub(crate) fn explain(person: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|group| {
-            let state = match (group["wanted"].as_bool().unwrap_or_default(), group["in_team"].as_bool().unwrap_or_default()) {
+            let state = match (
+                group["wanted"].as_bool().unwrap_or_default(),
+                group["in_team"].as_bool().unwrap_or_default(),
+            ) {
                 (true, true) => "in its team",
                 (true, false) => "not in its team yet",
                 (false, true) => "to leave its team",
@@ -100,14 +106,33 @@ pub(crate) fn explain(person: &Value) -> String {
             "  source  {} at revision {}, wanted {}",
             names(&source["sources"]),
             number(source, "revision"),
-            if source["wanted_active"].as_bool().unwrap_or_default() { "active" } else { "inactive" },
+            if source["wanted_active"].as_bool().unwrap_or_default() {
+                "active"
+            } else {
+                "inactive"
+            },
         ),
-        format!("  scope   {}", if groups.is_empty() { "no groups".to_owned() } else { groups.join(", ") }),
+        format!(
+            "  scope   {}",
+            if groups.is_empty() {
+                "no groups".to_owned()
+            } else {
+                groups.join(", ")
+            }
+        ),
         match account["account"].as_str() {
             Some(id) => format!(
                 "  match   account {id}, {}, {}",
-                if account["linked"].as_bool().unwrap_or_default() { "linked" } else { "not linked yet" },
-                if account["active"].as_bool().unwrap_or_default() { "active" } else { "inactive" },
+                if account["linked"].as_bool().unwrap_or_default() {
+                    "linked"
+                } else {
+                    "not linked yet"
+                },
+                if account["active"].as_bool().unwrap_or_default() {
+                    "active"
+                } else {
+                    "inactive"
+                },
             ),
             None => "  match   no account in Litmos".to_owned(),
         },
@@ -126,8 +151,13 @@ pub(crate) fn explain(person: &Value) -> String {
             text(&act["parked"], "said"),
             text(&act["parked"], "remedy"),
         ),
-        None if act["under_way"].as_bool().unwrap_or_default() => "  act     a request is under way".to_owned(),
-        None => format!("  act     revision {} is in Litmos", number(act, "applied_revision")),
+        None if act["under_way"].as_bool().unwrap_or_default() => {
+            "  act     a request is under way".to_owned()
+        }
+        None => format!(
+            "  act     revision {} is in Litmos",
+            number(act, "applied_revision")
+        ),
     });
     for call in person["calls"].as_array().into_iter().flatten() {
         lines.push(format!(
@@ -154,9 +184,17 @@ pub(crate) fn import(run: &Value) -> String {
             number(of, "removed"),
         )
     };
-    let state = if run["complete"].as_bool().unwrap_or_default() { "complete" } else { "under way" };
+    let state = if run["complete"].as_bool().unwrap_or_default() {
+        "complete"
+    } else {
+        "under way"
+    };
     [
-        format!("import {}: {state}, {} calls", text(run, "id"), number(run, "calls")),
+        format!(
+            "import {}: {state}, {} calls",
+            text(run, "id"),
+            number(run, "calls")
+        ),
         line("users", &run["users"]),
         line("groups", &run["groups"]),
         format!(

@@ -51,7 +51,13 @@ async fn services(
     let health = Health::new();
     let mut running = JoinSet::new();
     start(&mut running, &bus, &settings, &health, &stop);
-    tracing::info!(nats = connection.url, embedded, orgs = settings.orgs.len(), scim = settings.scim_listen, "rollcall is up");
+    tracing::info!(
+        nats = connection.url,
+        embedded,
+        orgs = settings.orgs.len(),
+        scim = settings.scim_listen,
+        "rollcall is up"
+    );
     let work = async {
         while let Some(ended) = running.join_next().await {
             ended??;
@@ -83,18 +89,46 @@ fn start(
     health: &Health,
     stop: &CancellationToken,
 ) {
-    let budgets = settings.orgs.iter().map(|org| (org.id.clone(), org.budget().clone())).collect();
-    let governor = rate_governor::Parts { bus: bus.clone(), budgets, health: health.clone() };
+    let budgets = settings
+        .orgs
+        .iter()
+        .map(|org| (org.id.clone(), org.budget().clone()))
+        .collect();
+    let governor = rate_governor::Parts {
+        bus: bus.clone(),
+        budgets,
+        health: health.clone(),
+    };
     let governing = rate_governor::run(governor, stop.clone());
     running.spawn(async move { Ok(governing.await?) });
     // Each service holds its own place on the bus: shares of the budget are counted by service.
     let parts = || (bus.clone(), settings.clone(), health.clone(), stop.clone());
     let (bus, settings, health, stop) = parts();
-    let pusher = pusher::Parts { bus: bus.clone(), settings: settings.clone(), health: health.clone() };
-    let importer = importer::Parts { bus: bus.clone(), settings: settings.clone(), health: health.clone() };
-    let intake = intake::Parts { bus: bus.clone(), settings: settings.clone(), health: health.clone() };
-    let discovery = schema_discovery::Parts { bus: bus.clone(), settings: settings.clone(), health: health.clone() };
-    let gateway = scim_gateway::Parts { bus, settings, health };
+    let pusher = pusher::Parts {
+        bus: bus.clone(),
+        settings: settings.clone(),
+        health: health.clone(),
+    };
+    let importer = importer::Parts {
+        bus: bus.clone(),
+        settings: settings.clone(),
+        health: health.clone(),
+    };
+    let intake = intake::Parts {
+        bus: bus.clone(),
+        settings: settings.clone(),
+        health: health.clone(),
+    };
+    let discovery = schema_discovery::Parts {
+        bus: bus.clone(),
+        settings: settings.clone(),
+        health: health.clone(),
+    };
+    let gateway = scim_gateway::Parts {
+        bus,
+        settings,
+        health,
+    };
     let (s1, s2, s3, s4) = (stop.clone(), stop.clone(), stop.clone(), stop.clone());
     running.spawn(async move { Ok(pusher::run(pusher, s1).await?) });
     running.spawn(async move { Ok(importer::run(importer, s2).await?) });

@@ -209,7 +209,7 @@ impl Client {
             Some(body) => {
                 request = request
                     .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                    .body(body.to_string())
+                    .body(body.to_string());
             }
             None if call.method != Method::GET => {
                 request = request

@@ -73,7 +73,7 @@ pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &P
         amendment.awaits = amendment.awaits.take_if(|manager| created(manager));
     }
     let teams = teams::needs(world, subjects, &mut needs, policy, now_ms);
-    let operations = encode::cheapest(world, &mut needs, teams, policy);
+    let operations = encode::cheapest(world, &mut needs, &teams, policy);
     let touched: BTreeSet<Subject> = operations
         .iter()
         .flat_map(|operation| operation.change.subjects())

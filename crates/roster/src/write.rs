@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 type RosterWrite = Write<RosterKey, RosterValue>;
 
+/// What was known, what is to be, and the writes that lead from one to the other.
+type Wanted<T> = (Option<Entry<T>>, T, Vec<RosterWrite>);
+
 /// Somebody as a source wants them, to be laid over what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonDraft {
@@ -120,7 +123,7 @@ impl Roster {
         id: Option<&PersonId>,
         draft: &PersonDraft,
         at_ms: u64,
-    ) -> Result<(Option<Entry<Person>>, Person, Vec<RosterWrite>), RosterError> {
+    ) -> Result<Wanted<Person>, RosterError> {
         let by_external = draft
             .external_id
             .as_deref()
@@ -295,7 +298,7 @@ impl Roster {
         id: Option<&GroupId>,
         draft: &GroupDraft,
         at_ms: u64,
-    ) -> Result<(Option<Entry<Group>>, Group, Vec<RosterWrite>), RosterError> {
+    ) -> Result<Wanted<Group>, RosterError> {
         let by_external = draft
             .external_id
             .as_deref()
@@ -311,7 +314,10 @@ impl Roster {
         if let Some(other) = directory.group_named(&draft.name).filter(|_| !draft.deleted)
             && old.is_some_and(|old| old.value.id != other.value.id)
         {
-            return Err(RosterError::GroupNameTaken { name: draft.name.clone(), owner: other.value.id.clone() });
+            return Err(RosterError::GroupNameTaken {
+                name: draft.name.clone(),
+                owner: other.value.id.clone(),
+            });
         }
         let mut sources = old.map(|old| old.value.sources.clone()).unwrap_or_default();
         let mark = sources.entry(source.clone()).or_default();
@@ -363,10 +369,18 @@ impl Roster {
             let key = |name: &NormalName| RosterKey::GroupName(self.org().clone(), NameToken::of_name(name));
             if let Some(name) = &after {
                 let change = Change::Put(RosterValue::Index(Index(group.id.to_string())));
-                writes.push(Write { key: key(name), expect: Expect::Absent, change });
+                writes.push(Write {
+                    key: key(name),
+                    expect: Expect::Absent,
+                    change,
+                });
             }
             if let Some(name) = &before {
-                writes.push(Write { key: key(name), expect: Expect::Any, change: Change::Delete });
+                writes.push(Write {
+                    key: key(name),
+                    expect: Expect::Any,
+                    change: Change::Delete,
+                });
             }
         }
         Ok((old.cloned(), group, writes))

@@ -28,11 +28,15 @@ pub struct RosterFile {
 /// The file as a whole cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("byte {at} is not UTF-8 text; save the file as UTF-8 (it may be UTF-16 or a Windows code page now)")]
+    #[error(
+        "byte {at} is not UTF-8 text; save the file as UTF-8 (it may be UTF-16 or a Windows code page now)"
+    )]
     Encoding { at: usize },
     #[error("the header has no column {missing:?}; it has: {found}")]
     Column { missing: &'static str, found: String },
-    #[error("the header names columns that mean nothing here: {unknown}; use user_name, external_id, active, access_level, manager, groups or Litmos field names")]
+    #[error(
+        "the header names columns that mean nothing here: {unknown}; use user_name, external_id, active, access_level, manager, groups or Litmos field names"
+    )]
     Unknown { unknown: String },
     #[error("the file is empty")]
     Empty,
@@ -51,8 +55,11 @@ enum Column {
 }
 
 fn column(name: &str) -> Option<Column> {
-    let squeezed: String =
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let squeezed: String = name
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
     Some(match squeezed.as_str() {
         "externalid" | "id" => Column::ExternalId,
         "username" | "login" => Column::UserName,
@@ -60,7 +67,12 @@ fn column(name: &str) -> Option<Column> {
         "accesslevel" | "level" => Column::AccessLevel,
         "manager" => Column::Manager,
         "groups" => Column::Groups,
-        other => Column::Field(Field::ALL.iter().copied().find(|field| field.wire().to_lowercase() == other)?),
+        other => Column::Field(
+            Field::ALL
+                .iter()
+                .copied()
+                .find(|field| field.wire().to_lowercase() == other)?,
+        ),
     })
 }
 
@@ -125,7 +137,9 @@ impl Line {
 /// # Errors
 /// When it is no file of this sort at all.
 pub fn read(bytes: &[u8]) -> Result<RosterFile, FileError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| FileError::Encoding { at: error.valid_up_to() })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| FileError::Encoding {
+        at: error.valid_up_to(),
+    })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.trim_start().chars().next() {
         None => Err(FileError::Empty),
@@ -135,17 +149,28 @@ pub fn read(bytes: &[u8]) -> Result<RosterFile, FileError> {
 }
 
 fn csv(text: &str) -> Result<RosterFile, FileError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| FileError::Empty)?.clone();
     let columns: Vec<Option<Column>> = header.iter().map(column).collect();
     if !columns.contains(&Some(Column::UserName)) {
         let found = header.iter().collect::<Vec<_>>().join(", ");
-        return Err(FileError::Column { missing: "user_name", found });
+        return Err(FileError::Column {
+            missing: "user_name",
+            found,
+        });
     }
-    let unknown: Vec<&str> =
-        header.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| name).collect();
+    let unknown: Vec<&str> = header
+        .iter()
+        .zip(&columns)
+        .filter(|(_, column)| column.is_none())
+        .map(|(name, _)| name)
+        .collect();
     if !unknown.is_empty() {
-        return Err(FileError::Unknown { unknown: unknown.join(", ") });
+        return Err(FileError::Unknown {
+            unknown: unknown.join(", "),
+        });
     }
     let mut file = RosterFile::default();
     for record in reader.records() {
@@ -153,13 +178,20 @@ fn csv(text: &str) -> Result<RosterFile, FileError> {
             Ok(record) => record,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                file.bad.push(BadLine { line, reason: error.to_string() });
+                file.bad.push(BadLine {
+                    line,
+                    reason: error.to_string(),
+                });
                 continue;
             }
         };
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() != columns.len() {
-            let reason = format!("it has {} columns and the header has {}", record.len(), columns.len());
+            let reason = format!(
+                "it has {} columns and the header has {}",
+                record.len(),
+                columns.len()
+            );
             file.bad.push(BadLine { line, reason });
             continue;
         }
@@ -177,10 +209,17 @@ fn csv(text: &str) -> Result<RosterFile, FileError> {
 
 fn json_lines(text: &str) -> RosterFile {
     let mut file = RosterFile::default();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
         match json_line(line) {
             Ok(person) => file.people.push(person),
-            Err(reason) => file.bad.push(BadLine { line: index as u64 + 1, reason }),
+            Err(reason) => file.bad.push(BadLine {
+                line: index as u64 + 1,
+                reason,
+            }),
         }
     }
     file
@@ -191,7 +230,8 @@ fn json_line(line: &str) -> Result<EventBody, String> {
     let fields = value.as_object().ok_or("it is no JSON object")?;
     let mut person = Line::default();
     for (name, value) in fields {
-        let column = column(name).ok_or_else(|| format!("{name:?} means nothing here; use Litmos field names"))?;
+        let column =
+            column(name).ok_or_else(|| format!("{name:?} means nothing here; use Litmos field names"))?;
         match value {
             Value::Null => person.set(column, ""),
             Value::String(text) => person.set(column, text),
@@ -199,9 +239,15 @@ fn json_line(line: &str) -> Result<EventBody, String> {
             Value::Number(number) => person.set(column, &number.to_string()),
             Value::Array(items) if column == Column::Groups => {
                 let names = items.iter().map(|item| item.as_str().map(str::to_owned));
-                person.groups = Some(names.collect::<Option<Vec<_>>>().ok_or("groups holds something else than names")?);
+                person.groups = Some(
+                    names
+                        .collect::<Option<Vec<_>>>()
+                        .ok_or("groups holds something else than names")?,
+                );
             }
-            Value::Array(_) | Value::Object(_) => return Err(format!("{name} holds a list or an object; write a text")),
+            Value::Array(_) | Value::Object(_) => {
+                return Err(format!("{name} holds a list or an object; write a text"));
+            }
         }
     }
     person.finish()
@@ -212,7 +258,11 @@ pub fn events(people: Vec<EventBody>, load_id: &str, happened_at_ms: u64) -> Vec
     people
         .into_iter()
         .enumerate()
-        .map(|(index, body)| Event { event_id: format!("{load_id}-{index}"), happened_at_ms, body })
+        .map(|(index, body)| Event {
+            event_id: format!("{load_id}-{index}"),
+            happened_at_ms,
+            body,
+        })
         .collect()
 }
 
@@ -227,12 +277,24 @@ mod tests {
             Err(error) => format!("error: {error}"),
             Ok(file) => {
                 let people = file.people.iter().map(|person| match person {
-                    EventBody::PersonUpserted { user_name, active, manager, groups, attributes, .. } => {
-                        format!("{user_name} active={active} manager={manager:?} groups={groups:?} {attributes:?}")
+                    EventBody::PersonUpserted {
+                        user_name,
+                        active,
+                        manager,
+                        groups,
+                        attributes,
+                        ..
+                    } => {
+                        format!(
+                            "{user_name} active={active} manager={manager:?} groups={groups:?} {attributes:?}"
+                        )
                     }
                     _ => "?".to_owned(),
                 });
-                let bad = file.bad.iter().map(|bad| format!("line {}: {}", bad.line, bad.reason));
+                let bad = file
+                    .bad
+                    .iter()
+                    .map(|bad| format!("line {}: {}", bad.line, bad.reason));
                 people.chain(bad).collect::<Vec<_>>().join("\n")
             }
         }
@@ -262,9 +324,19 @@ mod tests {
     fn a_file_that_is_no_roster_is_said_to_be_none() {
         assert_snapshot!(check(""), @"error: the file is empty");
         assert_snapshot!(check("name,mail\nx,y\n"), @r#"error: the header has no column "user_name"; it has: name, mail"#);
-        let utf16: Vec<u8> = "user_name\n".encode_utf16().flat_map(u16::to_le_bytes).chain([0xff, 0xd8]).collect();
-        assert!(matches!(read(&utf16), Err(FileError::Encoding { .. } | FileError::Column { .. })));
-        assert!(matches!(read(b"user_name\nJos\xe9\n"), Err(FileError::Encoding { at: 13 })));
+        let utf16: Vec<u8> = "user_name\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .chain([0xff, 0xd8])
+            .collect();
+        assert!(matches!(
+            read(&utf16),
+            Err(FileError::Encoding { .. } | FileError::Column { .. })
+        ));
+        assert!(matches!(
+            read(b"user_name\nJos\xe9\n"),
+            Err(FileError::Encoding { at: 13 })
+        ));
     }
 
     proptest::proptest! {

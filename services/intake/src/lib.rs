@@ -39,7 +39,11 @@ pub struct Parts {
 /// # Errors
 /// When the bus takes no subscription.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
-    let Parts { bus, settings, health } = parts;
+    let Parts {
+        bus,
+        settings,
+        health,
+    } = parts;
     let mut rosters = BTreeMap::new();
     for org in &settings.orgs {
         let roster = Roster::follow(&bus, &org.id, stop.clone());
@@ -63,13 +67,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
 
 async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, Roster>, events: Vec<bus::Delivery>) {
     stream::iter(events)
-        .for_each_concurrent(SIDE_BY_SIDE, async |event| {
-            match rosters.get(&event.org) {
-                Some(roster) => take::take(bus, roster, event).await,
-                None => {
-                    let reason = format!("org {} is not in the intake's settings; add it there and send again", event.org);
-                    event.refuse(bus, &reason).await;
-                }
+        .for_each_concurrent(SIDE_BY_SIDE, async |event| match rosters.get(&event.org) {
+            Some(roster) => take::take(bus, roster, event).await,
+            None => {
+                let reason = format!(
+                    "org {} is not in the intake's settings; add it there and send again",
+                    event.org
+                );
+                event.refuse(bus, &reason).await;
             }
         })
         .await;

@@ -5,7 +5,11 @@ use intake::{Parts, run};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     service::main("intake", async |process| {
-        let parts = Parts { bus: process.bus, settings: process.settings, health: process.health };
+        let parts = Parts {
+            bus: process.bus,
+            settings: process.settings,
+            health: process.health,
+        };
         Ok(run(parts, process.stop).await?)
     })
     .await

@@ -51,7 +51,15 @@ pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
 async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
     let (source, at_ms) = (&delivery.source, delivery.event.happened_at_ms);
     match &delivery.event.body {
-        EventBody::PersonUpserted { external_id, user_name, active, access_level, attributes, manager, groups } => {
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            active,
+            access_level,
+            attributes,
+            manager,
+            groups,
+        } => {
             if user_name.trim().is_empty() {
                 return Err(Refusal::Never("the person has no user_name; give one".to_owned()));
             }
@@ -100,18 +108,34 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 return Err(Refusal::Never("the group has no name; give one".to_owned()));
             }
             let external_id = Some(external_id.clone()).filter(|id| !id.is_empty());
-            let draft = GroupDraft { name: name.clone(), external_id, deleted: false, scim_document: None };
+            let draft = GroupDraft {
+                name: name.clone(),
+                external_id,
+                deleted: false,
+                scim_document: None,
+            };
             roster.put_group(source, None, &draft, at_ms).await?;
         }
         EventBody::GroupDeleted { group } => {
             let (id, name) = find_group(roster, source, group)?;
-            let draft = GroupDraft { name, external_id: None, deleted: true, scim_document: None };
+            let draft = GroupDraft {
+                name,
+                external_id: None,
+                deleted: true,
+                scim_document: None,
+            };
             roster.put_group(source, Some(&id), &draft, at_ms).await?;
         }
-        EventBody::MembershipChanged { group, person, present } => {
+        EventBody::MembershipChanged {
+            group,
+            person,
+            present,
+        } => {
             let (group, _) = find_group(roster, source, group)?;
             let person = find_person(roster, source, person)?;
-            roster.put_members(source, &group, [(person, *present)], at_ms).await?;
+            roster
+                .put_members(source, &group, [(person, *present)], at_ms)
+                .await?;
         }
     }
     Ok(())
@@ -121,21 +145,31 @@ async fn ensure_group(roster: &Roster, source: &SourceId, name: &str, at_ms: u64
     if roster.read(|directory| directory.group_named(name).is_some()) {
         return Ok(());
     }
-    let draft = GroupDraft { name: name.to_owned(), external_id: None, deleted: false, scim_document: None };
+    let draft = GroupDraft {
+        name: name.to_owned(),
+        external_id: None,
+        deleted: false,
+        scim_document: None,
+    };
     roster.put_group(source, None, &draft, at_ms).await.map(drop)
 }
 
 fn level(text: Option<&str>) -> Result<Option<AccessLevel>, Refusal> {
     let text = text.filter(|text| !text.trim().is_empty());
-    text.map(AccessLevel::parse).transpose().map_err(|error| Refusal::Never(error.to_string()))
+    text.map(AccessLevel::parse)
+        .transpose()
+        .map_err(|error| Refusal::Never(error.to_string()))
 }
 
 fn profile(attributes: &BTreeMap<String, String>) -> Result<Profile, Refusal> {
     attributes
         .iter()
         .map(|(name, value)| {
-            let field = Field::from_wire(name)
-                .ok_or_else(|| Refusal::Never(format!("{name:?} is no attribute of a Litmos user; use its field names")))?;
+            let field = Field::from_wire(name).ok_or_else(|| {
+                Refusal::Never(format!(
+                    "{name:?} is no attribute of a Litmos user; use its field names"
+                ))
+            })?;
             Ok((field, value.as_str()))
         })
         .collect()
@@ -143,7 +177,9 @@ fn profile(attributes: &BTreeMap<String, String>) -> Result<Profile, Refusal> {
 
 fn find_person(roster: &Roster, source: &SourceId, text: &str) -> Result<PersonId, Refusal> {
     let found = roster.read(|directory| {
-        let person = directory.person_known_as(source, text).or_else(|| directory.person_named(text));
+        let person = directory
+            .person_known_as(source, text)
+            .or_else(|| directory.person_named(text));
         person.map(|person| person.value.id.clone())
     });
     // The person's own event may still be on its way.
@@ -152,7 +188,9 @@ fn find_person(roster: &Roster, source: &SourceId, text: &str) -> Result<PersonI
 
 fn find_group(roster: &Roster, source: &SourceId, text: &str) -> Result<(GroupId, String), Refusal> {
     let found = roster.read(|directory| {
-        let group = directory.group_known_as(source, text).or_else(|| directory.group_named(text));
+        let group = directory
+            .group_known_as(source, text)
+            .or_else(|| directory.group_named(text));
         group.map(|group| (group.value.id.clone(), group.value.name.clone()))
     });
     found.ok_or_else(|| Refusal::Later(format!("no group is known as {text:?} yet")))

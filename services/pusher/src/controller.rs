@@ -224,9 +224,19 @@ impl Controller {
     /// How long nothing need happen: shorter while a plan is due or the roster is about to be quiet.
     fn next_look(&self) -> Duration {
         let quiet = self.quiet_since.elapsed();
-        let settling = [STIR, QUIET].into_iter().filter(|bound| quiet < *bound).map(|bound| bound - quiet).min();
-        let planning = self.outdated.then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
-        [Some(LOOK_AGAIN), settling, planning].into_iter().flatten().min().unwrap_or(LOOK_AGAIN)
+        let settling = [STIR, QUIET]
+            .into_iter()
+            .filter(|bound| quiet < *bound)
+            .map(|bound| bound - quiet)
+            .min();
+        let planning = self
+            .outdated
+            .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
+        [Some(LOOK_AGAIN), settling, planning]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(LOOK_AGAIN)
     }
 
     fn replan(&mut self) {
@@ -282,7 +292,11 @@ impl Controller {
             self.released.iter().filter_map(current).collect()
         });
         let quiet = self.quiet_since.elapsed();
-        Traffic { unsettled: quiet < QUIET && !waited, stirring: quiet < STIR && !waited, released }
+        Traffic {
+            unsettled: quiet < QUIET && !waited,
+            stirring: quiet < STIR && !waited,
+            released,
+        }
     }
 
     fn revision_of(&self, subject: &Subject) -> u64 {

@@ -51,13 +51,22 @@ enum DiscoveryError {
 /// # Errors
 /// When an org's settings cannot be worked with.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
-    let Parts { bus, settings, health } = parts;
+    let Parts {
+        bus,
+        settings,
+        health,
+    } = parts;
     let tokens = bus.tokens(chassis::clock::now_ms);
     let journal = bus.journal();
     let mut orgs = JoinSet::new();
     for org in &settings.orgs {
         let litmos = service::account(org, "schema-discovery", journal.clone())?;
-        let desk = Desk { bus: bus.clone(), org: org.clone(), tokens: tokens.clone(), litmos };
+        let desk = Desk {
+            bus: bus.clone(),
+            org: org.clone(),
+            tokens: tokens.clone(),
+            litmos,
+        };
         orgs.spawn(desk.run(stop.clone()));
     }
     health.ready("schema-discovery");
@@ -100,17 +109,33 @@ impl Desk {
                 match method.as_str() {
                     "discover" => drop(ask.try_send(())),
                     "schema" => {}
-                    other => return Err(format!("schema discovery has no answer to {other:?}; ask for discover or schema")),
+                    other => {
+                        return Err(format!(
+                            "schema discovery has no answer to {other:?}; ask for discover or schema"
+                        ));
+                    }
                 }
-                let stored = bus.schema().get(&SchemaKey(org)).await.map_err(|error| error.to_string())?;
+                let stored = bus
+                    .schema()
+                    .get(&SchemaKey(org))
+                    .await
+                    .map_err(|error| error.to_string())?;
                 Ok(stored.map_or(Value::Null, |stored| json!(stored.value)))
             }
         };
-        if let Err(error) = self.bus.serve_control("schema-discovery", &self.org.id, over, answering).await {
+        if let Err(error) = self
+            .bus
+            .serve_control("schema-discovery", &self.org.id, over, answering)
+            .await
+        {
             tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");
         }
         loop {
-            let about = About { class: Class::Background.as_str(), kind: "discovery".to_owned(), ..About::default() };
+            let about = About {
+                class: Class::Background.as_str(),
+                kind: "discovery".to_owned(),
+                ..About::default()
+            };
             let pause = match service::about(about, self.discover()).await {
                 Ok(()) => EVERY,
                 Err(error) => {
@@ -126,7 +151,9 @@ impl Desk {
     }
 
     async fn permit(&self) -> Permit {
-        self.tokens.acquire(&self.org.id, Class::Background, "schema-discovery").await
+        self.tokens
+            .acquire(&self.org.id, Class::Background, "schema-discovery")
+            .await
     }
 
     async fn discover(&self) -> Result<(), DiscoveryError> {
@@ -143,9 +170,20 @@ impl Desk {
         }
         let version = last.as_ref().map_or(1, |last| last.value.version + 1);
         let expect = last.map_or(Expect::Absent, |last| Expect::Revision(last.revision));
-        let value = SchemaVersion { version, fields, seen_at_ms: chassis::clock::unix_ms() };
+        let value = SchemaVersion {
+            version,
+            fields,
+            seen_at_ms: chassis::clock::unix_ms(),
+        };
         tracing::info!(org.id = %self.org.id, version, "the user attributes of this org are new");
-        self.bus.schema().write(Write { key, expect, change: Change::Put(value) }).await?;
+        self.bus
+            .schema()
+            .write(Write {
+                key,
+                expect,
+                change: Change::Put(value),
+            })
+            .await?;
         Ok(())
     }
 }
@@ -153,10 +191,18 @@ impl Desk {
 fn fields(advanced: Vec<String>) -> Vec<SchemaField> {
     let standard = Field::ALL.iter().map(|field| SchemaField {
         name: field.wire().to_owned(),
-        kind: if field.wire().starts_with("CustomField") { SchemaKind::LegacyCustom } else { SchemaKind::Standard },
+        kind: if field.wire().starts_with("CustomField") {
+            SchemaKind::LegacyCustom
+        } else {
+            SchemaKind::Standard
+        },
         max_chars: u32::try_from(field.max_chars()).unwrap_or_default(),
     });
-    let own = advanced.into_iter().map(|name| SchemaField { name, kind: SchemaKind::AdvancedCustom, max_chars: 0 });
+    let own = advanced.into_iter().map(|name| SchemaField {
+        name,
+        kind: SchemaKind::AdvancedCustom,
+        max_chars: 0,
+    });
     standard.chain(own).collect()
 }
 

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use bus::SchemaKey;
 use provisioning::{OrgId, SchemaKind};
 use roster::RosterError;
-use scim::{CustomAttribute, ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config};
+use scim::{
+    CustomAttribute, ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config,
+};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
@@ -46,7 +48,11 @@ pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) ->
         http.response.status_code = tracing::field::Empty,
         org.id = tracing::field::Empty,
     );
-    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let parent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     bus::trace::set_parent(&span, parent.as_deref());
     async {
         let answer = visit(&doors, request).await;
@@ -76,7 +82,9 @@ fn respond(answer: Result<Answer, ScimError>) -> Response {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut response = json(status, &error.to_json());
             if status == StatusCode::SERVICE_UNAVAILABLE {
-                response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
             }
             if status == StatusCode::UNAUTHORIZED {
                 let challenge = header::HeaderValue::from_static("Bearer realm=\"rollcall\"");
@@ -92,37 +100,62 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, ScimError> {
     let path = parts.uri.path().to_owned();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let ["scim", org_id, "v2", rest @ ..] = segments.as_slice() else {
-        return Err(ScimError::not_found("there is nothing here; the SCIM base URL is /scim/{org}/v2"));
+        return Err(ScimError::not_found(
+            "there is nothing here; the SCIM base URL is /scim/{org}/v2",
+        ));
     };
     let org = doors.orgs.get(*org_id);
     // An unknown org and a wrong token look alike from outside.
     let org = org.filter(|org| authorized(org, &parts.headers)).ok_or_else(|| {
-        ScimError::unauthorized("the bearer token is missing or is not the one in scim_token of this org's settings")
+        ScimError::unauthorized(
+            "the bearer token is missing or is not the one in scim_token of this org's settings",
+        )
     })?;
     tracing::Span::current().record("org.id", *org_id);
     if !org.roster.is_ready() {
-        return Err(ScimError::new(503, "the roster is still being read; try again in a moment"));
+        return Err(ScimError::new(
+            503,
+            "the roster is still being read; try again in a moment",
+        ));
     }
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = parts
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let host = host.map_or_else(|| doors.address.to_string(), str::to_owned);
-    let scheme = parts.headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok()).unwrap_or("http");
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
+    let scheme = parts
+        .headers
+        .get("x-forwarded-proto")
+        .and_then(|proto| proto.to_str().ok())
+        .unwrap_or("http");
+    let pairs: Vec<(String, String)> =
+        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
     let visit = Visit {
         org,
         base_url: format!("{scheme}://{host}/scim/{org_id}/v2"),
         query: ListQuery::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?,
         body: read_body(&parts.method, body).await?,
-        if_match: parts.headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned),
+        if_match: parts
+            .headers
+            .get(header::IF_MATCH)
+            .and_then(|tag| tag.to_str().ok())
+            .map(str::to_owned),
     };
     route(&visit, &parts.method, rest, org_id).await
 }
 
 fn authorized(org: &OrgDoor, headers: &HeaderMap) -> bool {
     let Some(token) = &org.token else { return false };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let given = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let given = given
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token);
     given.is_some_and(|given| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
 }
 
@@ -131,9 +164,12 @@ async fn read_body(method: &Method, body: Body) -> Result<Value, ScimError> {
         return Ok(Value::Null);
     }
     let bytes = to_bytes(body, BODY_MAX).await.map_err(|_| {
-        ScimError::too_large(format!("the body is larger than {BODY_MAX} bytes; send fewer members at once"))
+        ScimError::too_large(format!(
+            "the body is larger than {BODY_MAX} bytes; send fewer members at once"
+        ))
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }
 
 async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str], org_id: &str) -> Result<Answer, ScimError> {
@@ -141,7 +177,10 @@ async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str], org_id: &str) 
         ("GET", ["ServiceProviderConfig"]) => Ok(Answer::Found(service_provider_config(&visit.base_url))),
         ("GET", ["ResourceTypes"]) => Ok(whole_list(resource_types(&visit.base_url))),
         ("GET", ["ResourceTypes", id]) => one_of(resource_types(&visit.base_url), id),
-        ("GET", ["Schemas"]) => Ok(whole_list(schemas(&visit.base_url, &discovered(visit, org_id).await))),
+        ("GET", ["Schemas"]) => Ok(whole_list(schemas(
+            &visit.base_url,
+            &discovered(visit, org_id).await,
+        ))),
         ("GET", ["Schemas", id]) => one_of(schemas(&visit.base_url, &discovered(visit, org_id).await), id),
         ("GET", ["Users"]) => users::list(visit),
         ("POST", ["Users"]) => users::create(visit).await,
@@ -155,10 +194,16 @@ async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str], org_id: &str) 
         ("PUT", ["Groups", id]) => groups::replace(visit, id).await,
         ("PATCH", ["Groups", id]) => groups::patch(visit, id).await,
         ("DELETE", ["Groups", id]) => groups::delete(visit, id).await,
-        (_, ["Users" | "Groups" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..]) => {
-            Err(ScimError::new(405, format!("{method} is not possible here")))
-        }
-        _ => Err(ScimError::not_found("there is no such endpoint; see /ResourceTypes")),
+        (
+            _,
+            [
+                "Users" | "Groups" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas",
+                ..,
+            ],
+        ) => Err(ScimError::new(405, format!("{method} is not possible here"))),
+        _ => Err(ScimError::not_found(
+            "there is no such endpoint; see /ResourceTypes",
+        )),
     }
 }
 
@@ -167,24 +212,43 @@ fn whole_list(resources: Vec<Map<String, Value>>) -> Answer {
 }
 
 fn one_of(resources: Vec<Map<String, Value>>, id: &str) -> Result<Answer, ScimError> {
-    let found = resources.into_iter().find(|resource| resource.get("id").and_then(Value::as_str) == Some(id));
-    found.map(|resource| Answer::Found(resource.into())).ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))
+    let found = resources
+        .into_iter()
+        .find(|resource| resource.get("id").and_then(Value::as_str) == Some(id));
+    found
+        .map(|resource| Answer::Found(resource.into()))
+        .ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))
 }
 
 /// The org's own attributes, as schema discovery found them.
 async fn discovered(visit: &Visit<'_>, org_id: &str) -> Vec<CustomAttribute> {
-    let Ok(org) = OrgId::parse(org_id) else { return Vec::new() };
-    let Ok(Some(stored)) = visit.org.bus.schema().get(&SchemaKey(org)).await else { return Vec::new() };
-    let own = stored.value.fields.into_iter().filter(|field| field.kind == SchemaKind::AdvancedCustom);
-    own.map(|field| CustomAttribute { name: field.name, description: "A custom field of this Litmos account.".to_owned() })
-        .collect()
+    let Ok(org) = OrgId::parse(org_id) else {
+        return Vec::new();
+    };
+    let Ok(Some(stored)) = visit.org.bus.schema().get(&SchemaKey(org)).await else {
+        return Vec::new();
+    };
+    let own = stored
+        .value
+        .fields
+        .into_iter()
+        .filter(|field| field.kind == SchemaKind::AdvancedCustom);
+    own.map(|field| CustomAttribute {
+        name: field.name,
+        description: "A custom field of this Litmos account.".to_owned(),
+    })
+    .collect()
 }
 
 /// What a failed write of the roster is to a SCIM client.
 pub(crate) fn refusal(error: RosterError) -> ScimError {
     match error {
-        RosterError::NameTaken { .. } | RosterError::GroupNameTaken { .. } => ScimError::conflict(error.to_string()),
-        RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => ScimError::not_found(error.to_string()),
+        RosterError::NameTaken { .. } | RosterError::GroupNameTaken { .. } => {
+            ScimError::conflict(error.to_string())
+        }
+        RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
+            ScimError::not_found(error.to_string())
+        }
         RosterError::Contended | RosterError::Bus(_) => {
             tracing::error!(%error, "a SCIM write could not be made durable");
             ScimError::new(503, format!("{error}; nothing was changed, try again"))

@@ -14,12 +14,21 @@ use crate::door::{Answer, Visit, refusal};
 use crate::users::{note, source};
 
 fn no_group(id: &str) -> ScimError {
-    ScimError::not_found(format!("there is no group {:?}", id.chars().take(80).collect::<String>()))
+    ScimError::not_found(format!(
+        "there is no group {:?}",
+        id.chars().take(80).collect::<String>()
+    ))
 }
 
 fn document(group: &Group) -> GroupDocument {
-    let external_id = group.sources.get(&source()).and_then(|mark| mark.external_id.clone());
-    GroupDocument { display_name: group.name.clone(), external_id }
+    let external_id = group
+        .sources
+        .get(&source())
+        .and_then(|mark| mark.external_id.clone());
+    GroupDocument {
+        display_name: group.name.clone(),
+        external_id,
+    }
 }
 
 fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
@@ -37,7 +46,10 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
         let people = directory.members(&group.id).filter_map(|id| directory.person(id));
         people
             .filter(|person| !person.value.deleted)
-            .map(|person| Member { id: person.value.id.to_string(), display: Some(person.value.user_name.clone()) })
+            .map(|person| Member {
+                id: person.value.id.to_string(),
+                display: Some(person.value.user_name.clone()),
+            })
             .collect()
     });
     document(group).render(&meta, members.as_deref())
@@ -45,20 +57,32 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
 
 fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Group>, ScimError> {
     let parsed = GroupId::parse(id).map_err(|_| no_group(id))?;
-    let entry = visit.org.roster.read(|directory| directory.group(&parsed).cloned());
-    let entry = entry.filter(|entry| !entry.value.deleted).ok_or_else(|| no_group(id))?;
+    let entry = visit
+        .org
+        .roster
+        .read(|directory| directory.group(&parsed).cloned());
+    let entry = entry
+        .filter(|entry| !entry.value.deleted)
+        .ok_or_else(|| no_group(id))?;
     match &visit.if_match {
-        Some(tag) if !if_match_accepts(tag, entry.revision) => {
-            Err(ScimError::precondition_failed("the group was changed since this version; read it again"))
-        }
+        Some(tag) if !if_match_accepts(tag, entry.revision) => Err(ScimError::precondition_failed(
+            "the group was changed since this version; read it again",
+        )),
         _ => Ok(entry),
     }
 }
 
 fn shown(visit: &Visit<'_>, id: &GroupId) -> Result<Value, ScimError> {
     visit.org.roster.read(|directory| {
-        let entry = directory.group(id).filter(|entry| !entry.value.deleted).ok_or_else(|| no_group(id.as_str()))?;
-        Ok(visit.query.projection.apply(render(visit, directory, entry)).into())
+        let entry = directory
+            .group(id)
+            .filter(|entry| !entry.value.deleted)
+            .ok_or_else(|| no_group(id.as_str()))?;
+        Ok(visit
+            .query
+            .projection
+            .apply(render(visit, directory, entry))
+            .into())
     })
 }
 
@@ -71,36 +95,62 @@ pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     let query = &visit.query;
     visit.org.roster.read(|directory| {
         let all = directory.groups().filter(|group| !group.value.deleted);
-        let candidates: Vec<&Entry<Group>> = match query.filter.as_ref().and_then(|parsed| parsed.filter.lookup()) {
-            Some(lookup) => match lookup.key {
-                LookupKey::DisplayName => directory.group_named(lookup.value).into_iter().collect(),
-                LookupKey::ExternalId => directory.group_known_as(&source(), lookup.value).into_iter().collect(),
-                LookupKey::Member => PersonId::parse(lookup.value)
-                    .map(|person| directory.groups_of(&person).filter_map(|id| directory.group(id)).collect())
-                    .unwrap_or_default(),
-                LookupKey::Id | LookupKey::UserName | LookupKey::Email => all.collect(),
-            },
-            None => all.collect(),
-        };
+        let candidates: Vec<&Entry<Group>> =
+            match query.filter.as_ref().and_then(|parsed| parsed.filter.lookup()) {
+                Some(lookup) => match lookup.key {
+                    LookupKey::DisplayName => directory.group_named(lookup.value).into_iter().collect(),
+                    LookupKey::ExternalId => directory
+                        .group_known_as(&source(), lookup.value)
+                        .into_iter()
+                        .collect(),
+                    LookupKey::Member => PersonId::parse(lookup.value)
+                        .map(|person| {
+                            directory
+                                .groups_of(&person)
+                                .filter_map(|id| directory.group(id))
+                                .collect()
+                        })
+                        .unwrap_or_default(),
+                    LookupKey::Id | LookupKey::UserName | LookupKey::Email => all.collect(),
+                },
+                None => all.collect(),
+            };
         let there = candidates.into_iter().filter(|group| !group.value.deleted);
         let matching: Vec<&Entry<Group>> = match &query.filter {
             None => there.collect(),
-            Some(parsed) => there.filter(|group| parsed.filter.matches(&render(visit, directory, group))).collect(),
+            Some(parsed) => there
+                .filter(|group| parsed.filter.matches(&render(visit, directory, group)))
+                .collect(),
         };
         let page = matching[query.page.range(matching.len())]
             .iter()
             .map(|group| query.projection.apply(render(visit, directory, group)))
             .collect();
-        Ok(Answer::Found(list_response(matching.len(), query.page.start_index, page)))
+        Ok(Answer::Found(list_response(
+            matching.len(),
+            query.page.start_index,
+            page,
+        )))
     })
 }
 
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let GroupWrite { document, members, notes } = GroupDocument::from_create(&visit.body)?;
+    let GroupWrite {
+        document,
+        members,
+        notes,
+    } = GroupDocument::from_create(&visit.body)?;
     note(&notes);
-    let taken = visit.org.roster.read(|directory| directory.group_named(&document.display_name).map(|group| group.value.id.clone()));
+    let taken = visit.org.roster.read(|directory| {
+        directory
+            .group_named(&document.display_name)
+            .map(|group| group.value.id.clone())
+    });
     if let Some(id) = taken {
-        return Err(ScimError::conflict(format!("the displayName {:?} exists already, as group {id}", document.display_name)));
+        return Err(ScimError::conflict(format!(
+            "the displayName {:?} exists already, as group {id}",
+            document.display_name
+        )));
     }
     let members = people(visit, &members)?;
     let draft = GroupDraft {
@@ -110,11 +160,24 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         scim_document: None,
     };
     let now = chassis::clock::unix_ms();
-    let applied = visit.org.roster.put_group(&source(), None, &draft, now).await.map_err(refusal)?;
+    let applied = visit
+        .org
+        .roster
+        .put_group(&source(), None, &draft, now)
+        .await
+        .map_err(refusal)?;
     let id = applied.value.id;
     let joining = members.into_iter().map(|person| (person, true));
-    visit.org.roster.put_members(&source(), &id, joining, now).await.map_err(refusal)?;
-    Ok(Answer::Created { location: format!("{}/Groups/{id}", visit.base_url), body: shown(visit, &id)? })
+    visit
+        .org
+        .roster
+        .put_members(&source(), &id, joining, now)
+        .await
+        .map_err(refusal)?;
+    Ok(Answer::Created {
+        location: format!("{}/Groups/{id}", visit.base_url),
+        body: shown(visit, &id)?,
+    })
 }
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
@@ -125,16 +188,31 @@ pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimE
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let entry = known(visit, id)?;
-    change(visit, &entry, GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?).await?;
+    change(
+        visit,
+        &entry,
+        GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?,
+    )
+    .await?;
     // Entra wants no body, and Okta takes none just as well: no member is read to change one.
     Ok(Answer::NoContent)
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let entry = known(visit, id)?;
-    let draft = GroupDraft { name: entry.value.name.clone(), external_id: None, deleted: true, scim_document: None };
+    let draft = GroupDraft {
+        name: entry.value.name.clone(),
+        external_id: None,
+        deleted: true,
+        scim_document: None,
+    };
     let now = chassis::clock::unix_ms();
-    visit.org.roster.put_group(&source(), Some(&entry.value.id), &draft, now).await.map_err(refusal)?;
+    visit
+        .org
+        .roster
+        .put_group(&source(), Some(&entry.value.id), &draft, now)
+        .await
+        .map_err(refusal)?;
     Ok(Answer::NoContent)
 }
 
@@ -151,19 +229,41 @@ async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) ->
             Some(Wish::Clear) | None => None,
         };
         let name = change.display_name.unwrap_or_else(|| entry.value.name.clone());
-        let draft = GroupDraft { name, external_id, deleted: false, scim_document: None };
-        roster.put_group(&source(), Some(id), &draft, now).await.map_err(refusal)?;
+        let draft = GroupDraft {
+            name,
+            external_id,
+            deleted: false,
+            scim_document: None,
+        };
+        roster
+            .put_group(&source(), Some(id), &draft, now)
+            .await
+            .map_err(refusal)?;
     }
     let mut members: Vec<(PersonId, bool)> = Vec::new();
     if net.only_these {
         let keep: BTreeSet<&PersonId> = present.iter().collect();
-        let out = roster.read(|directory| directory.members(id).filter(|person| !keep.contains(person)).cloned().collect::<Vec<_>>());
+        let out = roster.read(|directory| {
+            directory
+                .members(id)
+                .filter(|person| !keep.contains(person))
+                .cloned()
+                .collect::<Vec<_>>()
+        });
         members.extend(out.into_iter().map(|person| (person, false)));
     }
     // Somebody unknown who is to be out is out.
-    members.extend(net.absent.iter().filter_map(|person| PersonId::parse(person).ok()).map(|person| (person, false)));
+    members.extend(
+        net.absent
+            .iter()
+            .filter_map(|person| PersonId::parse(person).ok())
+            .map(|person| (person, false)),
+    );
     members.extend(present.into_iter().map(|person| (person, true)));
-    roster.put_members(&source(), id, members, now).await.map_err(refusal)?;
+    roster
+        .put_members(&source(), id, members, now)
+        .await
+        .map_err(refusal)?;
     Ok(())
 }
 
@@ -172,7 +272,9 @@ fn people(visit: &Visit<'_>, ids: &[String]) -> Result<Vec<PersonId>, ScimError>
     visit.org.roster.read(|directory| {
         ids.iter()
             .map(|id| {
-                let known = PersonId::parse(id).ok().filter(|id| directory.person(id).is_some());
+                let known = PersonId::parse(id)
+                    .ok()
+                    .filter(|id| directory.person(id).is_some());
                 known.ok_or_else(|| {
                     let id: String = id.chars().take(80).collect();
                     ScimError::invalid_value(format!("members: there is no user {id:?}; create it first"))
@@ -181,4 +283,3 @@ fn people(visit: &Visit<'_>, ids: &[String]) -> Result<Vec<PersonId>, ScimError>
             .collect()
     })
 }
-

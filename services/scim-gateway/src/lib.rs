@@ -57,7 +57,11 @@ pub(crate) struct Doors {
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayError> {
-    let Parts { bus, settings, health } = parts;
+    let Parts {
+        bus,
+        settings,
+        health,
+    } = parts;
     let listener = lifecycle::listen(&settings.scim_listen, "[scim] listen").await?;
     let address = listener.local_addr().map_err(GatewayError::Serve)?;
     let mut orgs = BTreeMap::new();
@@ -66,7 +70,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
             tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM door stays shut");
         }
         let roster = Roster::follow(&bus, &org.id, stop.clone());
-        orgs.insert(org.id.to_string(), OrgDoor { roster, token: org.scim_token.clone(), bus: bus.clone() });
+        orgs.insert(
+            org.id.to_string(),
+            OrgDoor {
+                roster,
+                token: org.scim_token.clone(),
+                bus: bus.clone(),
+            },
+        );
     }
     health.not_ready("scim-gateway", "the roster is being read");
     let doors = Arc::new(Doors { orgs, address });
@@ -77,6 +88,11 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         }
         ready.ready("scim-gateway");
     });
-    let router = Router::new().fallback(any(door::answer)).with_state(doors).merge(health.router());
-    lifecycle::serve(listener, router, stop).await.map_err(GatewayError::Serve)
+    let router = Router::new()
+        .fallback(any(door::answer))
+        .with_state(doors)
+        .merge(health.router());
+    lifecycle::serve(listener, router, stop)
+        .await
+        .map_err(GatewayError::Serve)
 }

@@ -4,8 +4,8 @@ use bus::trace;
 use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, SourceId};
 use roster::{Directory, Entry, PersonDraft};
 use scim::{
-    ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest, ResourceKind, ScimError, USER, UserDocument,
-    UserWrite, Wish, Wishes, carry_over, carry_over_one, if_match_accepts, list_response,
+    ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest, ResourceKind, ScimError,
+    USER, UserDocument, UserWrite, Wish, Wishes, carry_over, carry_over_one, if_match_accepts, list_response,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,9 @@ fn document(person: &Person) -> Result<UserDocument, ScimError> {
         "active": person.active,
         "name": {"givenName": value(Field::FirstName), "familyName": value(Field::LastName)},
     });
-    let email = Some(value(Field::Email)).filter(|email| !email.is_empty()).unwrap_or(&person.user_name);
+    let email = Some(value(Field::Email))
+        .filter(|email| !email.is_empty())
+        .unwrap_or(&person.user_name);
     body["emails"] = json!([{"value": email, "type": "work", "primary": true}]);
     if !value(Field::JobTitle).is_empty() {
         body["title"] = json!(value(Field::JobTitle));
@@ -45,7 +47,11 @@ fn document(person: &Person) -> Result<UserDocument, ScimError> {
 
 fn wishes(person: &Person) -> Wishes {
     let known = person.profile.iter().map(|(field, value)| {
-        let wish = if value.is_empty() { Wish::Clear } else { Wish::Set(value.to_owned()) };
+        let wish = if value.is_empty() {
+            Wish::Clear
+        } else {
+            Wish::Set(value.to_owned())
+        };
         (field.wire(), wish)
     });
     known.collect()
@@ -89,7 +95,11 @@ fn draft(document: &UserDocument, old: Option<&Person>) -> Result<PersonDraft, S
     })
 }
 
-fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Person>) -> Result<Map<String, Value>, ScimError> {
+fn render(
+    visit: &Visit<'_>,
+    directory: &Directory,
+    entry: &Entry<Person>,
+) -> Result<Map<String, Value>, ScimError> {
     let person = &entry.value;
     let meta = Meta {
         kind: ResourceKind::User,
@@ -103,30 +113,44 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Person>) -> Re
         .groups_of(&person.id)
         .filter_map(|id| directory.group(id))
         .filter(|group| !group.value.deleted)
-        .map(|group| GroupReference { id: group.value.id.to_string(), display_name: group.value.name.clone() })
+        .map(|group| GroupReference {
+            id: group.value.id.to_string(),
+            display_name: group.value.name.clone(),
+        })
         .collect();
     Ok(document(person)?.render(&meta, &groups))
 }
 
 fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
     visit.org.roster.read(|directory| {
-        let entry = directory.person(id).filter(|entry| !entry.value.deleted).ok_or_else(|| no_user(id.as_str()))?;
+        let entry = directory
+            .person(id)
+            .filter(|entry| !entry.value.deleted)
+            .ok_or_else(|| no_user(id.as_str()))?;
         render(visit, directory, entry).map(|resource| visit.query.projection.apply(resource))
     })
 }
 
 fn no_user(id: &str) -> ScimError {
-    ScimError::not_found(format!("there is no user {:?}", id.chars().take(80).collect::<String>()))
+    ScimError::not_found(format!(
+        "there is no user {:?}",
+        id.chars().take(80).collect::<String>()
+    ))
 }
 
 fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Person>, ScimError> {
     let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
-    let entry = visit.org.roster.read(|directory| directory.person(&parsed).cloned());
-    let entry = entry.filter(|entry| !entry.value.deleted).ok_or_else(|| no_user(id))?;
+    let entry = visit
+        .org
+        .roster
+        .read(|directory| directory.person(&parsed).cloned());
+    let entry = entry
+        .filter(|entry| !entry.value.deleted)
+        .ok_or_else(|| no_user(id))?;
     match &visit.if_match {
-        Some(tag) if !if_match_accepts(tag, entry.revision) => {
-            Err(ScimError::precondition_failed("the user was changed since this version; read it again"))
-        }
+        Some(tag) if !if_match_accepts(tag, entry.revision) => Err(ScimError::precondition_failed(
+            "the user was changed since this version; read it again",
+        )),
         _ => Ok(entry),
     }
 }
@@ -148,13 +172,24 @@ pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
                 .iter()
                 .map(|entry| render(visit, directory, entry).map(|resource| query.projection.apply(resource)))
                 .collect();
-            return Ok(Answer::Found(list_response(total, query.page.start_index, resources?)));
+            return Ok(Answer::Found(list_response(
+                total,
+                query.page.start_index,
+                resources?,
+            )));
         };
         let candidates: Vec<&Entry<Person>> = match parsed.filter.lookup() {
             Some(lookup) => match lookup.key {
                 LookupKey::UserName => directory.person_named(lookup.value).into_iter().collect(),
-                LookupKey::ExternalId => directory.person_known_as(&source(), lookup.value).into_iter().collect(),
-                LookupKey::Id => PersonId::parse(lookup.value).ok().and_then(|id| directory.person(&id)).into_iter().collect(),
+                LookupKey::ExternalId => directory
+                    .person_known_as(&source(), lookup.value)
+                    .into_iter()
+                    .collect(),
+                LookupKey::Id => PersonId::parse(lookup.value)
+                    .ok()
+                    .and_then(|id| directory.person(&id))
+                    .into_iter()
+                    .collect(),
                 LookupKey::DisplayName | LookupKey::Email | LookupKey::Member => directory.people().collect(),
             },
             None => directory.people().collect(),
@@ -167,7 +202,10 @@ pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             }
         }
         let total = found.len();
-        let page = found.drain(query.page.range(total)).map(|resource| query.projection.apply(resource)).collect();
+        let page = found
+            .drain(query.page.range(total))
+            .map(|resource| query.projection.apply(resource))
+            .collect();
         Ok(Answer::Found(list_response(total, query.page.start_index, page)))
     })
 }
@@ -177,20 +215,32 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     note(&notes);
     let old = visit.org.roster.read(|directory| {
         let by_name = directory.person_named(document.user_name());
-        by_name.or_else(|| directory.person_known_as(&source(), document.external_id()?)).cloned()
+        by_name
+            .or_else(|| directory.person_known_as(&source(), document.external_id()?))
+            .cloned()
     });
     // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
     if let Some(old) = old.as_ref().filter(|old| old.value.wanted_active()) {
         let id = &old.value.id;
-        return Err(ScimError::conflict(format!("the userName {:?} exists already, as user {id}", document.user_name())));
+        return Err(ScimError::conflict(format!(
+            "the userName {:?} exists already, as user {id}",
+            document.user_name()
+        )));
     }
     let draft = draft(&document, old.as_ref().map(|old| &old.value))?;
     let id = old.map(|old| old.value.id);
-    let applied =
-        visit.org.roster.put_person(&source(), id.as_ref(), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    let applied = visit
+        .org
+        .roster
+        .put_person(&source(), id.as_ref(), &draft, chassis::clock::unix_ms())
+        .await
+        .map_err(refusal)?;
     let body = shown(visit, &applied.value.id)?;
     let location = format!("{}/Users/{}", visit.base_url, applied.value.id);
-    Ok(Answer::Created { location, body: body.into() })
+    Ok(Answer::Created {
+        location,
+        body: body.into(),
+    })
 }
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
@@ -209,15 +259,29 @@ async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) ->
     note(&write.notes);
     let draft = draft(&write.document, Some(&old.value))?;
     let id = &old.value.id;
-    visit.org.roster.put_person(&source(), Some(id), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    visit
+        .org
+        .roster
+        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
+        .await
+        .map_err(refusal)?;
     shown(visit, id).map(|resource| Answer::Found(resource.into()))
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let draft = PersonDraft { active: false, deleted: true, ..draft(&document(&old.value)?, Some(&old.value))? };
+    let draft = PersonDraft {
+        active: false,
+        deleted: true,
+        ..draft(&document(&old.value)?, Some(&old.value))?
+    };
     let id = &old.value.id;
-    visit.org.roster.put_person(&source(), Some(id), &draft, chassis::clock::unix_ms()).await.map_err(refusal)?;
+    visit
+        .org
+        .roster
+        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
+        .await
+        .map_err(refusal)?;
     Ok(Answer::NoContent)
 }
 

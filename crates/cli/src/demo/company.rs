@@ -9,20 +9,97 @@ pub(crate) const PEOPLE: usize = 2_000;
 pub(crate) const GROUPS: usize = 40;
 
 const FIRST: [&str; 40] = [
-    "Mira", "José", "Anneliese", "Søren", "Łucja", "Zoë", "Björn", "Nguyên", "Chloé", "Ömer", "Ayşe", "Iñigo", "Réka", "Māra",
-    "Siân", "Tomáš", "Øyvind", "Ines", "Kwame", "Priya", "Yuki", "Omar", "Leila", "Dmitri", "Fatima", "Jean-Luc", "Ana María",
-    "Noor", "Tariq", "Grace", "Hugo", "Ivana", "Jonas", "Katarzyna", "Liam", "Maëlys", "Nils", "Olga", "Pedro", "Rania",
+    "Mira",
+    "José",
+    "Anneliese",
+    "Søren",
+    "Łucja",
+    "Zoë",
+    "Björn",
+    "Nguyên",
+    "Chloé",
+    "Ömer",
+    "Ayşe",
+    "Iñigo",
+    "Réka",
+    "Māra",
+    "Siân",
+    "Tomáš",
+    "Øyvind",
+    "Ines",
+    "Kwame",
+    "Priya",
+    "Yuki",
+    "Omar",
+    "Leila",
+    "Dmitri",
+    "Fatima",
+    "Jean-Luc",
+    "Ana María",
+    "Noor",
+    "Tariq",
+    "Grace",
+    "Hugo",
+    "Ivana",
+    "Jonas",
+    "Katarzyna",
+    "Liam",
+    "Maëlys",
+    "Nils",
+    "Olga",
+    "Pedro",
+    "Rania",
 ];
 
 const LAST: [&str; 36] = [
-    "Lund", "García Márquez", "O'Hara", "Müller-Lüdenscheidt", "Nowak", "Åström", "Çelik", "Trần", "Dvořák", "Sørensen", "Kováč",
-    "Van der Berg", "Ó Súilleabháin", "Bērziņš", "Ivanov", "Okafor", "Sharma", "Tanaka", "Haddad", "Rossi", "Silva", "Weiß",
-    "Fernández", "Lefèvre", "Novák", "Janssen", "Mensah", "Kim", "Ali", "Jones", "Schmidt", "Horvath", "Costa", "Larsen", "Popescu",
+    "Lund",
+    "García Márquez",
+    "O'Hara",
+    "Müller-Lüdenscheidt",
+    "Nowak",
+    "Åström",
+    "Çelik",
+    "Trần",
+    "Dvořák",
+    "Sørensen",
+    "Kováč",
+    "Van der Berg",
+    "Ó Súilleabháin",
+    "Bērziņš",
+    "Ivanov",
+    "Okafor",
+    "Sharma",
+    "Tanaka",
+    "Haddad",
+    "Rossi",
+    "Silva",
+    "Weiß",
+    "Fernández",
+    "Lefèvre",
+    "Novák",
+    "Janssen",
+    "Mensah",
+    "Kim",
+    "Ali",
+    "Jones",
+    "Schmidt",
+    "Horvath",
+    "Costa",
+    "Larsen",
+    "Popescu",
     "Featherstonehaugh-Cholmondeley",
 ];
 
-const TITLES: [&str; 8] =
-    ["Engineer", "Nurse", "Sales Associate", "Store Manager", "Analyst", "Trainer", "Technician", "Field Guide"];
+const TITLES: [&str; 8] = [
+    "Engineer",
+    "Nurse",
+    "Sales Associate",
+    "Store Manager",
+    "Analyst",
+    "Trainer",
+    "Technician",
+    "Field Guide",
+];
 
 /// One invented employee.
 #[derive(Clone, Debug)]
@@ -52,13 +129,23 @@ impl Dice {
 }
 
 pub(crate) fn group_name(n: usize) -> String {
-    const REGIONS: [&str; 8] = ["North", "South", "East", "West", "EMEA", "APAC", "Nordics", "Québec"];
+    const REGIONS: [&str; 8] = [
+        "North", "South", "East", "West", "EMEA", "APAC", "Nordics", "Québec",
+    ];
     const TEAMS: [&str; 5] = ["Sales", "Care & Safety", "Stores", "Engineering", "Leaders"];
-    format!("{} {}", REGIONS[n % REGIONS.len()], TEAMS[n / REGIONS.len() % TEAMS.len()])
+    format!(
+        "{} {}",
+        REGIONS[n % REGIONS.len()],
+        TEAMS[n / REGIONS.len() % TEAMS.len()]
+    )
 }
 
 fn ascii(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphabetic).flat_map(char::to_lowercase).take(12).collect()
+    name.chars()
+        .filter(char::is_ascii_alphabetic)
+        .flat_map(char::to_lowercase)
+        .take(12)
+        .collect()
 }
 
 /// The employees of the company. Number 0 leads it; every tenth of the rest leads the nine after it.
@@ -70,7 +157,11 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
             let name = format!("{}.{}.{number}", ascii(first), ascii(last));
             let user_name = format!("{name}@corp.example");
             // Plus-addresses are fine as e-mail; as user names Litmos would refuse them.
-            let email = if number % 50 == 7 { format!("{name}+training@corp.example") } else { user_name.clone() };
+            let email = if number % 50 == 7 {
+                format!("{name}+training@corp.example")
+            } else {
+                user_name.clone()
+            };
             let level = match number {
                 0 => "Account_Owner",
                 1..=4 => "Administrator",
@@ -91,17 +182,36 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
                 }
             }
             let title = TITLES[dice.roll(TITLES.len())];
-            Employee { number, user_name, email, first, last, title, level, manager, groups }
+            Employee {
+                number,
+                user_name,
+                email,
+                first,
+                last,
+                title,
+                level,
+                manager,
+                groups,
+            }
         })
         .collect()
 }
 
 /// Lines that no loader should swallow or stumble over, each with the words its report must contain.
 pub(crate) const BAD_LINES: [(&str, &str); 4] = [
-    ("bad1,,Nameless,Person,nameless@corp.example,Learner,,,,", "user_name"),
-    ("bad2,level.wrong@corp.example,Level,Wrong,level.wrong@corp.example,Emperor,,,,", "access level"),
+    (
+        "bad1,,Nameless,Person,nameless@corp.example,Learner,,,,",
+        "user_name",
+    ),
+    (
+        "bad2,level.wrong@corp.example,Level,Wrong,level.wrong@corp.example,Emperor,,,,",
+        "access level",
+    ),
     ("bad3,too,few", "columns"),
-    ("bad4,active.wrong@corp.example,Active,Wrong,active.wrong@corp.example,Learner,,,,perhaps", "active"),
+    (
+        "bad4,active.wrong@corp.example,Active,Wrong,active.wrong@corp.example,Learner,,,,perhaps",
+        "active",
+    ),
 ];
 
 /// Somebody whose user name Litmos forbids: taken into the roster, parked by the planner.
@@ -109,19 +219,30 @@ pub(crate) const PLUS_PERSON: &str =
     "E9001,plus+tag@corp.example,Plus,Tag,plus+tag@corp.example,Learner,,North Sales,Analyst,true";
 
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 /// The employees as the CSV file that `rollcall load` reads, with the bad lines strewn in.
 pub(crate) fn roster_csv(employees: &[Employee]) -> String {
-    let mut csv =
-        String::from("external_id,user_name,first_name,last_name,email,access_level,manager,groups,JobTitle,active\n");
+    let mut csv = String::from(
+        "external_id,user_name,first_name,last_name,email,access_level,manager,groups,JobTitle,active\n",
+    );
     for employee in employees {
-        if let Some((line, _)) = BAD_LINES.get(employee.number / 400).filter(|_| employee.number % 400 == 200) {
+        if let Some((line, _)) = BAD_LINES
+            .get(employee.number / 400)
+            .filter(|_| employee.number % 400 == 200)
+        {
             csv.push_str(line);
             csv.push('\n');
         }
-        let manager = employee.manager.map(|number| employees[number].user_name.as_str()).unwrap_or_default();
+        let manager = employee
+            .manager
+            .map(|number| employees[number].user_name.as_str())
+            .unwrap_or_default();
         let _ = writeln!(
             csv,
             "E{:05},{},{},{},{},{},{},{},{},true",
@@ -152,7 +273,10 @@ mod tests {
         let company = employees(PEOPLE, 1);
         assert_eq!(roster_csv(&company), roster_csv(&employees(PEOPLE, 1)));
         assert_ne!(roster_csv(&company), roster_csv(&employees(PEOPLE, 2)));
-        let names: BTreeSet<&str> = company.iter().map(|employee| employee.user_name.as_str()).collect();
+        let names: BTreeSet<&str> = company
+            .iter()
+            .map(|employee| employee.user_name.as_str())
+            .collect();
         assert_eq!(names.len(), PEOPLE);
         let levels: BTreeSet<&str> = company.iter().map(|employee| employee.level).collect();
         assert_eq!(levels.len(), 5);

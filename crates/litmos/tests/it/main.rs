@@ -27,7 +27,12 @@ fn client_with(base_url: &str, key: &str) -> Client {
 }
 
 async fn account() -> (Running, Client) {
-    let litmos = Simulator::start(Settings { bulk_delay: Duration::ZERO, ..Settings::default() }).await.unwrap();
+    let litmos = Simulator::start(Settings {
+        bulk_delay: Duration::ZERO,
+        ..Settings::default()
+    })
+    .await
+    .unwrap();
     let client = client_with(&litmos.base_url(), litmos.api_key());
     (litmos, client)
 }
@@ -38,23 +43,37 @@ fn mira() -> NewUser {
         active: true,
         access_level: "Learner".to_owned(),
         manager_id: None,
-        fields: fields(&[("FirstName", "Mira"), ("LastName", "Lund"), ("Email", "mira.lund@corp.example"), ("City", "Ålesund")]),
+        fields: fields(&[
+            ("FirstName", "Mira"),
+            ("LastName", "Lund"),
+            ("Email", "mira.lund@corp.example"),
+            ("City", "Ålesund"),
+        ]),
     }
 }
 
 fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_user_is_made_found_changed_and_cut_off_in_every_mode() {
-    for modes in [&[][..], &[("put", "merge"), ("create-status", "200"), ("list", "wrapped")]] {
+    for modes in [
+        &[][..],
+        &[("put", "merge"), ("create-status", "200"), ("list", "wrapped")],
+    ] {
         let (litmos, client) = account().await;
         for (name, value) in modes {
             litmos.set_mode(name, value).unwrap();
         }
         let made = client.create_user(permit(), &mira()).await.unwrap();
-        let found = client.user_by_name(permit(), "MIRA.LUND@corp.example").await.unwrap();
+        let found = client
+            .user_by_name(permit(), "MIRA.LUND@corp.example")
+            .await
+            .unwrap();
         assert_eq!(found.id, made.id);
         assert_eq!(found.fields.get("City").map(String::as_str), Some("Ålesund"));
         let mut changed = found.clone();
@@ -62,8 +81,20 @@ async fn a_user_is_made_found_changed_and_cut_off_in_every_mode() {
         changed.fields.insert("JobTitle".to_owned(), "Guide".to_owned());
         client.put_user(permit(), &changed).await.unwrap();
         let read = client.user(permit(), &made.id).await.unwrap();
-        assert_eq!(read.fields, changed.fields, "a whole record replaces in both readings of PUT");
-        client.put_user(permit(), &litmos::UserRecord { active: false, ..read }).await.unwrap();
+        assert_eq!(
+            read.fields, changed.fields,
+            "a whole record replaces in both readings of PUT"
+        );
+        client
+            .put_user(
+                permit(),
+                &litmos::UserRecord {
+                    active: false,
+                    ..read
+                },
+            )
+            .await
+            .unwrap();
         assert!(!client.user(permit(), &made.id).await.unwrap().active);
         let page = client.list_users_details(permit(), None, 0, 1_000).await.unwrap();
         assert!(page.iter().any(|user| user.id == made.id));
@@ -77,10 +108,22 @@ async fn a_taken_name_a_forbidden_one_and_a_missing_user_are_told_apart() {
     client.create_user(permit(), &mira()).await.unwrap();
     let again = client.create_user(permit(), &mira()).await.unwrap_err();
     assert_eq!(again.kind, FailureKind::Exists);
-    let plus = NewUser { user_name: "a+b@corp.example".to_owned(), ..mira() };
+    let plus = NewUser {
+        user_name: "a+b@corp.example".to_owned(),
+        ..mira()
+    };
     let refused = client.create_user(permit(), &plus).await.unwrap_err();
-    assert_eq!(refused.kind, FailureKind::Rejected { attribute: Some("UserName".to_owned()) }, "{refused}");
-    assert_eq!(client.user(permit(), "nobody-here").await.unwrap_err().kind, FailureKind::Gone);
+    assert_eq!(
+        refused.kind,
+        FailureKind::Rejected {
+            attribute: Some("UserName".to_owned())
+        },
+        "{refused}"
+    );
+    assert_eq!(
+        client.user(permit(), "nobody-here").await.unwrap_err().kind,
+        FailureKind::Gone
+    );
     litmos.stop().await.unwrap();
 }
 
@@ -90,18 +133,32 @@ async fn a_refusal_a_lost_reply_a_fault_and_a_void_permit_are_told_apart() {
     for (fault, kind) in [
         ("status=500,times=1", FailureKind::Retry),
         ("lose_reply_after_acting,times=1", FailureKind::Unknown),
-        ("status=503,times=1", FailureKind::RateLimited { retry_after: None }),
+        (
+            "status=503,times=1",
+            FailureKind::RateLimited { retry_after: None },
+        ),
     ] {
         litmos.set_faults(&[fault]).unwrap();
-        assert_eq!(client.list_users(permit(), 0, 1).await.unwrap_err().kind, kind, "{fault}");
+        assert_eq!(
+            client.list_users(permit(), 0, 1).await.unwrap_err().kind,
+            kind,
+            "{fault}"
+        );
     }
     litmos.set_faults(&[]).unwrap();
     let before = litmos.log().len();
     let void = Permit::new("acme", "void", Moment::from_millis(0), |settled| {
         assert_eq!(settled, rate_tokens::Settlement::Unused);
     });
-    assert_eq!(client.list_users(void, 0, 1).await.unwrap_err().kind, FailureKind::Void);
-    assert_eq!(litmos.log().len(), before, "nothing may be sent with a void permit");
+    assert_eq!(
+        client.list_users(void, 0, 1).await.unwrap_err().kind,
+        FailureKind::Void
+    );
+    assert_eq!(
+        litmos.log().len(),
+        before,
+        "nothing may be sent with a void permit"
+    );
     litmos.stop().await.unwrap();
 }
 
@@ -114,12 +171,33 @@ async fn every_way_of_wrong_credentials_is_named() {
     assert_eq!(found.verdict, Verdict::KeyRefused);
     assert!(found.remedy.contains("https://api.litmoseu.com"), "{found:?}");
     let nobody = client_with("http://127.0.0.1:1", "key");
-    assert_eq!(nobody.diagnose(permit(), permit()).await.verdict, Verdict::Unreachable);
+    assert_eq!(
+        nobody.diagnose(permit(), permit()).await.verdict,
+        Verdict::Unreachable
+    );
     let elsewhere = client_with(&format!("{}/somewhere", litmos.base_url()), litmos.api_key());
-    assert_eq!(elsewhere.diagnose(permit(), permit()).await.verdict, Verdict::NotLitmos);
-    let owner = client.user_by_name(permit(), "account.owner@corp.example").await.unwrap();
-    client.put_user(permit(), &litmos::UserRecord { access_level: Some("Administrator".to_owned()), ..owner }).await.unwrap();
-    assert_eq!(client.diagnose(permit(), permit()).await.verdict, Verdict::LevelTooLow);
+    assert_eq!(
+        elsewhere.diagnose(permit(), permit()).await.verdict,
+        Verdict::NotLitmos
+    );
+    let owner = client
+        .user_by_name(permit(), "account.owner@corp.example")
+        .await
+        .unwrap();
+    client
+        .put_user(
+            permit(),
+            &litmos::UserRecord {
+                access_level: Some("Administrator".to_owned()),
+                ..owner
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        client.diagnose(permit(), permit()).await.verdict,
+        Verdict::LevelTooLow
+    );
     litmos.stop().await.unwrap();
 }
 
@@ -129,12 +207,20 @@ async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
     let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
     let row = |name: &str, email: &str| BulkRow {
         user_name: name.to_owned(),
-        fields: fields(&[("Email", email), ("FirstName", "F"), ("LastName", "L"), ("Title", "Guide")]),
+        fields: fields(&[
+            ("Email", email),
+            ("FirstName", "F"),
+            ("LastName", "L"),
+            ("Title", "Guide"),
+        ]),
         access_level: Some("TL".to_owned()),
         manager: None,
         teams: vec![team.bulk_code.clone()],
     };
-    let rows = [row("one@corp.example", "one@corp.example"), row("a+b@corp.example", "b@corp.example")];
+    let rows = [
+        row("one@corp.example", "one@corp.example"),
+        row("a+b@corp.example", "b@corp.example"),
+    ];
     let job = client.bulk_import(permit(), &rows).await.unwrap();
     let mut state = client.bulk_job(permit(), &job.id).await.unwrap();
     for _ in 0..50 {
@@ -154,6 +240,12 @@ async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
     client.remove_member(permit(), &team.id, &made.id).await.unwrap();
     client.add_members(permit(), &team.id, &[&made.id]).await.unwrap();
     client.leave_all_teams(permit(), &made.id).await.unwrap();
-    assert!(client.team_members(permit(), &team.id, 0, 100).await.unwrap().is_empty());
+    assert!(
+        client
+            .team_members(permit(), &team.id, 0, 100)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     litmos.stop().await.unwrap();
 }

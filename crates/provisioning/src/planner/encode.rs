@@ -21,12 +21,12 @@ const FIELD_OVERHEAD: usize = 32;
 pub(crate) fn cheapest(
     world: &World,
     needs: &mut Needs,
-    joinings: BTreeMap<GroupId, Joining>,
+    joinings: &BTreeMap<GroupId, Joining>,
     policy: &Policy,
 ) -> Vec<Operation> {
-    let single = single(needs, &joinings);
+    let single = single(needs, joinings);
     let people = if policy.bulk
-        && let Some(bulk) = bulk(world, needs, &joinings)
+        && let Some(bulk) = bulk(world, needs, joinings)
         && calls(&bulk) + BULK_PATIENCE_CALLS <= calls(&single)
     {
         bulk
