@@ -1,16 +1,19 @@
-//! Two clocks: one for intervals, which a suspended machine does not stop, and the wall clock.
+//! Clocks for intervals, and the wall clock.
+//!
+//! Two questions want two clocks. *Is it still valid?* must never be answered too kindly: [`now_ms`] takes in every
+//! step forward of the wall clock as well, so it errs on the late side. *Has it cooled for long enough?* must never be
+//! answered too early: [`boot_ms`] counts the boot clock alone, which no step of the wall clock moves.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-struct Origin {
-    boot_ms: u64,
-    unix_ms: u64,
-}
+static ORIGIN: OnceLock<u64> = OnceLock::new();
 
-static ORIGIN: OnceLock<Origin> = OnceLock::new();
-static LATEST: AtomicU64 = AtomicU64::new(0);
+/// The latest wall-clock reading, and what steps forward have added so far.
+static WALL: AtomicU64 = AtomicU64::new(0);
+static BOOT: AtomicU64 = AtomicU64::new(0);
+static GAINED: AtomicU64 = AtomicU64::new(0);
 
 /// Milliseconds since the Unix epoch by the wall clock.
 pub fn unix_ms() -> u64 {
@@ -18,27 +21,37 @@ pub fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn boot_ms() -> u64 {
+fn since_boot_ms() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
     seconds * 1_000 + nanos / 1_000_000
 }
 
-/// Milliseconds since this process first asked.
-///
-/// The larger of what the boot clock and the wall clock have advanced: it goes on while the machine is suspended, and
-/// a wall clock set back does not slow it. It errs on the late side, which is the safe one for "is this still valid".
-/// It never goes backwards.
+/// Milliseconds since this process first asked, by the boot clock: it goes on while the machine is suspended, and no
+/// step of the wall clock moves it.
+pub fn boot_ms() -> u64 {
+    let origin = *ORIGIN.get_or_init(since_boot_ms);
+    since_boot_ms().saturating_sub(origin)
+}
+
+/// As [`boot_ms`], and what the wall clock has gained on it in steps forward; steps back take nothing away.
 pub fn now_ms() -> u64 {
-    let origin = ORIGIN.get_or_init(|| Origin {
-        boot_ms: boot_ms(),
-        unix_ms: unix_ms(),
-    });
-    let by_boot = boot_ms().saturating_sub(origin.boot_ms);
-    let by_wall = unix_ms().saturating_sub(origin.unix_ms);
-    let now = by_boot.max(by_wall);
-    LATEST.fetch_max(now, Ordering::Relaxed).max(now)
+    let (boot, wall) = (boot_ms(), unix_ms());
+    let (boot_before, wall_before) = (BOOT.swap(boot, Ordering::Relaxed), WALL.swap(wall, Ordering::Relaxed));
+    let gained = gain(boot_before, boot, wall_before, wall);
+    boot + GAINED.fetch_add(gained, Ordering::Relaxed) + gained
+}
+
+/// What the wall clock has gained on the boot clock between two readings; nothing at the first.
+fn gain(boot_before: u64, boot: u64, wall_before: u64, wall: u64) -> u64 {
+    /// Readings of two clocks are never taken at once: differences below this are no steps.
+    const NOISE_MS: u64 = 50;
+    if wall_before == 0 {
+        return 0;
+    }
+    let gained = wall.saturating_sub(wall_before).saturating_sub(boot.saturating_sub(boot_before));
+    if gained > NOISE_MS { gained } else { 0 }
 }
 
 #[cfg(test)]
@@ -46,8 +59,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_clock_never_goes_back() {
-        let readings: Vec<u64> = (0..1_000).map(|_| now_ms()).collect();
-        assert!(readings.is_sorted());
+    fn the_interval_clocks_never_go_back() {
+        let readings: Vec<(u64, u64)> = (0..1_000).map(|_| (boot_ms(), now_ms())).collect();
+        assert!(readings.iter().map(|reading| reading.0).is_sorted());
+        assert!(readings.iter().map(|reading| reading.1).is_sorted());
+    }
+
+    #[test]
+    fn only_steps_forward_count() {
+        assert_eq!(gain(100, 200, 5_000, 5_100), 0, "both went on alike");
+        assert_eq!(gain(100, 200, 5_000, 65_100), 60_000, "a step of a minute forward");
+        assert_eq!(gain(100, 200, 5_000, 1_000), 0, "a step back takes nothing away");
+        assert_eq!(gain(0, 200, 0, 5_000), 0, "the first reading has nothing to compare with");
     }
 }

@@ -9,5 +9,6 @@ pub mod health;
 pub mod lifecycle;
 pub mod settings;
 pub mod telemetry;
+pub mod tls;
 
 pub use error::error_chain;

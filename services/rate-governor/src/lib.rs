@@ -36,8 +36,9 @@ pub struct Parts {
     pub health: Health,
 }
 
+/// The clock that tokens cool by: a wall clock that is set forward must free none of them early.
 pub(crate) fn now() -> Moment {
-    Moment::from_millis(chassis::clock::now_ms())
+    Moment::from_millis(chassis::clock::boot_ms())
 }
 
 /// Leads whenever the lease can be had, until stopped.

@@ -355,7 +355,7 @@ impl Reign {
                     .iter()
                     .filter_map(|record| serde_json::to_string(record).ok())
                     .collect();
-                if !entries.last().is_some_and(|entry| entry.records == ours) {
+                if entries.last().is_none_or(|entry| entry.records != ours) {
                     return Err(End::Fenced);
                 }
                 self.last = newest;

@@ -5,7 +5,8 @@ use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, S
 use roster::{Directory, Entry, PersonDraft};
 use scim::{
     ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest, ResourceKind, ScimError,
-    USER, UserDocument, UserWrite, Wish, Wishes, carry_over, carry_over_one, if_match_accepts, list_response,
+    USER, UserDocument, UserWrite, Wish, carry_over, carry_over_one, if_match_accepts, list_response,
+    litmos_attributes,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,7 +18,7 @@ pub(crate) fn source() -> SourceId {
 }
 
 /// The document a client wrote, or one made from what another source said.
-fn document(person: &Person) -> Result<UserDocument, ScimError> {
+fn document_of(person: &Person) -> Result<UserDocument, ScimError> {
     let broken = |error: String| ScimError::new(500, format!("the user's record cannot be read: {error}"));
     if let Some(text) = &person.scim_document {
         return UserDocument::from_stored(text).map_err(|error| broken(error.to_string()));
@@ -45,18 +46,6 @@ fn document(person: &Person) -> Result<UserDocument, ScimError> {
     UserDocument::from_create(&body).map(|write| write.document)
 }
 
-fn wishes(person: &Person) -> Wishes {
-    let known = person.profile.iter().map(|(field, value)| {
-        let wish = if value.is_empty() {
-            Wish::Clear
-        } else {
-            Wish::Set(value.to_owned())
-        };
-        (field.wire(), wish)
-    });
-    known.collect()
-}
-
 fn manager(wish: Option<Wish>) -> ManagerWish {
     match wish {
         None => ManagerWish::Leave,
@@ -65,9 +54,10 @@ fn manager(wish: Option<Wish>) -> ManagerWish {
     }
 }
 
-/// What a document wants of the roster; `old` is what was wanted before.
-fn draft(document: &UserDocument, old: Option<&Person>) -> Result<PersonDraft, ScimError> {
-    let before = old.map(wishes).unwrap_or_default();
+/// What a document wants of the roster; `old` is the client's document before. What the client once said and now does
+/// not mention is to be cleared; what only other sources ever said is left to them.
+fn draft(document: &UserDocument, old: Option<&UserDocument>) -> Result<PersonDraft, ScimError> {
+    let before = old.map(litmos_attributes).unwrap_or_default();
     let mut profile = Profile::new();
     for (name, wish) in carry_over(&before, document) {
         // Litmos knows Windows names of time zones only; one it would not know is left as it is.
@@ -77,11 +67,7 @@ fn draft(document: &UserDocument, old: Option<&Person>) -> Result<PersonDraft, S
         }
     }
     let level = document.access_level().map(AccessLevel::parse).transpose();
-    let manager_before = old.and_then(|old| match &old.manager {
-        ManagerWish::Leave => None,
-        ManagerWish::Clear => Some(Wish::Clear),
-        ManagerWish::Reference(reference) => Some(Wish::Set(reference.clone())),
-    });
+    let manager_before = old.and_then(UserDocument::manager);
     Ok(PersonDraft {
         user_name: document.user_name().to_owned(),
         external_id: document.external_id().map(str::to_owned),
@@ -118,7 +104,7 @@ fn render(
             display_name: group.value.name.clone(),
         })
         .collect();
-    Ok(document(person)?.render(&meta, &groups))
+    Ok(document_of(person)?.render(&meta, &groups))
 }
 
 fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
@@ -227,7 +213,8 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             document.user_name()
         )));
     }
-    let draft = draft(&document, old.as_ref().map(|old| &old.value))?;
+    let before = old.as_ref().map(|old| document_of(&old.value)).transpose()?;
+    let draft = draft(&document, before.as_ref())?;
     let id = old.map(|old| old.value.id);
     let applied = visit
         .org
@@ -245,19 +232,19 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let write = document(&old.value)?.replaced_by(&visit.body)?;
+    let write = document_of(&old.value)?.replaced_by(&visit.body)?;
     write_over(visit, &old, write).await
 }
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let write = document(&old.value)?.patched(&PatchRequest::parse(&visit.body)?)?;
+    let write = document_of(&old.value)?.patched(&PatchRequest::parse(&visit.body)?)?;
     write_over(visit, &old, write).await
 }
 
 async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) -> Result<Answer, ScimError> {
     note(&write.notes);
-    let draft = draft(&write.document, Some(&old.value))?;
+    let draft = draft(&write.document, Some(&document_of(&old.value)?))?;
     let id = &old.value.id;
     visit
         .org
@@ -270,10 +257,11 @@ async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) ->
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
+    let document = document_of(&old.value)?;
     let draft = PersonDraft {
         active: false,
         deleted: true,
-        ..draft(&document(&old.value)?, Some(&old.value))?
+        ..draft(&document, Some(&document))?
     };
     let id = &old.value.id;
     visit

@@ -70,6 +70,7 @@ impl Stage {
             .trim()
             .to_owned();
         let scim_port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        chassis::tls::choose_provider();
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Stage {
             folder,

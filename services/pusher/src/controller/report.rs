@@ -13,8 +13,9 @@ use super::{Controller, Mode};
 /// Operations of a plan that an answer spells out. The whole is counted; nobody reads more than this.
 const LINES_MAX: usize = 200;
 
-/// What a bulk job takes beyond its calls: the pauses between polls, less what pacing would have waited anyway.
-const BULK_WAIT_SECONDS: f64 = 2.0;
+/// What a bulk job takes beyond its calls: the pauses between polls, less what pacing would have waited anyway, and
+/// writing down what came of it.
+const BULK_WAIT_SECONDS: f64 = 3.5;
 
 /// A question to the controller of an org, and where the answer goes.
 #[derive(Debug)]

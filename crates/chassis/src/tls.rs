@@ -1,0 +1,13 @@
+//! Which cryptography TLS uses, chosen once for the process.
+
+use std::sync::OnceLock;
+
+static CHOSEN: OnceLock<()> = OnceLock::new();
+
+/// Chooses *ring*, unless another part of the process has chosen already. Every HTTP client needs a choice, also one
+/// that only ever speaks plain HTTP.
+pub fn choose_provider() {
+    CHOSEN.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
