@@ -1,1 +1,296 @@
-//! Harness.
+//! The house for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use bus::{Bus, NatsConnection};
+use litmos_simulator::{Running, Settings, Simulator};
+use provisioning::OrgId;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// How long a condition is waited for. Only a failing test waits this long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+pub const TOKEN: &str = "a-token-for-stories";
+
+/// One simulated Litmos and one Rollcall before it.
+#[derive(Debug)]
+pub struct House {
+    pub litmos: Running,
+    pub folder: tempfile::TempDir,
+    pub scim_port: u16,
+    pub org: OrgId,
+    http: reqwest::Client,
+    processes: Vec<Child>,
+}
+
+/// A program of the workspace, built beside this test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn program(name: &str) -> PathBuf {
+    let exe = std::env::current_exe().expect("a test has a path");
+    let beside = exe
+        .ancestors()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    beside.unwrap_or_else(|| {
+        panic!("{name} is not built; run `cargo build --workspace --bins` or `cargo xtask test`")
+    })
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
+}
+
+impl House {
+    /// Makes a house; `more` goes into the org's section of the settings.
+    pub async fn new(simulator: Settings, more: &str) -> House {
+        let litmos = Simulator::start(simulator).await.expect("the simulator starts");
+        let folder = tempfile::tempdir().expect("a folder");
+        let scim_port = free_port();
+        let settings = format!(
+            "[nats]\ndata_dir = {:?}\n[scim]\nlisten = \"127.0.0.1:{scim_port}\"\n[[org]]\nid = \"acme\"\n\
+             base_url = \"{}\"\ncompany = \"acme\"\napi_key = \"{}\"\nscim_token = \"{TOKEN}\"\n{more}\n",
+            folder.path().join("data"),
+            litmos.base_url(),
+            litmos.api_key(),
+        );
+        fs::write(folder.path().join("rollcall.toml"), settings).expect("settings are written");
+        chassis::tls::choose_provider();
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let org = OrgId::parse("acme").expect("an org id");
+        House {
+            litmos,
+            folder,
+            scim_port,
+            org,
+            http,
+            processes: Vec::new(),
+        }
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("rollcall.toml")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, name: &str, arguments: &[&str]) -> Command {
+        let log = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.folder.path().join("log"))
+            .expect("a log");
+        let mut command = Command::new(program(name));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .stderr(log)
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts `rollcall up`, with variables of the environment on top.
+    pub async fn up(&mut self, environment: &[(&str, &str)]) {
+        let mut command = self.command("rollcall", &["up"]);
+        command.envs(environment.iter().copied());
+        self.processes.push(command.spawn().expect("rollcall starts"));
+    }
+
+    /// Starts one service as a process of its own.
+    pub fn service(&mut self, name: &str, environment: &[(&str, &str)]) {
+        let mut command = self.command(name, &[]);
+        command.envs(environment.iter().copied());
+        self.processes.push(command.spawn().expect("the service starts"));
+    }
+
+    /// Kills everything that was started, without a warning.
+    pub async fn kill(&mut self) {
+        for mut process in self.processes.drain(..) {
+            process.kill().await.expect("a process of ours can be killed");
+        }
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub async fn bus(&self) -> Bus {
+        let data = self.data();
+        let connect = async || {
+            let connection = NatsConnection::discover(&data).ok()?;
+            Bus::connect(&connection, "story").await.ok()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(bus) = connect().await {
+                return bus;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nothing came up:\n{}", self.log());
+    }
+
+    pub async fn ask(&self, bus: &Bus, service: &'static str, method: &str, body: Value) -> Option<Value> {
+        bus.control(service, &self.org, method, &body, Duration::from_secs(5))
+            .await
+            .ok()
+    }
+
+    /// Waits until Litmos equals the roster, and nothing has been left for a while.
+    pub async fn settled(&self, people: usize) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = Value::Null;
+        let mut quiet = 0;
+        let bus = self.bus().await;
+        while Instant::now() < deadline {
+            if let Some(status) = self.ask(&bus, "pusher", "status", Value::Null).await {
+                let done = status["in_sync"] == true && status["people"].as_u64() >= Some(people as u64);
+                quiet = if done { quiet + 1 } else { 0 };
+                if quiet >= 4 {
+                    return status;
+                }
+                last = status;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!(
+            "Litmos did not become equal to the roster; last seen {last:#}\n{}",
+            self.log()
+        );
+    }
+
+    /// One SCIM request: status and body.
+    pub async fn scim(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut request = self
+                .http
+                .request(method.parse().expect("a method"), &url)
+                .bearer_auth(TOKEN);
+            if let Some(body) = body {
+                request = request
+                    .header("content-type", "application/scim+json")
+                    .body(body.to_string());
+            }
+            match request.send().await {
+                Ok(response) if response.status().as_u16() != 503 => {
+                    let status = response.status().as_u16();
+                    let text = response.text().await.expect("a body");
+                    return (status, serde_json::from_str(&text).unwrap_or(Value::Null));
+                }
+                // The door may not be open yet.
+                Ok(_) | Err(_) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(50)).await
+                }
+                other => panic!("the SCIM door does not answer: {other:?}\n{}", self.log()),
+            }
+        }
+    }
+
+    /// Runs a command as an admin would: exit code, standard output and standard error.
+    pub async fn rollcall(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(program("rollcall"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .output()
+            .await;
+        let output = output.expect("rollcall runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("a file is written");
+        path
+    }
+}
+
+/// A SCIM user as Okta sends one.
+pub fn user(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": format!("{name}@corp.example"),
+        "name": {"givenName": "First", "familyName": name},
+        "emails": [{"primary": true, "value": format!("{name}@corp.example"), "type": "work"}],
+        "externalId": format!("00u-{name}"),
+        "active": true,
+    })
+}
+
+/// A roster file of so many people in so many groups, each tenth managing the nine after.
+pub fn roster_csv(people: usize, groups: usize) -> String {
+    let mut csv = String::from("external_id,user_name,first_name,last_name,email,manager,groups,JobTitle\n");
+    for n in 0..people {
+        let manager = match n {
+            0 => String::new(),
+            n if n % 10 == 0 => "p0@corp.example".to_owned(),
+            n => format!("p{}@corp.example", n / 10 * 10),
+        };
+        csv.push_str(&format!(
+            "E{n},p{n}@corp.example,First{n},Last{n},p{n}@corp.example,{manager},Group {},Title {}\n",
+            n % groups.max(1),
+            n % 7
+        ));
+    }
+    csv
+}
+
+/// What differs between such a file and Litmos, read from the simulator.
+pub fn differences(litmos: &Running, people: usize, groups: usize) -> Vec<String> {
+    let state = litmos.state();
+    let mut differences = Vec::new();
+    for n in 0..people {
+        let name = format!("p{n}@corp.example");
+        let found: Vec<_> = state.users.iter().filter(|user| user.user_name == name).collect();
+        let [user] = found.as_slice() else {
+            differences.push(format!("{name} has {} accounts", found.len()));
+            continue;
+        };
+        let manager = (n > 0).then(|| if n % 10 == 0 { 0 } else { n / 10 * 10 });
+        let manager = manager.map(|n| format!("p{n}@corp.example"));
+        let there = user
+            .manager_id
+            .as_ref()
+            .and_then(|id| state.users.iter().find(|user| user.id == *id));
+        if !user.active
+            || user.first_name != format!("First{n}")
+            || there.map(|user| user.user_name.clone()) != manager
+        {
+            differences.push(format!(
+                "{name}: active {}, {}, manager {:?}",
+                user.active, user.first_name, user.manager_id
+            ));
+        }
+        let team = format!("Group {}", n % groups.max(1));
+        let in_team = state
+            .teams
+            .iter()
+            .filter(|team| team.members.contains(&user.id))
+            .map(|team| team.name.clone());
+        if in_team.collect::<Vec<_>>() != [team.clone()] {
+            differences.push(format!("{name} is not in {team} alone"));
+        }
+    }
+    differences
+}

@@ -38,7 +38,10 @@ pub fn boot_ms() -> u64 {
 /// As [`boot_ms`], and what the wall clock has gained on it in steps forward; steps back take nothing away.
 pub fn now_ms() -> u64 {
     let (boot, wall) = (boot_ms(), unix_ms());
-    let (boot_before, wall_before) = (BOOT.swap(boot, Ordering::Relaxed), WALL.swap(wall, Ordering::Relaxed));
+    let (boot_before, wall_before) = (
+        BOOT.swap(boot, Ordering::Relaxed),
+        WALL.swap(wall, Ordering::Relaxed),
+    );
     let gained = gain(boot_before, boot, wall_before, wall);
     boot + GAINED.fetch_add(gained, Ordering::Relaxed) + gained
 }
@@ -50,7 +53,9 @@ fn gain(boot_before: u64, boot: u64, wall_before: u64, wall: u64) -> u64 {
     if wall_before == 0 {
         return 0;
     }
-    let gained = wall.saturating_sub(wall_before).saturating_sub(boot.saturating_sub(boot_before));
+    let gained = wall
+        .saturating_sub(wall_before)
+        .saturating_sub(boot.saturating_sub(boot_before));
     if gained > NOISE_MS { gained } else { 0 }
 }
 
@@ -68,8 +73,16 @@ mod tests {
     #[test]
     fn only_steps_forward_count() {
         assert_eq!(gain(100, 200, 5_000, 5_100), 0, "both went on alike");
-        assert_eq!(gain(100, 200, 5_000, 65_100), 60_000, "a step of a minute forward");
+        assert_eq!(
+            gain(100, 200, 5_000, 65_100),
+            60_000,
+            "a step of a minute forward"
+        );
         assert_eq!(gain(100, 200, 5_000, 1_000), 0, "a step back takes nothing away");
-        assert_eq!(gain(0, 200, 0, 5_000), 0, "the first reading has nothing to compare with");
+        assert_eq!(
+            gain(0, 200, 0, 5_000),
+            0,
+            "the first reading has nothing to compare with"
+        );
     }
 }

@@ -161,7 +161,10 @@ mod tests {
     #[test]
     fn a_filter_that_means_nothing_is_refused_with_the_setting_to_correct() {
         let said = line_filter("pusher=loud").unwrap_err().to_string();
-        assert!(said.contains("pusher=loud") && said.contains("log_filter"), "{said}");
+        assert!(
+            said.contains("pusher=loud") && said.contains("log_filter"),
+            "{said}"
+        );
         assert!(line_filter("").is_ok());
         assert!(line_filter("warn,pusher=debug").is_ok());
     }
@@ -169,6 +172,9 @@ mod tests {
     #[test]
     fn a_collector_without_a_scheme_is_refused_with_the_setting_to_correct() {
         let said = provider("probe", "not a url").unwrap_err().to_string();
-        assert!(said.contains("not a url") && said.contains("otlp_endpoint"), "{said}");
+        assert!(
+            said.contains("not a url") && said.contains("otlp_endpoint"),
+            "{said}"
+        );
     }
 }

@@ -143,11 +143,9 @@ impl Demo {
         };
         // While team after team is being made, the bulk import with everybody in it still waits.
         stage
-            .until(
-                "the arrival to begin",
-                |stage| stage.report(),
-                |report| report["effects"]["team.created"].as_u64() > Some(3),
-            )
+            .until("the arrival to begin", Stage::report, |report| {
+                report["effects"]["team.created"].as_u64() > Some(3)
+            })
             .await?;
         for employee in company
             .iter()
