@@ -102,6 +102,7 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
         )
         .await;
         house.up(&[]).await;
+        house.bus().await;
         let file = house.write("people.csv", roster_csv(60, 4));
         let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
         assert_eq!(code, 0, "{printed}{error}");
@@ -125,6 +126,7 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
 async fn what_cannot_be_done_is_said_and_stops_nobody_else() {
     let mut house = House::new(short(Window::Rolling), SHORT).await;
     house.up(&[]).await;
+    house.bus().await;
     let plus = json!({"userName": "a+b@corp.example", "name": {"givenName": "A", "familyName": "B"}});
     assert_eq!(house.scim("POST", "/Users", Some(&plus)).await.0, 201);
     assert_eq!(house.scim("POST", "/Users", Some(&user("zed"))).await.0, 201);

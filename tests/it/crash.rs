@@ -36,6 +36,7 @@ async fn load_through_kills(bulk: bool) {
     );
     let mut house = House::new(simulator, &org).await;
     house.up(&[]).await;
+    house.bus().await;
     let file = house.write("people.csv", roster_csv(PEOPLE, 6));
     let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
     assert_eq!(code, 0, "{printed}{error}");

@@ -1,4 +1,7 @@
 //! Stories across services, against real nats-servers, real HTTP and a simulated Litmos that writes its own log.
+//!
+//! A story fails by panicking, and says where.
+#![allow(clippy::unwrap_used)]
 
 mod architecture;
 mod arrival;
