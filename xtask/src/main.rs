@@ -167,7 +167,7 @@ fn test(only: &[String]) -> anyhow::Result<()> {
         .into_iter()
         .filter(|(name, _)| only.is_empty() || only.iter().any(|only| only == name))
     {
-        println!("== {name}");
+        eprintln!("== {name}");
         let started = Instant::now();
         let result = step();
         times.push((name, started.elapsed()));
@@ -182,6 +182,6 @@ fn test(only: &[String]) -> anyhow::Result<()> {
 
 fn report(times: &[(&str, Duration)]) {
     for (name, time) in times {
-        println!("{name:<8} {:>6.1} s", time.as_secs_f64());
+        eprintln!("{name:<8} {:>6.1} s", time.as_secs_f64());
     }
 }

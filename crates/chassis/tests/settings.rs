@@ -1,4 +1,5 @@
 //! Settings as a person writes them, and what they are told.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! What a collector receives. A program of its own, because telemetry is one thing in a process.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use axum::Router;
 use axum::body::Bytes;

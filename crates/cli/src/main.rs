@@ -42,7 +42,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs all services in this process; without [nats] url with a nats-server of its own.
+    /// Runs all services in this process; with a nats-server of its own unless the settings name one.
     Up,
     /// Rehearses with an invented company of 2,000 people and a simulated Litmos account.
     Demo(demo::Demo),

@@ -76,7 +76,7 @@ pub(crate) fn classify(status: u16, retry_after: Option<Duration>, said: &str) -
         429 | 503 => FailureKind::RateLimited { retry_after },
         401 | 403 => FailureKind::Credentials,
         404 => FailureKind::Gone,
-        409 if said.to_ascii_lowercase().contains("already exists") => FailureKind::Exists,
+        409 if said.to_ascii_lowercase().contains("exists") => FailureKind::Exists,
         500..=599 | 408 => FailureKind::Retry,
         _ => FailureKind::Rejected {
             attribute: attribute_in(said),

@@ -77,9 +77,8 @@ impl Client {
                 Call::get("bulk.jobs", "/bulkimports", &[]).page(0, ERRORS_PAGE),
             )
             .await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("bulk.jobs", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::bulk_job).collect())
+        read::all(&answer, read::bulk_job)
+            .ok_or_else(|| Client::broken("bulk.jobs", "the answer is no list of records"))
     }
 
     /// The rows that a job did not take, by offset.
@@ -91,8 +90,7 @@ impl Client {
         let call =
             Call::get("bulk.errors", "/bulkimports/{}/usererrors", &arguments).page(start, ERRORS_PAGE);
         let answer = self.send(permit, call).await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("bulk.errors", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::bulk_error).collect())
+        read::all(&answer, read::bulk_error)
+            .ok_or_else(|| Client::broken("bulk.errors", "the answer is no list of records"))
     }
 }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Call, Client};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::read;
 use crate::record::{NewUser, Slot, TeamRecord, UserRecord, wire_fields};
 
@@ -54,9 +54,8 @@ impl Client {
             call.query.push(("since", since));
         }
         let answer = self.send(permit, call).await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("users.details", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::user).collect())
+        read::all(&answer, read::user)
+            .ok_or_else(|| Client::broken("users.details", "the answer is no list of records"))
     }
 
     /// One page of the short list: what a key may see at least.
@@ -72,9 +71,8 @@ impl Client {
         let answer = self
             .send(permit, Call::get("users.list", "/users", &[]).page(start, limit))
             .await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("users.list", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::user).collect())
+        read::all(&answer, read::user)
+            .ok_or_else(|| Client::broken("users.list", "the answer is no list of records"))
     }
 
     /// # Errors
@@ -118,12 +116,26 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
+    ///
+    /// A record without an access level is not written: Litmos would make its owner a Learner.
     pub async fn put_user(&self, permit: Permit, user: &UserRecord) -> Result<(), Failure> {
+        let Some(access_level) = &user.access_level else {
+            return Err(Failure {
+                kind: FailureKind::Rejected {
+                    attribute: Some("AccessLevel".to_owned()),
+                },
+                call: "user.update",
+                status: None,
+                said: "the access level is not one of the five and would be lost; nothing was sent"
+                    .to_owned(),
+                permit_id: Some(permit.id().to_owned()),
+            });
+        };
         let head = Head {
             id: &user.id,
             user_name: &user.user_name,
             active: user.active,
-            access_level: user.access_level.as_deref().unwrap_or("Learner"),
+            access_level,
             manager_id: user.manager_id.as_deref(),
         };
         let arguments = [user.id.as_str()];
@@ -146,9 +158,8 @@ impl Client {
         let arguments = [id];
         let call = Call::get("user.teams", "/users/{}/teams", &arguments).page(0, 1_000);
         let answer = self.send(permit, call).await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("user.teams", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::team).collect())
+        read::all(&answer, read::team)
+            .ok_or_else(|| Client::broken("user.teams", "the answer is no list of records"))
     }
 
     /// Names of the org's advanced custom fields, as one user has them.

@@ -4,21 +4,37 @@ use serde_json::Value;
 
 use crate::record::{BulkError, BulkJob, Member, Slot, TeamRecord, UserRecord, wire_fields};
 
-/// The objects of a list, in any of the shapes that public sources show.
+/// Names under which public sources show lists wrapped.
+const WRAPPERS: [&str; 11] = [
+    "User",
+    "Users",
+    "Team",
+    "Teams",
+    "Items",
+    "Item",
+    "UserCollection",
+    "UserBulkImport",
+    "UserBulkImports",
+    "UserError",
+    "UserErrors",
+];
+
+/// The objects of a list, in any of the shapes that public sources show. Anything else is no list, not an empty one:
+/// whoever reads a list concludes from what is not in it.
 pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(items) => Some(items),
-        Value::Null => Some(&[]),
-        Value::Object(fields) => {
-            let arrays = fields.values().find_map(Value::as_array);
-            arrays.map(Vec::as_slice).or_else(|| {
-                fields
-                    .values()
-                    .find_map(|inner| inner.is_object().then(|| list(inner))?)
-            })
-        }
+        Value::Object(fields) => WRAPPERS
+            .into_iter()
+            .filter_map(|name| fields.get(name))
+            .find_map(|inner| list(inner)),
         _ => None,
     }
+}
+
+/// Every item of a list, read; `None` if it is no list or one of its items cannot be read.
+pub(crate) fn all<T>(answer: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    list(answer)?.iter().map(read).collect()
 }
 
 pub(crate) fn text(value: &Value, name: &str) -> String {
@@ -31,11 +47,16 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
 }
 
 fn flag(value: &Value, name: &str) -> bool {
-    text(value, name).eq_ignore_ascii_case("true")
+    matches!(text(value, name).to_ascii_lowercase().as_str(), "true" | "1")
 }
 
 fn number(value: &Value, name: &str) -> u32 {
-    text(value, name).parse().unwrap_or_default()
+    let text = text(value, name);
+    // A whole number may come as a real: 5.0.
+    text.strip_suffix(".0")
+        .unwrap_or(&text)
+        .parse()
+        .unwrap_or_default()
 }
 
 fn some(text: String) -> Option<String> {
@@ -92,7 +113,7 @@ pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
         status: text(value, "Status"),
         total_records: number(value, "TotalRecords"),
         created: number(value, "TotalUsersCreated"),
-        failed: number(value, "Failed") + number(value, "InvalidEmail"),
+        failed: number(value, "Failed").saturating_add(number(value, "InvalidEmail")),
         import_date_ms: date_ms(&text(value, "ImportDate")),
     })
 }
@@ -141,6 +162,7 @@ mod tests {
         }
         assert_eq!(list(&json!([])).unwrap().len(), 0);
         assert!(list(&json!("page")).is_none());
+        assert!(list(&json!(null)).is_none() && list(&json!({"Errors": []})).is_none());
     }
 
     #[test]

@@ -23,9 +23,8 @@ impl Client {
         let answer = self
             .send(permit, Call::get("teams.list", "/teams", &[]).page(start, limit))
             .await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("teams.list", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::team).collect())
+        read::all(&answer, read::team)
+            .ok_or_else(|| Client::broken("teams.list", "the answer is no list of records"))
     }
 
     /// Teams whose name holds this text: compare exactly afterwards.
@@ -36,9 +35,8 @@ impl Client {
         let mut call = Call::get("teams.find", "/teams", &[]).page(0, 1_000);
         call.query.push(("search", text.to_owned()));
         let answer = self.send(permit, call).await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("teams.find", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::team).collect())
+        read::all(&answer, read::team)
+            .ok_or_else(|| Client::broken("teams.find", "the answer is no list of records"))
     }
 
     /// # Errors
@@ -90,9 +88,8 @@ impl Client {
         let arguments = [team];
         let call = Call::get("team.members", "/teams/{}/users", &arguments).page(start, limit);
         let answer = self.send(permit, call).await?;
-        let items =
-            read::list(&answer).ok_or_else(|| Client::broken("team.members", "the answer is no list"))?;
-        Ok(items.iter().filter_map(read::member).collect())
+        read::all(&answer, read::member)
+            .ok_or_else(|| Client::broken("team.members", "the answer is no list of records"))
     }
 
     /// Adds many in one call. Litmos says nothing about ids it did not know.

@@ -266,7 +266,8 @@ impl Setback<'_> {
     pub(crate) fn park(self, code: ParkCode, failure: &Failure, revision: u64) {
         let attribute = match &failure.kind {
             FailureKind::Rejected { attribute } => attribute.clone(),
-            FailureKind::Exists => Some("UserName".to_owned()),
+            FailureKind::Exists if code == ParkCode::UserNameTaken => Some("UserName".to_owned()),
+            FailureKind::Exists => Some("Name".to_owned()),
             _ => None,
         };
         *self.last_error = Some(said(failure));

@@ -1,4 +1,5 @@
 //! The bus against real nats-servers, one for each test.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod buckets;
 mod leases;

@@ -1,4 +1,5 @@
 //! The client against the simulator, over real HTTP, in every mode where public facts disagree.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -248,4 +249,90 @@ async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
             .is_empty()
     );
     litmos.stop().await.unwrap();
+}
+
+/// Answers every request with this body: what a proxy or a bad day may put before Litmos.
+async fn answering(status: &'static str, body: &'static str) -> Client {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = socket.read(&mut request).await;
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+        }
+    });
+    client_with(&url, "key")
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_list_is_never_taken_for_an_empty_one() {
+    for body in [
+        "",
+        "null",
+        "{\"Detail\":\"x\",\"Errors\":[]}",
+        "{}",
+        "[{\"Name\":\"no id\"}]",
+    ] {
+        let client = answering("200 OK", body).await;
+        let failure = client
+            .list_users_details(permit(), None, 0, 10)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Broken, "{body:?}");
+        assert_eq!(
+            client.list_teams(permit(), 0, 10).await.unwrap_err().kind,
+            FailureKind::Broken,
+            "{body:?}"
+        );
+    }
+    assert_eq!(
+        answering("200 OK", "[]")
+            .await
+            .list_teams(permit(), 0, 10)
+            .await
+            .unwrap(),
+        Vec::new()
+    );
+}
+
+#[tokio::test]
+async fn a_record_without_its_level_is_not_written() {
+    let (litmos, client) = account().await;
+    let made = client.create_user(permit(), &mira()).await.unwrap();
+    let before = litmos.log().len();
+    let levelless = litmos::UserRecord {
+        access_level: None,
+        ..made
+    };
+    assert!(matches!(
+        client.put_user(permit(), &levelless).await.unwrap_err().kind,
+        FailureKind::Rejected { .. }
+    ));
+    assert_eq!(litmos.log().len(), before);
+    litmos.stop().await.unwrap();
+}
+
+#[test]
+fn a_key_is_sent_in_clear_to_this_machine_only() {
+    for url in [
+        "http://api.litmos.com",
+        "https://user:pw@api.litmos.com",
+        "ftp://x",
+        "litmos",
+    ] {
+        let connection = Connection {
+            base_url: url.to_owned(),
+            company: "acme".to_owned(),
+            api_key: "k".to_owned().into(),
+            timeout: Duration::from_secs(1),
+            clock: || Moment::from_millis(0),
+        };
+        assert!(Client::new(connection).is_err(), "{url}");
+    }
 }

@@ -1,8 +1,11 @@
 //! Operations on one team.
 
-use litmos::{Failure, TeamRecord};
-use provisioning::{AccountId, GroupLink, Intent, IntentKind, OperationId, Revised, Subject, Team, TeamId};
-use rate_tokens::Permit;
+use litmos::{Failure, FailureKind, TeamRecord};
+use provisioning::{
+    AccountId, GroupLink, Intent, IntentKind, NormalName, OperationId, ParkCode, Revised, Subject, Team,
+    TeamId,
+};
+use rate_tokens::{Class, Permit};
 
 use super::people::halt_of;
 use super::{Done, Halt, Hands, STALE_PAUSE, Sequel, Setback, Trouble, said, sequel, unix_ms};
@@ -50,7 +53,29 @@ impl Hands {
         .await;
         match result {
             Ok(made) => self.team_applied(job, team(&made, unix_ms())).await,
+            Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Exists => {
+                self.adopt_team(job, name, failure).await
+            }
             Err(trouble) => self.team_failed(job, trouble).await,
+        }
+    }
+
+    /// Litmos says that the name is taken: it may be this group's team, made by hand or by a lost request.
+    async fn adopt_team(&self, job: GroupJob, name: &str, refusal: Failure) -> Done {
+        let permit = self.permit(Class::Normal).await;
+        let wanted = NormalName::of(name);
+        match self.litmos.find_teams(permit, name).await {
+            Ok(found) => {
+                let same: Vec<&TeamRecord> = found
+                    .iter()
+                    .filter(|record| NormalName::of(&record.name) == wanted)
+                    .collect();
+                match same.as_slice() {
+                    [only] => self.team_applied(job, team(only, unix_ms())).await,
+                    _ => self.team_failed(job, Trouble::Litmos(refusal)).await,
+                }
+            }
+            Err(failure) => self.team_failed(job, Trouble::Litmos(failure)).await,
         }
     }
 
@@ -246,6 +271,11 @@ impl Hands {
             Sequel::Unknown => group_setback(link).note(&failure, revision),
             Sequel::Park(code) => {
                 link.intent = None;
+                let code = if code == ParkCode::UserNameTaken {
+                    ParkCode::TeamNameAmbiguous
+                } else {
+                    code
+                };
                 group_setback(link).park(code, &failure, revision);
             }
             Sequel::Gone => {
