@@ -154,6 +154,18 @@ async fn what_cannot_be_done_is_said_and_stops_nobody_else() {
 
     let (status, error) = house.scim("GET", "/Users/nobody", None).await;
     assert_eq!((status, error["status"].as_str()), (404, Some("404")));
+    let (status, error) = house.scim_raw("POST", "/Users", b"{no json".to_vec()).await;
+    assert_eq!(
+        (status, error["scimType"].as_str()),
+        (400, Some("invalidSyntax")),
+        "{error}"
+    );
+    let (status, error) = house
+        .scim_raw("POST", "/Users", vec![b' '; 40 * 1024 * 1024])
+        .await;
+    assert_eq!((status, error["status"].as_str()), (413, Some("413")), "{error}");
+    let (status, error) = house.scim_as("wrong-token", "GET", "/Users").await;
+    assert_eq!((status, error["status"].as_str()), (401, Some("401")), "{error}");
     let bad = house.write("latin.csv", b"user_name\nJos\xe9\n");
     let (code, _, error) = house.rollcall(&["load", &bad.to_string_lossy()]).await;
     assert!(code == 1 && error.contains("UTF-8"), "{error}");

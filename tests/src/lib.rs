@@ -202,6 +202,34 @@ impl House {
         }
     }
 
+    async fn answer_of(request: reqwest::RequestBuilder) -> (u16, Value) {
+        let response = request.send().await.expect("the SCIM door answers");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// One SCIM request with any bytes as its body.
+    pub async fn scim_raw(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
+        let request = self
+            .http
+            .request(method.parse().expect("a method"), url)
+            .bearer_auth(TOKEN);
+        House::answer_of(request.header("content-type", "application/scim+json").body(body)).await
+    }
+
+    /// One SCIM request with another token.
+    pub async fn scim_as(&self, token: &str, method: &str, path: &str) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
+        House::answer_of(
+            self.http
+                .request(method.parse().expect("a method"), url)
+                .bearer_auth(token),
+        )
+        .await
+    }
+
     /// Runs a command as an admin would: exit code, standard output and standard error.
     pub async fn rollcall(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(program("rollcall"))

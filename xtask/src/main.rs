@@ -75,6 +75,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { only } => test(&only),
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
+            // The benches run it as a process.
+            succeed(cargo().args(["build", "--release", "--bin", "rollcall"]))?;
             let mut bench = cargo();
             bench
                 .args(["bench", "--package", "rollcall-tests", "--"])

@@ -24,6 +24,9 @@ const TAKEN_IN: Duration = Duration::from_secs(600);
 pub(crate) struct Load {
     /// The file: CSV with a header line, or JSON lines.
     file: PathBuf,
+    /// A second file with memberships: CSV with the columns group and user_name.
+    #[arg(long, value_name = "FILE")]
+    groups: Option<PathBuf>,
     /// Where these people come from: the name under which their external ids are known.
     #[arg(long, default_value = "file")]
     source: String,
@@ -34,8 +37,18 @@ impl Load {
         let source = SourceId::parse(&self.source)?;
         let bytes =
             std::fs::read(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
-        let roster =
+        let mut roster =
             file::read(&bytes).with_context(|| format!("{} is no roster file", self.file.display()))?;
+        if let Some(path) = &self.groups {
+            let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let bad = file::add_groups(&mut roster, &bytes)
+                .with_context(|| format!("{} is no file of memberships", path.display()))?;
+            let named = |bad: file::BadLine| file::BadLine {
+                reason: format!("{} ({})", bad.reason, path.display()),
+                ..bad
+            };
+            roster.bad.extend(bad.into_iter().map(named));
+        }
         let desk = Desk::open(global).await?;
         desk.ask("intake", "status", Value::Null).await?;
         let bad = roster.bad;

@@ -196,7 +196,7 @@ fn custom_field_names(answer: &Value) -> Vec<String> {
 }
 
 /// The one form of `since` that Litmos takes to the second, in UTC.
-fn since_text(ms: u64) -> Option<String> {
+pub(crate) fn since_text(ms: u64) -> Option<String> {
     let timestamp = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
     Some(
         timestamp

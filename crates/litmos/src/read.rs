@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
+use crate::ranges::TeamUser;
+
 use crate::record::{BulkError, BulkJob, Member, Slot, TeamRecord, UserRecord, wire_fields};
 
 /// Names under which public sources show lists wrapped.
-const WRAPPERS: [&str; 11] = [
+const WRAPPERS: [&str; 13] = [
+    "TeamUser",
+    "TeamUsers",
     "User",
     "Users",
     "Team",
@@ -97,6 +101,16 @@ pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
         description: text(value, "Description"),
         parent_id: some(text(value, "ParentTeamId")),
         bulk_code: text(value, "TeamCodeForBulkImport"),
+    })
+}
+
+pub(crate) fn team_user(value: &Value) -> Option<TeamUser> {
+    Some(TeamUser {
+        team_id: some(text(value, "TeamId"))?,
+        user_id: some(text(value, "Id"))?,
+        active: flag(value, "Active"),
+        leader: flag(value, "IsTeamLeader"),
+        admin: flag(value, "IsTeamAdmin"),
     })
 }
 

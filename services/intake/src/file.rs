@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use bus::{Event, EventBody};
-use provisioning::{AccessLevel, Field};
+use provisioning::{AccessLevel, Field, NormalName};
 use serde_json::Value;
 
 /// A line of the file that was not taken, and why.
@@ -253,6 +253,72 @@ fn json_line(line: &str) -> Result<EventBody, String> {
     person.finish()
 }
 
+/// Lays a second file over the people: a CSV with the columns `group` and `user_name`, one line a membership. People it
+/// names get exactly the groups that it and their own line give them; somebody it names who is not in the first file is
+/// reported.
+///
+/// # Errors
+/// When it is no file of this sort at all.
+pub fn add_groups(roster: &mut RosterFile, bytes: &[u8]) -> Result<Vec<BadLine>, FileError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| FileError::Encoding {
+        at: error.valid_up_to(),
+    })?;
+    let mut reader = csv::Reader::from_reader(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes());
+    let header = reader.headers().map_err(|_| FileError::Empty)?.clone();
+    let place = |missing: &'static str| {
+        let found = || header.iter().collect::<Vec<_>>().join(", ");
+        header
+            .iter()
+            .position(|name| name == missing)
+            .ok_or_else(|| FileError::Column {
+                missing,
+                found: found(),
+            })
+    };
+    let (group_at, name_at) = (place("group")?, place("user_name")?);
+    let mut by_name: BTreeMap<NormalName, &mut Option<Vec<String>>> = BTreeMap::new();
+    for person in &mut roster.people {
+        if let EventBody::PersonUpserted {
+            user_name, groups, ..
+        } = person
+        {
+            by_name.insert(NormalName::of(user_name), groups);
+        }
+    }
+    let mut bad = Vec::new();
+    for (index, record) in reader.records().enumerate() {
+        let line = index as u64 + 2;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                bad.push(BadLine {
+                    line,
+                    reason: error.to_string(),
+                });
+                continue;
+            }
+        };
+        let (group, name) = (record[group_at].trim(), record[name_at].trim());
+        match by_name.get_mut(&NormalName::of(name)) {
+            Some(groups) if !group.is_empty() => {
+                let groups = groups.get_or_insert_with(Vec::new);
+                if !groups.iter().any(|known| known == group) {
+                    groups.push(group.to_owned());
+                }
+            }
+            Some(_) => bad.push(BadLine {
+                line,
+                reason: "group is empty".to_owned(),
+            }),
+            None => bad.push(BadLine {
+                line,
+                reason: format!("{name:?} is nobody in the roster file"),
+            }),
+        }
+    }
+    Ok(bad)
+}
+
 /// The people of a file as events: the same line of the same file makes the same event.
 pub fn events(people: Vec<EventBody>, load_id: &str, happened_at_ms: u64) -> Vec<Event> {
     people
@@ -337,6 +403,28 @@ mod tests {
             read(b"user_name\nJos\xe9\n"),
             Err(FileError::Encoding { at: 13 })
         ));
+    }
+
+    #[test]
+    fn a_second_file_gives_people_their_groups_and_names_who_is_unknown() {
+        let mut roster = read(b"user_name,groups\nmira,Ops\nzed,\n").unwrap();
+        let bad = add_groups(
+            &mut roster,
+            b"group,user_name\nSales,MIRA\nSales,nobody\nOps,mira\n,zed\n",
+        )
+        .unwrap();
+        let groups: Vec<_> = roster
+            .people
+            .iter()
+            .map(|person| match person {
+                EventBody::PersonUpserted { groups, .. } => groups.clone().unwrap_or_default(),
+                _ => Vec::new(),
+            })
+            .collect();
+        assert_eq!(groups, [vec!["Ops".to_owned(), "Sales".to_owned()], Vec::new()]);
+        let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [3, 5]);
+        assert!(add_groups(&mut roster, b"team,user_name\n").is_err());
     }
 
     proptest::proptest! {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bus::SchemaKey;
+use futures_util::StreamExt as _;
 use provisioning::{OrgId, SchemaKind};
 use roster::RosterError;
 use scim::{
@@ -21,6 +22,9 @@ use crate::{Doors, OrgDoor, groups, users};
 
 /// Largest request body: a full push of the largest group there is. A body of 40 MB is somebody's mistake.
 const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// How much of a body that is too large is read and dropped, so that its sender hears why instead of a broken connection.
+const READ_MAX: usize = 64 * 1024 * 1024;
 
 const CONTENT_TYPE: &str = "application/scim+json; charset=utf-8";
 
@@ -136,7 +140,11 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, ScimError> {
         org,
         base_url: format!("{scheme}://{host}/scim/{org_id}/v2"),
         query: ListQuery::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?,
-        body: read_body(&parts.method, body).await?,
+        body: if writable(rest) {
+            read_body(&parts.method, body).await?
+        } else {
+            Value::Null
+        },
         if_match: parts
             .headers
             .get(header::IF_MATCH)
@@ -159,15 +167,30 @@ fn authorized(org: &OrgDoor, headers: &HeaderMap) -> bool {
     given.is_some_and(|given| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
 }
 
+/// Whether anything can be written here: what cannot is refused for that, whatever the body.
+fn writable(rest: &[&str]) -> bool {
+    matches!(rest.first(), Some(&("Users" | "Groups")))
+}
+
 async fn read_body(method: &Method, body: Body) -> Result<Value, ScimError> {
     if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         return Ok(Value::Null);
     }
-    let bytes = to_bytes(body, BODY_MAX).await.map_err(|_| {
-        ScimError::too_large(format!(
-            "the body is larger than {BODY_MAX} bytes; send fewer members at once"
-        ))
-    })?;
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut size) = (Vec::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| ScimError::invalid_syntax("the body broke off; send it again"))?;
+        size += chunk.len();
+        if size <= BODY_MAX {
+            bytes.extend_from_slice(&chunk);
+        } else if size > READ_MAX {
+            break;
+        }
+    }
+    if size > BODY_MAX {
+        let said = format!("the body is larger than {BODY_MAX} bytes; send fewer members at once");
+        return Err(ScimError::too_large(said));
+    }
     serde_json::from_slice(&bytes)
         .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }
@@ -220,6 +243,30 @@ fn one_of(resources: Vec<Map<String, Value>>, id: &str) -> Result<Answer, ScimEr
         .ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))
 }
 
+/// A custom field's label as SCIM may name it: letters and digits, the first one small.
+fn attribute_name(label: &str) -> String {
+    let mut name = String::new();
+    for word in label
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
+        let mut letters = word.chars();
+        let first = letters.next().map(|c| {
+            if name.is_empty() {
+                c.to_ascii_lowercase()
+            } else {
+                c.to_ascii_uppercase()
+            }
+        });
+        name.extend(first.into_iter().chain(letters));
+    }
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        name
+    } else {
+        format!("field{name}")
+    }
+}
+
 /// The org's own attributes, as schema discovery found them.
 async fn discovered(visit: &Visit<'_>, org_id: &str) -> Vec<CustomAttribute> {
     let Ok(org) = OrgId::parse(org_id) else {
@@ -234,8 +281,8 @@ async fn discovered(visit: &Visit<'_>, org_id: &str) -> Vec<CustomAttribute> {
         .into_iter()
         .filter(|field| field.kind == SchemaKind::AdvancedCustom);
     own.map(|field| CustomAttribute {
-        name: field.name,
-        description: "A custom field of this Litmos account.".to_owned(),
+        name: attribute_name(&field.name),
+        description: format!("The custom field {:?} of this Litmos account.", field.name),
     })
     .collect()
 }
@@ -252,6 +299,23 @@ pub(crate) fn refusal(error: RosterError) -> ScimError {
         RosterError::Contended | RosterError::Bus(_) => {
             tracing::error!(%error, "a SCIM write could not be made durable");
             ScimError::new(503, format!("{error}; nothing was changed, try again"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_become_names_that_scim_allows() {
+        for (label, name) in [
+            ("Cost Centre", "costCentre"),
+            ("Region", "region"),
+            ("2nd site", "field2ndSite"),
+            ("été", "t"),
+        ] {
+            assert_eq!(attribute_name(label), name);
         }
     }
 }

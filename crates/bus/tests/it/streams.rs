@@ -150,3 +150,96 @@ async fn the_journal_keeps_calls_in_order() {
     );
     world.server.stop().await;
 }
+
+/// Speaks NATS past the bus, as a broken or foreign program would.
+async fn stranger(world: &crate::World) -> async_nats::Client {
+    let connection = world.server.connection();
+    let options = async_nats::ConnectOptions::new().token(connection.token.clone().unwrap());
+    options.connect(&connection.url).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_nobody() {
+    let world = world().await;
+    let stranger = stranger(&world).await;
+    stranger
+        .publish("rollcall.feed.v1.acme.hr", "no protobuf at all".into())
+        .await
+        .unwrap();
+    stranger
+        .publish("$KV.roster.acme.person.p1", "nor this".into())
+        .await
+        .unwrap();
+    stranger.flush().await.unwrap();
+    let source = SourceId::parse("hr").unwrap();
+    world
+        .bus
+        .publish_event(&world.org, &source, event("after"))
+        .await
+        .unwrap();
+    let mut feed = world.bus.feed().await.unwrap();
+    let mut taken = Vec::new();
+    while taken.is_empty() {
+        taken = feed.next().await.unwrap();
+    }
+    assert_eq!(taken[0].event.event_id, "after");
+    let mut watch = world.bus.roster().watch(&world.org);
+    assert_eq!(watch.next().await, bus::WatchEvent::Synced);
+    let dead = async_nats::jetstream::new(stranger)
+        .get_stream("dead")
+        .await
+        .unwrap();
+    let set_aside = dead
+        .get_last_raw_message_by_subject("rollcall.dead.v1.acme")
+        .await
+        .unwrap();
+    let reason = set_aside
+        .headers
+        .get("Rollcall-Dead-Reason")
+        .unwrap()
+        .as_str()
+        .to_owned();
+    assert!(reason.contains("Rollcall-Type"), "{reason}");
+    assert_eq!(dead.cached_info().state.messages, 2);
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_the_write_and_names_the_remedy() {
+    let world = world().await;
+    let js = async_nats::jetstream::new(stranger(&world).await);
+    let mut config = js
+        .get_stream("KV_roster")
+        .await
+        .unwrap()
+        .cached_info()
+        .config
+        .clone();
+    config.max_bytes = 400;
+    js.update_stream(config).await.unwrap();
+    let mut refused = None;
+    for n in 0..20 {
+        let person = crate::person(n);
+        let key = bus::RosterKey::Person(world.org.clone(), person.id.clone());
+        let change = bus::Change::Put(bus::RosterValue::Person(person));
+        if let Err(error) = world
+            .bus
+            .roster()
+            .write(bus::Write {
+                key,
+                expect: bus::Expect::Absent,
+                change,
+            })
+            .await
+        {
+            refused = Some(error);
+            break;
+        }
+    }
+    let error = refused.expect("a full stream takes no more");
+    assert!(
+        matches!(error, bus::WriteError::Refused { .. }) && error.to_string().contains("make room"),
+        "{error}"
+    );
+    world.server.stop().await;
+}

@@ -251,6 +251,55 @@ async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
     litmos.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn what_changed_within_a_range_is_told_in_every_form_of_dates_and_ids() {
+    for modes in [
+        &[][..],
+        &[
+            ("range-dates", "wcf"),
+            ("details-id", "OriginalId"),
+            ("list", "wrapped"),
+        ],
+    ] {
+        let (litmos, client) = account().await;
+        for (name, value) in modes {
+            litmos.set_mode(name, value).unwrap();
+        }
+        let made = client.create_user(permit(), &mira()).await.unwrap();
+        let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
+        client.add_members(permit(), &team.id, &[&made.id]).await.unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as u64;
+        let range = litmos::Range {
+            since_ms: now - 86_400_000,
+            to_ms: now + 86_400_000,
+            start: 0,
+            limit: 1_000,
+        };
+        let users = client.changed_users(permit(), range).await.unwrap();
+        assert!(users.iter().any(|user| user.id == made.id), "{users:?}");
+        assert_eq!(
+            client.changed_teams(permit(), range).await.unwrap()[0].name,
+            "Field Sales"
+        );
+        let members = client.changed_members(permit(), range).await.unwrap();
+        assert!(
+            members
+                .iter()
+                .any(|member| member.user_id == made.id && member.team_id == team.id && member.active)
+        );
+        let backwards = litmos::Range {
+            since_ms: now,
+            to_ms: now - 86_400_000,
+            ..range
+        };
+        assert!(client.changed_users(permit(), backwards).await.is_err());
+        litmos.stop().await.unwrap();
+    }
+}
+
 /// Answers every request with this body: what a proxy or a bad day may put before Litmos.
 async fn answering(status: &'static str, body: &'static str) -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
