@@ -17,7 +17,7 @@
 //! - **No secrets.** Passwords are dropped on sight; a [`Note`] holds attribute names, never values.
 //!
 //! Deliberately absent: HTTP, storage, ids (the gateway gives them), bulk requests, sorting, password changes, nested
-//! groups, and any translation of time zones or languages.
+//! groups, and any translation of time zones or languages beyond the spelling of a tag (`en_US` is `en-US`).
 
 mod discovery;
 mod draft;

@@ -91,10 +91,8 @@ pub fn litmos_attributes(user: &UserDocument) -> Wishes {
     take("Website", user.at(&["profileUrl"]));
     let language = user.at(&["preferredLanguage"]);
     let locale = user.at(&["locale"]);
-    take(
-        "Culture",
-        language.filter(|value| !value.is_null()).or(locale).or(language),
-    );
+    let culture = language.filter(|value| !value.is_null()).or(locale).or(language);
+    take("Culture", culture.map(language_tag).as_ref());
     take("CompanyName", user.at(&[ENTERPRISE_USER, "organization"]));
     take(
         "ExternalEmployeeId",
@@ -135,6 +133,14 @@ pub fn litmos_attributes(user: &UserDocument) -> Wishes {
         take(name, given.or(emptied("addresses")));
     }
     wishes
+}
+
+/// `en_US`, as Java and Okta profiles write it, in the spelling `en-US` that Litmos accepts.
+fn language_tag(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text.replace('_', "-").into(),
+        other => other.clone(),
+    }
 }
 
 /// The Litmos attributes that the old document set or cleared and the new one clears or no longer mentions.

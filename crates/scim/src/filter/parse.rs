@@ -164,7 +164,10 @@ impl<'a> Parser<'a> {
         if word.eq_ignore_ascii_case("null") {
             return Ok(Literal::Null);
         }
-        if let Ok(serde_json::Value::Number(number)) = serde_json::from_str(word) {
+        // Digits without quotes may be an id; a number that does not keep every one of them would find nobody.
+        if let Ok(serde_json::Value::Number(number)) = serde_json::from_str(word)
+            && number.to_string() == word
+        {
             return Ok(Literal::Number(number));
         }
         self.warnings.push(format!(

@@ -41,6 +41,10 @@ impl GroupDraft {
     fn edit_all(&mut self, kind: OperationKind, attributes: &Map<String, Value>) -> Result<(), ScimError> {
         for (key, value) in attributes {
             match AttributePath::parse(key) {
+                // A whole group written back, as in a PUT: null says nothing about who is in it.
+                Ok(path) if value.is_null() && is_whole_membership(&path) => {
+                    self.notes.add("members", NoteReason::NullIgnored);
+                }
                 Ok(path) => self.edit(kind, &path, Some(value))?,
                 Err(_) => self.notes.add(key, NoteReason::UnknownAttribute),
             }
@@ -119,4 +123,8 @@ impl GroupDraft {
             OperationKind::Remove => self.push(MemberChange::Remove(ids)),
         }
     }
+}
+
+fn is_whole_membership(path: &AttributePath) -> bool {
+    path.selector().is_none() && group_attribute_at(path).is_some_and(|attribute| attribute.name == "members")
 }

@@ -114,6 +114,27 @@ fn loose_writing_is_understood_with_a_warning() {
 }
 
 #[test]
+fn digits_without_quotes_find_the_name_they_spell() {
+    for digits in [
+        "4711",
+        "007",
+        "1e5",
+        "1.50",
+        "-0",
+        "12345678901234567890123",
+        "0.1000000000000000055511151231257827",
+    ] {
+        let user = shown(&created(&json!({"userName": digits, "externalId": digits})));
+        for attribute in ["userName", "externalId"] {
+            let filter = Filter::parse(&format!("{attribute} eq {digits}")).unwrap().filter;
+            assert!(filter.matches(&user), "{filter}");
+            let again = Filter::parse(&filter.to_string()).unwrap().filter;
+            assert_eq!(again, filter);
+        }
+    }
+}
+
+#[test]
 fn what_is_no_filter_is_refused_with_the_place() {
     let refused = |text: &str| {
         let error = Filter::parse(text).unwrap_err();

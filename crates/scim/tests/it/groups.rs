@@ -213,6 +213,23 @@ fn a_put_replaces_members_it_names_and_leaves_them_when_it_is_silent() {
 }
 
 #[test]
+fn a_group_written_back_by_a_patch_without_its_members_keeps_them() {
+    for members in [
+        "members".to_owned(),
+        "MEMBERS".to_owned(),
+        format!("{}:members", scim::GROUP),
+    ] {
+        let operations = json!([{"op": "replace", "value": {"displayName": "Carers", members: null}}]);
+        let change = change(&operations).unwrap_or_else(|error| panic!("{operations}: {error}"));
+        assert_eq!(change.display_name.as_deref(), Some("Carers"), "{operations}");
+        assert!(change.members.is_empty(), "{operations}");
+        assert_eq!(notes(&change.notes), "members was null; left as it was");
+    }
+    let named = change(&json!([{"op": "add", "value": {"members[value eq \"u-1\"]": null}}])).unwrap();
+    assert_eq!(named.members, [MemberChange::Add(ids(&["u-1"]))]);
+}
+
+#[test]
 fn a_group_is_shown_with_members_or_without() {
     let group = GroupDocument {
         display_name: "Care".to_owned(),

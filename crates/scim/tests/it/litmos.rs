@@ -79,6 +79,24 @@ fn empty_means_clear_and_absent_means_leave() {
 }
 
 #[test]
+fn a_culture_is_written_as_litmos_spells_it() {
+    for (body, culture) in [
+        (json!({"locale": "en_US"}), "en-US"),
+        (
+            json!({"preferredLanguage": "zh_Hans_CN", "locale": "en-US"}),
+            "zh-Hans-CN",
+        ),
+        (json!({"preferredLanguage": null, "locale": "nb_NO"}), "nb-NO"),
+        (json!({"preferredLanguage": "de"}), "de"),
+    ] {
+        let mut user = body.clone();
+        user["userName"] = json!("mira");
+        let wishes = litmos_attributes(&created(&user));
+        assert_eq!(wishes["Culture"], Wish::Set(culture.to_owned()), "{body}");
+    }
+}
+
+#[test]
 fn what_was_managed_and_is_no_longer_sent_is_cleared() {
     let old = created(&everything());
     let new = old
