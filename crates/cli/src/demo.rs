@@ -68,6 +68,7 @@ impl Demo {
             .await?;
         println!("{}\n", say::import(&import));
 
+        let before = stage.log()?.len();
         let started = Instant::now();
         let file = stage.write("company.csv", &company::roster_csv(&company))?;
         let loaded = stage
@@ -81,7 +82,6 @@ impl Demo {
             );
         }
 
-        let before = stage.log()?.len();
         let plan = stage.ask("pusher", "plan").await?;
         let planned_calls = say::number(&plan, "calls");
         let forecast = plan["forecast_seconds"].as_f64().unwrap_or_default();

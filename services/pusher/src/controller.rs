@@ -43,7 +43,7 @@ const STIR: Duration = Duration::from_millis(250);
 const PLAN_SHARE: u32 = 10;
 
 /// How long a bulk import waits for a quiet roster at most.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(20);
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// How long an org stands still after Litmos refused its credentials, before one more try.
 const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
