@@ -65,3 +65,132 @@ pub(crate) fn ready<'a>(
 pub(crate) fn next<'a>(plan: &'a Plan, world: &'a World, traffic: &'a Traffic) -> Option<&'a Operation> {
     ready(plan, world, traffic).find(|operation| operation.calls > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use provisioning::{
+        Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, plan,
+    };
+
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn profile(name: &str) -> Profile {
+        let email = format!("{name}@corp.example");
+        [
+            (Field::FirstName, "First"),
+            (Field::LastName, name),
+            (Field::Email, &email),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn person(name: &str, active: bool) -> Person {
+        Person {
+            id: PersonId::parse(name).unwrap(),
+            user_name: format!("{name}@corp.example"),
+            active,
+            deleted: false,
+            access_level: None,
+            profile: profile(name),
+            manager: ManagerWish::Leave,
+            sources: std::collections::BTreeMap::new(),
+            scim_document: None,
+            created_at_ms: NOW,
+            changed_at_ms: NOW,
+        }
+    }
+
+    /// One who leaves, with an account, and two who arrive, one of them reporting to the other.
+    fn world() -> World {
+        let mut world = World::new();
+        world.set_import_complete(true);
+        let account = AccountId::parse("A1").unwrap();
+        world.put_account(Account {
+            id: account.clone(),
+            user_name: "leaver@corp.example".to_owned(),
+            active: true,
+            access_level: None,
+            profile: profile("leaver"),
+            manager: None,
+            as_of_ms: NOW,
+            whole: true,
+        });
+        world.put_person(person("leaver", false), 1);
+        let link = PersonLink {
+            account: Some(account),
+            ..PersonLink::new(PersonId::parse("leaver").unwrap())
+        };
+        world.put_person_link(link, 1);
+        world.put_person(person("boss", true), 2);
+        let report = Person {
+            manager: ManagerWish::Reference("boss@corp.example".to_owned()),
+            ..person("anna", true)
+        };
+        world.put_person(report, 3);
+        world
+    }
+
+    fn ready_now(world: &World, traffic: &Traffic) -> Vec<String> {
+        let plan = plan(
+            &OrgId::parse("acme").unwrap(),
+            world,
+            &world.subjects(),
+            &Policy::default(),
+            NOW,
+        );
+        ready(&plan, world, traffic)
+            .map(|operation| operation.label.clone())
+            .collect()
+    }
+
+    #[test]
+    fn what_comes_after_something_waits_and_a_cut_off_stands_first() {
+        let world = world();
+        let now = ready_now(&world, &Traffic::default());
+        assert_eq!(
+            now,
+            ["cut off leaver@corp.example", "create account boss@corp.example"]
+        );
+    }
+
+    #[test]
+    fn while_the_roster_stirs_only_cut_offs_start() {
+        let stirring = Traffic {
+            stirring: true,
+            ..Traffic::default()
+        };
+        assert_eq!(ready_now(&world(), &stirring), ["cut off leaver@corp.example"]);
+    }
+
+    #[test]
+    fn nothing_starts_about_somebody_who_is_being_worked_on() {
+        let mut world = world();
+        world.hold([
+            Subject::Person(PersonId::parse("leaver").unwrap()),
+            Subject::Person(PersonId::parse("boss").unwrap()),
+        ]);
+        // The report no longer waits for a manager who is not planned any more: it goes, and the manager is set later.
+        assert_eq!(
+            ready_now(&world, &Traffic::default()),
+            ["create account anna@corp.example"]
+        );
+    }
+
+    #[test]
+    fn what_was_not_released_waits_but_a_cut_off_never_does() {
+        let held = Traffic {
+            released: Some(BTreeSet::new()),
+            ..Traffic::default()
+        };
+        assert_eq!(ready_now(&world(), &held), ["cut off leaver@corp.example"]);
+        let boss = Subject::Person(PersonId::parse("boss").unwrap());
+        let one = Traffic {
+            released: Some(BTreeSet::from([boss])),
+            ..Traffic::default()
+        };
+        assert_eq!(ready_now(&world(), &one).len(), 2);
+    }
+}
