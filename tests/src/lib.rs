@@ -155,9 +155,14 @@ impl House {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Value::Null;
         let mut quiet = 0;
-        let bus = self.bus().await;
+        let mut bus = self.bus().await;
         while Instant::now() < deadline {
-            if let Some(status) = self.ask(&bus, "pusher", "status", Value::Null).await {
+            let answer = self.ask(&bus, "pusher", "status", Value::Null).await;
+            if answer.is_none() {
+                // After a kill the first bus may have been the old server's, in its last moments.
+                bus = self.bus().await;
+            }
+            if let Some(status) = answer {
                 let done = status["in_sync"] == true && status["people"].as_u64() >= Some(people as u64);
                 quiet = if done { quiet + 1 } else { 0 };
                 if quiet >= 4 {
