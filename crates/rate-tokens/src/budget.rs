@@ -26,7 +26,7 @@ const BATCH: Duration = Duration::from_millis(500);
 const DELAY_MEMORY: u32 = 16;
 
 /// The state of one org's budget.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Budget {
     settings: BudgetSettings,
     epoch: Epoch,
@@ -38,7 +38,7 @@ pub struct Budget {
     waiting: Waiting,
     pub(crate) refusals: Refusals,
     records: Vec<LedgerRecord>,
-    counts: PerClass<ClassCounts>,
+    pub(crate) counts: PerClass<ClassCounts>,
     report_delay: Duration,
     contradictions: u64,
 }
@@ -74,6 +74,12 @@ impl Budget {
     pub fn quiet(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
         let until = now + settings.quiet();
         Budget::silent(settings, epoch, now, until)
+    }
+
+    /// The same budget, its counts and what it learnt included, but silent as one whose ledger cannot be trusted.
+    pub(crate) fn silenced(mut self, now: Moment) -> Budget {
+        self.silent_until = Some(now + self.settings.quiet());
+        self
     }
 
     pub(crate) fn silent(settings: BudgetSettings, epoch: Epoch, now: Moment, until: Moment) -> Budget {
@@ -136,13 +142,17 @@ impl Budget {
         for &Settled { token, settlement } in settled {
             let verdict = self.ring.settle(now, grant, token, settlement, self.spans());
             match verdict {
-                Verdict::Settled => reported.settled += 1,
+                Verdict::Settled | Verdict::SettledLate => reported.settled += 1,
                 Verdict::Repeated => reported.repeated += 1,
                 Verdict::Contradiction => reported.contradictions += 1,
                 Verdict::NoSuchToken => reported.no_such_token += 1,
             }
-            let changed = verdict == Verdict::Settled
+            let changed = matches!(verdict, Verdict::Settled | Verdict::SettledLate)
                 || (verdict == Verdict::Contradiction && settlement != Settlement::Unused);
+            if verdict == Verdict::SettledLate {
+                let counts = self.counts.get_mut(origin.class);
+                counts.expired = counts.expired.saturating_sub(1);
+            }
             if changed {
                 news.push(Settled { token, settlement });
                 self.learn(now, grant, origin.granted_at, origin.class, settlement);
@@ -185,6 +195,35 @@ impl Budget {
             let silent_until = self.silent_until.unwrap_or(now);
             self.silent_until = Some(silent_until + after.saturating_sub(before));
         }
+    }
+
+    /// Answers asks whose deadline has come, and decides nothing else: for while the ledger is in doubt.
+    pub fn put_off_overdue(&mut self, now: Moment) -> Vec<Wait> {
+        let now = self.observe(now);
+        let mut waits = Vec::new();
+        while let Some(ask) = self.waiting.overdue(now, true) {
+            waits.push(self.put_off(now, &ask, None));
+        }
+        waits
+    }
+
+    /// What must outlive the ledger's older entries, as a record to append before they are cut off.
+    pub fn carried(&self) -> LedgerRecord {
+        LedgerRecord::Carried {
+            working_limit: self.refusals.working_limit(),
+            stretch: self.refusals.stretch(),
+            counts: Box::new(self.counts),
+        }
+    }
+
+    /// Whether this budget was ever asked for anything, by the word of its ledger.
+    pub fn is_untouched(&self) -> bool {
+        self.counts == PerClass::default() && self.refusals.working_limit() == self.settings.tokens()
+    }
+
+    /// Whether a grant that somebody has seen is one that this governor or a predecessor can have made.
+    pub fn can_have_made(&self, grant: GrantId) -> bool {
+        grant.epoch < self.epoch || (grant.epoch == self.epoch && grant.number < self.next_number)
     }
 
     /// Decides everything that is due at `now`.

@@ -41,7 +41,7 @@ impl fmt::Display for Class {
 }
 
 /// One value for each class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PerClass<T> {
     pub urgent: T,
     pub interactive: T,

@@ -8,7 +8,7 @@ use crate::{AskId, Class, Epoch, FlowId, GrantId, LedgerRecord, Moment, WorkerId
 /// Tokens that one ask may want. More than half a second's worth is never granted at once, so more would be no use.
 pub const WANT_MAX: u32 = 1_000;
 /// A wish for tokens. It is answered once, by a [`Grant`] or a [`Wait`], no later than its deadline or half a permit's life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ask {
     pub id: AskId,
     pub worker: WorkerId,
@@ -20,7 +20,7 @@ pub struct Ask {
 }
 
 /// Tokens `0..tokens` of `grant` go to whoever asked. They are void `ttl` after the asking, on the asker's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     pub ask: AskId,
     pub grant: GrantId,
@@ -30,14 +30,14 @@ pub struct Grant {
 }
 
 /// There was no token in time. Zero means that it is worth asking again at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wait {
     pub ask: AskId,
     pub retry_after: Duration,
 }
 
 /// What one look at the budget decided.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Step {
     /// To be told to their askers once `records` are durable.
     pub grants: Vec<Grant>,

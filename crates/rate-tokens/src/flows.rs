@@ -25,7 +25,7 @@ const STRIDE: [u64; 4] = [1, 4, 16, 64];
 /// about one token of normal work earns that back.
 const HEAD_START: [u64; 4] = [20, 16, 0, 0];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiting {
     classes: [ClassQueue; 4],
     places: BTreeMap<AskId, Place>,
@@ -40,7 +40,7 @@ pub(crate) struct Waiting {
     background_passed_over: u32,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct ClassQueue {
     pass: u64,
     asks: usize,
@@ -50,7 +50,7 @@ struct ClassQueue {
     served_pass: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Flow {
     pass: u64,
     turn: u64,
@@ -58,7 +58,7 @@ struct Flow {
 }
 
 /// Where an ask waits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Place {
     pub(crate) class: Class,
     flow: FlowId,

@@ -23,6 +23,7 @@ mod pacer;
 mod permit;
 mod record;
 mod refusals;
+mod reign;
 mod replay;
 mod ring;
 mod settings;
@@ -35,11 +36,15 @@ pub use exchange::{Append, Ask, AskRefused, Grant, Reported, Step, UnknownGrant,
 pub use flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX};
 pub use forecast::{Demand, Forecast, forecast};
 pub use moment::Moment;
-pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, WorkerId};
+pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, OrgName, WorkerId};
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
 pub use record::{Aged, LedgerRecord, Settled};
 pub use refusals::{
     CLIMB_AFTER, CLIMB_EVERY, FIRST_PAUSE, RELAX_AFTER, RETRY_AFTER_MAX, STRETCH_MAX, WORKING_LIMIT_MIN,
+};
+pub use reign::{
+    Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,
+    ReportUnheard, SNAPSHOT_EVERY, Told,
 };
 pub use replay::ReplayError;
 pub use settings::{

@@ -134,6 +134,11 @@ macro_rules! name {
 }
 
 name!(
+    /// The owner of one budget: an org with a limit of its own.
+    OrgName,
+    "org"
+);
+name!(
     /// One process that sends requests. How many permits it may hold at a time is bounded.
     WorkerId,
     "worker"
@@ -145,7 +150,7 @@ name!(
     "flow"
 );
 
-/// The text cannot name a worker or a flow.
+/// The text cannot name an org, a worker or a flow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameRefused {
     #[error("the {what} name is empty; give every {what} a name")]

@@ -27,7 +27,7 @@ impl Spacing {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(crate) struct Pacer {
     /// When the next grant is due, in microseconds on the scale of [`Moment`].
     due_us: u64,

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Epoch, FlowId, GrantId, Settlement, WorkerId};
+use crate::{Class, ClassCounts, Epoch, FlowId, GrantId, PerClass, Settlement, WorkerId};
 
 /// What became of one token of a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Settled {
     /// Index of the token within its grant, from 0.
     pub token: u32,
@@ -18,7 +18,7 @@ pub struct Settled {
 }
 
 /// One entry of a budget's ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LedgerRecord {
     /// A governor took over. Its append, conditional on the last sequence, is what fences its predecessor off.
@@ -46,13 +46,19 @@ pub enum LedgerRecord {
     },
     /// Refusals, or their absence, moved the working limit or the stretch of the pacing.
     Adapted { working_limit: u32, stretch: u8 },
+    /// What older entries said that is still of use, so that they can be cut off.
+    Carried {
+        working_limit: u32,
+        stretch: u8,
+        counts: Box<PerClass<ClassCounts>>,
+    },
 }
 
 /// A record and how long before the take-over it was written.
 ///
 /// The age is the difference of two time stamps of the log's own server, that of the new governor's epoch record and that of
 /// this one: the two governors' clocks are never compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aged {
     pub record: LedgerRecord,
     pub age: Duration,

@@ -30,7 +30,7 @@ pub const RELAX_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Our own use must lie this far below the working limit before others are suspected.
 const CERTAINTY: u32 = 2;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Refusals {
     ceiling: u32,
     working: u32,
@@ -45,7 +45,7 @@ pub(crate) struct Refusals {
     wave_floor: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Gate {
     Open,
     Closed {

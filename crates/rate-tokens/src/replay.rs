@@ -6,7 +6,7 @@
 use crate::record::{Aged, LedgerRecord};
 use crate::ring::Restored;
 use crate::settings::{LIMIT_MAX, PERMIT_TTL_MAX, millis};
-use crate::{Budget, BudgetSettings, Epoch, GrantId, Moment, Outcome, Settled, Settlement};
+use crate::{Budget, BudgetSettings, Class, Epoch, GrantId, Moment, Outcome, Settled, Settlement};
 
 /// Why a ledger cannot be taken over. Start with [`Budget::quiet`] instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,7 @@ impl Budget {
                     ..
                 } => {
                     budget.check(grant, tokens)?;
+                    budget.counts.get_mut(class).granted += u64::from(tokens);
                     let ttl = millis::from(u128::from(ttl_ms)).min(PERMIT_TTL_MAX);
                     let spans = budget.spans();
                     let out_at_most = spans.cooling + budget.settings().terms().guard + ttl + spans.settle;
@@ -67,6 +68,7 @@ impl Budget {
                 } => {
                     for Settled { token, settlement } in settled {
                         budget.check(grant, token.saturating_add(1))?;
+                        budget.recount(grant, class, token, settlement);
                         let until = budget.cooled(now, age);
                         let restored = match settlement {
                             Settlement::Unused => Restored::Unused,
@@ -88,6 +90,7 @@ impl Budget {
                     }
                 }
                 LedgerRecord::Expired { grant, class, tokens } => {
+                    budget.counts.get_mut(class).expired += tokens.len() as u64;
                     for token in tokens {
                         budget.check(grant, token.saturating_add(1))?;
                         let until = budget.cooled(now, age);
@@ -99,15 +102,39 @@ impl Budget {
                 LedgerRecord::Adapted {
                     working_limit,
                     stretch,
+                } => budget.readapt(working_limit, stretch),
+                LedgerRecord::Carried {
+                    working_limit,
+                    stretch,
+                    counts,
                 } => {
-                    let before = budget.spans();
-                    budget.refusals.restore(working_limit, stretch);
-                    let after = budget.spans();
-                    budget.ring.retime(before.cooling, after.cooling);
+                    budget.readapt(working_limit, stretch);
+                    budget.counts = *counts;
                 }
             }
         }
         Ok(budget)
+    }
+
+    fn readapt(&mut self, working_limit: u32, stretch: u8) {
+        let before = self.spans();
+        self.refusals.restore(working_limit, stretch);
+        let after = self.spans();
+        self.ring.retime(before.cooling, after.cooling);
+    }
+
+    fn recount(&mut self, grant: GrantId, class: Class, token: u32, settlement: Settlement) {
+        let late = self.ring.is_silent(grant, token);
+        let counts = self.counts.get_mut(class);
+        if late {
+            counts.expired = counts.expired.saturating_sub(1);
+        }
+        match settlement {
+            Settlement::Unused => counts.unused += 1,
+            Settlement::Used(Outcome::Answered) => counts.answered += 1,
+            Settlement::Used(Outcome::Refused { .. }) => counts.refused += 1,
+            Settlement::Used(Outcome::Unknown) => counts.unknown += 1,
+        }
     }
 
     fn cooled(&self, now: Moment, age: std::time::Duration) -> Moment {

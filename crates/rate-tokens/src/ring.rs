@@ -17,7 +17,7 @@ use crate::{Class, GrantId, Moment, Outcome, Settlement, WorkerId};
 /// How many grants without a token in use are remembered, so that repeated reports are told from unknown ones.
 const CLOSED_GRANTS_MAX: usize = 4_096;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Ring {
     grants: BTreeMap<GrantId, Entry>,
     /// Grants with a held token, by use-by.
@@ -30,7 +30,7 @@ pub(crate) struct Ring {
     held: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Entry {
     worker: Option<WorkerId>,
     class: Class,
@@ -41,7 +41,7 @@ struct Entry {
     in_use: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Token {
     Held,
     Cooling { until: Moment, end: End },
@@ -49,7 +49,7 @@ enum Token {
 }
 
 /// What is known about how a token's life ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum End {
     Unused,
     Used,
@@ -68,6 +68,8 @@ pub(crate) struct Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Settled,
+    /// Settled after it had been given up as silent.
+    SettledLate,
     /// The same was reported before.
     Repeated,
     /// The report says otherwise than what the token's place was already given away for.
@@ -171,9 +173,13 @@ impl Ring {
             Settlement::Used(Outcome::Unknown) => Some(silent),
         };
         match (state, until) {
-            (Token::Held, None) | (Token::Cooling { end: End::Silent, .. }, None) => {
+            (Token::Held, None) => {
                 self.set(grant, token, Token::Free { end: End::Unused });
                 Verdict::Settled
+            }
+            (Token::Cooling { end: End::Silent, .. } | Token::Free { end: End::Silent }, None) => {
+                self.set(grant, token, Token::Free { end: End::Unused });
+                Verdict::SettledLate
             }
             (Token::Held, Some(until)) => {
                 self.set(
@@ -201,15 +207,11 @@ impl Ring {
                         end: End::Used,
                     },
                 );
-                Verdict::Settled
-            }
-            (Token::Free { end: End::Silent }, None) => {
-                self.set(grant, token, Token::Free { end: End::Unused });
-                Verdict::Settled
+                Verdict::SettledLate
             }
             (Token::Free { end: End::Silent }, Some(until)) if until <= now => {
                 self.set(grant, token, Token::Free { end: End::Used });
-                Verdict::Settled
+                Verdict::SettledLate
             }
             // Its place may be given away by now. Cooling again puts the ring over its limit, and so grants on hold.
             (
@@ -314,6 +316,17 @@ impl Ring {
             }
         }
         Some(origin)
+    }
+
+    /// Whether nobody reported this token in time.
+    pub(crate) fn is_silent(&self, grant: GrantId, token: u32) -> bool {
+        matches!(
+            self.state(grant, token),
+            Some((
+                Token::Cooling { end: End::Silent, .. } | Token::Free { end: End::Silent },
+                _
+            ))
+        )
     }
 
     /// Puts a token of an earlier governor's grant into cooling. The grant itself need not be known.

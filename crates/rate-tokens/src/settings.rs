@@ -32,7 +32,7 @@ pub const PACING_PERMILLE_MAX: u32 = 2_000;
 /// with a weighted predecessor) refuse a few in ten thousand at 1.00 and 1.01 and none at 1.033. The default is 1.01, which
 /// gives 99 requests a minute of 100, and the spacing is stretched to 1.033 and further when the target refuses although our
 /// own count lay within the limit, so that the price is paid only where it is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pacing {
     /// At least `permille` thousandths of window / limit between two grants.
@@ -46,7 +46,7 @@ impl Pacing {
 }
 
 /// The settings of one budget as an operator writes them. Durations are written in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// Requests that the target allows per window.
     pub limit: u32,
@@ -102,7 +102,7 @@ impl Terms {
 }
 
 /// Checked settings of one budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Terms", into = "Terms")]
 pub struct BudgetSettings(Terms);
 

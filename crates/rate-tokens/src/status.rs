@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BudgetSettings, Epoch, PerClass};
 
-/// What one class got and did with it, since this governor took over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What one class got and did with it, since the org's first grant: the ledger carries the sums from governor to governor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClassCounts {
     /// Asks that wait for their answer now.
     pub waiting: u32,

@@ -4,6 +4,7 @@
 
 mod desk;
 mod exchange;
+mod failover;
 mod fairness;
 mod forecasts;
 mod refusals;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rate_tokens::{AskId, BudgetSettings, LedgerRecord, Pacing, Terms};
 
+pub(crate) use self::chance::Chance;
 pub(crate) use self::simulation::World;
 use crate::targets::Counted;
 

@@ -1,0 +1,934 @@
+//! One governor's rule over the budgets of all orgs, by way of one ledger: take over, decide, append, tell.
+//!
+//! The ledger is the lock. Every append is conditional on the sequence of the entry before it, so of two governors that both
+//! believe they rule, one is refused; and since nobody is told of a grant before its append is acknowledged, the
+//! refused one has told nobody.
+//!
+//! Laws:
+//! - One append is under way at a time, and carries everything that was decided since the last: a thousand grants cost one write.
+//! - A governor tells of a grant only after the ledger acknowledged it, and after the acknowledgement nothing else can
+//!   stand in its place.
+//! - An append without an answer is a doubt, not a failure: nothing is decided until it is known whether it is stored. Repeating
+//!   the same append settles it, because only one of the two can follow the same entry.
+//! - A governor that cannot know what its predecessors granted (the ledger is gone, damaged, or older than what a worker has
+//!   seen) is silent until whatever they granted has cooled.
+//! - A sequence names an entry only as long as the log server lives: one that comes back may have lost entries and give
+//!   their sequences again. So after every reconnect a governor first looks whether its newest entry is still there.
+//! - Older entries are cut off only after what they said that is still of use was written anew.
+//!
+//! The shell performs one [`Command`] at a time and says what came of it with [`Reign::heard`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::Wait;
+use crate::record::Aged;
+use crate::{
+    Append, Ask, AskId, AskRefused, Budget, BudgetSettings, Class, Epoch, Grant, GrantId, LedgerRecord,
+    Moment, OrgName, Reported, Settled, Settlement, Status, UnknownGrant,
+};
+
+/// Lines of one append: a few hundred kilobytes, well below what a log server takes in one message.
+pub const LINES_MAX: usize = 2_000;
+
+/// How often what must be kept is written anew, so that older entries can be cut off.
+pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+
+/// Sequences are remembered this far apart, to know later how old an entry is.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+
+/// One line of an entry: a record of one org, or of all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    pub org: Option<OrgName>,
+    pub record: LedgerRecord,
+}
+
+/// One append, as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    pub sequence: u64,
+    /// The log server's own time of storing it, Unix milliseconds.
+    pub written_ms: u64,
+    /// `None` if it cannot be read.
+    pub lines: Option<Vec<Line>>,
+}
+
+/// What the shell has to do with the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Read all entries whose sequence is at least `from`.
+    Read { from: u64 },
+    /// Append these lines as one entry, on the condition that `after` is the newest sequence (0: there is none).
+    Append { after: u64, lines: Vec<Line> },
+    /// Cut off all entries whose sequence is below `before`. If it fails it is asked for again later.
+    Trim { before: u64 },
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    Read {
+        entries: Vec<Entry>,
+        distrust: Distrust,
+    },
+    Appended {
+        sequence: u64,
+    },
+    /// Another entry stands there. Nothing was stored.
+    Fenced,
+    /// Nothing was stored, for another reason. Worth another try.
+    Rejected,
+    /// No answer to an append: it may be stored, or be on its way still.
+    Unknown,
+    /// Reading or trimming failed.
+    Failed,
+}
+
+/// What the shell knows beside the ledger: whose silence in it proves nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Distrust {
+    /// The ledger tells everything.
+    #[default]
+    Nobody,
+    /// These orgs have sent requests that the ledger does not know of.
+    Some(BTreeSet<OrgName>),
+    /// The ledger is known to have lost entries.
+    Everybody,
+}
+
+/// The answer to an ask.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Answer {
+    pub ask: AskId,
+    pub told: Told,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Told {
+    Grant {
+        grant: GrantId,
+        class: Class,
+        tokens: u32,
+        ttl: Duration,
+    },
+    /// Worth asking again after this long.
+    Wait { retry_after: Duration },
+}
+
+/// Why a reign is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Another governor has appended.
+    Fenced,
+    /// A worker has seen a grant of which the ledger knows nothing: it went back in time. The next reign must have a higher
+    /// epoch than this, and begin with [`Reign::distrusting`].
+    WentBack { seen: Epoch },
+}
+
+/// Why an ask was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskUnheard {
+    #[error("org {org} is not in the governor's settings; add it there")]
+    UnknownOrg { org: OrgName },
+    #[error("this governor does not rule yet, or not any more")]
+    NotRuling,
+    #[error(transparent)]
+    Refused(#[from] AskRefused),
+}
+
+/// Why a report was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportUnheard {
+    #[error("org {org} is not in the governor's settings; stop reporting for it")]
+    UnknownOrg { org: OrgName },
+    #[error("this governor does not rule yet, or not any more; report again")]
+    NotRuling,
+    #[error(transparent)]
+    UnknownGrant(#[from] UnknownGrant),
+}
+
+impl ReportUnheard {
+    /// Whether the same report may be taken in later.
+    pub fn is_for_now(&self) -> bool {
+        matches!(self, ReportUnheard::NotRuling)
+    }
+}
+
+/// What came in that should not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Oddities {
+    /// Asks and reports for orgs without settings.
+    pub unknown_orgs: u64,
+    /// Asks that make no sense, or for which there was no place.
+    pub refused_asks: u64,
+    /// Reports of grants that nothing is known of.
+    pub unknown_grants: u64,
+    /// Tokens that were reported with two meanings, or that their grant does not have.
+    pub contradictions: u64,
+    /// Entries of the ledger that could not be read.
+    pub damaged_entries: u64,
+}
+
+#[derive(Clone, Debug, Hash)]
+struct Seat {
+    budget: Budget,
+    wake: Option<Moment>,
+}
+
+#[derive(Clone, Debug, Hash)]
+enum Phase {
+    /// Wants to know what the ledger holds, and which entry is its newest.
+    Looking {
+        reading: bool,
+    },
+    /// Wants its epoch to be the newest entry.
+    Claiming {
+        epoch: Epoch,
+        appending: bool,
+    },
+    /// Has the ledger; wants to know when the server stored its claim, which is the zero of all ages.
+    Dating {
+        epoch: Epoch,
+        sequence: u64,
+        reading: bool,
+    },
+    Ruling,
+    Over(End),
+}
+
+/// What is on its way to the ledger.
+#[derive(Clone, Debug, Hash)]
+struct Pending {
+    lines: Vec<Line>,
+    answers: Vec<Answer>,
+    /// Grants, to be undone if the append fails.
+    grants: Vec<(OrgName, GrantId, u32)>,
+    state: InDoubt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum InDoubt {
+    /// Under way.
+    No,
+    /// Without an answer: the ledger is to be read.
+    Yes,
+    Reading,
+    /// Not found there: to be appended again.
+    Missing,
+    AppendingAgain,
+}
+
+/// Orgs whose sums are still to be written anew, and what may be cut off then.
+#[derive(Clone, Debug, Hash)]
+struct Snapshot {
+    left: VecDeque<OrgName>,
+    before: Option<u64>,
+}
+
+/// A worker has seen what this governor cannot explain: either it is deposed, or the ledger went back in time.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Suspicion {
+    seen: Epoch,
+    reading: bool,
+}
+
+#[derive(Clone, Copy, Debug, Hash)]
+struct Verify {
+    reading: bool,
+}
+
+/// One governor's rule over all budgets.
+#[derive(Clone, Debug, Hash)]
+pub struct Reign {
+    settings: BTreeMap<OrgName, BudgetSettings>,
+    least_epoch: Epoch,
+    known: u64,
+    distrust: Distrust,
+    phase: Phase,
+    entries: Vec<Entry>,
+    /// Sequence of the newest entry.
+    last: u64,
+    seats: BTreeMap<OrgName, Seat>,
+    wakes: BTreeSet<(Moment, OrgName)>,
+    touched: BTreeSet<OrgName>,
+    pending: Option<Pending>,
+    /// Lines whose append was rejected and that still are to be written: reports and snapshots.
+    left_over: Vec<Line>,
+    answers: Vec<Answer>,
+    marks: VecDeque<(Moment, u64)>,
+    snapshot_due: Option<Moment>,
+    snapshot: Option<Snapshot>,
+    trim: Option<u64>,
+    trimming: bool,
+    suspicion: Option<Suspicion>,
+    /// What the newest entry says, as a fingerprint.
+    newest: u64,
+    /// The log server was away: the newest entry must be looked at.
+    verify: Option<Verify>,
+    oddities: Oddities,
+}
+
+impl Reign {
+    /// A governor that is about to take over.
+    ///
+    /// `least_epoch` must be above every epoch that the caller knows of, and `known` is the newest sequence that it knows
+    /// to have been stored (0: none): a ledger that ends before it has lost entries.
+    pub fn new(settings: BTreeMap<OrgName, BudgetSettings>, least_epoch: Epoch, known: u64) -> Reign {
+        Reign {
+            settings,
+            least_epoch,
+            known,
+            distrust: Distrust::Nobody,
+            phase: Phase::Looking { reading: false },
+            entries: Vec::new(),
+            last: 0,
+            seats: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            pending: None,
+            left_over: Vec::new(),
+            answers: Vec::new(),
+            marks: VecDeque::new(),
+            snapshot_due: None,
+            snapshot: None,
+            trim: None,
+            trimming: false,
+            suspicion: None,
+            newest: 0,
+            verify: None,
+            oddities: Oddities::default(),
+        }
+    }
+
+    /// The same, for a ledger that is known to have lost entries: all budgets begin silent.
+    pub fn distrusting(self) -> Reign {
+        Reign {
+            distrust: Distrust::Everybody,
+            ..self
+        }
+    }
+
+    pub fn is_ruling(&self) -> bool {
+        matches!(self.phase, Phase::Ruling)
+    }
+
+    pub fn end(&self) -> Option<End> {
+        match self.phase {
+            Phase::Over(end) => Some(end),
+            Phase::Looking { .. } | Phase::Claiming { .. } | Phase::Dating { .. } | Phase::Ruling => None,
+        }
+    }
+
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.seats.values().next().map(|seat| seat.budget.epoch())
+    }
+
+    /// Sequence of the newest entry that is known to be stored.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+
+    /// The budgets, once this governor rules.
+    pub fn statuses(&self, now: Moment) -> impl Iterator<Item = (&OrgName, Status)> {
+        self.seats
+            .iter()
+            .map(move |(org, seat)| (org, seat.budget.status(now)))
+    }
+
+    pub fn status(&self, now: Moment, org: &OrgName) -> Option<Status> {
+        self.seats.get(org).map(|seat| seat.budget.status(now))
+    }
+
+    /// Answers that may be told now. Each ask is answered once.
+    pub fn take_answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// When to call [`Reign::next`] again if nothing happens before.
+    pub fn wake(&self) -> Option<Moment> {
+        if !self.is_ruling() {
+            return None;
+        }
+        let budgets = self.wakes.first().map(|&(at, _)| at);
+        budgets.into_iter().chain(self.snapshot_due).min()
+    }
+
+    /// Queues an ask.
+    ///
+    /// # Errors
+    /// [`AskUnheard`]; then there will be no other answer.
+    pub fn ask(&mut self, now: Moment, org: &OrgName, ask: Ask) -> Result<(), AskUnheard> {
+        if !self.settings.contains_key(org) {
+            self.oddities.unknown_orgs += 1;
+            return Err(AskUnheard::UnknownOrg { org: org.clone() });
+        }
+        let Some(seat) = self
+            .seats
+            .get_mut(org)
+            .filter(|_| matches!(self.phase, Phase::Ruling))
+        else {
+            return Err(AskUnheard::NotRuling);
+        };
+        self.touched.insert(org.clone());
+        seat.budget.ask(now, ask).map_err(|refused| {
+            self.oddities.refused_asks += 1;
+            AskUnheard::Refused(refused)
+        })
+    }
+
+    /// Settles tokens.
+    ///
+    /// # Errors
+    /// [`ReportUnheard`]; unless it [is for now](ReportUnheard::is_for_now), reporting again is of no use.
+    pub fn report(
+        &mut self,
+        now: Moment,
+        org: &OrgName,
+        grant: GrantId,
+        settled: &[Settled],
+    ) -> Result<Reported, ReportUnheard> {
+        if !self.settings.contains_key(org) {
+            self.oddities.unknown_orgs += 1;
+            return Err(ReportUnheard::UnknownOrg { org: org.clone() });
+        }
+        let Some(seat) = self
+            .seats
+            .get_mut(org)
+            .filter(|_| matches!(self.phase, Phase::Ruling))
+        else {
+            return Err(ReportUnheard::NotRuling);
+        };
+        self.touched.insert(org.clone());
+        let reported = seat.budget.report(now, grant, settled).inspect_err(|_| {
+            self.oddities.unknown_grants += 1;
+        })?;
+        self.oddities.contradictions += u64::from(reported.contradictions + reported.no_such_token);
+        Ok(reported)
+    }
+
+    /// A worker says which grant of an org is the newest that it has seen. One that nobody can have made yet means that this
+    /// governor is deposed, or that the ledger went back in time; the ledger tells which.
+    pub fn seen(&mut self, org: &OrgName, grant: GrantId) {
+        let Some(seat) = self.seats.get(org) else { return };
+        if self.suspicion.is_none() && !seat.budget.can_have_made(grant) {
+            self.suspicion = Some(Suspicion {
+                seen: grant.epoch,
+                reading: false,
+            });
+        }
+    }
+
+    /// The connection to the log server was made anew. No command may be under way across it: one that was must be
+    /// [heard](Reign::heard) of as unknown or failed before this is called.
+    pub fn reconnected(&mut self) {
+        match self.phase {
+            Phase::Looking { .. } | Phase::Claiming { .. } | Phase::Dating { .. } => {
+                self.known = self.known.max(self.last);
+                self.last = 0;
+                self.entries.clear();
+                self.phase = Phase::Looking { reading: false };
+            }
+            Phase::Ruling => self.verify = Some(Verify { reading: false }),
+            Phase::Over(_) => {}
+        }
+    }
+
+    /// What to do with the ledger now; `None` while a command is under way or nothing is due.
+    pub fn next(&mut self, now: Moment) -> Option<Command> {
+        match &mut self.phase {
+            Phase::Looking { reading } if !*reading => {
+                *reading = true;
+                Some(Command::Read { from: self.last + 1 })
+            }
+            Phase::Claiming { epoch, appending } if !*appending => {
+                *appending = true;
+                let claim = Line {
+                    org: None,
+                    record: LedgerRecord::Epoch { epoch: *epoch },
+                };
+                Some(Command::Append {
+                    after: self.last,
+                    lines: vec![claim],
+                })
+            }
+            Phase::Dating {
+                sequence, reading, ..
+            } if !*reading => {
+                *reading = true;
+                Some(Command::Read { from: *sequence })
+            }
+            Phase::Ruling => self.rule(now),
+            Phase::Looking { .. } | Phase::Claiming { .. } | Phase::Dating { .. } | Phase::Over(_) => None,
+        }
+    }
+
+    /// What came of the command that is under way.
+    pub fn heard(&mut self, now: Moment, heard: Heard) {
+        match (std::mem::replace(&mut self.phase, Phase::Ruling), heard) {
+            (Phase::Looking { .. }, Heard::Read { entries, distrust }) => self.look(entries, distrust),
+            (Phase::Looking { .. }, _) => self.phase = Phase::Looking { reading: false },
+            (Phase::Claiming { epoch, .. }, Heard::Appended { sequence }) => {
+                self.last = sequence;
+                self.phase = Phase::Dating {
+                    epoch,
+                    sequence,
+                    reading: false,
+                };
+            }
+            // Whoever came in between, or our own claim without its answer: both are in the ledger.
+            (Phase::Claiming { .. }, _) => self.phase = Phase::Looking { reading: false },
+            (Phase::Dating { epoch, sequence, .. }, Heard::Read { entries, .. }) => {
+                self.ascend(now, epoch, sequence, entries);
+            }
+            (Phase::Dating { epoch, sequence, .. }, _) => {
+                self.phase = Phase::Dating {
+                    epoch,
+                    sequence,
+                    reading: false,
+                };
+            }
+            (Phase::Ruling, heard) => self.heard_ruling(now, heard),
+            (Phase::Over(end), _) => self.phase = Phase::Over(end),
+        }
+    }
+
+    fn look(&mut self, entries: Vec<Entry>, distrust: Distrust) {
+        if let Some(newest) = entries.last() {
+            self.last = newest.sequence;
+        }
+        self.distrust = match (std::mem::take(&mut self.distrust), distrust) {
+            (Distrust::Everybody, _) | (_, Distrust::Everybody) => Distrust::Everybody,
+            (Distrust::Nobody, other) | (other, Distrust::Nobody) => other,
+            (Distrust::Some(mut some), Distrust::Some(more)) => {
+                some.extend(more);
+                Distrust::Some(some)
+            }
+        };
+        if self.last < self.known {
+            self.distrust = Distrust::Everybody;
+        }
+        self.entries.extend(entries);
+        let lines = self.entries.iter().flat_map(|entry| entry.lines.iter().flatten());
+        let newest = lines.filter_map(|line| match &line.record {
+            LedgerRecord::Epoch { epoch } => Some(epoch.get()),
+            LedgerRecord::Granted { grant, .. } => Some(grant.epoch.get()),
+            LedgerRecord::Reported { .. }
+            | LedgerRecord::Expired { .. }
+            | LedgerRecord::Adapted { .. }
+            | LedgerRecord::Carried { .. } => None,
+        });
+        let above = newest.max().map_or(0, |newest| newest.saturating_add(1));
+        self.phase = Phase::Claiming {
+            epoch: Epoch::new(self.least_epoch.get().max(above)),
+            appending: false,
+        };
+    }
+
+    /// Rebuilds every budget from what was read.
+    fn ascend(&mut self, now: Moment, epoch: Epoch, sequence: u64, claim: Vec<Entry>) {
+        let Some(claim) = claim.into_iter().find(|entry| entry.sequence == sequence) else {
+            // A successor may have cut it off already. It is the newest that this one wrote, so all is over.
+            self.phase = Phase::Over(End::Fenced);
+            return;
+        };
+        let entries = std::mem::take(&mut self.entries);
+        let mut of_org: BTreeMap<&OrgName, Vec<Aged>> = BTreeMap::new();
+        let mut damaged = false;
+        let horizon = self.horizon();
+        for entry in &entries {
+            let Some(lines) = &entry.lines else {
+                self.oddities.damaged_entries += 1;
+                damaged |= claim.written_ms.saturating_sub(entry.written_ms) <= millis(horizon);
+                continue;
+            };
+            for line in lines {
+                if let Some(org) = &line.org {
+                    let aged = Aged::between(line.record.clone(), entry.written_ms, claim.written_ms);
+                    of_org.entry(org).or_default().push(aged);
+                }
+            }
+            self.mark(
+                now - Duration::from_millis(claim.written_ms.saturating_sub(entry.written_ms)),
+                entry.sequence,
+            );
+        }
+        for (org, settings) in &self.settings {
+            let records = of_org.remove(org).unwrap_or_default();
+            let doubted = match &self.distrust {
+                Distrust::Nobody => false,
+                Distrust::Some(some) => some.contains(org),
+                Distrust::Everybody => true,
+            };
+            let replayed = Budget::replay(settings.clone(), epoch, records, now);
+            let budget = match replayed {
+                Ok(budget) if !doubted && !damaged => budget,
+                Ok(budget) => budget.silenced(now),
+                Err(_) => {
+                    self.oddities.damaged_entries += 1;
+                    Budget::quiet(settings.clone(), epoch, now)
+                }
+            };
+            self.seats.insert(org.clone(), Seat { budget, wake: None });
+            self.touched.insert(org.clone());
+        }
+        self.newest = fingerprint(claim.lines.as_deref().unwrap_or_default());
+        self.snapshot_due = Some(now + SNAPSHOT_EVERY);
+        self.phase = Phase::Ruling;
+    }
+
+    fn rule(&mut self, now: Moment) -> Option<Command> {
+        if self.trimming {
+            return None;
+        }
+        if let Some(verify) = &mut self.verify {
+            let read = Command::Read { from: self.last };
+            return (!std::mem::replace(&mut verify.reading, true)).then_some(read);
+        }
+        if let Some(pending) = &mut self.pending {
+            return match pending.state {
+                InDoubt::Yes => {
+                    pending.state = InDoubt::Reading;
+                    Some(Command::Read { from: self.last + 1 })
+                }
+                InDoubt::Missing => {
+                    pending.state = InDoubt::AppendingAgain;
+                    Some(Command::Append {
+                        after: self.last,
+                        lines: pending.lines.clone(),
+                    })
+                }
+                InDoubt::No | InDoubt::Reading | InDoubt::AppendingAgain => {
+                    self.put_off_overdue(now);
+                    None
+                }
+            };
+        }
+        if let Some(suspicion) = &mut self.suspicion {
+            let read = Command::Read { from: self.last + 1 };
+            return (!std::mem::replace(&mut suspicion.reading, true)).then_some(read);
+        }
+        if let Some(before) = self.trim {
+            self.trimming = true;
+            return Some(Command::Trim { before });
+        }
+        let decided = self.decide(now);
+        if decided.lines.is_empty() {
+            self.answers.extend(decided.answers);
+            return None;
+        }
+        let lines = decided.lines.clone();
+        self.pending = Some(decided);
+        Some(Command::Append {
+            after: self.last,
+            lines,
+        })
+    }
+
+    /// Everything that is due, of as many orgs as one append carries.
+    fn decide(&mut self, now: Moment) -> Pending {
+        while let Some((at, org)) = self.wakes.pop_first() {
+            if at > now {
+                self.wakes.insert((at, org));
+                break;
+            }
+            self.touched.insert(org);
+        }
+        let mut pending = Pending {
+            lines: std::mem::take(&mut self.left_over),
+            answers: Vec::new(),
+            grants: Vec::new(),
+            state: InDoubt::No,
+        };
+        while pending.lines.len() < LINES_MAX {
+            let Some(org) = self.touched.pop_first() else {
+                break;
+            };
+            let Some(seat) = self.seats.get_mut(&org) else {
+                continue;
+            };
+            let step = seat.budget.advance(now);
+            if let Some(wake) = seat.wake.take() {
+                self.wakes.remove(&(wake, org.clone()));
+            }
+            seat.wake = step.next_wake;
+            if let Some(wake) = step.next_wake {
+                self.wakes.insert((wake, org.clone()));
+            }
+            for Grant {
+                ask,
+                grant,
+                class,
+                tokens,
+                ttl,
+            } in step.grants
+            {
+                pending.grants.push((org.clone(), grant, tokens));
+                pending.answers.push(Answer {
+                    ask,
+                    told: Told::Grant {
+                        grant,
+                        class,
+                        tokens,
+                        ttl,
+                    },
+                });
+            }
+            pending.answers.extend(step.waits.iter().map(wait));
+            let line = |record| Line {
+                org: Some(org.clone()),
+                record,
+            };
+            pending.lines.extend(step.records.into_iter().map(line));
+        }
+        self.snapshot(now, &mut pending.lines);
+        pending
+    }
+
+    /// Writes what must be kept, when it is time. What is older than any window may be cut off once all of it is stored.
+    fn snapshot(&mut self, now: Moment, lines: &mut Vec<Line>) {
+        if self.snapshot_due.is_some_and(|due| due <= now) {
+            self.snapshot_due = Some(now + SNAPSHOT_EVERY);
+            let epoch = self.epoch().map(|epoch| Line {
+                org: None,
+                record: LedgerRecord::Epoch { epoch },
+            });
+            lines.extend(epoch);
+            self.snapshot = Some(Snapshot {
+                left: self.seats.keys().cloned().collect(),
+                before: self.older_than_any_window(now),
+            });
+        }
+        let Some(snapshot) = &mut self.snapshot else {
+            return;
+        };
+        while lines.len() < LINES_MAX {
+            let Some(org) = snapshot.left.pop_front() else {
+                self.trim = snapshot.before;
+                self.snapshot = None;
+                return;
+            };
+            if let Some(seat) = self.seats.get(&org)
+                && !seat.budget.is_untouched()
+            {
+                lines.push(Line {
+                    org: Some(org),
+                    record: seat.budget.carried(),
+                });
+            }
+        }
+    }
+
+    fn older_than_any_window(&mut self, now: Moment) -> Option<u64> {
+        let old = now - self.horizon();
+        let mut before = None;
+        while let Some(&(at, sequence)) = self.marks.front() {
+            if at >= old {
+                break;
+            }
+            before = Some(sequence);
+            self.marks.pop_front();
+        }
+        before
+    }
+
+    fn heard_ruling(&mut self, now: Moment, heard: Heard) {
+        if self.trimming {
+            self.trimming = false;
+            self.trim = None;
+            return;
+        }
+        if let Some(verify) = &mut self.verify
+            && verify.reading
+        {
+            verify.reading = false;
+            if let Heard::Read { entries, .. } = heard {
+                self.verified(&entries);
+            }
+            return;
+        }
+        if let Some(suspicion) = &mut self.suspicion
+            && suspicion.reading
+        {
+            let end = match heard {
+                Heard::Read { entries, .. } if entries.is_empty() => End::WentBack { seen: suspicion.seen },
+                Heard::Read { .. } => End::Fenced,
+                Heard::Appended { .. } | Heard::Fenced | Heard::Rejected | Heard::Unknown | Heard::Failed => {
+                    suspicion.reading = false;
+                    return;
+                }
+            };
+            self.phase = Phase::Over(end);
+            return;
+        }
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        match (pending.state, heard) {
+            (InDoubt::No, Heard::Appended { sequence }) => {
+                self.appended(now, sequence, &pending.lines);
+                self.answers.append(&mut pending.answers);
+            }
+            (InDoubt::No, Heard::Fenced) => self.phase = Phase::Over(End::Fenced),
+            (InDoubt::No, Heard::Rejected | Heard::Failed | Heard::Read { .. }) => {
+                self.undo(now, &pending, Append::Rejected);
+                self.put_off(&pending);
+                // It may have been the snapshot's: cut off nothing before the next one.
+                (self.trim, self.snapshot) = (None, None);
+                let kept = pending
+                    .lines
+                    .into_iter()
+                    .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
+                self.left_over.extend(kept);
+            }
+            (InDoubt::No, Heard::Unknown) => {
+                self.undo(now, &pending, Append::Unknown);
+                self.put_off(&pending);
+                pending.answers.clear();
+                pending.state = InDoubt::Yes;
+                self.pending = Some(pending);
+            }
+            (InDoubt::Reading, Heard::Read { entries, .. }) => match entries.first() {
+                None => {
+                    pending.state = InDoubt::Missing;
+                    self.pending = Some(pending);
+                }
+                Some(entry) if entry.lines.as_ref() == Some(&pending.lines) => {
+                    let sequence = entry.sequence;
+                    self.settle_doubt(now, sequence, &pending);
+                }
+                Some(_) => self.phase = Phase::Over(End::Fenced),
+            },
+            (InDoubt::AppendingAgain, Heard::Appended { sequence }) => {
+                self.settle_doubt(now, sequence, &pending);
+            }
+            (
+                InDoubt::Yes | InDoubt::Reading | InDoubt::Missing | InDoubt::AppendingAgain,
+                Heard::Read { .. }
+                | Heard::Appended { .. }
+                | Heard::Fenced
+                | Heard::Rejected
+                | Heard::Unknown
+                | Heard::Failed,
+            ) => {
+                pending.state = InDoubt::Yes;
+                self.pending = Some(pending);
+            }
+        }
+    }
+
+    fn appended(&mut self, now: Moment, sequence: u64, lines: &[Line]) {
+        self.last = sequence;
+        self.newest = fingerprint(lines);
+        self.mark(now, sequence);
+    }
+
+    /// The log server is back: what stands at the newest sequence, and what after it?
+    fn verified(&mut self, entries: &[Entry]) {
+        let there = entries.first().is_some_and(|entry| {
+            entry.sequence == self.last
+                && entry
+                    .lines
+                    .as_deref()
+                    .is_some_and(|lines| fingerprint(lines) == self.newest)
+        });
+        let own = self.pending.as_ref().map(|pending| &pending.lines);
+        let foreign = entries.get(1).is_some_and(|entry| entry.lines.as_ref() != own);
+        self.verify = None;
+        if !there {
+            let seen = self.epoch().unwrap_or_default();
+            self.phase = Phase::Over(End::WentBack { seen });
+        } else if foreign {
+            self.phase = Phase::Over(End::Fenced);
+        }
+    }
+
+    /// The doubtful append is stored. Nobody was told of its grants, so their tokens come back.
+    fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
+        self.appended(now, sequence, &pending.lines);
+        for (org, grant, tokens) in &pending.grants {
+            let unused: Vec<Settled> = (0..*tokens)
+                .map(|token| Settled {
+                    token,
+                    settlement: Settlement::Unused,
+                })
+                .collect();
+            if let Some(seat) = self.seats.get_mut(org) {
+                // Known a moment ago, and if not any more it holds nothing.
+                let _ = seat.budget.report(now, *grant, &unused);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn undo(&mut self, now: Moment, pending: &Pending, append: Append) {
+        for (org, grant, _) in &pending.grants {
+            if let Some(seat) = self.seats.get_mut(org) {
+                seat.budget.disown(now, *grant, append);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn put_off(&mut self, pending: &Pending) {
+        let again = Told::Wait {
+            retry_after: Duration::ZERO,
+        };
+        self.answers.extend(pending.answers.iter().map(|answer| Answer {
+            ask: answer.ask,
+            told: match &answer.told {
+                Told::Grant { .. } => again.clone(),
+                wait @ Told::Wait { .. } => wait.clone(),
+            },
+        }));
+    }
+
+    fn put_off_overdue(&mut self, now: Moment) {
+        let due = self.wakes.iter().take_while(|(at, _)| *at <= now);
+        let due: Vec<OrgName> = due.map(|(_, org)| org.clone()).collect();
+        for org in due {
+            if let Some(seat) = self.seats.get_mut(&org) {
+                let waits = seat.budget.put_off_overdue(now);
+                self.answers.extend(waits.iter().map(wait));
+            }
+        }
+    }
+
+    /// Remembers how old an entry is. A mark says that entries below its sequence are older than its moment.
+    fn mark(&mut self, at: Moment, sequence: u64) {
+        if self.marks.back().is_none_or(|&(last, _)| at >= last + MARK_EVERY) {
+            self.marks.push_back((at, sequence));
+        }
+    }
+
+    fn horizon(&self) -> Duration {
+        let horizons = self.settings.values().map(BudgetSettings::horizon);
+        horizons.max().unwrap_or_default()
+    }
+}
+
+fn wait(wait: &Wait) -> Answer {
+    Answer {
+        ask: wait.ask,
+        told: Told::Wait {
+            retry_after: wait.retry_after,
+        },
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn fingerprint(lines: &[Line]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    lines.hash(&mut hasher);
+    hasher.finish()
+}
