@@ -90,12 +90,17 @@ impl Bus {
 
     /// The last message of a subject, removals included.
     pub(crate) async fn last(&self, bucket: &str, subject: &str) -> Result<Option<StreamMessage>, BusError> {
-        match self
-            .kv_stream(bucket)
-            .await?
-            .direct_get_last_for_subject(subject)
-            .await
-        {
+        let stream = self.kv_stream(bucket).await?;
+        self.last_of(&stream, subject).await
+    }
+
+    /// The same of any stream.
+    pub(crate) async fn last_of(
+        &self,
+        stream: &Stream<()>,
+        subject: &str,
+    ) -> Result<Option<StreamMessage>, BusError> {
+        match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::Unavailable {

@@ -171,12 +171,9 @@ fn streams() -> Vec<Config> {
         max_age: 90 * 24 * HOUR,
         ..log("journal", "rollcall.journal.v1.>")
     });
-    // Bounded by number, never by age: the last entry must stay, for the next append is guarded by its sequence.
-    // The governor looks back over some minutes at most; a hundred group commits a second fill three of them.
-    all.push(Config {
-        max_messages_per_subject: 20_000,
-        ..log("ledger", "rollcall.ledger.v1.>")
-    });
+    // Bounded by the governor, which cuts off what is older than any window after it wrote anew what must be kept. Not by age:
+    // the last entry must stay, for the next append is guarded by its sequence.
+    all.push(log("ledger", crate::ledger::SUBJECT));
     all.push(Config {
         max_age: 30 * 24 * HOUR,
         ..log("dead", "rollcall.dead.v1.>")

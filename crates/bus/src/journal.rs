@@ -120,6 +120,7 @@ impl Bus {
         self.read_stream(
             "journal",
             &format!("rollcall.journal.v1.{org}.call"),
+            1,
             |_, _, _, payload| {
                 if let Ok(call) = v1::Call::decode(payload) {
                     calls.push(read(call));

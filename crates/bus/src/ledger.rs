@@ -1,7 +1,12 @@
-//! The governor's log: one subject an org, every append conditional on the last.
+//! The governor's log: one subject for all orgs, every append conditional on the last.
 //!
-//! The log is the lock. Whoever appends first wins; the other is fenced, and what it had decided was never told.
+//! The log is the lock. Whoever appends first wins; the other is fenced, and what it had decided was never told. One subject
+//! for all orgs makes one append, and one sync to disk, out of whatever was decided for a thousand of them at a time; and a
+//! take-over is one append, not a thousand.
 
+mod line;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
@@ -9,90 +14,147 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use prost::{Message as _, Name as _};
 use proto::v1;
-use provisioning::OrgId;
+use rate_tokens::{Command, Distrust, Entry, Heard, Line, OrgName};
+use tokio::sync::watch;
 
 use crate::connection::Bus;
 use crate::error::{BusError, WriteError};
 use crate::publish::{EXPECTED, headers};
 
-/// One append, as read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerEntry {
-    pub sequence: u64,
-    /// The log server's own time of storing, Unix milliseconds.
-    pub written_ms: u64,
-    pub records: Vec<String>,
-}
+const STREAM: &str = "ledger";
 
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// Somebody else has appended. Nothing was stored.
-    #[error("another governor writes the ledger of org {org}")]
-    Fenced { org: OrgId },
-    /// No answer: it may be stored.
-    #[error("no answer to an append to the ledger of org {org}")]
-    Unknown { org: OrgId },
-    #[error("the ledger of org {org} takes no append: {said}")]
-    Refused { org: OrgId, said: String },
-}
+pub(crate) const SUBJECT: &str = "rollcall.ledger.v1";
 
-fn subject(org: &OrgId) -> String {
-    format!("rollcall.ledger.v1.{org}")
+/// The ledger as a governor uses it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    bus: Bus,
+    orgs: Vec<OrgName>,
 }
 
 impl Bus {
-    /// Appends after `last`, the sequence of the org's newest entry (0 for none), and says the new sequence.
-    ///
-    /// # Errors
-    /// See [`LedgerError`].
-    pub async fn ledger_append(
-        &self,
-        org: &OrgId,
-        last: u64,
-        records: Vec<String>,
-    ) -> Result<u64, LedgerError> {
-        let entry = v1::LedgerEntry { records };
-        let mut headers = headers(&v1::LedgerEntry::full_name());
-        headers.insert(EXPECTED, last.to_string().as_str());
-        match self
-            .publish(&subject(org), headers, Bytes::from(entry.encode_to_vec()))
-            .await
-        {
-            Ok(stored) => Ok(stored.sequence),
-            Err(WriteError::Conflict { .. }) => Err(LedgerError::Fenced { org: org.clone() }),
-            Err(WriteError::Unknown { .. }) => Err(LedgerError::Unknown { org: org.clone() }),
-            Err(WriteError::Refused { said, .. }) => Err(LedgerError::Refused {
-                org: org.clone(),
-                said,
-            }),
+    /// The ledger, for a governor of these orgs.
+    pub fn ledger(&self, orgs: impl IntoIterator<Item = OrgName>) -> Ledger {
+        Ledger {
+            bus: self.clone(),
+            orgs: orgs.into_iter().collect(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Changes with every connection made anew to the server.
+    pub fn connections(&self) -> watch::Receiver<u64> {
+        self.bus.connections.clone()
+    }
+
+    /// Does what a governor wants of the ledger, and says what came of it.
+    pub async fn perform(&self, command: Command) -> Heard {
+        match command {
+            Command::Read { from } => match self.read(from).await {
+                Ok(entries) => Heard::Read {
+                    distrust: self.distrust(from, &entries).await,
+                    entries,
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "the ledger cannot be read yet");
+                    Heard::Failed
+                }
+            },
+            Command::Append { after, lines } => self.append(after, &lines).await,
+            Command::Trim { before } => match self.trim(before).await {
+                Ok(()) => Heard::Appended { sequence: before },
+                Err(error) => {
+                    tracing::warn!(%error, "old entries of the ledger could not be cut off");
+                    Heard::Failed
+                }
+            },
         }
     }
 
-    /// All entries of an org that are kept, oldest first. An entry that cannot be read has no records.
+    /// All entries from a sequence on, oldest first.
     ///
     /// # Errors
     /// When the bus does not answer.
-    pub async fn ledger_read(&self, org: &OrgId) -> Result<Vec<LedgerEntry>, BusError> {
+    pub async fn read(&self, from: u64) -> Result<Vec<Entry>, BusError> {
         let mut entries = Vec::new();
-        self.read_stream("ledger", &subject(org), |sequence, written_ms, _, payload| {
-            let records = v1::LedgerEntry::decode(payload)
-                .map(|entry| entry.records)
-                .unwrap_or_default();
-            entries.push(LedgerEntry {
-                sequence,
-                written_ms,
-                records,
-            });
-        })
-        .await?;
+        self.bus
+            .read_stream(STREAM, SUBJECT, from, |sequence, written_ms, _, payload| {
+                entries.push(Entry {
+                    sequence,
+                    written_ms,
+                    lines: line::read(payload),
+                });
+            })
+            .await?;
         Ok(entries)
     }
 
-    /// Reads everything that a stream holds of a subject now.
+    /// An empty ledger proves nothing about orgs of whose requests the journal knows.
+    async fn distrust(&self, from: u64, entries: &[Entry]) -> Distrust {
+        if from > 1 || !entries.is_empty() {
+            return Distrust::Nobody;
+        }
+        let mut used = BTreeSet::new();
+        let journal = self.bus.js.get_stream_no_info("journal").await;
+        for org in &self.orgs {
+            let subject = format!("rollcall.journal.v1.{org}.call");
+            // Without an answer: rather silent for a window than wrong.
+            let last = match &journal {
+                Ok(journal) => self.bus.last_of(journal, &subject).await.ok(),
+                Err(_) => None,
+            };
+            if !matches!(last, Some(None)) {
+                used.insert(org.clone());
+            }
+        }
+        if used.is_empty() {
+            Distrust::Nobody
+        } else {
+            tracing::warn!(
+                orgs = used.len(),
+                "the ledger is gone: no requests until what was sent has cooled"
+            );
+            Distrust::Some(used)
+        }
+    }
+
+    async fn append(&self, after: u64, lines: &[Line]) -> Heard {
+        let mut headers = headers(&v1::LedgerEntry::full_name());
+        headers.insert(EXPECTED, after.to_string().as_str());
+        let entry = Bytes::from(line::write(lines).encode_to_vec());
+        match self.bus.publish(SUBJECT, headers, entry).await {
+            Ok(stored) => Heard::Appended {
+                sequence: stored.sequence,
+            },
+            Err(WriteError::Conflict { .. }) => Heard::Fenced,
+            Err(WriteError::Unknown { .. }) => Heard::Unknown,
+            Err(WriteError::Refused { said, .. }) => {
+                tracing::error!(said, "nothing can be granted: the ledger takes no append");
+                Heard::Rejected
+            }
+        }
+    }
+
+    async fn trim(&self, before: u64) -> Result<(), BusError> {
+        let unavailable = |said: String| BusError::Unavailable {
+            doing: "cutting off old entries of the ledger",
+            said,
+        };
+        let stream = self.bus.js.get_stream_no_info(STREAM).await;
+        let stream = stream.map_err(|error| unavailable(error.to_string()))?;
+        let purged = stream.purge().filter(SUBJECT).sequence(before).await;
+        purged.map(drop).map_err(|error| unavailable(error.to_string()))
+    }
+}
+
+impl Bus {
+    /// Reads everything that a stream holds of a subject now, from a sequence on.
     pub(crate) async fn read_stream(
         &self,
         stream: &'static str,
         filter: &str,
+        from: u64,
         mut take: impl FnMut(u64, u64, Option<&async_nats::HeaderMap>, &[u8]),
     ) -> Result<(), BusError> {
         let unavailable = |said: String| BusError::Unavailable {
@@ -105,7 +167,9 @@ impl Bus {
             .await
             .map_err(|error| unavailable(error.to_string()))?;
         let config = pull::Config {
-            deliver_policy: DeliverPolicy::All,
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: from.max(1),
+            },
             ack_policy: AckPolicy::None,
             filter_subject: filter.to_owned(),
             inactive_threshold: Duration::from_secs(30),

@@ -29,10 +29,12 @@ pub use feed::{Delivery, Event, EventBody, FeedBatch};
 pub use journal::{CallRecord, Journal};
 pub use key::{Key, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
 pub use lease::Lease;
-pub use ledger::{LedgerEntry, LedgerError};
+pub use ledger::Ledger;
 pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 pub use server::{NatsServer, ServerError, find_binary};
-pub use tokens::{AcquireAnswer, GOVERNOR_LEASE, GovernorRequest, Tokens};
+pub use tokens::{
+    AskIn, Exchange, GOVERNOR_LEASE, GovernorRequest, Reply, ReplyTo, ReportIn, StatusAnswer, Tokens,
+};
 pub use watch::{Watch, WatchEvent};
 
 pub type RosterBucket = Bucket<RosterKey, RosterValue>;

@@ -244,7 +244,7 @@ pub(crate) async fn tokens(global: &Global, watch: bool) -> anyhow::Result<Endin
     let tokens = desk.bus.tokens(chassis::clock::now_ms);
     loop {
         let mut all = tokens.status(Some(&desk.org)).await?;
-        let mut status = all[desk.org.as_str()].take();
+        let mut status = all["orgs"][desk.org.as_str()].take();
         let mut spent: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for call in desk.bus.journal_calls(&desk.org).await? {
             *spent

@@ -31,6 +31,8 @@ pub struct Budget {
     settings: BudgetSettings,
     epoch: Epoch,
     next_number: u64,
+    /// The newest grant that predecessors are known to have made. What they may have made beyond is covered by silence.
+    made_before: Option<GrantId>,
     now: Moment,
     silent_until: Option<Moment>,
     pub(crate) ring: Ring,
@@ -58,6 +60,7 @@ impl Budget {
             settings,
             epoch,
             next_number: 1,
+            made_before: None,
             now,
             silent_until: None,
             ring: Ring::new(),
@@ -76,17 +79,17 @@ impl Budget {
         Budget::silent(settings, epoch, now, until)
     }
 
-    /// The same budget, its counts and what it learnt included, but silent as one whose ledger cannot be trusted.
-    pub(crate) fn silenced(mut self, now: Moment) -> Budget {
-        self.silent_until = Some(now + self.settings.quiet());
-        self
+    /// Keeps silent, from a moment on, until whatever was granted before it has cooled.
+    pub(crate) fn hush(&mut self, from: Moment) {
+        self.silent_until = self.silent_until.max(Some(from + self.settings.quiet()));
+        self.made(Some(self.all_before()));
     }
 
     pub(crate) fn silent(settings: BudgetSettings, epoch: Epoch, now: Moment, until: Moment) -> Budget {
-        Budget {
-            silent_until: Some(until),
-            ..Budget::new(settings, epoch, now)
-        }
+        let mut budget = Budget::new(settings, epoch, now);
+        budget.silent_until = Some(until);
+        budget.made_before = Some(budget.all_before());
+        budget
     }
 
     pub fn epoch(&self) -> Epoch {
@@ -213,6 +216,7 @@ impl Budget {
             working_limit: self.refusals.working_limit(),
             stretch: self.refusals.stretch(),
             counts: Box::new(self.counts),
+            newest: self.newest(),
         }
     }
 
@@ -223,7 +227,26 @@ impl Budget {
 
     /// Whether a grant that somebody has seen is one that this governor or a predecessor can have made.
     pub fn can_have_made(&self, grant: GrantId) -> bool {
-        grant.epoch < self.epoch || (grant.epoch == self.epoch && grant.number < self.next_number)
+        self.newest().is_some_and(|newest| grant <= newest)
+    }
+
+    fn newest(&self) -> Option<GrantId> {
+        let own = (self.next_number > 1).then(|| GrantId {
+            epoch: self.epoch,
+            number: self.next_number - 1,
+        });
+        own.or(self.made_before)
+    }
+
+    fn all_before(&self) -> GrantId {
+        GrantId {
+            epoch: self.epoch,
+            number: 0,
+        }
+    }
+
+    pub(crate) fn made(&mut self, grant: Option<GrantId>) {
+        self.made_before = self.made_before.max(grant);
     }
 
     /// Decides everything that is due at `now`.

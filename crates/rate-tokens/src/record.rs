@@ -46,11 +46,15 @@ pub enum LedgerRecord {
     },
     /// Refusals, or their absence, moved the working limit or the stretch of the pacing.
     Adapted { working_limit: u32, stretch: u8 },
+    /// From here on nothing is granted until whatever any predecessor granted has cooled: the ledger may lack some of it.
+    Silent,
     /// What older entries said that is still of use, so that they can be cut off.
     Carried {
         working_limit: u32,
         stretch: u8,
         counts: Box<PerClass<ClassCounts>>,
+        /// The newest grant that was ever made.
+        newest: Option<GrantId>,
     },
 }
 

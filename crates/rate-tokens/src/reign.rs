@@ -185,9 +185,10 @@ enum Phase {
     Looking {
         reading: bool,
     },
-    /// Wants its epoch to be the newest entry.
+    /// Wants its epoch to be the newest entry, and whose silence it found necessary.
     Claiming {
         epoch: Epoch,
+        silent: Distrust,
         appending: bool,
     },
     /// Has the ledger; wants to know when the server stored its claim, which is the zero of all ages.
@@ -448,15 +449,15 @@ impl Reign {
                 *reading = true;
                 Some(Command::Read { from: self.last + 1 })
             }
-            Phase::Claiming { epoch, appending } if !*appending => {
+            Phase::Claiming {
+                epoch,
+                silent,
+                appending,
+            } if !*appending => {
                 *appending = true;
-                let claim = Line {
-                    org: None,
-                    record: LedgerRecord::Epoch { epoch: *epoch },
-                };
                 Some(Command::Append {
                     after: self.last,
-                    lines: vec![claim],
+                    lines: claim(*epoch, silent),
                 })
             }
             Phase::Dating {
@@ -516,18 +517,26 @@ impl Reign {
             self.distrust = Distrust::Everybody;
         }
         self.entries.extend(entries);
+        if self.is_damaged() {
+            self.distrust = Distrust::Everybody;
+        }
         let lines = self.entries.iter().flat_map(|entry| entry.lines.iter().flatten());
         let newest = lines.filter_map(|line| match &line.record {
             LedgerRecord::Epoch { epoch } => Some(epoch.get()),
-            LedgerRecord::Granted { grant, .. } => Some(grant.epoch.get()),
+            LedgerRecord::Granted { grant, .. }
+            | LedgerRecord::Carried {
+                newest: Some(grant), ..
+            } => Some(grant.epoch.get()),
             LedgerRecord::Reported { .. }
             | LedgerRecord::Expired { .. }
             | LedgerRecord::Adapted { .. }
-            | LedgerRecord::Carried { .. } => None,
+            | LedgerRecord::Silent
+            | LedgerRecord::Carried { newest: None, .. } => None,
         });
         let above = newest.max().map_or(0, |newest| newest.saturating_add(1));
         self.phase = Phase::Claiming {
             epoch: Epoch::new(self.least_epoch.get().max(above)),
+            silent: self.distrust.clone(),
             appending: false,
         };
     }
@@ -539,49 +548,50 @@ impl Reign {
             self.phase = Phase::Over(End::Fenced);
             return;
         };
-        let entries = std::mem::take(&mut self.entries);
-        let mut of_org: BTreeMap<&OrgName, Vec<Aged>> = BTreeMap::new();
-        let mut damaged = false;
-        let horizon = self.horizon();
+        let mut entries = std::mem::take(&mut self.entries);
+        let written_ms = claim.written_ms;
+        self.newest = fingerprint(claim.lines.as_deref().unwrap_or_default());
+        entries.push(claim);
+        let mut marks = Vec::new();
+        let mut of_org: BTreeMap<&OrgName, Vec<Aged>> =
+            self.settings.keys().map(|org| (org, Vec::new())).collect();
         for entry in &entries {
-            let Some(lines) = &entry.lines else {
-                self.oddities.damaged_entries += 1;
-                damaged |= claim.written_ms.saturating_sub(entry.written_ms) <= millis(horizon);
-                continue;
-            };
-            for line in lines {
-                if let Some(org) = &line.org {
-                    let aged = Aged::between(line.record.clone(), entry.written_ms, claim.written_ms);
-                    of_org.entry(org).or_default().push(aged);
+            self.oddities.damaged_entries += u64::from(entry.lines.is_none());
+            for line in entry.lines.iter().flatten() {
+                let aged = Aged::between(line.record.clone(), entry.written_ms, written_ms);
+                match &line.org {
+                    Some(org) => {
+                        if let Some(records) = of_org.get_mut(org) {
+                            records.push(aged);
+                        }
+                    }
+                    None => of_org.values_mut().for_each(|records| records.push(aged.clone())),
                 }
             }
-            self.mark(
-                now - Duration::from_millis(claim.written_ms.saturating_sub(entry.written_ms)),
-                entry.sequence,
-            );
+            let age = Duration::from_millis(written_ms.saturating_sub(entry.written_ms));
+            marks.push((now - age, entry.sequence));
         }
-        for (org, settings) in &self.settings {
-            let records = of_org.remove(org).unwrap_or_default();
-            let doubted = match &self.distrust {
-                Distrust::Nobody => false,
-                Distrust::Some(some) => some.contains(org),
-                Distrust::Everybody => true,
+        for (org, records) in of_org {
+            let Some(settings) = self.settings.get(org).cloned() else {
+                continue;
             };
-            let replayed = Budget::replay(settings.clone(), epoch, records, now);
-            let budget = match replayed {
-                Ok(budget) if !doubted && !damaged => budget,
-                Ok(budget) => budget.silenced(now),
-                Err(_) => {
-                    self.oddities.damaged_entries += 1;
-                    Budget::quiet(settings.clone(), epoch, now)
-                }
-            };
-            self.seats.insert(org.clone(), Seat { budget, wake: None });
+            let budget = Budget::replay(settings.clone(), epoch, records, now).unwrap_or_else(|_| {
+                self.oddities.damaged_entries += 1;
+                Budget::quiet(settings, epoch, now)
+            });
             self.touched.insert(org.clone());
+            self.seats.insert(org.clone(), Seat { budget, wake: None });
         }
-        self.newest = fingerprint(claim.lines.as_deref().unwrap_or_default());
+        for (at, sequence) in marks {
+            self.mark(at, sequence);
+        }
         self.snapshot_due = Some(now + SNAPSHOT_EVERY);
         self.phase = Phase::Ruling;
+    }
+
+    /// Whether an entry cannot be read that may still matter. Its age is not known before the claim is dated, so all matter.
+    fn is_damaged(&self) -> bool {
+        self.entries.iter().any(|entry| entry.lines.is_none())
     }
 
     fn rule(&mut self, now: Moment) -> Option<Command> {
@@ -923,8 +933,22 @@ fn wait(wait: &Wait) -> Answer {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// The first entry of a reign. Silence is written with it: a successor must keep it too.
+fn claim(epoch: Epoch, silent: &Distrust) -> Vec<Line> {
+    let silence = |org| Line {
+        org,
+        record: LedgerRecord::Silent,
+    };
+    let mut lines = vec![Line {
+        org: None,
+        record: LedgerRecord::Epoch { epoch },
+    }];
+    match silent {
+        Distrust::Nobody => {}
+        Distrust::Some(orgs) => lines.extend(orgs.iter().cloned().map(Some).map(silence)),
+        Distrust::Everybody => lines.push(silence(None)),
+    }
+    lines
 }
 
 fn fingerprint(lines: &[Line]) -> u64 {

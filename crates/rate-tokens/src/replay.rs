@@ -54,6 +54,7 @@ impl Budget {
                 } => {
                     budget.check(grant, tokens)?;
                     budget.counts.get_mut(class).granted += u64::from(tokens);
+                    budget.made(Some(grant));
                     let ttl = millis::from(u128::from(ttl_ms)).min(PERMIT_TTL_MAX);
                     let spans = budget.spans();
                     let out_at_most = spans.cooling + budget.settings().terms().guard + ttl + spans.settle;
@@ -103,12 +104,15 @@ impl Budget {
                     working_limit,
                     stretch,
                 } => budget.readapt(working_limit, stretch),
+                LedgerRecord::Silent => budget.hush(now - age),
                 LedgerRecord::Carried {
                     working_limit,
                     stretch,
                     counts,
+                    newest,
                 } => {
                     budget.readapt(working_limit, stretch);
+                    budget.made(newest);
                     budget.counts = *counts;
                 }
             }

@@ -1,32 +1,36 @@
 //! The rate governor: one leader grants the right to send requests, for all orgs.
 //!
-//! The lease only decides who tries. Safety is the ledger's: every grant is appended to the org's log, guarded by the
-//! log's last sequence, before anybody is told of it. A leader that was deposed, frozen or cut off finds its append
-//! refused and has told nobody.
+//! The lease only decides who tries. Safety is the ledger's: every grant is appended to it, on the condition that nobody else
+//! has appended since, before anybody is told of it. A leader that was deposed, frozen or cut off finds its append
+//! refused and has told nobody. What is decided when is [`rate_tokens::Reign`]'s; here it is performed.
 //!
 //! This service never calls Litmos, and forgets everything but what the ledger says.
 
-mod reign;
+mod desk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{AcquireAnswer, Bus, BusError, GOVERNOR_LEASE, GovernorRequest, Lease};
+use bus::{Bus, BusError, GOVERNOR_LEASE, GovernorRequest, Lease, Ledger};
 use chassis::health::Health;
 use provisioning::OrgId;
-use rate_tokens::{BudgetSettings, Moment};
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use reign::Request;
+use desk::Desk;
 
 /// A leader that is gone is followed after this long at most, and a little for the asking.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Requests of one org that wait for its budget.
-const QUEUE: usize = 4_096;
+/// Pause before the ledger is tried again after it failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the gauges are set.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+
+/// Exchanges that are taken in before the budgets are looked at again.
+const TAKEN_AT_ONCE: usize = 512;
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -37,8 +41,16 @@ pub struct Parts {
 }
 
 /// The clock that tokens cool by: a wall clock that is set forward must free none of them early.
-pub(crate) fn now() -> Moment {
+fn now() -> Moment {
     Moment::from_millis(chassis::clock::boot_ms())
+}
+
+/// What a governor knows from its own reigns, beside the ledger.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    least_epoch: Epoch,
+    known: u64,
+    distrusts: bool,
 }
 
 /// Leads whenever the lease can be had, until stopped.
@@ -47,18 +59,27 @@ pub(crate) fn now() -> Moment {
 /// When the bus takes no subscription.
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
     let Parts { bus, budgets, health } = parts;
+    let budgets: BTreeMap<OrgName, BudgetSettings> = budgets
+        .into_iter()
+        .filter_map(|(org, settings)| Some((OrgName::new(org.as_str()).ok()?, settings)))
+        .collect();
+    let ledger = bus.ledger(budgets.keys().cloned());
+    let mut memory = Memory::default();
     health.ready("rate-governor");
     loop {
         let lease = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             lease = bus.lease(GOVERNOR_LEASE, LEASE) => lease,
         };
-        tracing::info!(
-            epoch = lease.epoch(),
-            orgs = budgets.len(),
-            "leading the rate governor"
-        );
-        lead(&bus, &budgets, &lease, &stop).await?;
+        memory.least_epoch = memory.least_epoch.max(Epoch::new(lease.epoch()));
+        let mut leader = Leader {
+            bus: &bus,
+            ledger: &ledger,
+            budgets: &budgets,
+            lease: &lease,
+            stop: &stop,
+        };
+        memory = leader.lead(memory).await?;
         lease.release().await;
         if stop.is_cancelled() {
             return Ok(());
@@ -67,125 +88,94 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     }
 }
 
-async fn lead(
-    bus: &Bus,
-    budgets: &BTreeMap<OrgId, BudgetSettings>,
-    lease: &Lease,
-    stop: &CancellationToken,
-) -> Result<(), BusError> {
-    let end = stop.child_token();
-    let mut requests = bus.governor_requests(end.clone()).await?;
-    let mut reigns = JoinSet::new();
-    let mut orgs = BTreeMap::new();
-    for (org, settings) in budgets {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        orgs.insert(org.to_string(), sender);
-        reigns.spawn(reign::reign(
-            bus.clone(),
-            org.clone(),
-            settings.clone(),
-            lease.epoch(),
-            receiver,
-            end.clone(),
-        ));
-    }
-    loop {
-        tokio::select! {
-            () = end.cancelled() => break,
-            () = lease.lost() => break,
-            Some(_) = reigns.join_next() => break,
-            request = requests.recv() => match request {
-                Some(request) => route(request, &orgs),
+struct Leader<'a> {
+    bus: &'a Bus,
+    ledger: &'a Ledger,
+    budgets: &'a BTreeMap<OrgName, BudgetSettings>,
+    lease: &'a Lease,
+    stop: &'a CancellationToken,
+}
+
+impl Leader<'_> {
+    /// Reigns, again and again if need be, for as long as the lease is held.
+    async fn lead(&mut self, mut memory: Memory) -> Result<Memory, BusError> {
+        let end = self.stop.child_token();
+        let mut requests = self.bus.governor_requests(end.clone()).await?;
+        while self.lease.is_held() && !self.stop.is_cancelled() {
+            let mut reign = Reign::new(self.budgets.clone(), memory.least_epoch, memory.known);
+            if memory.distrusts {
+                reign = reign.distrusting();
+            }
+            let mut desk = Desk::new(self.bus.clone(), reign);
+            let ended = self.reign(&mut desk, &mut requests).await;
+            memory.known = memory.known.max(desk.reign.last());
+            memory.least_epoch = memory.least_epoch.max(desk.reign.epoch().unwrap_or_default());
+            memory.distrusts &= !desk.has_ruled;
+            match ended {
+                Some(End::Fenced) => tracing::warn!("another governor has written the ledger"),
+                Some(End::WentBack { seen }) => {
+                    tracing::error!(
+                        "the ledger went back in time: no requests until what was sent has cooled"
+                    );
+                    memory.least_epoch = memory.least_epoch.max(Epoch::new(seen.get().saturating_add(1)));
+                    // What was known to be stored is known to be gone.
+                    (memory.known, memory.distrusts) = (0, true);
+                }
                 None => break,
-            },
+            }
+            tokio::time::sleep(PAUSE).await;
         }
+        end.cancel();
+        Ok(memory)
     }
-    end.cancel();
-    while reigns.join_next().await.is_some() {}
-    Ok(())
-}
 
-/// Hands a request to its org's budget. One that is refused here never reaches a budget.
-fn route(request: GovernorRequest, orgs: &BTreeMap<String, mpsc::Sender<Request>>) {
-    match request {
-        GovernorRequest::Acquire {
-            org,
-            worker,
-            class,
-            flow,
-            want,
-            wait,
-            seen,
-            answer,
-        } => {
-            let Some(budget) = orgs.get(&org) else {
-                let said = format!("org {org:?} is not in the governor's settings; add it there");
-                let _ = answer.send(AcquireAnswer::Refused { said });
-                return;
-            };
-            let Some(class) = class else {
-                let _ = answer.send(AcquireAnswer::Refused {
-                    said: "the class of the ask is none of the four".to_owned(),
-                });
-                return;
-            };
-            let ask = Request::Acquire {
-                worker,
-                class,
-                flow,
-                want,
-                wait,
-                seen,
-                answer,
-            };
-            if let Err(mpsc::error::TrySendError::Full(Request::Acquire { answer, .. })) =
-                budget.try_send(ask)
-            {
-                let _ = answer.send(AcquireAnswer::Wait {
-                    retry_after: Duration::from_secs(1),
+    /// One reign: `None` if the lease ended it.
+    async fn reign(&self, desk: &mut Desk, requests: &mut mpsc::Receiver<GovernorRequest>) -> Option<End> {
+        let mut connections = self.ledger.connections();
+        connections.mark_unchanged();
+        let (answer, mut answers) = mpsc::channel(1);
+        let mut busy = false;
+        let mut reconnected = false;
+        let mut measure = tokio::time::interval(MEASURE_EVERY);
+        loop {
+            if reconnected && !busy {
+                reconnected = false;
+                desk.reign.reconnected();
+            }
+            if !busy && let Some(command) = desk.reign.next(now()) {
+                busy = true;
+                let (ledger, answer) = (self.ledger.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let heard = ledger.perform(command).await;
+                    let _ = answer.send(heard).await;
                 });
             }
-        }
-        GovernorRequest::Report {
-            org,
-            grant,
-            settled,
-            answer,
-        } => match (orgs.get(&org), grant) {
-            (Some(budget), Some(grant)) => {
-                // A full queue drops the report unanswered: the worker repeats it.
-                let _ = budget.try_send(Request::Report {
-                    grant,
-                    settled,
-                    answer,
-                });
+            desk.tell().await;
+            if let Some(end) = desk.reign.end() {
+                return Some(end);
             }
-            _ => {
-                let _ = answer.send(Some("nothing is known of this org or grant".to_owned()));
+            let sleep = desk.reign.wake().map_or(MEASURE_EVERY, |wake| wake.since(now()));
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = self.lease.lost() => return None,
+                Some(heard) = answers.recv() => {
+                    busy = false;
+                    let failed = desk.hear(heard);
+                    if failed {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+                request = requests.recv() => {
+                    desk.take(request?);
+                    for _ in 0..TAKEN_AT_ONCE {
+                        let Ok(request) = requests.try_recv() else { break };
+                        desk.take(request);
+                    }
+                }
+                Ok(()) = connections.changed() => reconnected = true,
+                _ = measure.tick() => desk.measure(),
+                () = tokio::time::sleep(sleep) => {}
             }
-        },
-        GovernorRequest::Status { org, answer } => {
-            let chosen: Vec<(String, mpsc::Sender<Request>)> = orgs
-                .iter()
-                .filter(|(id, _)| org.as_ref().is_none_or(|wanted| wanted == *id))
-                .map(|(id, sender)| (id.clone(), sender.clone()))
-                .collect();
-            tokio::spawn(async move {
-                let _ = answer.send(collect(chosen).await);
-            });
         }
     }
-}
-
-async fn collect(orgs: Vec<(String, mpsc::Sender<Request>)>) -> Value {
-    let mut all = serde_json::Map::new();
-    for (org, budget) in orgs {
-        let (answer, answered) = oneshot::channel();
-        if budget.send(Request::Status { answer }).await.is_ok()
-            && let Ok(status) = answered.await
-        {
-            all.insert(org, json!(status));
-        }
-    }
-    Value::Object(all)
 }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{CallRecord, Event, EventBody, LedgerError};
+use bus::{CallRecord, Event, EventBody};
 use provisioning::SourceId;
+use rate_tokens::{Command, Distrust, Epoch, Heard, LedgerRecord, Line, OrgName};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -57,29 +58,69 @@ async fn an_event_sent_twice_is_taken_once_and_comes_again_until_it_is_done() {
     world.server.stop().await;
 }
 
+fn claim(epoch: u64) -> Vec<Line> {
+    vec![Line {
+        org: None,
+        record: LedgerRecord::Epoch {
+            epoch: Epoch::new(epoch),
+        },
+    }]
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_writer_of_a_ledger_fences_the_first() {
+async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be_cut_off() {
     let world = world().await;
-    let first = world
-        .bus
-        .ledger_append(&world.org, 0, vec!["a".to_owned()])
-        .await
-        .unwrap();
-    let second = world
-        .bus
-        .ledger_append(&world.org, first, vec!["b".to_owned(), "c".to_owned()])
-        .await
-        .unwrap();
-    let fenced = world
-        .bus
-        .ledger_append(&world.org, first, vec!["zombie".to_owned()])
-        .await;
-    assert!(matches!(fenced, Err(LedgerError::Fenced { .. })));
-    let entries = world.bus.ledger_read(&world.org).await.unwrap();
-    let records: Vec<_> = entries.iter().flat_map(|entry| entry.records.clone()).collect();
-    assert_eq!(records, ["a", "b", "c"]);
-    assert_eq!(entries.last().unwrap().sequence, second);
+    let ledger = world.bus.ledger([OrgName::new("acme").unwrap()]);
+    let append = async |after, epoch| {
+        let lines = claim(epoch);
+        ledger.perform(Command::Append { after, lines }).await
+    };
+    assert_eq!(append(0, 1).await, Heard::Appended { sequence: 1 });
+    assert_eq!(append(1, 2).await, Heard::Appended { sequence: 2 });
+    assert_eq!(append(1, 3).await, Heard::Fenced);
+    let entries = ledger.read(1).await.unwrap();
+    let lines: Vec<_> = entries.iter().filter_map(|entry| entry.lines.clone()).collect();
+    assert_eq!(lines, [claim(1), claim(2)]);
     assert!(entries[0].written_ms <= entries[1].written_ms && entries[0].written_ms > 1_600_000_000_000);
+
+    assert_eq!(
+        ledger.perform(Command::Trim { before: 2 }).await,
+        Heard::Appended { sequence: 2 }
+    );
+    let left: Vec<u64> = ledger
+        .read(1)
+        .await
+        .unwrap()
+        .iter()
+        .map(|entry| entry.sequence)
+        .collect();
+    assert_eq!(left, [2]);
+    assert_eq!(append(2, 4).await, Heard::Appended { sequence: 3 });
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_ledger_proves_nothing_about_an_org_that_has_a_journal() {
+    let world = world().await;
+    let ledger = world
+        .bus
+        .ledger(["acme", "other"].map(|org| OrgName::new(org).unwrap()));
+    let read = async || ledger.perform(Command::Read { from: 1 }).await;
+    let nothing = |distrust| Heard::Read {
+        entries: vec![],
+        distrust,
+    };
+    assert_eq!(read().await, nothing(Distrust::Nobody));
+    world.bus.journal().write(CallRecord {
+        org: "acme".to_owned(),
+        permit: "1-1.0".to_owned(),
+        ..CallRecord::default()
+    });
+    while world.bus.journal_calls(&world.org).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let acme = [OrgName::new("acme").unwrap()].into();
+    assert_eq!(read().await, nothing(Distrust::Some(acme)));
     world.server.stop().await;
 }
 

@@ -88,6 +88,9 @@ struct World {
     ledger: Vec<Entry>,
     next_sequence: u64,
     lost: bool,
+    /// Whether somebody is left who has seen the newest grant: without, a ledger that went back a little cannot be told.
+    witness: bool,
+    rolled_back: bool,
     governors: [Option<Governor>; 2],
     /// Commands on their way, by the governor's name.
     commands: Vec<(u64, Command)>,
@@ -117,6 +120,8 @@ enum Action {
     Send,
     /// The worker forgets its permit or its request without a word.
     Forget,
+    /// Another worker takes its place, which has seen nothing.
+    ReplaceWorker,
     Count,
     Report(usize),
     LoseLedger,
@@ -162,6 +167,8 @@ impl Model {
             ledger: Vec::new(),
             next_sequence: 1,
             lost: false,
+            witness: true,
+            rolled_back: false,
             governors: [None, None],
             commands: Vec::new(),
             replies: Vec::new(),
@@ -234,7 +241,12 @@ impl Model {
         }
         if trouble && !world.lost && !world.ledger.is_empty() {
             actions.push(Action::LoseLedger);
-            actions.push(Action::RollBack);
+            if world.witness {
+                actions.push(Action::RollBack);
+            }
+        }
+        if trouble && world.worker == Worker::Idle && world.seen.is_some() && !world.rolled_back {
+            actions.push(Action::ReplaceWorker);
         }
         actions
     }
@@ -324,6 +336,11 @@ impl Model {
                 }
             }
             Action::Forget => world.worker = Worker::Idle,
+            Action::ReplaceWorker => {
+                world.troubles += 1;
+                world.seen = None;
+                world.witness = false;
+            }
             Action::Report(slot) => {
                 if let (Worker::Answered { grant }, Some(governor)) =
                     (&world.worker, &mut world.governors[slot])
@@ -347,6 +364,7 @@ impl Model {
             Action::RollBack => {
                 world.troubles += 1;
                 world.lost = true;
+                world.rolled_back = true;
                 if let Some(entry) = world.ledger.pop() {
                     world.next_sequence = entry.sequence;
                 }
@@ -438,7 +456,9 @@ impl Model {
         let ask = AskId::new(world.next_ask);
         world.next_ask += 1;
         let now = world.now;
-        let seen = world.seen.filter(|_| self.fault != Some(Fault::SeenIsNotSent));
+        // Either guard alone would see a ledger that is gone, so each is tried without the other.
+        let silent = [Some(Fault::SeenIsNotSent), Some(Fault::LostLedgerIsTrusted)].contains(&self.fault);
+        let seen = world.seen.filter(|_| !silent);
         let Some(governor) = &mut world.governors[slot] else {
             return;
         };
@@ -636,6 +656,7 @@ fn choose(chance: &mut Chance, actions: &[Action]) -> Action {
         | Action::PerformAndLose(_)
         | Action::GiveUp(_)
         | Action::Forget
+        | Action::ReplaceWorker
         | Action::LoseLedger
         | Action::RollBack
         | Action::StepClock(_) => 1,
