@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use prost::{Message as _, Name as _};
 use proto::v1;
-use rate_tokens::{Command, Distrust, Entry, Heard, Line, OrgName};
+use rate_tokens::{Command, Distrust, Entry, Heard, Line, OrgName, Stamp};
 use tokio::sync::watch;
 
 use crate::connection::Bus;
@@ -30,14 +30,16 @@ pub(crate) const SUBJECT: &str = "rollcall.ledger.v1";
 pub struct Ledger {
     bus: Bus,
     orgs: Vec<OrgName>,
+    clocks: fn() -> Stamp,
 }
 
 impl Bus {
-    /// The ledger, for a governor of these orgs.
-    pub fn ledger(&self, orgs: impl IntoIterator<Item = OrgName>) -> Ledger {
+    /// The ledger, for a governor of these orgs. `clocks` are the writer's own; the server adds its own.
+    pub fn ledger(&self, orgs: impl IntoIterator<Item = OrgName>, clocks: fn() -> Stamp) -> Ledger {
         Ledger {
             bus: self.clone(),
             orgs: orgs.into_iter().collect(),
+            clocks,
         }
     }
 }
@@ -80,11 +82,7 @@ impl Ledger {
         let mut entries = Vec::new();
         self.bus
             .read_stream(STREAM, SUBJECT, from, |sequence, written_ms, _, payload| {
-                entries.push(Entry {
-                    sequence,
-                    written_ms,
-                    lines: line::read(payload),
-                });
+                entries.push(line::read(sequence, written_ms, payload));
             })
             .await?;
         Ok(entries)
@@ -122,7 +120,7 @@ impl Ledger {
     async fn append(&self, after: u64, lines: &[Line]) -> Heard {
         let mut headers = headers(&v1::LedgerEntry::full_name());
         headers.insert(EXPECTED, after.to_string().as_str());
-        let entry = Bytes::from(line::write(lines).encode_to_vec());
+        let entry = Bytes::from(line::write(lines, (self.clocks)()).encode_to_vec());
         match self.bus.publish(SUBJECT, headers, entry).await {
             Ok(stored) => Heard::Appended {
                 sequence: stored.sequence,

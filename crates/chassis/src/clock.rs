@@ -35,6 +35,18 @@ pub fn boot_ms() -> u64 {
     since_boot_ms().saturating_sub(origin)
 }
 
+/// The boot clock itself, and a number for this machine and its start: readings of two processes that say the same number
+/// may be compared. `None` where the system does not tell.
+pub fn boot() -> Option<(u64, u64)> {
+    static START: OnceLock<Option<u64>> = OnceLock::new();
+    let start = START.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let digits: String = id.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        u64::from_str_radix(&digits, 16).ok().filter(|number| *number > 0)
+    });
+    start.map(|start| (start, since_boot_ms()))
+}
+
 /// As [`boot_ms`], and what the wall clock has gained on it in steps forward; steps back take nothing away.
 pub fn now_ms() -> u64 {
     let (boot, wall) = (boot_ms(), unix_ms());

@@ -22,6 +22,8 @@ use crate::{
 /// A grant carries at most what the limit yields in this time, so that a large limit costs few messages and yet no worker
 /// sits on tokens that others could use.
 const BATCH: Duration = Duration::from_millis(500);
+/// What the first step of stretch adds to the guard.
+const STRETCH_GUARD: Duration = Duration::from_millis(250);
 /// How many reports the moving average of the report delay looks back.
 const DELAY_MEMORY: u32 = 16;
 
@@ -317,9 +319,9 @@ impl Budget {
         self.now
     }
 
-    /// The intervals in force: the guard doubles with every step of stretch.
+    /// The intervals in force: every step of stretch more than doubles what is added to the window.
     pub(crate) fn spans(&self) -> Spans {
-        let extra = self.settings.terms().guard * ((1 << self.refusals.stretch()) - 1);
+        let extra = STRETCH_GUARD * ((1 << self.refusals.stretch()) - 1);
         Spans {
             cooling: self.settings.cooling() + extra,
             settle: self.settings.settle(),

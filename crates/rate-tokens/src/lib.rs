@@ -38,9 +38,10 @@ pub use forecast::{Demand, Forecast, forecast};
 pub use moment::Moment;
 pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, OrgName, WorkerId};
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
-pub use record::{Aged, LedgerRecord, Settled};
+pub use record::{Aged, LedgerRecord, Settled, Stamp};
 pub use refusals::{
-    CLIMB_AFTER, CLIMB_EVERY, FIRST_PAUSE, RELAX_AFTER, RETRY_AFTER_MAX, STRETCH_MAX, WORKING_LIMIT_MIN,
+    CLIMB_AFTER, CLIMB_EVERY, FIRST_PAUSE, RELAX_AFTER, RELAX_AFTER_MAX, RETRY_AFTER_MAX, STRETCH_MAX,
+    WORKING_LIMIT_MIN,
 };
 pub use reign::{
     Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,

@@ -12,16 +12,22 @@ const CATCH_UP_US: u64 = 2 * TICK_US;
 /// approximations of a window stop refusing.
 const STRETCH_STEP_PERMILLE: u32 = 23;
 
+/// Where even spacing starts that was not asked for.
+const LEAST_EVEN_PERMILLE: u32 = 1_010;
+
 /// The spacing in force, in microseconds; zero without pacing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spacing(u64);
 
 impl Spacing {
     pub(crate) fn new(pacing: Pacing, window: Duration, working_limit: u32, stretch: u8) -> Spacing {
-        let permille = match pacing {
-            Pacing::Unpaced => return Spacing(0),
-            Pacing::Even { permille } => permille + u32::from(stretch) * STRETCH_STEP_PERMILLE,
+        let permille = match (pacing, stretch) {
+            (Pacing::Unpaced, 0) => return Spacing(0),
+            // A target that refuses who sends in waves gets no waves, whatever the settings hoped.
+            (Pacing::Unpaced, _) => LEAST_EVEN_PERMILLE,
+            (Pacing::Even { permille }, _) => permille,
         };
+        let permille = permille + u32::from(stretch) * STRETCH_STEP_PERMILLE;
         let us = window.as_micros() * u128::from(permille) / (1_000 * u128::from(working_limit.max(1)));
         Spacing(u64::try_from(us).unwrap_or(u64::MAX).max(1))
     }

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Class, ClassCounts, Epoch, FlowId, GrantId, PerClass, Settlement, WorkerId};
 
 /// What became of one token of a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settled {
     /// Index of the token within its grant, from 0.
     pub token: u32,
@@ -18,8 +16,7 @@ pub struct Settled {
 }
 
 /// One entry of a budget's ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LedgerRecord {
     /// A governor took over. Its append, conditional on the last sequence, is what fences its predecessor off.
     Epoch { epoch: Epoch },
@@ -58,10 +55,38 @@ pub enum LedgerRecord {
     },
 }
 
+/// When an entry was written, by several clocks that do not depend on each other.
+///
+/// A clock that is set forward makes everything before it look older than it is, and tokens free early. So an age is the least
+/// that any of the clocks says, and one of them may be wrong by any amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The log server's time of storing it, Unix milliseconds.
+    pub server_ms: u64,
+    /// The writer's wall clock, Unix milliseconds; 0 if it said none.
+    pub wall_ms: u64,
+    /// The writer's clock since its machine was started, which nobody can set, and which machine and start that was.
+    pub boot: Option<(u64, u64)>,
+}
+
+impl Stamp {
+    /// How long before `later` this was, at least.
+    pub fn age_at(&self, later: &Stamp) -> Duration {
+        let between = |earlier: u64, later: u64| later.saturating_sub(earlier);
+        let server = between(self.server_ms, later.server_ms);
+        let wall = (self.wall_ms > 0 && later.wall_ms > 0).then(|| between(self.wall_ms, later.wall_ms));
+        let boot = match (self.boot, later.boot) {
+            (Some((machine, at)), Some((same, now))) if machine == same => Some(between(at, now)),
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let least = [wall, boot].into_iter().flatten().fold(server, u64::min);
+        Duration::from_millis(least)
+    }
+}
+
 /// A record and how long before the take-over it was written.
 ///
-/// The age is the difference of two time stamps of the log's own server, that of the new governor's epoch record and that of
-/// this one: the two governors' clocks are never compared.
+/// The age is counted back from the new governor's own first entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aged {
     pub record: LedgerRecord,

@@ -22,10 +22,13 @@ pub const CLIMB_AFTER: Duration = Duration::from_secs(60);
 pub const CLIMB_EVERY: Duration = Duration::from_secs(30);
 /// The working limit never falls below this (or the settings' limit, if that is lower): a trickle keeps learning.
 pub const WORKING_LIMIT_MIN: u32 = 5;
-/// Stretch ends here: a guard of 2 s from 250 ms, and a spacing 7 % wider than configured.
+/// Stretch ends here: a guard wider by 1.75 s, and a spacing 7 % wider than configured.
 pub const STRETCH_MAX: u8 = 3;
-/// How long no refusal must have come before one step of stretch is taken back.
+/// How long no refusal must have come before one step of stretch is taken back, at first.
 pub const RELAX_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Every step that had to be taken anew doubles that time, up to this: a target that approximates its window is not
+/// tried again every hour for ever.
+pub const RELAX_AFTER_MAX: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Our own use must lie this far below the working limit before others are suspected.
 const CERTAINTY: u32 = 2;
@@ -41,6 +44,9 @@ pub(crate) struct Refusals {
     quiet_since: Moment,
     climbed_at: Moment,
     relaxed_at: Moment,
+    /// Steps of stretch that were taken back and had to be taken anew.
+    relapses: u32,
+    relaxed_once: bool,
     /// The working limit below which the current wave may not push.
     wave_floor: u32,
 }
@@ -91,6 +97,8 @@ impl Refusals {
             quiet_since: now,
             climbed_at: now,
             relaxed_at: now,
+            relapses: 0,
+            relaxed_once: false,
             wave_floor: 0,
         }
     }
@@ -202,6 +210,7 @@ impl Refusals {
         while let Some(at) = self.next_relax().filter(|&at| at <= now) {
             self.stretch -= 1;
             self.relaxed_at = at;
+            self.relaxed_once = true;
         }
         before != (self.working, self.stretch)
     }
@@ -217,7 +226,12 @@ impl Refusals {
 
     fn next_relax(&self) -> Option<Moment> {
         (self.gate == Gate::Open && self.stretch > 0)
-            .then(|| self.quiet_since.max(self.relaxed_at) + RELAX_AFTER)
+            .then(|| self.quiet_since.max(self.relaxed_at) + self.relax_after())
+    }
+
+    fn relax_after(&self) -> Duration {
+        let doubled = RELAX_AFTER.saturating_mul(1_u32.checked_shl(self.relapses).unwrap_or(u32::MAX));
+        doubled.min(RELAX_AFTER_MAX)
     }
 
     fn is_probe(&self, grant: GrantId) -> bool {
@@ -240,6 +254,9 @@ impl Refusals {
         } else if self.stretch < STRETCH_MAX {
             self.stretch += 1;
             self.relaxed_at = now;
+            if self.relaxed_once {
+                self.relapses = (self.relapses + 1).min(16);
+            }
         }
         self.climbed_at = now;
         before != (self.working, self.stretch)

@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Wait;
-use crate::record::Aged;
+use crate::record::{Aged, Stamp};
 use crate::{
     Append, Ask, AskId, AskRefused, Budget, BudgetSettings, Class, Epoch, Grant, GrantId, LedgerRecord,
     Moment, OrgName, Reported, Settled, Settlement, Status, UnknownGrant,
@@ -51,8 +51,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     pub sequence: u64,
-    /// The log server's own time of storing it, Unix milliseconds.
-    pub written_ms: u64,
+    pub written: Stamp,
     /// `None` if it cannot be read.
     pub lines: Option<Vec<Line>>,
 }
@@ -549,7 +548,7 @@ impl Reign {
             return;
         };
         let mut entries = std::mem::take(&mut self.entries);
-        let written_ms = claim.written_ms;
+        let claimed = claim.written;
         self.newest = fingerprint(claim.lines.as_deref().unwrap_or_default());
         entries.push(claim);
         let mut marks = Vec::new();
@@ -558,7 +557,10 @@ impl Reign {
         for entry in &entries {
             self.oddities.damaged_entries += u64::from(entry.lines.is_none());
             for line in entry.lines.iter().flatten() {
-                let aged = Aged::between(line.record.clone(), entry.written_ms, written_ms);
+                let aged = Aged {
+                    record: line.record.clone(),
+                    age: entry.written.age_at(&claimed),
+                };
                 match &line.org {
                     Some(org) => {
                         if let Some(records) = of_org.get_mut(org) {
@@ -568,8 +570,7 @@ impl Reign {
                     None => of_org.values_mut().for_each(|records| records.push(aged.clone())),
                 }
             }
-            let age = Duration::from_millis(written_ms.saturating_sub(entry.written_ms));
-            marks.push((now - age, entry.sequence));
+            marks.push((now - entry.written.age_at(&claimed), entry.sequence));
         }
         for (org, records) in of_org {
             let Some(settings) = self.settings.get(org).cloned() else {

@@ -81,20 +81,21 @@ pub struct Terms {
 impl Terms {
     /// The defaults for a limit per minute.
     ///
-    /// The reserve of 2 and the burst of 5 are meant for limits around 100 and shrink with the limit. A worker may hold what the
+    /// The guard covers clocks that count in milliseconds many times over, and costs less than a thousandth of the limit. The
+    /// reserve of 1 and the burst of 5 are meant for limits around 100 and shrink with the limit. A worker may hold what the
     /// limit yields in ten seconds, so that one worker alone can use the whole limit at a latency of up to ten seconds.
     pub fn per_minute(limit: u32) -> Terms {
         Terms {
             limit,
             share_percent: 100,
             window: Duration::from_secs(60),
-            guard: Duration::from_millis(250),
+            guard: Duration::from_millis(50),
             clock_error_ppm: 500,
             permit_ttl: Duration::from_secs(10),
             settle: Duration::from_secs(30),
             pacing: Pacing::DEFAULT,
             burst: (limit / 20).min(5),
-            reserve: (limit / 20).min(2),
+            reserve: (limit / 20).min(1),
             worker_max: limit.div_ceil(6).max(4),
             background_floor_percent: 5,
         }

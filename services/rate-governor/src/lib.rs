@@ -14,7 +14,7 @@ use std::time::Duration;
 use bus::{Bus, BusError, GOVERNOR_LEASE, GovernorRequest, Lease, Ledger};
 use chassis::health::Health;
 use provisioning::OrgId;
-use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign};
+use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign, Stamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,15 @@ fn now() -> Moment {
     Moment::from_millis(chassis::clock::boot_ms())
 }
 
+/// What the ledger's entries are stamped with.
+fn clocks() -> Stamp {
+    Stamp {
+        server_ms: 0,
+        wall_ms: chassis::clock::unix_ms(),
+        boot: chassis::clock::boot(),
+    }
+}
+
 /// What a governor knows from its own reigns, beside the ledger.
 #[derive(Clone, Copy, Debug, Default)]
 struct Memory {
@@ -63,7 +72,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
         .into_iter()
         .filter_map(|(org, settings)| Some((OrgName::new(org.as_str()).ok()?, settings)))
         .collect();
-    let ledger = bus.ledger(budgets.keys().cloned());
+    let ledger = bus.ledger(budgets.keys().cloned(), clocks);
     let mut memory = Memory::default();
     health.ready("rate-governor");
     loop {

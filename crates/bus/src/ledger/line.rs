@@ -3,21 +3,43 @@
 use prost::Message as _;
 use proto::v1::{self, ledger_line};
 use rate_tokens::{
-    Class, ClassCounts, Epoch, FlowId, GrantId, LedgerRecord, Line, OrgName, PerClass, WorkerId,
+    Class, ClassCounts, Entry, Epoch, FlowId, GrantId, LedgerRecord, Line, OrgName, PerClass, Stamp, WorkerId,
 };
 
 use crate::tokens::{class_in, class_out, grant_in, grant_out, token_in, token_out};
 
-pub(super) fn write(lines: &[Line]) -> v1::LedgerEntry {
+pub(super) fn write(lines: &[Line], written: Stamp) -> v1::LedgerEntry {
+    let (boot, boot_ms) = written.boot.unwrap_or_default();
     v1::LedgerEntry {
         lines: lines.iter().map(line_out).collect(),
+        wall_ms: written.wall_ms,
+        boot_ms,
+        boot,
     }
 }
 
-/// `None` if any part of it cannot be read: half an entry proves nothing.
-pub(super) fn read(payload: &[u8]) -> Option<Vec<Line>> {
-    let entry = v1::LedgerEntry::decode(payload).ok()?;
-    entry.lines.into_iter().map(line_in).collect()
+/// No lines if any part of it cannot be read: half an entry proves nothing.
+pub(super) fn read(sequence: u64, server_ms: u64, payload: &[u8]) -> Entry {
+    let Ok(entry) = v1::LedgerEntry::decode(payload) else {
+        let written = Stamp {
+            server_ms,
+            ..Stamp::default()
+        };
+        return Entry {
+            sequence,
+            written,
+            lines: None,
+        };
+    };
+    Entry {
+        sequence,
+        written: Stamp {
+            server_ms,
+            wall_ms: entry.wall_ms,
+            boot: (entry.boot > 0).then_some((entry.boot, entry.boot_ms)),
+        },
+        lines: entry.lines.into_iter().map(line_in).collect(),
+    }
 }
 
 fn line_out(line: &Line) -> v1::LedgerLine {
@@ -245,15 +267,29 @@ mod tests {
                 record,
             })
             .collect();
-        assert_eq!(read(&write(&lines).encode_to_vec()), Some(lines));
+        let written = Stamp {
+            server_ms: 5,
+            wall_ms: 6,
+            boot: Some((7, 8)),
+        };
+        let entry = read(17, 5, &write(&lines, written).encode_to_vec());
+        assert_eq!(
+            entry,
+            Entry {
+                sequence: 17,
+                written,
+                lines: Some(lines)
+            }
+        );
     }
 
     #[test]
     fn what_is_no_entry_is_unreadable_and_not_empty() {
-        assert_eq!(read(b"\xff\xff not an entry"), None);
+        assert_eq!(read(1, 1, b"\xff\xff not an entry").lines, None);
         let without_record = v1::LedgerEntry {
             lines: vec![v1::LedgerLine::default()],
+            ..v1::LedgerEntry::default()
         };
-        assert_eq!(read(&without_record.encode_to_vec()), None);
+        assert_eq!(read(1, 1, &without_record.encode_to_vec()).lines, None);
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bus::{CallRecord, Event, EventBody};
 use provisioning::SourceId;
-use rate_tokens::{Command, Distrust, Epoch, Heard, LedgerRecord, Line, OrgName};
+use rate_tokens::{Command, Distrust, Epoch, Heard, LedgerRecord, Line, OrgName, Stamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +70,7 @@ fn claim(epoch: u64) -> Vec<Line> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be_cut_off() {
     let world = world().await;
-    let ledger = world.bus.ledger([OrgName::new("acme").unwrap()]);
+    let ledger = world.bus.ledger([OrgName::new("acme").unwrap()], Stamp::default);
     let append = async |after, epoch| {
         let lines = claim(epoch);
         ledger.perform(Command::Append { after, lines }).await
@@ -81,7 +81,10 @@ async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be
     let entries = ledger.read(1).await.unwrap();
     let lines: Vec<_> = entries.iter().filter_map(|entry| entry.lines.clone()).collect();
     assert_eq!(lines, [claim(1), claim(2)]);
-    assert!(entries[0].written_ms <= entries[1].written_ms && entries[0].written_ms > 1_600_000_000_000);
+    assert!(
+        entries[0].written.server_ms <= entries[1].written.server_ms
+            && entries[0].written.server_ms > 1_600_000_000_000
+    );
 
     assert_eq!(
         ledger.perform(Command::Trim { before: 2 }).await,
@@ -102,9 +105,10 @@ async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_ledger_proves_nothing_about_an_org_that_has_a_journal() {
     let world = world().await;
-    let ledger = world
-        .bus
-        .ledger(["acme", "other"].map(|org| OrgName::new(org).unwrap()));
+    let ledger = world.bus.ledger(
+        ["acme", "other"].map(|org| OrgName::new(org).unwrap()),
+        Stamp::default,
+    );
     let read = async || ledger.perform(Command::Read { from: 1 }).await;
     let nothing = |distrust| Heard::Read {
         entries: vec![],

@@ -23,7 +23,7 @@ fn frees_after(desk: &mut Desk, time_ms: u64) {
 }
 
 /// 60 s, 500 ppm of it, and the guard.
-const COOLING: u64 = 60_000 + 30 + 250;
+const COOLING: u64 = 60_000 + 30 + 50;
 const TTL: u64 = 10_000;
 const SETTLE: u64 = 30_000;
 
@@ -227,7 +227,7 @@ fn a_longer_window_makes_cooling_tokens_cool_longer() {
     };
     desk.budget
         .retune(desk.now, rate_tokens::BudgetSettings::new(terms).unwrap());
-    frees_after(&mut desk, 90_000 + 45 + 250);
+    frees_after(&mut desk, 90_000 + 45 + 50);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rate_tokens::{
     Ask, AskId, BudgetSettings, Class, Command, Distrust, End, Entry, Epoch, FlowId, GrantId, Heard, Line,
-    Moment, OrgName, Outcome, Pacing, Reign, Settled, Settlement, Terms, Told, WorkerId,
+    Moment, OrgName, Outcome, Pacing, Reign, Settled, Settlement, Stamp, Terms, Told, WorkerId,
 };
 
 use crate::world::Chance;
@@ -504,7 +504,10 @@ impl World {
         self.next_sequence += 1;
         self.ledger.push(Entry {
             sequence,
-            written_ms: self.now,
+            written: Stamp {
+                server_ms: self.now,
+                ..Stamp::default()
+            },
             lines: Some(lines),
         });
         sequence

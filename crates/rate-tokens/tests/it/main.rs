@@ -7,6 +7,7 @@ mod exchange;
 mod failover;
 mod fairness;
 mod forecasts;
+mod quality;
 mod refusals;
 mod replay;
 mod safety;

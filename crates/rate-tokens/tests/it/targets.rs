@@ -76,6 +76,47 @@ impl Fixed {
     }
 }
 
+/// Two counters, of this fixed window and the one before, the latter weighted by how much of it a rolling window would still
+/// hold. What is refused does not count.
+#[derive(Debug)]
+pub(crate) struct Approximate {
+    limit: u64,
+    window: u64,
+    current: u64,
+    count: u64,
+    previous: u64,
+}
+
+impl Approximate {
+    pub(crate) fn new(limit: u32, window: u64) -> Approximate {
+        Approximate {
+            limit: u64::from(limit),
+            window,
+            current: 0,
+            count: 0,
+            previous: 0,
+        }
+    }
+
+    pub(crate) fn accepts(&mut self, at: u64) -> bool {
+        let current = at / self.window;
+        if current != self.current {
+            self.previous = if current == self.current + 1 {
+                self.count
+            } else {
+                0
+            };
+            self.count = 0;
+            self.current = current;
+        }
+        let left = self.window - at % self.window;
+        let estimate = self.previous * left + (self.count + 1) * self.window;
+        let accepts = estimate <= self.limit * self.window;
+        self.count += u64::from(accepts);
+        accepts
+    }
+}
+
 /// The first window of `window` that ends at a counted request and holds more requests than the limit that was in force when
 /// the last granted of them was granted.
 pub(crate) fn overfull(counted: &[Counted], window: u64) -> Option<String> {

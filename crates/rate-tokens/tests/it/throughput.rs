@@ -71,7 +71,7 @@ fn one_worker_alone_uses_the_limit_at_a_latency_of_seconds() {
         ms(8_000),
         HOUR,
     );
-    let cycle = 60.28 + 8.0;
+    let cycle = 60.08 + 8.0;
     assert!(
         granted as f64 > 98.0 * 3_600.0 / cycle * 0.98,
         "{granted} in an hour"

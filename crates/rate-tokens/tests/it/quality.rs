@@ -1,0 +1,201 @@
+//! How close to the limit, how often refused, how soon for the urgent: hours of demand against targets that count in their
+//! own ways, at 30 to 70 ms to the target and as much back.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use rate_tokens::{BudgetSettings, Class, GrantId, Pacing, Terms};
+
+use crate::desk::{ANSWERED, Desk, REFUSED, ms};
+use crate::targets::{Approximate, Fixed, Rolling};
+use crate::world::Chance;
+
+const WINDOW: u64 = 60_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// To the target or back.
+fn way(chance: &mut Chance) -> Duration {
+    ms(chance.between(30, 70))
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Requests that the target accepted.
+    accepted: u64,
+    refused: u64,
+    /// How long each urgent ask waited for its token.
+    waits: Vec<Duration>,
+}
+
+impl Outcome {
+    /// The share of the limit that was used in the long run: what a fresh ring gives at first is not counted.
+    fn used(&self, limit: u32, span: Duration) -> f64 {
+        let windows = span.as_secs_f64() / 60.0;
+        (self.accepted.saturating_sub(u64::from(limit))) as f64 / (windows * f64::from(limit))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrives(GrantId),
+    Reported(GrantId, bool),
+    Urgent,
+}
+
+/// Endless normal demand for `span`, and now and then an urgent ask, against a target.
+fn run(
+    settings: BudgetSettings,
+    span: Duration,
+    urgent_every: Option<Duration>,
+    mut accepts: impl FnMut(u64) -> bool,
+) -> Outcome {
+    let mut desk = Desk::new(settings);
+    let (start, end) = (desk.now, desk.now + span);
+    let mut events = BinaryHeap::new();
+    let mut outcome = Outcome::default();
+    let mut chance = Chance(7);
+    let mut urgent_since = Vec::new();
+    if let Some(every) = urgent_every {
+        let mut at = start + ms(61_000);
+        while at < end {
+            events.push(Reverse((at, Event::Urgent)));
+            at = at + every;
+        }
+    }
+    let backlog = 64;
+    for _ in 0..backlog {
+        desk.ask(Class::Normal, "bulk", 1);
+    }
+    while desk.now < end {
+        while let Some(Reverse((at, _))) = events.peek()
+            && *at <= desk.now
+            && let Some(Reverse((_, event))) = events.pop()
+        {
+            match event {
+                Event::Arrives(grant) => {
+                    let accepted = accepts(desk.now.since(start).as_millis() as u64);
+                    outcome.accepted += u64::from(accepted);
+                    events.push(Reverse((
+                        desk.now + way(&mut chance),
+                        Event::Reported(grant, accepted),
+                    )));
+                }
+                Event::Reported(grant, true) => desk.report(grant, ANSWERED),
+                Event::Reported(grant, false) => {
+                    outcome.refused += 1;
+                    desk.report(grant, REFUSED);
+                }
+                Event::Urgent => {
+                    let ask = desk.ask(Class::Urgent, "leaver", 1);
+                    urgent_since.push((ask, desk.now));
+                }
+            }
+        }
+        let step = desk.advance();
+        for grant in &step.grants {
+            assert_eq!(grant.tokens, 1);
+            events.push(Reverse((
+                desk.now + way(&mut chance),
+                Event::Arrives(grant.grant),
+            )));
+            match urgent_since.iter().find(|(ask, _)| *ask == grant.ask) {
+                Some((_, since)) => outcome.waits.push(desk.now.since(*since)),
+                None => drop(desk.ask(Class::Normal, "bulk", 1)),
+            }
+        }
+        for wait in &step.waits {
+            if urgent_since.iter().any(|(ask, _)| *ask == wait.ask) {
+                panic!("an urgent ask was put off");
+            }
+            desk.ask(Class::Normal, "bulk", 1);
+        }
+        if step.grants.is_empty() && step.waits.is_empty() {
+            let event = events.peek().map(|Reverse((at, _))| *at);
+            desk.now = step.next_wake.into_iter().chain(event).min().unwrap();
+        }
+    }
+    outcome
+}
+
+fn with(limit: u32, pacing: Pacing) -> BudgetSettings {
+    let mut terms = Terms::per_minute(limit);
+    terms.pacing = pacing;
+    if pacing == Pacing::Unpaced {
+        // Nothing is held back for the urgent: this is for those who want the last token.
+        terms.reserve = 0;
+    }
+    // One answer may be given no earlier than half a permit's life, which is what bounds the deadline of these asks.
+    terms.permit_ttl = Duration::from_secs(60);
+    BudgetSettings::new(terms).unwrap()
+}
+
+#[test]
+fn nearly_the_whole_limit_is_used_without_a_refusal_at_exact_windows() {
+    for limit in [100_u32, 1_000] {
+        for (pacing, share) in [(Pacing::Unpaced, 0.994), (Pacing::DEFAULT, 0.98)] {
+            let mut rolling = Rolling::new(limit, WINDOW);
+            let at_rolling = run(with(limit, pacing), 12 * HOUR, None, |at| rolling.accepts(at));
+            let mut fixed = Fixed::new(limit, WINDOW, 17_123);
+            let at_fixed = run(with(limit, pacing), 12 * HOUR, None, |at| fixed.accepts(at));
+            for (target, outcome) in [("rolling", at_rolling), ("fixed", at_fixed)] {
+                let used = outcome.used(limit, 12 * HOUR);
+                println!("limit {limit}, {pacing:?}, {target}: {:.2} %", used * 100.0);
+                assert_eq!(outcome.refused, 0, "limit {limit}, {pacing:?}, {target}");
+                assert!(used >= share, "limit {limit}, {pacing:?}, {target}: {used}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_target_that_approximates_its_window_is_learnt_whatever_the_settings_hoped() {
+    for limit in [100_u32, 1_000] {
+        for (pacing, refusals) in [
+            // Two waves of a second each, until it is known that there must be no waves.
+            (Pacing::Unpaced, u64::from(limit)),
+            // One, and one each time it is tried whether the target has changed: after 1, 2, 4, 8 ... hours.
+            (Pacing::Even { permille: 1_000 }, 6),
+            (Pacing::DEFAULT, 0),
+        ] {
+            let mut target = Approximate::new(limit, WINDOW);
+            let mut late = 0;
+            let outcome = run(with(limit, pacing), 24 * HOUR, None, |at| {
+                let accepts = target.accepts(at);
+                late += u64::from(!accepts && at > 12 * HOUR.as_millis() as u64);
+                accepts
+            });
+            let used = outcome.used(limit, 24 * HOUR);
+            println!(
+                "limit {limit}, {pacing:?}, approximate: {:.2} %, {} refused, {late} of them in the second half day",
+                used * 100.0,
+                outcome.refused
+            );
+            assert!(used >= 0.965, "limit {limit}, {pacing:?}: {used}");
+            assert!(
+                outcome.refused <= refusals,
+                "limit {limit}, {pacing:?}: {}",
+                outcome.refused
+            );
+        }
+    }
+}
+
+#[test]
+fn an_urgent_ask_goes_before_any_backlog_within_one_spacing() {
+    for limit in [20_u32, 100, 1_000] {
+        let settings = with(limit, Pacing::DEFAULT);
+        let mut target = Rolling::new(limit, WINDOW);
+        let mut outcome = run(settings, 12 * HOUR, Some(ms(61_777)), |at| target.accepts(at));
+        outcome.waits.sort_unstable();
+        let p99 = outcome.waits[outcome.waits.len() * 99 / 100];
+        println!("limit {limit}: {} urgent, p99 {p99:?}", outcome.waits.len());
+        assert!(outcome.waits.len() > 600);
+        assert!(
+            p99 <= Duration::from_millis(60_000 / u64::from(limit) + 50),
+            "limit {limit}: {p99:?}"
+        );
+        assert_eq!(outcome.refused, 0);
+    }
+}
