@@ -88,6 +88,7 @@ async fn people_arrive_change_leave_and_come_back_over_scim() {
         "a second look plans nothing: {plan}"
     );
     assert_eq!(house.litmos.log().len(), before);
+    house.books_agree(&house.bus().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,6 +120,7 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
             most >= 15,
             "the limit was hardly used, so this shows nothing: {most}"
         );
+        house.books_agree(&house.bus().await).await;
     }
 }
 
@@ -171,4 +173,5 @@ async fn what_cannot_be_done_is_said_and_stops_nobody_else() {
     assert!(code == 1 && error.contains("UTF-8"), "{error}");
     let (code, printed, _) = house.rollcall(&["test-credentials"]).await;
     assert_eq!(code, 0, "{printed}");
+    house.books_agree(&house.bus().await).await;
 }

@@ -71,6 +71,7 @@ async fn load_through_kills(bulk: bool) {
         log.iter().any(|entry| entry.status.is_none()),
         "no reply was lost, so this shows nothing"
     );
+    house.books_bound(&house.bus().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,5 +6,6 @@
 mod architecture;
 mod arrival;
 mod crash;
+mod governor;
 mod processes;
 mod traces;

@@ -1,4 +1,4 @@
-use bus::NatsServer;
+use bus::{Bus, NatsServer};
 use litmos_simulator::Settings;
 use rollcall_tests::{House, differences, roster_csv};
 
@@ -32,6 +32,8 @@ async fn each_service_runs_as_a_process_of_its_own_and_two_pushers_share_the_wor
     house.settled(40).await;
     assert_eq!(differences(&house.litmos, 40, 3), Vec::<String>::new());
     assert_eq!(house.litmos.report().refused, 0);
+    let bus = Bus::connect(&connection, "story").await.unwrap();
+    house.books_agree(&bus).await;
     house.kill().await;
     server.stop().await;
 }

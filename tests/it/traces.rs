@@ -111,4 +111,5 @@ async fn one_trace_leads_from_the_scim_request_to_the_litmos_call() {
     );
     assert!(under("user.create", "operation.perform"), "{printed}");
     assert!(under("permit.acquire", "scim.request"), "{printed}");
+    house.books_agree(&house.bus().await).await;
 }

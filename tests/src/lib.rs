@@ -1,5 +1,8 @@
 //! The house for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
 
+mod nats;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,6 +14,8 @@ use provisioning::OrgId;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+pub use nats::Nats;
 
 /// How long a condition is waited for. Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -49,6 +54,28 @@ fn free_port() -> u16 {
         .local_addr()
         .expect("a bound socket has an address")
         .port()
+}
+
+/// Stops a process of ours in its tracks, or lets it go on.
+pub async fn freeze(pid: u32, frozen: bool) {
+    let signal = if frozen { "STOP" } else { "CONT" };
+    let done = Command::new("sh")
+        .args(["-c", &format!("kill -{signal} {pid}")])
+        .status()
+        .await
+        .expect("a shell");
+    assert!(done.success(), "process {pid} cannot be sent {signal}");
+}
+
+/// What the governor has on its books of one org.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Requests whose answers were reported, with or without one.
+    pub used: u64,
+    /// Tokens that nobody reported: perhaps sent.
+    pub expired: u64,
+    /// Tokens that are out now.
+    pub held: u64,
 }
 
 impl House {
@@ -110,11 +137,37 @@ impl House {
         self.processes.push(command.spawn().expect("rollcall starts"));
     }
 
-    /// Starts one service as a process of its own.
-    pub fn service(&mut self, name: &str, environment: &[(&str, &str)]) {
+    /// Starts one service as a process of its own; its place among them.
+    pub fn service<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, name: &str, environment: &[(K, V)]) -> usize {
+        self.processes.push(self.spawn(name, environment));
+        self.processes.len() - 1
+    }
+
+    fn spawn<K: AsRef<OsStr>, V: AsRef<OsStr>>(&self, name: &str, environment: &[(K, V)]) -> Child {
         let mut command = self.command(name, &[]);
-        command.envs(environment.iter().copied());
-        self.processes.push(command.spawn().expect("the service starts"));
+        command.envs(environment.iter().map(|(key, value)| (key, value)));
+        command.spawn().expect("the service starts")
+    }
+
+    /// Kills one service without a warning, and starts it anew.
+    pub async fn kill_and_restart<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        place: usize,
+        name: &str,
+        environment: &[(K, V)],
+    ) {
+        self.processes[place]
+            .kill()
+            .await
+            .expect("a process of ours can be killed");
+        self.processes[place] = self.spawn(name, environment);
+    }
+
+    /// Freezes one service, or lets it go on.
+    pub async fn freeze(&self, place: usize, frozen: bool) {
+        if let Some(pid) = self.processes[place].id() {
+            freeze(pid, frozen).await;
+        }
     }
 
     /// Kills everything that was started, without a warning.
@@ -176,6 +229,97 @@ impl House {
             "Litmos did not become equal to the roster; last seen {last:#}\n{}",
             self.log()
         );
+    }
+
+    /// What the governor's ledger says was spent.
+    ///
+    /// # Panics
+    /// When no governor answers for long.
+    pub async fn books(&self, bus: &Bus) -> Books {
+        let tokens = bus.tokens(chassis::clock::now_ms);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(status) = tokens.status(Some(&self.org)).await {
+                let org = &status["orgs"][self.org.as_str()];
+                let sum = |what: &[&str]| -> u64 {
+                    let classes = org["classes"].as_object().into_iter().flatten();
+                    classes
+                        .flat_map(|(_, counts)| what.iter().map(|what| counts[*what].as_u64().unwrap_or(0)))
+                        .sum()
+                };
+                if org.is_object() {
+                    return Books {
+                        used: sum(&["answered", "refused", "unknown"]),
+                        expired: sum(&["expired"]),
+                        held: org["held"].as_u64().unwrap_or(0),
+                    };
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no governor answers:\n{}", self.log());
+    }
+
+    /// Every request that the simulator counted is in the ledger and in the journal, and nothing else is.
+    ///
+    /// # Panics
+    /// When the books do not agree before long.
+    pub async fn books_agree(&self, bus: &Bus) {
+        self.ledger_agrees(bus).await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let journal = bus.journal_calls(&self.org).await.map_or(0, |calls| calls.len());
+            let counted = self.litmos.log().len();
+            if journal == counted {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "Litmos counted {counted} requests, the journal {journal}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The same of the ledger alone.
+    ///
+    /// # Panics
+    /// When it does not agree before long.
+    pub async fn ledger_agrees(&self, bus: &Bus) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let books = self.books(bus).await;
+            let counted = self.litmos.log().len() as u64;
+            if (books.used, books.expired, books.held) == (counted, 0, 0) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "Litmos counted {counted} requests, the ledger {books:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The same after processes were killed: what was sent and not reported is among the expired, and nothing is lost.
+    ///
+    /// # Panics
+    /// When the books cannot be true.
+    pub async fn books_bound(&self, bus: &Bus) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let books = self.books(bus).await;
+            let counted = self.litmos.log().len() as u64;
+            let possible = books.used <= counted && counted <= books.used + books.expired;
+            if possible && books.held == 0 {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "Litmos counted {counted} requests, the ledger {books:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// One SCIM request: status and body.

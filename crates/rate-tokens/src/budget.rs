@@ -58,7 +58,7 @@ impl Budget {
     /// A budget that certainly nobody has used for [`BudgetSettings::quiet`]: a new org. All tokens are free.
     pub fn new(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
         Budget {
-            refusals: Refusals::new(settings.tokens(), now),
+            refusals: Refusals::new(settings.tokens(), settings.tokens_at_most(), now),
             settings,
             epoch,
             next_number: 1,
@@ -195,7 +195,8 @@ impl Budget {
         self.settings = settings;
         let after = self.spans().cooling;
         self.ring.retime(before, after);
-        self.refusals.retune(self.settings.tokens());
+        self.refusals
+            .retune(self.settings.tokens(), self.settings.tokens_at_most());
         if longer_window {
             let silent_until = self.silent_until.unwrap_or(now);
             self.silent_until = Some(silent_until + after.saturating_sub(before));
@@ -301,6 +302,7 @@ impl Budget {
             settings: self.settings.clone(),
             limit: self.settings.tokens(),
             working_limit,
+            others: self.settings.tokens().saturating_sub(working_limit),
             stretch: self.refusals.stretch(),
             free: working_limit.saturating_sub(self.ring.in_use()),
             held: self.ring.held(),
@@ -386,11 +388,13 @@ impl Budget {
         };
         let free = working.saturating_sub(self.ring.in_use()).saturating_sub(reserve);
         if free == 0 {
+            self.refusals.press();
             return Err(self.ring.next_thaw().map_or(Obstacle::Event, Obstacle::Until));
         }
         let spacing = self.spacing();
         let paced = self.pacer.room(now, spacing, ahead);
         if paced == 0 {
+            self.refusals.press();
             return Err(Obstacle::Until(self.pacer.opens(spacing, ahead)));
         }
         let of_worker = match place.class {

@@ -40,8 +40,8 @@ pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotA
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
 pub use record::{Aged, LedgerRecord, Settled, Stamp};
 pub use refusals::{
-    CLIMB_AFTER, CLIMB_EVERY, FIRST_PAUSE, RELAX_AFTER, RELAX_AFTER_MAX, RETRY_AFTER_MAX, STRETCH_MAX,
-    WORKING_LIMIT_MIN,
+    CLIMB_AFTER, CLIMB_EVERY, EXPLORE_AGAIN, FIRST_PAUSE, RELAX_AFTER, RELAX_AFTER_MAX, RETRY_AFTER_MAX,
+    STRETCH_MAX, WORKING_LIMIT_MIN,
 };
 pub use reign::{
     Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,

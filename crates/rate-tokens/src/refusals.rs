@@ -6,6 +6,8 @@
 //! - If our own use was clearly below the working limit when the target refused, others use the rest: the working limit
 //!   follows. If it was not, our picture of the window is wrong: guard and spacing stretch.
 //! - One wave of refusals teaches once: refusals of requests that were granted before the gate closed only keep it closed.
+//! - Where the settings allow it and all that is allowed is used, the working limit goes on climbing above the settings' limit.
+//!   A refusal up there says where the target's own limit lies, and nothing else; it is tried again after [`EXPLORE_AGAIN`].
 //! - Without refusals for [`CLIMB_AFTER`] the working limit climbs by one token every [`CLIMB_EVERY`], up to the settings.
 
 use std::time::Duration;
@@ -30,12 +32,21 @@ pub const RELAX_AFTER: Duration = Duration::from_secs(60 * 60);
 /// tried again every hour for ever.
 pub const RELAX_AFTER_MAX: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
+/// How long what a target refused above the settings' limit is believed.
+pub const EXPLORE_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Our own use must lie this far below the working limit before others are suspected.
 const CERTAINTY: u32 = 2;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Refusals {
     ceiling: u32,
+    /// Where exploring ends; the ceiling, where it is not allowed.
+    summit: u32,
+    /// A refusal showed that the target's limit is not higher than the working limit; believed until then.
+    explored_until: Option<Moment>,
+    /// Asks waited although nothing but the limit stood in their way, since the last climb.
+    pressed: bool,
     working: u32,
     stretch: u8,
     gate: Gate,
@@ -87,9 +98,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusals {
-    pub(crate) fn new(ceiling: u32, now: Moment) -> Refusals {
+    pub(crate) fn new(ceiling: u32, summit: u32, now: Moment) -> Refusals {
         Refusals {
             ceiling,
+            summit: summit.max(ceiling),
+            explored_until: None,
+            pressed: false,
             working: ceiling,
             stretch: 0,
             gate: Gate::Open,
@@ -121,18 +135,19 @@ impl Refusals {
     }
 
     /// Follows a changed limit of the settings.
-    pub(crate) fn retune(&mut self, ceiling: u32) {
-        self.working = if self.working == self.ceiling {
+    pub(crate) fn retune(&mut self, ceiling: u32, summit: u32) {
+        self.working = if self.working >= self.ceiling {
             ceiling
         } else {
             self.working.min(ceiling)
         };
         self.ceiling = ceiling;
+        self.summit = summit.max(ceiling);
     }
 
     /// Takes over what an earlier governor had learnt.
     pub(crate) fn restore(&mut self, working: u32, stretch: u8) {
-        self.working = working.clamp(1, self.ceiling);
+        self.working = working.clamp(1, self.summit);
         self.stretch = stretch.min(STRETCH_MAX);
     }
 
@@ -146,6 +161,11 @@ impl Refusals {
         };
         self.wave_floor = self.working / 2;
         self.close(now, until, FIRST_PAUSE);
+    }
+
+    /// An ask waits for nothing but the limit.
+    pub(crate) fn press(&mut self) {
+        self.pressed = true;
     }
 
     pub(crate) fn probe_sent(&mut self, grant: GrantId) {
@@ -206,6 +226,7 @@ impl Refusals {
         while let Some(at) = self.next_climb().filter(|&at| at <= now) {
             self.working += 1;
             self.climbed_at = at;
+            self.pressed = false;
         }
         while let Some(at) = self.next_relax().filter(|&at| at <= now) {
             self.stretch -= 1;
@@ -220,8 +241,13 @@ impl Refusals {
     }
 
     fn next_climb(&self) -> Option<Moment> {
-        (self.gate == Gate::Open && self.working < self.ceiling)
-            .then(|| (self.quiet_since + CLIMB_AFTER).max(self.climbed_at + CLIMB_EVERY))
+        let exploring = self.pressed && self.working < self.summit;
+        let may = self.working < self.ceiling || exploring;
+        let believed = self.explored_until.filter(|_| self.working >= self.ceiling);
+        (self.gate == Gate::Open && may).then(|| {
+            let quiet = (self.quiet_since + CLIMB_AFTER).max(self.climbed_at + CLIMB_EVERY);
+            believed.map_or(quiet, |until| quiet.max(until))
+        })
     }
 
     fn next_relax(&self) -> Option<Moment> {
@@ -247,7 +273,13 @@ impl Refusals {
     /// and must not cost an hour of climbing.
     fn learn(&mut self, now: Moment, own_use: u32) -> bool {
         let before = (self.working, self.stretch);
-        if own_use + CERTAINTY < self.working {
+        self.pressed = false;
+        if self.working > self.ceiling {
+            self.working = own_use
+                .saturating_sub(CERTAINTY)
+                .clamp(self.ceiling, self.working - 1);
+            self.explored_until = Some(now + EXPLORE_AGAIN);
+        } else if own_use + CERTAINTY < self.working {
             let room = own_use.saturating_sub(CERTAINTY);
             let least = WORKING_LIMIT_MIN.max(self.wave_floor).min(self.working);
             self.working = room.max(least);

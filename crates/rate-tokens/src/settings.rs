@@ -50,6 +50,9 @@ impl Pacing {
 pub struct Terms {
     /// Requests that the target allows per window.
     pub limit: u32,
+    /// Up to which limit may be tried whether the target allows more than `limit`. `None`: never. Trying costs a refusal a day.
+    #[serde(default)]
+    pub explore_to: Option<u32>,
     /// The part of the limit that is ours, in percent; the rest is left to others on the same limit.
     pub share_percent: u32,
     /// Length of the target's window, whether rolling or fixed.
@@ -87,6 +90,7 @@ impl Terms {
     pub fn per_minute(limit: u32) -> Terms {
         Terms {
             limit,
+            explore_to: None,
             share_percent: 100,
             window: Duration::from_secs(60),
             guard: Duration::from_millis(50),
@@ -113,6 +117,7 @@ impl BudgetSettings {
     pub fn new(terms: Terms) -> Result<BudgetSettings, SettingsError> {
         let Terms {
             limit,
+            explore_to,
             share_percent,
             window,
             guard,
@@ -129,6 +134,11 @@ impl BudgetSettings {
         }
         if limit > LIMIT_MAX {
             return Err(SettingsError::LimitTooLarge { limit });
+        }
+        if let Some(explore_to) = explore_to
+            && !(limit..=LIMIT_MAX).contains(&explore_to)
+        {
+            return Err(SettingsError::ExploreTo { explore_to, limit });
         }
         if !(1..=100).contains(&share_percent) {
             return Err(SettingsError::Share {
@@ -199,6 +209,13 @@ impl BudgetSettings {
         share_of(self.0.limit, self.0.share_percent)
     }
 
+    /// What the ring may grow to while it is tried whether the target allows more.
+    pub fn tokens_at_most(&self) -> u32 {
+        self.0
+            .explore_to
+            .map_or_else(|| self.tokens(), |limit| share_of(limit, self.0.share_percent))
+    }
+
     pub fn window(&self) -> Duration {
         self.0.window
     }
@@ -265,6 +282,8 @@ pub enum SettingsError {
     LimitZero,
     #[error("limit {limit} is above {LIMIT_MAX}; lower it")]
     LimitTooLarge { limit: u32 },
+    #[error("explore_to {explore_to} is not within the limit {limit} and {LIMIT_MAX}")]
+    ExploreTo { explore_to: u32, limit: u32 },
     #[error("share_percent {percent} is not within 1 to 100")]
     Share { percent: u32 },
     #[error("window of {ms} ms is not within a second and a day")]

@@ -39,8 +39,11 @@ pub struct Status {
     pub settings: BudgetSettings,
     /// Our share of the target's limit.
     pub limit: u32,
-    /// What of it is in use at present: lower than `limit` while others are seen on the same limit.
+    /// What is in use at present: lower than `limit` while others are seen on the same limit, higher where it was allowed to try
+    /// and the target allowed more.
     pub working_limit: u32,
+    /// What others on the same limit were seen to use of it.
+    pub others: u32,
     /// Steps by which refusals stretched the guard and the spacing.
     pub stretch: u8,
     pub free: u32,

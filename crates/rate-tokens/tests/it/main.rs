@@ -9,6 +9,7 @@ mod fairness;
 mod forecasts;
 mod quality;
 mod refusals;
+mod reign;
 mod replay;
 mod safety;
 mod settings;

@@ -183,6 +183,54 @@ fn a_target_that_approximates_its_window_is_learnt_whatever_the_settings_hoped()
 }
 
 #[test]
+fn a_raised_limit_is_found_where_trying_is_allowed_and_not_where_it_is_not() {
+    let terms = with(100, Pacing::DEFAULT).terms().clone();
+    let mut target = Rolling::new(150, WINDOW);
+    let explore = BudgetSettings::new(Terms {
+        explore_to: Some(300),
+        ..terms
+    })
+    .unwrap();
+    let outcome = run(explore, 12 * HOUR, None, |at| target.accepts(at));
+    let per_minute = outcome.accepted as f64 / 720.0;
+    println!(
+        "limit 100, raised to 150: {per_minute:.1} a minute, {} refused",
+        outcome.refused
+    );
+    assert!(per_minute > 140.0, "{per_minute}");
+    assert!(outcome.refused <= 3, "{}", outcome.refused);
+
+    let mut target = Rolling::new(150, WINDOW);
+    let outcome = run(with(100, Pacing::DEFAULT), HOUR, None, |at| target.accepts(at));
+    assert!(outcome.accepted <= 60 * 100 + 100, "{}", outcome.accepted);
+}
+
+#[test]
+fn what_others_use_of_the_limit_is_inferred_and_left_to_them() {
+    // Somebody else sends 40 a minute, evenly.
+    let mut target = Rolling::new(100, WINDOW);
+    let (mut foreign, mut foreign_refused) = (0, 0);
+    let outcome = run(with(100, Pacing::DEFAULT), 6 * HOUR, None, |at| {
+        while foreign <= at {
+            foreign_refused += u64::from(!target.accepts(foreign));
+            foreign += 1_500;
+        }
+        target.accepts(at)
+    });
+    let per_minute = outcome.accepted as f64 / 360.0;
+    println!(
+        "beside 40 a minute: {per_minute:.1} a minute, {} refused, {foreign_refused} of the others'",
+        outcome.refused
+    );
+    assert!((45.0..=61.0).contains(&per_minute), "{per_minute}");
+    assert!(outcome.refused <= 150, "{}", outcome.refused);
+    assert!(
+        foreign_refused <= 150,
+        "{foreign_refused} of the others' were refused"
+    );
+}
+
+#[test]
 fn an_urgent_ask_goes_before_any_backlog_within_one_spacing() {
     for limit in [20_u32, 100, 1_000] {
         let settings = with(limit, Pacing::DEFAULT);
