@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::{Message as _, Name as _};
 use proto::v1;
 use provisioning::OrgId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::Bus;
 use crate::error::BusError;
@@ -37,14 +37,32 @@ pub struct CallRecord {
 /// Where records are handed in. Never blocks the sender of requests.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    records: mpsc::Sender<CallRecord>,
+    records: mpsc::Sender<Waiting>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Record(Box<CallRecord>),
+    /// To be told once everything before it is written.
+    Written(oneshot::Sender<()>),
 }
 
 impl Journal {
     pub fn write(&self, record: CallRecord) {
-        if self.records.try_send(record).is_err() {
+        if self.records.try_send(Waiting::Record(Box::new(record))).is_err() {
             metrics::counter!("rollcall_journal_lost_total").increment(1);
             tracing::error!("the journal cannot keep up and a record was lost; is the bus away?");
+        }
+    }
+}
+
+impl Journal {
+    /// Waits until everything that was handed in by now is written.
+    pub async fn written(&self) {
+        let (written, heard) = oneshot::channel();
+        if self.records.send(Waiting::Written(written)).await.is_ok() {
+            // If the writer is gone, so is what it held.
+            let _ = heard.await;
         }
     }
 }
@@ -90,12 +108,19 @@ fn read(call: v1::Call) -> CallRecord {
 impl Bus {
     /// Starts a journal: a task that writes what is handed in, in order, until every handle is dropped.
     pub fn journal(&self) -> Journal {
-        let (records, mut waiting) = mpsc::channel::<CallRecord>(WAITING_MAX);
+        let (records, mut waiting) = mpsc::channel::<Waiting>(WAITING_MAX);
         let bus = self.clone();
         tokio::spawn(async move {
-            while let Some(record) = waiting.recv().await {
+            while let Some(next) = waiting.recv().await {
+                let record = match next {
+                    Waiting::Record(record) => record,
+                    Waiting::Written(written) => {
+                        let _ = written.send(());
+                        continue;
+                    }
+                };
                 let subject = format!("rollcall.journal.v1.{}.call", record.org);
-                let call = out(record);
+                let call = out(*record);
                 let mut headers = headers(&v1::Call::full_name());
                 headers.insert(
                     "Nats-Msg-Id",

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bus::Bus;
 use provisioning::OrgId;
-use rate_tokens::{Class, Moment};
+use rate_tokens::{Class, Moment, Permit};
 use serde_json::{Value, json};
+use service::{About, Accounts};
 use settings::{Org, Settings};
 use tokio::time::Instant;
 
@@ -200,16 +201,22 @@ pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> 
         .org(global.org.as_deref())
         .map_err(anyhow::Error::msg)?
         .clone();
-    let litmos = litmos::Client::new(litmos::Connection {
-        base_url: org.base_url.clone(),
-        company: org.company.clone(),
-        api_key: org.api_key.clone(),
-        timeout: Duration::from_secs(10),
-        clock: || Moment::from_millis(chassis::clock::now_ms()),
-    })
-    .context("the settings of the org cannot be used")?;
-    let (first, second) = permits(&settings, &org.id).await;
-    let found = litmos.diagnose(first, second).await;
+    let found = match tokio::time::timeout(ANSWER, governed(&settings, &org.id)).await {
+        Ok(Some((accounts, first, second))) => {
+            let litmos = accounts
+                .client(&org)
+                .context("the settings of the org cannot be used")?;
+            let about = About {
+                class: Class::Interactive.as_str(),
+                kind: "test-credentials".to_owned(),
+                ..About::default()
+            };
+            let found = service::about(about, litmos.diagnose(first, second)).await;
+            accounts.close().await;
+            found
+        }
+        Ok(None) | Err(_) => alone(&org)?.await,
+    };
     let good = found.verdict == litmos::Verdict::Good;
     let value = json!({"org": org.id, "good": good, "verdict": format!("{:?}", found.verdict), "found": found.found, "remedy": found.remedy});
     say::answer(global.json, &value, |_| {
@@ -218,25 +225,35 @@ pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> 
     Ok(if good { Ending::Done } else { Ending::Failed })
 }
 
-async fn permits(settings: &Settings, org: &OrgId) -> (rate_tokens::Permit, rate_tokens::Permit) {
-    let governed = async {
-        let bus = Bus::connect(&service::connection(settings).ok()?, "rollcall-cli")
-            .await
-            .ok()?;
-        let tokens = bus.tokens(chassis::clock::now_ms);
-        tokens.status(Some(org)).await.ok()?;
-        let first = tokens.acquire(org, Class::Interactive, "test-credentials").await;
-        let second = tokens.acquire(org, Class::Interactive, "test-credentials").await;
-        Some((first, second))
-    };
-    let own = || {
+/// Two permits of the governor, if one runs.
+async fn governed(settings: &Settings, org: &OrgId) -> Option<(Accounts, Permit, Permit)> {
+    let bus = Bus::connect(&service::connection(settings).ok()?, "rollcall-cli")
+        .await
+        .ok()?;
+    let accounts = Accounts::new(&bus, "rollcall-cli");
+    let tokens = accounts.tokens();
+    tokens.status(Some(org)).await.ok()?;
+    let first = tokens.acquire(org, Class::Interactive, "test-credentials").await;
+    let second = tokens.acquire(org, Class::Interactive, "test-credentials").await;
+    Some((accounts, first, second))
+}
+
+/// The same two requests where nothing of Rollcall runs.
+fn alone(org: &Org) -> anyhow::Result<impl Future<Output = litmos::Diagnosis>> {
+    let litmos = litmos::Client::new(litmos::Connection {
+        base_url: org.base_url.clone(),
+        company: org.company.clone(),
+        api_key: org.api_key.clone(),
+        timeout: Duration::from_secs(10),
+        clock: || Moment::from_millis(chassis::clock::now_ms()),
+    })
+    .context("the settings of the org cannot be used")?;
+    let permit = || {
         let use_by = Moment::from_millis(chassis::clock::now_ms() + 30_000);
-        rate_tokens::Permit::new(org.as_str(), "without-governor", use_by, |_| {})
+        Permit::new("", "without-governor", use_by, |_| {})
     };
-    match tokio::time::timeout(ANSWER, governed).await {
-        Ok(Some(permits)) => permits,
-        Ok(None) | Err(_) => (own(), own()),
-    }
+    let (first, second) = (permit(), permit());
+    Ok(async move { litmos.diagnose(first, second).await })
 }
 
 pub(crate) async fn tokens(global: &Global, watch: bool) -> anyhow::Result<Ending> {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{CallRecord, Journal};
+use bus::{Bus, CallRecord, Journal, Tokens};
 use litmos::{CallReport, Client, Connection};
 use provisioning::OrgId;
 use rate_tokens::Moment;
@@ -12,6 +12,9 @@ use settings::Org;
 
 /// How long one request to Litmos may take at most. An org's settling time may demand less.
 const REQUEST: Duration = Duration::from_secs(20);
+
+/// How long the last reports may take when a service ends. What is not told then costs tokens a while, not safety.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// What the requests of a piece of work are for.
 #[derive(Clone, Debug, Default)]
@@ -40,11 +43,43 @@ pub struct AccountProblem {
     pub source: litmos::ConnectionProblem,
 }
 
-/// The client of an org's account, for one service.
-///
-/// # Errors
-/// When base URL or key cannot be used at all.
-pub fn account(org: &Org, service: &'static str, journal: Journal) -> Result<Client, AccountProblem> {
+/// What a service sends requests with: permits, and a journal of what became of them.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    service: &'static str,
+    tokens: Tokens,
+    journal: Journal,
+}
+
+impl Accounts {
+    pub fn new(bus: &Bus, service: &'static str) -> Accounts {
+        Accounts {
+            service,
+            tokens: bus.tokens(chassis::clock::now_ms),
+            journal: bus.journal(),
+        }
+    }
+
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The client of an org's account.
+    ///
+    /// # Errors
+    /// When base URL or key cannot be used at all.
+    pub fn client(&self, org: &Org) -> Result<Client, AccountProblem> {
+        client(org, self.service, self.journal.clone())
+    }
+
+    /// Waits until all that was sent is on the books: reported to the governor, and written to the journal.
+    pub async fn close(&self) {
+        self.tokens.reported(CLOSING).await;
+        let _ = tokio::time::timeout(CLOSING, self.journal.written()).await;
+    }
+}
+
+fn client(org: &Org, service: &'static str, journal: Journal) -> Result<Client, AccountProblem> {
     let connection = Connection {
         base_url: org.base_url.clone(),
         company: org.company.clone(),

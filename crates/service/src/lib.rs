@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
 
-pub use account::{About, AccountProblem, about, account};
+pub use account::{About, AccountProblem, Accounts, about};
 
 /// What a service is given.
 #[derive(Clone, Debug)]

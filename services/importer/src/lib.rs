@@ -14,7 +14,7 @@ use chassis::health::Health;
 use provisioning::ImportRun;
 use rate_tokens::Class;
 use serde_json::{Value, json};
-use service::{About, AccountProblem};
+use service::{About, AccountProblem, Accounts};
 use settings::{Org, Settings};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -46,21 +46,21 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
         settings,
         health,
     } = parts;
-    let tokens = bus.tokens(chassis::clock::now_ms);
-    let journal = bus.journal();
+    let accounts = Accounts::new(&bus, "importer");
     let mut orgs = JoinSet::new();
     for org in &settings.orgs {
-        let litmos = service::account(org, "importer", journal.clone())?;
+        let litmos = accounts.client(org)?;
         let desk = Desk {
             bus: bus.clone(),
             org: org.clone(),
-            tokens: tokens.clone(),
+            tokens: accounts.tokens().clone(),
             litmos,
         };
         orgs.spawn(desk.run(stop.clone()));
     }
     health.ready("importer");
     while orgs.join_next().await.is_some() {}
+    accounts.close().await;
     Ok(())
 }
 

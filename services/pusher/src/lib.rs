@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bus::Bus;
 use chassis::health::Health;
-use service::AccountProblem;
+use service::{AccountProblem, Accounts};
 use settings::{ApplyMode, Org, Settings};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -50,21 +50,21 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
         settings,
         health,
     } = parts;
-    let tokens = bus.tokens(chassis::clock::now_ms);
-    let journal = bus.journal();
+    let accounts = Accounts::new(&bus, "pusher");
     let mut owners = JoinSet::new();
     for org in &settings.orgs {
-        let litmos = Arc::new(service::account(org, "pusher", journal.clone())?);
+        let litmos = Arc::new(accounts.client(org)?);
         let owner = Owner {
             bus: bus.clone(),
             org: org.clone(),
-            tokens: tokens.clone(),
+            tokens: accounts.tokens().clone(),
             litmos,
         };
         owners.spawn(owner.run(stop.clone()));
     }
     health.ready("pusher");
     while owners.join_next().await.is_some() {}
+    accounts.close().await;
     Ok(())
 }
 

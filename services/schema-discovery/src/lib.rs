@@ -13,7 +13,7 @@ use litmos::Failure;
 use provisioning::{Field, SchemaField, SchemaKind, SchemaVersion};
 use rate_tokens::{Class, Permit};
 use serde_json::{Value, json};
-use service::{About, AccountProblem};
+use service::{About, AccountProblem, Accounts};
 use settings::{Org, Settings};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -56,21 +56,21 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
         settings,
         health,
     } = parts;
-    let tokens = bus.tokens(chassis::clock::now_ms);
-    let journal = bus.journal();
+    let accounts = Accounts::new(&bus, "schema-discovery");
     let mut orgs = JoinSet::new();
     for org in &settings.orgs {
-        let litmos = service::account(org, "schema-discovery", journal.clone())?;
+        let litmos = accounts.client(org)?;
         let desk = Desk {
             bus: bus.clone(),
             org: org.clone(),
-            tokens: tokens.clone(),
+            tokens: accounts.tokens().clone(),
             litmos,
         };
         orgs.spawn(desk.run(stop.clone()));
     }
     health.ready("schema-discovery");
     while orgs.join_next().await.is_some() {}
+    accounts.close().await;
     Ok(())
 }
 

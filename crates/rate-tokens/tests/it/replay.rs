@@ -9,7 +9,6 @@ use rate_tokens::{
 };
 
 use crate::desk::{ANSWERED, Desk, START, ms, unpaced};
-use crate::world::{Scenario, World};
 
 const COOLING: u64 = 60_000 + 30 + 50;
 /// The successor adds a guard for the comparison of time stamps.
