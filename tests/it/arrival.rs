@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
 use rollcall_tests::{House, differences, roster_csv, user};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A minute shortened to two seconds, so that the limit is felt within a test.
 const SHORT: &str = "requests_per_minute = 20\nwindow_ms = 2000\npermit_ttl_ms = 2000\nsettle_ms = 2000\n";
@@ -121,6 +121,22 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
             "the limit was hardly used, so this shows nothing: {most}"
         );
         house.books_agree(&house.bus().await).await;
+
+        let (code, printed, error) = house.rollcall(&["tokens", "--json"]).await;
+        assert_eq!(code, 0, "{error}");
+        let told: Value = serde_json::from_str(&printed).unwrap();
+        let (accounts, counted) = (&told["accounts"], log.len() as u64);
+        assert_eq!(accounts["sent"], counted, "{accounts:#}");
+        for table in ["by_service", "by_class", "by_operation"] {
+            let rows = accounts[table].as_object().unwrap().values();
+            let sum: u64 = rows.filter_map(Value::as_u64).sum();
+            assert_eq!(sum, counted, "{table}: {accounts:#}");
+        }
+        assert_eq!(accounts["by_person"].as_object().unwrap().len(), 60);
+        assert_eq!(accounts["wasted"]["refused"], 0);
+        let (code, printed, error) = house.rollcall(&["tokens", "advise"]).await;
+        assert_eq!(code, 0, "{error}");
+        assert!(printed.contains("nothing to ask for"), "{printed}");
     }
 }
 

@@ -8,4 +8,5 @@ mod arrival;
 mod crash;
 mod governor;
 mod processes;
+mod soak;
 mod traces;

@@ -29,6 +29,8 @@ pub struct House {
     pub folder: tempfile::TempDir,
     pub scim_port: u16,
     pub org: OrgId,
+    /// What commands are told on top of the settings file.
+    pub environment: Vec<(String, String)>,
     http: reqwest::Client,
     processes: Vec<Child>,
 }
@@ -100,6 +102,7 @@ impl House {
             folder,
             scim_port,
             org,
+            environment: Vec::new(),
             http,
             processes: Vec::new(),
         }
@@ -385,6 +388,7 @@ impl House {
             .args(arguments)
             .arg("--config")
             .arg(self.config())
+            .envs(self.environment.iter().cloned())
             .output()
             .await;
         let output = output.expect("rollcall runs");

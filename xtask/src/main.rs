@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask tools | demo | test | bench`.
+//! Project tasks: `cargo xtask tools | demo | test | soak | bench`.
 //!
 //! Everything a fresh machine lacks is put into `.tools/`: nothing is installed outside the checkout.
 
@@ -33,6 +33,15 @@ enum Task {
     Test {
         /// Runs these steps only: fmt, clippy, doc, deny, unused, test.
         #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+    },
+    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, and minutes of kills and freezes.
+    Soak {
+        /// How long processes are killed and frozen.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+        /// Runs these parts only: schedules, failover, processes.
+        #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
     /// Measures, in release builds.
@@ -73,6 +82,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Demo { arguments } => demo(&arguments),
         Task::Test { only } => test(&only),
+        Task::Soak { minutes, only } => soak(minutes, &only),
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
             // The benches run it as a process.
@@ -84,6 +94,44 @@ fn run(task: Task) -> anyhow::Result<()> {
             succeed(bench.env("ROLLCALL_NATS_SERVER", nats))
         }
     }
+}
+
+/// Package and name of each long test.
+const SOAKS: [(&str, &str, &str); 3] = [
+    ("schedules", "rate-tokens", "soak_of_schedules"),
+    ("failover", "rate-tokens", "soak_of_failover"),
+    ("processes", "rollcall-tests", "ten_minutes_of_kills_and_freezes"),
+];
+
+fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
+    if let Some(unknown) = only
+        .iter()
+        .find(|part| SOAKS.iter().all(|(name, ..)| name != part))
+    {
+        bail!("{unknown} is no part of the soak; there are schedules, failover and processes");
+    }
+    let nats = tools::nats_server()?;
+    succeed(cargo().args(["build", "--workspace", "--bins"]))?;
+    for (part, package, test) in SOAKS {
+        if only.is_empty() || only.iter().any(|wanted| wanted == part) {
+            let mut run = cargo();
+            run.args([
+                "test",
+                "--package",
+                package,
+                "--test",
+                "it",
+                test,
+                "--",
+                "--ignored",
+                "--nocapture",
+            ]);
+            run.env("ROLLCALL_NATS_SERVER", &nats)
+                .env("ROLLCALL_SOAK_MINUTES", minutes.to_string());
+            succeed(&mut run)?;
+        }
+    }
+    Ok(())
 }
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {

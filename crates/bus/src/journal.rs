@@ -32,6 +32,10 @@ pub struct CallRecord {
     pub trace: String,
     pub started_at_ms: u64,
     pub duration_ms: u64,
+    /// Changes that the operation makes and that would cost a request each if made one by one.
+    pub covers: u32,
+    /// Edits in the sources that the operation answers.
+    pub edits: u32,
 }
 
 /// Where records are handed in. Never blocks the sender of requests.
@@ -83,6 +87,8 @@ fn out(record: CallRecord) -> v1::Call {
         trace: record.trace,
         started_at_ms: record.started_at_ms,
         duration_ms: record.duration_ms,
+        covers: record.covers,
+        edits: record.edits,
     }
 }
 
@@ -102,6 +108,8 @@ fn read(call: v1::Call) -> CallRecord {
         trace: call.trace,
         started_at_ms: call.started_at_ms,
         duration_ms: call.duration_ms,
+        covers: call.covers,
+        edits: call.edits,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Commands that ask what runs.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -59,7 +58,7 @@ impl Desk {
         }
     }
 
-    fn org(&self) -> anyhow::Result<&Org> {
+    pub(crate) fn org(&self) -> anyhow::Result<&Org> {
         self.settings
             .org(Some(self.org.as_str()))
             .map_err(anyhow::Error::msg)
@@ -254,66 +253,4 @@ fn alone(org: &Org) -> anyhow::Result<impl Future<Output = litmos::Diagnosis>> {
     };
     let (first, second) = (permit(), permit());
     Ok(async move { litmos.diagnose(first, second).await })
-}
-
-pub(crate) async fn tokens(global: &Global, watch: bool) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let tokens = desk.bus.tokens(chassis::clock::now_ms);
-    loop {
-        let mut all = tokens.status(Some(&desk.org)).await?;
-        let mut status = all["orgs"][desk.org.as_str()].take();
-        let mut spent: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-        for call in desk.bus.journal_calls(&desk.org).await? {
-            *spent
-                .entry(call.service)
-                .or_default()
-                .entry(call.kind)
-                .or_default() += 1;
-        }
-        status["spent"] = json!(spent);
-        status["requests_per_minute"] = json!(desk.org()?.per_minute());
-        say::answer(global.json, &status, |status| budget(&desk.org, status));
-        if !watch {
-            return Ok(Ending::Done);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-fn budget(org: &OrgId, status: &Value) -> String {
-    let mut lines = vec![format!(
-        "{org}: {} of {} tokens free, {} held, {} cooling; working limit {}; answers take {} ms",
-        say::number(status, "free"),
-        say::number(status, "limit"),
-        say::number(status, "held"),
-        say::number(status, "cooling"),
-        say::number(status, "working_limit"),
-        say::number(status, "report_delay_ms"),
-    )];
-    if let Some(closed) = status["closed_for_ms"].as_u64() {
-        lines.push(format!("closed for {}", say::duration(closed as f64 / 1_000.0)));
-    }
-    for class in Class::ALL {
-        let counts = &status["classes"][class.as_str()];
-        lines.push(format!(
-            "  {:<12} {:>5} waiting {:>7} granted {:>7} answered {:>4} refused {:>4} without answer {:>5} unused",
-            class.as_str(),
-            say::number(counts, "waiting"),
-            say::number(counts, "granted"),
-            say::number(counts, "answered"),
-            say::number(counts, "refused"),
-            say::number(counts, "unknown"),
-            say::number(counts, "unused"),
-        ));
-    }
-    for (service, kinds) in status["spent"].as_object().into_iter().flatten() {
-        let kinds: Vec<String> = kinds
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(kind, calls)| format!("{kind} {calls}"))
-            .collect();
-        lines.push(format!("  spent by {service}: {}", kinds.join(", ")));
-    }
-    lines.join("\n")
 }

@@ -6,6 +6,7 @@ mod ask;
 mod demo;
 mod load;
 mod say;
+mod tokens;
 mod up;
 
 use std::path::PathBuf;
@@ -71,11 +72,7 @@ enum Command {
     /// Tests base URL, key and rights against Litmos, with at most two requests.
     TestCredentials,
     /// Shows the budget of requests: used, free, waiting, refused, and who spent it on what.
-    Tokens {
-        /// Shows it again every second.
-        #[arg(long)]
-        watch: bool,
-    },
+    Tokens(tokens::Tokens),
 }
 
 /// How a command ended.
@@ -114,6 +111,6 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Status { wait } => ask::status(&global, wait).await,
         Command::Explain { person } => ask::explain(&global, &person).await,
         Command::TestCredentials => ask::test_credentials(&global).await,
-        Command::Tokens { watch } => ask::tokens(&global, watch).await,
+        Command::Tokens(tokens) => tokens.run(&global).await,
     }
 }

@@ -23,6 +23,10 @@ pub struct About {
     pub kind: String,
     pub operation: String,
     pub subjects: Vec<String>,
+    /// Changes that would cost a request each if made one by one.
+    pub covers: u32,
+    /// Edits in the sources that this work answers.
+    pub edits: u32,
 }
 
 tokio::task_local! {
@@ -97,6 +101,8 @@ fn client(org: &Org, service: &'static str, journal: Journal) -> Result<Client, 
             operation: about.operation,
             kind: about.kind,
             subjects: about.subjects,
+            covers: about.covers,
+            edits: about.edits,
             method: report.method.to_owned(),
             path: report.path.to_owned(),
             status: report.status.unwrap_or_default(),

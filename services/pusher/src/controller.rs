@@ -87,6 +87,8 @@ pub(crate) struct Controller {
     asked: HashMap<Class, usize>,
     /// Trace of the newest wish about a subject that is still pending.
     traces: HashMap<Subject, String>,
+    /// Edits of each subject that no operation has answered yet.
+    edits: HashMap<Subject, u32>,
     halt: Option<(Halt, Instant)>,
     quiet_since: Instant,
     unquiet_since: Option<Instant>,
@@ -123,6 +125,7 @@ impl Controller {
             asks: JoinSet::new(),
             asked: HashMap::new(),
             traces: look.traces,
+            edits: HashMap::new(),
             halt: None,
             quiet_since: Instant::now() - QUIET,
             unquiet_since: None,
@@ -194,6 +197,9 @@ impl Controller {
         self.urgent |= event.cuts_access();
         if let Some((subject, trace)) = event.trace() {
             self.traces.insert(subject, trace);
+        }
+        if let Some(subject) = event.edited() {
+            *self.edits.entry(subject).or_default() += 1;
         }
         let touched = event.apply(&mut self.world, &mut self.jobs);
         self.touch(touched);
@@ -272,6 +278,7 @@ impl Controller {
                 .map(|(subject, _)| subject.clone()),
         );
         self.traces.retain(|subject, _| kept.contains(subject));
+        self.edits.retain(|subject, _| kept.contains(subject));
         self.released.retain(|subject, _| kept.contains(subject));
         self.pending = kept;
         if self.plan.is_empty() {
@@ -410,10 +417,12 @@ impl Controller {
             self.outdated = true;
             return;
         };
+        let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
+        let edits = answered.sum();
         self.world.hold(subjects);
         self.outdated = true;
         let hands = self.hands.clone();
-        let work = service::about(jobs::about(&operation), async move {
+        let work = service::about(jobs::about(&operation, edits), async move {
             job.perform(&hands, permit).await
         });
         self.running.spawn(tracing::Instrument::instrument(work, span));

@@ -107,10 +107,17 @@ impl Heard {
         let Heard::Roster(WatchEvent::Put(_, stored)) = self else {
             return None;
         };
-        let trace = stored.trace.clone()?;
+        Some((self.edited()?, stored.trace.clone()?))
+    }
+
+    /// Whose wish changed.
+    pub(crate) fn edited(&self) -> Option<Subject> {
+        let Heard::Roster(WatchEvent::Put(_, stored)) = self else {
+            return None;
+        };
         match &stored.value {
-            RosterValue::Person(person) => Some((Subject::Person(person.id.clone()), trace)),
-            RosterValue::Group(group) => Some((Subject::Group(group.id.clone()), trace)),
+            RosterValue::Person(person) => Some(Subject::Person(person.id.clone())),
+            RosterValue::Group(group) => Some(Subject::Group(group.id.clone())),
             RosterValue::Membership(_) | RosterValue::Index(_) => None,
         }
     }

@@ -85,3 +85,18 @@ fn every_planted_fault_is_caught() {
         assert!(caught, "no oracle objected to {fault:?}");
     }
 }
+
+#[test]
+#[ignore = "a soak: cargo xtask soak"]
+fn soak_of_schedules() {
+    const SCHEDULES: u64 = 40_000;
+    let mut requests = 0;
+    for seed in 0..SCHEDULES {
+        let scenario = Scenario::stormy(seed, 1 + (seed % 39) as u32);
+        let run = World::run(scenario.clone());
+        assert_eq!(objection(&run, &scenario), None, "seed {seed}");
+        assert_eq!(run.unanswered, vec![], "seed {seed}");
+        requests += run.counted.len();
+    }
+    println!("{SCHEDULES} schedules, {requests} requests, no objection");
+}

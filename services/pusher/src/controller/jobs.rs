@@ -64,8 +64,8 @@ pub(super) enum Job {
 /// Subjects of one operation that the journal names; a bulk import has thousands.
 const SUBJECTS_MAX: usize = 20;
 
-/// What the journal says of the operation's requests.
-pub(super) fn about(operation: &Operation) -> About {
+/// What the journal says of the operation's requests. `edits` is how many edits in the sources it answers.
+pub(super) fn about(operation: &Operation, edits: u32) -> About {
     let name = |subject: Subject| match subject {
         Subject::Person(id) => format!("person/{id}"),
         Subject::Group(id) => format!("group/{id}"),
@@ -81,6 +81,25 @@ pub(super) fn about(operation: &Operation) -> About {
             .take(SUBJECTS_MAX)
             .map(name)
             .collect(),
+        covers: covers(&operation.change),
+        edits,
+    }
+}
+
+/// How many changes that would cost a request each an operation makes.
+fn covers(change: &Change) -> u32 {
+    let many = |changes: usize| u32::try_from(changes).unwrap_or(u32::MAX);
+    match change {
+        Change::Bulk { rows } => many(rows.len()),
+        Change::AddMembers { people, .. } => many(people.len()),
+        Change::Read { .. } | Change::Link { .. } | Change::LinkTeam { .. } => 0,
+        Change::CutOff { .. }
+        | Change::LeaveTeams { .. }
+        | Change::Create { .. }
+        | Change::Update { .. }
+        | Change::CreateTeam { .. }
+        | Change::RenameTeam { .. }
+        | Change::RemoveMember { .. } => 1,
     }
 }
 

@@ -1,0 +1,167 @@
+//! `rollcall tokens`: the budget, who spent it on what, and which limit would do.
+
+mod accounts;
+mod advice;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use rate_tokens::{Class, Status};
+use serde_json::{Value, json};
+
+use crate::ask::Desk;
+use crate::{Ending, Global, say};
+use accounts::Accounts;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Tokens {
+    #[command(subcommand)]
+    ask: Option<Ask>,
+    /// Shows it again every second.
+    #[arg(long)]
+    watch: bool,
+    /// Of whom the requests are told apart.
+    #[arg(long, value_enum, default_value_t = By::Service)]
+    by: By,
+    /// Counts only the requests of the last so many minutes.
+    #[arg(long, value_name = "N")]
+    minutes: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// Tells which limit to ask Litmos Support for, from the plan that is waiting and from what was sent.
+    Advise {
+        /// Within how many minutes a full load should be done.
+        #[arg(long, default_value_t = 60)]
+        within_minutes: u32,
+    },
+}
+
+/// What requests are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    Service,
+    Class,
+    Operation,
+    Person,
+}
+
+impl Tokens {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        match self.ask {
+            Some(Ask::Advise { within_minutes }) => advise(global, &desk, within_minutes).await,
+            None => self.show(global, &desk).await,
+        }
+    }
+
+    async fn show(&self, global: &Global, desk: &Desk) -> anyhow::Result<Ending> {
+        let tokens = desk.bus.tokens(chassis::clock::now_ms);
+        loop {
+            let mut all = tokens.status(Some(&desk.org)).await?;
+            let budget = all["orgs"][desk.org.as_str()].take();
+            if budget.is_null() {
+                anyhow::bail!(
+                    "the governor does not rule org {} yet; ask again in a moment, or look into its log",
+                    desk.org
+                );
+            }
+            let status: Status = serde_json::from_value(budget.clone())?;
+            let since = self.minutes.map_or(0, |minutes| {
+                chassis::clock::unix_ms().saturating_sub(minutes * 60_000)
+            });
+            let calls = desk.bus.journal_calls(&desk.org).await?;
+            let accounts = Accounts::of(calls.iter().filter(|call| call.started_at_ms >= since), &status);
+            let answer = json!({
+                "org": desk.org,
+                "requests_per_minute": desk.org()?.per_minute(),
+                "governor": all["governor"],
+                "budget": budget,
+                "accounts": accounts,
+            });
+            if self.watch && !global.json {
+                // Home, and clear what was there.
+                print!("\x1b[H\x1b[2J");
+            }
+            say::answer(global.json, &answer, |_| {
+                let mut lines = vec![budget_lines(desk.org.as_str(), &status)];
+                lines.push(accounts.to_text(match self.by {
+                    By::Service => &accounts.by_service,
+                    By::Class => &accounts.by_class,
+                    By::Operation => &accounts.by_operation,
+                    By::Person => &accounts.by_person,
+                }));
+                lines.join("\n")
+            });
+            if !self.watch {
+                return Ok(Ending::Done);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn budget_lines(org: &str, status: &Status) -> String {
+    let mut lines = vec![format!(
+        "{org}: {} of {} tokens free, {} held, {} cooling; answers take {} ms",
+        status.free, status.working_limit, status.held, status.cooling, status.report_delay_ms,
+    )];
+    if status.others > 0 {
+        lines.push(format!(
+            "others use about {} of the {} requests; {} are ours until it is quiet again",
+            status.others, status.limit, status.working_limit
+        ));
+    }
+    if status.working_limit > status.limit {
+        lines.push(format!(
+            "Litmos was seen to allow {}, more than the {} of the settings",
+            status.working_limit, status.limit
+        ));
+    }
+    if status.stretch > 0 {
+        lines.push(format!(
+            "Litmos refused within the limit: grants are spread wider by {} step(s)",
+            status.stretch
+        ));
+    }
+    if let Some(closed) = status.closed_for_ms {
+        lines.push(format!(
+            "nothing is granted for {}",
+            say::duration(closed as f64 / 1_000.0)
+        ));
+    }
+    for class in Class::ALL {
+        let counts = status.classes.get(class);
+        lines.push(format!(
+            "  {:<12} {:>5} waiting {:>7} granted {:>7} answered {:>4} refused {:>4} without answer {:>5} unused {:>4} expired",
+            class.as_str(),
+            counts.waiting,
+            counts.granted,
+            counts.answered,
+            counts.refused,
+            counts.unknown,
+            counts.unused,
+            counts.expired,
+        ));
+    }
+    lines.join("\n")
+}
+
+async fn advise(global: &Global, desk: &Desk, within_minutes: u32) -> anyhow::Result<Ending> {
+    let plan = desk.ask("pusher", "plan", Value::Null).await?;
+    let status = desk.ask("pusher", "status", Value::Null).await?;
+    let calls = desk.bus.journal_calls(&desk.org).await?;
+    let now = chassis::clock::unix_ms();
+    let advice = advice::Advice::new(&advice::Facts {
+        limit: desk.org()?.budget().tokens(),
+        waiting: say::number(&plan, "calls"),
+        people: say::number(&status, "people"),
+        groups: say::number(&status, "groups"),
+        busiest_hour: advice::busiest_hour(calls.iter().map(|call| call.started_at_ms), now),
+        within_minutes,
+    });
+    say::answer(global.json, &json!(advice), |_| advice.to_text(desk.org.as_str()));
+    Ok(Ending::Done)
+}

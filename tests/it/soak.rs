@@ -1,0 +1,130 @@
+//! Long runs, started by `cargo xtask soak`. How long: ROLLCALL_SOAK_MINUTES, ten unless told.
+
+use std::time::Duration;
+
+use bus::{Bus, GOVERNOR_LEASE};
+use litmos_simulator::{Settings, Window, most_requests_in_any_window};
+use rollcall_tests::{House, Nats, differences, freeze, roster_csv};
+use tokio::time::Instant;
+
+const PEOPLE: usize = 4_000;
+
+fn minutes() -> u64 {
+    let told = std::env::var("ROLLCALL_SOAK_MINUTES").ok();
+    told.and_then(|minutes| minutes.parse().ok()).unwrap_or(10)
+}
+
+/// SplitMix64.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}
+
+/// Everything that can happen to processes happens, one thing after the other, at the real limit of 100 in any minute, while
+/// there is always more work than the limit allows.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a soak: cargo xtask soak"]
+async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
+    let simulator = Settings {
+        limit: 100,
+        window: Window::Rolling,
+        window_length: Duration::from_secs(60),
+        ..Settings::default()
+    };
+    let mut house = House::new(simulator, "requests_per_minute = 100\nbulk_import = false\n").await;
+    let mut nats = Nats::start().await;
+    let environment = nats.environment();
+    house.environment.clone_from(&environment);
+    let names = [
+        "rate-governor",
+        "rate-governor",
+        "pusher",
+        "pusher",
+        "importer",
+        "schema-discovery",
+        "intake",
+        "scim-gateway",
+    ];
+    for name in names {
+        house.service(name, &environment);
+    }
+    let jitter = [
+        "delay_ms=150,probability=0.3",
+        "delay_reply_ms=150,probability=0.3",
+        "delay_reply_ms=300,probability=0.2",
+        "lose_reply_after_acting,probability=0.01",
+    ];
+    house.litmos.set_faults(&jitter).unwrap();
+    let file = house.write("people.csv", roster_csv(PEOPLE, 12));
+    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
+    assert_eq!(code, 0, "{printed}{error}\n{}", house.log());
+
+    let mut chance = Chance(11);
+    let started = Instant::now();
+    let end = started + Duration::from_secs(60 * minutes());
+    let (mut kills, mut freezes, mut restarts) = (0, 0, 0);
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(3_000 + chance.below(9_000))).await;
+        let place = chance.below(6) as usize;
+        match chance.below(8) {
+            0 => {
+                nats.kill_and_restart(Duration::from_millis(chance.below(2_000)))
+                    .await;
+                restarts += 1;
+            }
+            1 => {
+                if let Some(pid) = nats.pid() {
+                    freeze(pid, true).await;
+                    tokio::time::sleep(Duration::from_millis(1_000 + chance.below(5_000))).await;
+                    freeze(pid, false).await;
+                    freezes += 1;
+                }
+            }
+            2..=4 => {
+                house.freeze(place, true).await;
+                tokio::time::sleep(Duration::from_millis(1_000 + chance.below(14_000))).await;
+                house.freeze(place, false).await;
+                freezes += 1;
+            }
+            _ => {
+                house.kill_and_restart(place, names[place], &environment).await;
+                kills += 1;
+            }
+        }
+        let log = house.litmos.log();
+        let most = most_requests_in_any_window(&log, Duration::from_secs(60));
+        let refused = log.iter().filter(|entry| entry.refused).count();
+        println!(
+            "{:>5} s: {} requests, most in any 60 s {most}, refused {refused}; {kills} kills, {freezes} freezes, {restarts} restarts of nats-server",
+            started.elapsed().as_secs(),
+            log.len(),
+        );
+        assert!(most <= 100 && refused == 0, "{}", house.log());
+    }
+    let counted = house.litmos.log().len();
+    assert!(counted as u64 > 40 * minutes(), "{counted} requests show little");
+    let state = house.litmos.state();
+    let mut names: Vec<String> = state
+        .users
+        .iter()
+        .map(|user| user.user_name.to_lowercase())
+        .collect();
+    names.sort();
+    let made = names.len();
+    names.dedup();
+    assert_eq!(names.len(), made, "an account was made twice");
+    let missing = differences(&house.litmos, PEOPLE, 12).len();
+    println!("{made} accounts made of {PEOPLE}, {missing} differences left to work on");
+
+    let bus = Bus::connect(&nats.connection(), "story").await.unwrap();
+    assert!(bus.lease_holder(GOVERNOR_LEASE).await.is_ok());
+    house.books_bound(&bus).await;
+    house.kill().await;
+}
