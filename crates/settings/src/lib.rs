@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_the_limit_is_respected_and_exploring_must_lead_up() {
+        let org = "[[org]]\nid = 'acme'\nbase_url = 'https://api.litmos.com'\ncompany = 'Acme'\napi_key = 'key'\nscim_token = 'long-enough-token'\n";
+        let settings = load(&format!("{org}share_percent = 60\nexplore_to = 300\n")).unwrap();
+        assert_eq!(settings.orgs[0].budget().tokens(), 60);
+        assert_eq!(settings.orgs[0].budget().tokens_at_most(), 180);
+        let problems = load(&format!("{org}explore_to = 50\n")).unwrap_err().to_string();
+        assert!(
+            problems.contains("explore_to 50 is not within the limit 100"),
+            "{problems}"
+        );
+    }
+
+    #[test]
     fn all_mistakes_are_said_at_once() {
         let problems = load(
             "[scim]\nlisten = 'here'\n[nats]\nurll = 'x'\n[[org]]\nid = 'Acme Inc'\nbase_url = 'api.litmos.com'\nfeatures = ['create_user']\nrequests_per_minute = 0\n",

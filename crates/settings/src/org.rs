@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::settings::Section;
 use provisioning::{OrgId, Policy};
-use rate_tokens::{BudgetSettings, Terms};
+use rate_tokens::{BudgetSettings, Pacing, SettingsError, Terms};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Fewest characters of a SCIM token. Shorter ones are guessed.
@@ -123,8 +123,20 @@ fn read_budget(org: &mut Section<'_>) -> Option<BudgetSettings> {
     terms.window = Duration::from_millis(org.number_or("window_ms", 60_000, 1_000, 3_600_000));
     terms.permit_ttl = Duration::from_millis(org.number_or("permit_ttl_ms", 10_000, 500, 60_000));
     terms.settle = Duration::from_millis(org.number_or("settle_ms", 30_000, 500, 600_000));
+    terms.share_percent = u32::try_from(org.number_or("share_percent", 100, 1, 100)).unwrap_or(100);
+    let explore_to = org.number_or("explore_to", 0, 0, u64::from(rate_tokens::LIMIT_MAX));
+    terms.explore_to = u32::try_from(explore_to).ok().filter(|limit| *limit > 0);
+    if !org.flag_or("paced", true) {
+        terms.pacing = Pacing::Unpaced;
+    }
     BudgetSettings::new(terms)
-        .map_err(|error| org.problem("requests_per_minute", error.to_string()))
+        .map_err(|error| {
+            let key = match error {
+                SettingsError::ExploreTo { .. } => "explore_to",
+                _ => "requests_per_minute",
+            };
+            org.problem(key, error.to_string());
+        })
         .ok()
 }
 

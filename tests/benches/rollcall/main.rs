@@ -1,0 +1,52 @@
+//! What can only be measured: `cargo xtask bench [planner | governor | scim | limit | peers]`.
+//!
+//! Absolute figures are this machine's; nothing is asserted.
+
+mod governor;
+mod limit;
+mod planner;
+mod scim;
+
+use std::time::Duration;
+
+pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    let at = ((sorted.len().saturating_sub(1)) as f64 * share) as usize;
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+pub(crate) fn row(name: &str, mut times: Vec<Duration>, whole: Duration) {
+    times.sort();
+    println!(
+        "{name:<44} {:>9.0} /s   p50 {:>8.2} ms   p99 {:>8.2} ms",
+        times.len() as f64 / whole.as_secs_f64(),
+        percentile(&times, 0.5).as_secs_f64() * 1e3,
+        percentile(&times, 0.99).as_secs_f64() * 1e3,
+    );
+}
+
+fn main() -> anyhow::Result<()> {
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|part| !part.starts_with("--"))
+        .collect();
+    // The limit takes minutes, so it is measured when it is asked for.
+    let wanted =
+        |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && part != "limit");
+    if wanted("planner") {
+        planner::planner()?;
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        if wanted("governor") {
+            governor::speed().await?;
+            governor::target().await?;
+        }
+        if wanted("scim") {
+            scim::scim().await?;
+        }
+        if wanted("limit") {
+            limit::limit().await?;
+        }
+        Ok(())
+    })
+}
