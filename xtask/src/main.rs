@@ -2,6 +2,7 @@
 //!
 //! Everything a fresh machine lacks is put into `.tools/`: nothing is installed outside the checkout.
 
+mod peers;
 mod tools;
 mod unused;
 
@@ -44,9 +45,10 @@ enum Task {
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
-    /// Measures, in release builds.
+    /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes five minutes, peers wants
+    /// redis-server and Node.
     Bench {
-        /// Passed on to the benches.
+        /// Passed on to the benches: planner, governor, failover, scim, limit, peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -85,8 +87,11 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Soak { minutes, only } => soak(minutes, &only),
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
-            // The benches run it as a process.
-            succeed(cargo().args(["build", "--release", "--bin", "rollcall"]))?;
+            // The benches run them as processes.
+            succeed(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
+            if arguments.iter().any(|part| part == "peers") {
+                return peers::compare(&nats);
+            }
             let mut bench = cargo();
             bench
                 .args(["bench", "--package", "rollcall-tests", "--"])

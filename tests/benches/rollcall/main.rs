@@ -1,7 +1,8 @@
-//! What can only be measured: `cargo xtask bench [planner | governor | scim | limit | peers]`.
+//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | limit | peers]`.
 //!
 //! Absolute figures are this machine's; nothing is asserted.
 
+mod failover;
 mod governor;
 mod limit;
 mod planner;
@@ -40,6 +41,9 @@ fn main() -> anyhow::Result<()> {
         if wanted("governor") {
             governor::speed().await?;
             governor::target().await?;
+        }
+        if wanted("failover") {
+            failover::failover().await?;
         }
         if wanted("scim") {
             scim::scim().await?;
