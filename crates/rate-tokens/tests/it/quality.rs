@@ -113,7 +113,12 @@ fn run(
         }
         if step.grants.is_empty() && step.waits.is_empty() {
             let event = events.peek().map(|Reverse((at, _))| *at);
-            desk.now = step.next_wake.into_iter().chain(event).min().unwrap();
+            // Whoever sleeps until then wakes up a little late.
+            let late = ms(chance.between(0, 3));
+            desk.now = match (step.next_wake, event) {
+                (Some(wake), Some(event)) => (wake + late).min(event),
+                (wake, event) => wake.or(event).unwrap(),
+            };
         }
     }
     outcome
