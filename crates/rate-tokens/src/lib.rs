@@ -44,7 +44,7 @@ pub use refusals::{
     STRETCH_MAX, WORKING_LIMIT_MIN,
 };
 pub use reign::{
-    Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,
+    APPENDS_MAX, Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,
     ReportUnheard, SNAPSHOT_EVERY, Told,
 };
 pub use replay::ReplayError;

@@ -5,7 +5,8 @@
 //! refused one has told nobody.
 //!
 //! Laws:
-//! - One append is under way at a time, and carries everything that was decided since the last: a thousand grants cost one write.
+//! - An append carries everything that was decided since the last: a thousand grants cost one write. The next may follow
+//!   before the last is acknowledged, on the condition that it follows exactly that; nobody is told of it before both are.
 //! - A governor tells of a grant only after the ledger acknowledged it, and after the acknowledgement nothing else can
 //!   stand in its place.
 //! - An append without an answer is a doubt, not a failure: nothing is decided until it is known whether it is stored. Repeating
@@ -16,7 +17,8 @@
 //!   their sequences again. So after every reconnect a governor first looks whether its newest entry is still there.
 //! - Older entries are cut off only after what they said that is still of use was written anew.
 //!
-//! The shell performs one [`Command`] at a time and says what came of it with [`Reign::heard`].
+//! The shell performs each [`Command`] as it comes, in order, and says what came of each in the same order with
+//! [`Reign::heard`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -33,6 +35,9 @@ use crate::{
 
 /// Lines of one append: a few hundred kilobytes, well below what a log server takes in one message.
 pub const LINES_MAX: usize = 2_000;
+
+/// Appends that may be under way at a time: while one is synced to disk the next is on its way.
+pub const APPENDS_MAX: usize = 2;
 
 /// How often what must be kept is written anew, so that older entries can be cut off.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
@@ -200,24 +205,29 @@ enum Phase {
     Over(End),
 }
 
-/// What is on its way to the ledger.
+/// One append that is not acknowledged yet.
 #[derive(Clone, Debug, Hash)]
 struct Pending {
     lines: Vec<Line>,
     answers: Vec<Answer>,
     /// Grants, to be undone if the append fails.
     grants: Vec<(OrgName, GrantId, u32)>,
+}
+
+/// Appends of which it is not known whether they are stored, oldest first. Nobody was told of their grants, and nobody will be.
+#[derive(Clone, Debug, Default, Hash)]
+struct Doubt {
+    appends: VecDeque<Pending>,
     state: InDoubt,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum InDoubt {
-    /// Under way.
-    No,
-    /// Without an answer: the ledger is to be read.
-    Yes,
+    /// The ledger is to be read.
+    #[default]
+    Unread,
     Reading,
-    /// Not found there: to be appended again.
+    /// The oldest is not there: it is to be appended again.
     Missing,
     AppendingAgain,
 }
@@ -255,7 +265,9 @@ pub struct Reign {
     seats: BTreeMap<OrgName, Seat>,
     wakes: BTreeSet<(Moment, OrgName)>,
     touched: BTreeSet<OrgName>,
-    pending: Option<Pending>,
+    /// Oldest first. Each is conditional on the one before.
+    under_way: VecDeque<Pending>,
+    doubt: Doubt,
     /// Lines whose append was rejected and that still are to be written: reports and snapshots.
     left_over: Vec<Line>,
     answers: Vec<Answer>,
@@ -289,7 +301,8 @@ impl Reign {
             seats: BTreeMap::new(),
             wakes: BTreeSet::new(),
             touched: BTreeSet::new(),
-            pending: None,
+            under_way: VecDeque::new(),
+            doubt: Doubt::default(),
             left_over: Vec::new(),
             answers: Vec::new(),
             marks: VecDeque::new(),
@@ -599,28 +612,34 @@ impl Reign {
         if self.trimming {
             return None;
         }
+        let in_doubt = !self.doubt.appends.is_empty();
+        let wants_quiet =
+            self.verify.is_some() || in_doubt || self.suspicion.is_some() || self.trim.is_some();
+        if self.under_way.len() >= APPENDS_MAX || (wants_quiet && !self.under_way.is_empty()) {
+            self.put_off_overdue(now);
+            return None;
+        }
         if let Some(verify) = &mut self.verify {
             let read = Command::Read { from: self.last };
             return (!std::mem::replace(&mut verify.reading, true)).then_some(read);
         }
-        if let Some(pending) = &mut self.pending {
-            return match pending.state {
-                InDoubt::Yes => {
-                    pending.state = InDoubt::Reading;
-                    Some(Command::Read { from: self.last + 1 })
-                }
-                InDoubt::Missing => {
-                    pending.state = InDoubt::AppendingAgain;
-                    Some(Command::Append {
+        if let Some(oldest) = self.doubt.appends.front() {
+            let (state, command) = match self.doubt.state {
+                InDoubt::Unread => (InDoubt::Reading, Command::Read { from: self.last + 1 }),
+                InDoubt::Missing => (
+                    InDoubt::AppendingAgain,
+                    Command::Append {
                         after: self.last,
-                        lines: pending.lines.clone(),
-                    })
-                }
-                InDoubt::No | InDoubt::Reading | InDoubt::AppendingAgain => {
+                        lines: oldest.lines.clone(),
+                    },
+                ),
+                InDoubt::Reading | InDoubt::AppendingAgain => {
                     self.put_off_overdue(now);
-                    None
+                    return None;
                 }
             };
+            self.doubt.state = state;
+            return Some(command);
         }
         if let Some(suspicion) = &mut self.suspicion {
             let read = Command::Read { from: self.last + 1 };
@@ -635,12 +654,10 @@ impl Reign {
             self.answers.extend(decided.answers);
             return None;
         }
+        let after = self.last + self.under_way.len() as u64;
         let lines = decided.lines.clone();
-        self.pending = Some(decided);
-        Some(Command::Append {
-            after: self.last,
-            lines,
-        })
+        self.under_way.push_back(decided);
+        Some(Command::Append { after, lines })
     }
 
     /// Everything that is due, of as many orgs as one append carries.
@@ -656,7 +673,6 @@ impl Reign {
             lines: std::mem::take(&mut self.left_over),
             answers: Vec::new(),
             grants: Vec::new(),
-            state: InDoubt::No,
         };
         while pending.lines.len() < LINES_MAX {
             let Some(org) = self.touched.pop_first() else {
@@ -779,16 +795,30 @@ impl Reign {
             self.phase = Phase::Over(end);
             return;
         }
-        let Some(mut pending) = self.pending.take() else {
+        if let Some(pending) = self.under_way.pop_front() {
+            self.heard_of_append(now, pending, heard);
+        } else {
+            self.heard_in_doubt(now, heard);
+        }
+    }
+
+    fn heard_of_append(&mut self, now: Moment, mut pending: Pending, heard: Heard) {
+        if !self.doubt.appends.is_empty() {
+            // It followed one in doubt. Whatever came of it, it will be looked at with the other.
+            self.doubts(now, pending);
             return;
-        };
-        match (pending.state, heard) {
-            (InDoubt::No, Heard::Appended { sequence }) => {
+        }
+        match heard {
+            Heard::Appended { sequence } => {
                 self.appended(now, sequence, &pending.lines);
                 self.answers.append(&mut pending.answers);
             }
-            (InDoubt::No, Heard::Fenced) => self.phase = Phase::Over(End::Fenced),
-            (InDoubt::No, Heard::Rejected | Heard::Failed | Heard::Read { .. }) => {
+            Heard::Fenced => self.phase = Phase::Over(End::Fenced),
+            // What follows is on its way already, and it is not known what it found.
+            Heard::Rejected | Heard::Failed | Heard::Read { .. } if !self.under_way.is_empty() => {
+                self.doubts(now, pending);
+            }
+            Heard::Rejected | Heard::Failed | Heard::Read { .. } => {
                 self.undo(now, &pending, Append::Rejected);
                 self.put_off(&pending);
                 // It may have been the snapshot's: cut off nothing before the next one.
@@ -799,39 +829,52 @@ impl Reign {
                     .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
                 self.left_over.extend(kept);
             }
-            (InDoubt::No, Heard::Unknown) => {
-                self.undo(now, &pending, Append::Unknown);
-                self.put_off(&pending);
-                pending.answers.clear();
-                pending.state = InDoubt::Yes;
-                self.pending = Some(pending);
+            Heard::Unknown => self.doubts(now, pending),
+        }
+    }
+
+    fn doubts(&mut self, now: Moment, mut pending: Pending) {
+        self.undo(now, &pending, Append::Unknown);
+        self.put_off(&pending);
+        pending.answers.clear();
+        self.doubt.appends.push_back(pending);
+    }
+
+    fn heard_in_doubt(&mut self, now: Moment, heard: Heard) {
+        let state = std::mem::take(&mut self.doubt.state);
+        match (state, heard) {
+            (InDoubt::Reading, Heard::Read { entries, .. }) => {
+                for entry in entries {
+                    let oldest = self.doubt.appends.pop_front();
+                    match oldest.filter(|oldest| entry.lines.as_ref() == Some(&oldest.lines)) {
+                        Some(oldest) => self.settle_doubt(now, entry.sequence, &oldest),
+                        None => {
+                            self.phase = Phase::Over(End::Fenced);
+                            return;
+                        }
+                    }
+                }
+                self.doubt.state = InDoubt::Missing;
             }
-            (InDoubt::Reading, Heard::Read { entries, .. }) => match entries.first() {
-                None => {
-                    pending.state = InDoubt::Missing;
-                    self.pending = Some(pending);
-                }
-                Some(entry) if entry.lines.as_ref() == Some(&pending.lines) => {
-                    let sequence = entry.sequence;
-                    self.settle_doubt(now, sequence, &pending);
-                }
-                Some(_) => self.phase = Phase::Over(End::Fenced),
-            },
             (InDoubt::AppendingAgain, Heard::Appended { sequence }) => {
-                self.settle_doubt(now, sequence, &pending);
+                if let Some(oldest) = self.doubt.appends.pop_front() {
+                    self.settle_doubt(now, sequence, &oldest);
+                }
+                self.doubt.state = InDoubt::Missing;
             }
+            // Anything else leaves it in doubt, and to be read again.
             (
-                InDoubt::Yes | InDoubt::Reading | InDoubt::Missing | InDoubt::AppendingAgain,
+                InDoubt::Unread | InDoubt::Reading | InDoubt::Missing | InDoubt::AppendingAgain,
                 Heard::Read { .. }
                 | Heard::Appended { .. }
                 | Heard::Fenced
                 | Heard::Rejected
                 | Heard::Unknown
                 | Heard::Failed,
-            ) => {
-                pending.state = InDoubt::Yes;
-                self.pending = Some(pending);
-            }
+            ) => {}
+        }
+        if self.doubt.appends.is_empty() {
+            self.doubt.state = InDoubt::Unread;
         }
     }
 
@@ -850,8 +893,9 @@ impl Reign {
                     .as_deref()
                     .is_some_and(|lines| fingerprint(lines) == self.newest)
         });
-        let own = self.pending.as_ref().map(|pending| &pending.lines);
-        let foreign = entries.get(1).is_some_and(|entry| entry.lines.as_ref() != own);
+        let own = self.doubt.appends.iter().map(|pending| Some(&pending.lines));
+        let after = entries.iter().skip(1).map(|entry| entry.lines.as_ref());
+        let foreign = !after.clone().eq(own.take(after.count()));
         self.verify = None;
         if !there {
             let seen = self.epoch().unwrap_or_default();

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, GOVERNOR_LEASE, GovernorRequest, Lease, Ledger};
 use chassis::health::Health;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use provisioning::OrgId;
 use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign, Stamp};
 use tokio::sync::mpsc;
@@ -142,33 +144,33 @@ impl Leader<'_> {
     async fn reign(&self, desk: &mut Desk, requests: &mut mpsc::Receiver<GovernorRequest>) -> Option<End> {
         let mut connections = self.ledger.connections();
         connections.mark_unchanged();
-        let (answer, mut answers) = mpsc::channel(1);
-        let mut busy = false;
+        // Polled in the order in which they were started, so they are sent in that order too.
+        let mut commands = FuturesOrdered::new();
         let mut reconnected = false;
         let mut measure = tokio::time::interval(MEASURE_EVERY);
         loop {
-            if reconnected && !busy {
+            if reconnected && commands.is_empty() {
                 reconnected = false;
                 desk.reign.reconnected();
             }
-            if !busy && let Some(command) = desk.reign.next(now()) {
-                busy = true;
-                let (ledger, answer) = (self.ledger.clone(), answer.clone());
-                tokio::spawn(async move {
-                    let heard = ledger.perform(command).await;
-                    let _ = answer.send(heard).await;
-                });
+            while !reconnected && let Some(command) = desk.reign.next(now()) {
+                commands.push_back(self.ledger.perform(command));
             }
             desk.tell().await;
             if let Some(end) = desk.reign.end() {
                 return Some(end);
             }
-            let sleep = desk.reign.wake().map_or(MEASURE_EVERY, |wake| wake.since(now()));
+            let due = desk.reign.wake().map_or(MEASURE_EVERY, |wake| wake.since(now()));
+            // What is due and waits for the ledger goes on when the ledger answers.
+            let sleep = if due.is_zero() && !commands.is_empty() {
+                PAUSE
+            } else {
+                due
+            };
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = self.lease.lost() => return None,
-                Some(heard) = answers.recv() => {
-                    busy = false;
+                Some(heard) = commands.next(), if !commands.is_empty() => {
                     let failed = desk.hear(heard);
                     if failed {
                         tokio::time::sleep(PAUSE).await;

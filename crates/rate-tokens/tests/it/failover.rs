@@ -206,9 +206,7 @@ impl Model {
             if self.fault == Some(Fault::ClockStepIsBelieved) && governor.ahead == 0 {
                 actions.push(Action::StepClock(slot));
             }
-            if !self.is_busy(world, governor.name) {
-                actions.push(Action::Issue(slot));
-            }
+            actions.push(Action::Issue(slot));
             if governor.reign.is_ruling() {
                 if world.worker == Worker::Idle {
                     actions.push(Action::Ask(slot));
@@ -218,16 +216,25 @@ impl Model {
                 }
             }
         }
-        for index in 0..world.commands.len() {
+        // The commands of one governor arrive in order, and so do its answers; those that it gave up may arrive whenever.
+        for (index, (name, _)) in world.commands.iter().enumerate() {
+            let given_up = *name == 0;
+            if !given_up && world.commands[..index].iter().any(|(of, _)| of == name) {
+                continue;
+            }
             actions.push(Action::Perform(index));
-            if trouble {
+            if trouble && !given_up {
                 actions.push(Action::PerformAndLose(index));
-                if world.is_alive(world.commands[index].0) {
+                if world.is_alive(*name) {
                     actions.push(Action::GiveUp(index));
                 }
             }
         }
-        actions.extend((0..world.replies.len()).map(Action::Deliver));
+        for (index, (name, _)) in world.replies.iter().enumerate() {
+            if !world.replies[..index].iter().any(|(of, _)| of == name) {
+                actions.push(Action::Deliver(index));
+            }
+        }
         match &world.worker {
             Worker::Idle => {}
             Worker::Asked { .. } | Worker::Answered { .. } => actions.push(Action::Forget),
@@ -249,10 +256,6 @@ impl Model {
             actions.push(Action::ReplaceWorker);
         }
         actions
-    }
-
-    fn is_busy(&self, world: &World, name: u64) -> bool {
-        world.commands.iter().any(|(of, _)| *of == name) || world.replies.iter().any(|(of, _)| *of == name)
     }
 
     fn act(&self, world: &mut World, action: Action) {
