@@ -67,6 +67,11 @@ pub(crate) async fn speed() -> anyhow::Result<()> {
     let tokens = governor.worker("bench-worker").await?;
     drop(tokens.acquire(&org, Class::Normal, "warm").await);
     for (in_flight, of_flow) in [(1, 1), (16, 1), (64, 1), (256, 1), (64, 20)] {
+        let appends = async || -> anyhow::Result<u64> {
+            let status = tokens.status(Some(&org)).await?;
+            Ok(status["governor"]["appends"].as_u64().unwrap_or_default())
+        };
+        let before = appends().await?;
         let until = Instant::now() + Duration::from_secs(3);
         let started = Instant::now();
         let mut asking = JoinSet::new();
@@ -88,6 +93,7 @@ pub(crate) async fn speed() -> anyhow::Result<()> {
             times.extend(done?);
         }
         let whole = started.elapsed();
+        let of_append = times.len() as f64 / (appends().await? - before).max(1) as f64;
         let name = match of_flow {
             1 => format!("governor grant, {in_flight} in flight, fsynced"),
             many => format!("tokens, {in_flight} grants of up to {many}, fsynced"),
@@ -97,7 +103,7 @@ pub(crate) async fn speed() -> anyhow::Result<()> {
             let ms = |share| percentile(&times, share).as_secs_f64() * 1e3;
             let line = json!({"bench": "speed", "peer": if of_flow == 1 { "rollcall" } else { "rollcall, 20 a grant" },
                 "durable": "fsync", "in_flight": in_flight, "per_second": times.len() as f64 / whole.as_secs_f64(),
-                "p50_ms": ms(0.5), "p99_ms": ms(0.99)});
+                "p50_ms": ms(0.5), "p99_ms": ms(0.99), "grants_an_append": of_append});
             println!("{line}");
         } else {
             row(&name, times, whole);
