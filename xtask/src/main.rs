@@ -45,7 +45,7 @@ enum Task {
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
-    /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes five minutes, peers wants
+    /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
     /// redis-server and Node.
     Bench {
         /// Passed on to the benches: planner, governor, failover, scim, limit, peers.
