@@ -28,13 +28,14 @@ pub(crate) enum Fault {
     UnknownCountsAsAnswered,
     ToldBeforeLogged,
     LostLedgerIsTakenForEmpty,
+    SilenceIsNotWrittenDown,
     ClientRetriesByItself,
     ClockRunsFast,
     UnknownAppendIsTakenForNone,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 13] = [
+    pub(crate) const ALL: [Fault; 14] = [
         Fault::OneTokenTooMany,
         Fault::CoolsFromTheGrant,
         Fault::VoidPermitIsUsed,
@@ -45,6 +46,7 @@ impl Fault {
         Fault::UnknownCountsAsAnswered,
         Fault::ToldBeforeLogged,
         Fault::LostLedgerIsTakenForEmpty,
+        Fault::SilenceIsNotWrittenDown,
         Fault::ClientRetriesByItself,
         Fault::ClockRunsFast,
         Fault::UnknownAppendIsTakenForNone,

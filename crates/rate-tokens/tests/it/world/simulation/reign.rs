@@ -255,6 +255,9 @@ impl World {
         if self.chance.in_thousand(self.scenario.ledger_loss) {
             self.ledger.clear();
             let fresh = self.scenario.fault == Some(Fault::LostLedgerIsTakenForEmpty);
+            if !fresh && self.scenario.fault != Some(Fault::SilenceIsNotWrittenDown) {
+                self.ledger.push((self.t, LedgerRecord::Silent));
+            }
             self.enthrone(|epoch, now| match fresh {
                 true => Budget::new(settings, epoch, now),
                 false => Budget::quiet(settings, epoch, now),
