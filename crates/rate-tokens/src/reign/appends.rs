@@ -1,0 +1,195 @@
+//! What came of an append: acknowledged, refused, or in doubt until the ledger tells.
+
+use super::*;
+
+impl Reign {
+    pub(super) fn heard_ruling(&mut self, now: Moment, heard: Heard) {
+        if self.trimming {
+            self.trimming = false;
+            self.trim = None;
+            return;
+        }
+        if let Some(verify) = &mut self.verify
+            && verify.reading
+        {
+            verify.reading = false;
+            if let Heard::Read { entries, .. } = heard {
+                self.verified(&entries);
+            }
+            return;
+        }
+        if let Some(suspicion) = &mut self.suspicion
+            && suspicion.reading
+        {
+            let end = match heard {
+                Heard::Read { entries, .. } if entries.is_empty() => End::WentBack { seen: suspicion.seen },
+                Heard::Read { .. } => End::Fenced,
+                Heard::Appended { .. } | Heard::Fenced | Heard::Rejected | Heard::Unknown | Heard::Failed => {
+                    suspicion.reading = false;
+                    return;
+                }
+            };
+            self.phase = Phase::Over(end);
+            return;
+        }
+        if let Some(pending) = self.under_way.pop_front() {
+            self.heard_of_append(now, pending, heard);
+        } else {
+            self.heard_in_doubt(now, heard);
+        }
+    }
+
+    fn heard_of_append(&mut self, now: Moment, mut pending: Pending, heard: Heard) {
+        if !self.doubt.appends.is_empty() {
+            // It followed one in doubt. Whatever came of it, it will be looked at with the other.
+            self.doubts(now, pending);
+            return;
+        }
+        match heard {
+            Heard::Appended { sequence } => {
+                self.appended(now, sequence, &pending.lines);
+                self.answers.append(&mut pending.answers);
+            }
+            Heard::Fenced => self.phase = Phase::Over(End::Fenced),
+            // What follows is on its way already, and it is not known what it found.
+            Heard::Rejected | Heard::Failed | Heard::Read { .. } if !self.under_way.is_empty() => {
+                self.doubts(now, pending);
+            }
+            Heard::Rejected | Heard::Failed | Heard::Read { .. } => {
+                self.undo(now, &pending, Append::Rejected);
+                self.put_off(&pending);
+                // It may have been the snapshot's: cut off nothing before the next one.
+                (self.trim, self.snapshot) = (None, None);
+                let kept = pending
+                    .lines
+                    .into_iter()
+                    .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
+                self.left_over.extend(kept);
+            }
+            Heard::Unknown => self.doubts(now, pending),
+        }
+    }
+
+    fn doubts(&mut self, now: Moment, mut pending: Pending) {
+        self.undo(now, &pending, Append::Unknown);
+        self.put_off(&pending);
+        pending.answers.clear();
+        self.doubt.appends.push_back(pending);
+    }
+
+    fn heard_in_doubt(&mut self, now: Moment, heard: Heard) {
+        let state = std::mem::take(&mut self.doubt.state);
+        match (state, heard) {
+            (InDoubt::Reading, Heard::Read { entries, .. }) => {
+                for entry in entries {
+                    let oldest = self.doubt.appends.pop_front();
+                    match oldest.filter(|oldest| entry.lines.as_ref() == Some(&oldest.lines)) {
+                        Some(oldest) => self.settle_doubt(now, entry.sequence, &oldest),
+                        None => {
+                            self.phase = Phase::Over(End::Fenced);
+                            return;
+                        }
+                    }
+                }
+                self.doubt.state = InDoubt::Missing;
+            }
+            (InDoubt::AppendingAgain, Heard::Appended { sequence }) => {
+                if let Some(oldest) = self.doubt.appends.pop_front() {
+                    self.settle_doubt(now, sequence, &oldest);
+                }
+                self.doubt.state = InDoubt::Missing;
+            }
+            // Anything else leaves it in doubt, and to be read again.
+            (
+                InDoubt::Unread | InDoubt::Reading | InDoubt::Missing | InDoubt::AppendingAgain,
+                Heard::Read { .. }
+                | Heard::Appended { .. }
+                | Heard::Fenced
+                | Heard::Rejected
+                | Heard::Unknown
+                | Heard::Failed,
+            ) => {}
+        }
+        if self.doubt.appends.is_empty() {
+            self.doubt.state = InDoubt::Unread;
+        }
+    }
+
+    fn appended(&mut self, now: Moment, sequence: u64, lines: &[Line]) {
+        self.last = sequence;
+        self.newest = fingerprint(lines);
+        self.mark(now, sequence);
+    }
+
+    /// The log server is back: what stands at the newest sequence, and what after it?
+    fn verified(&mut self, entries: &[Entry]) {
+        let there = entries.first().is_some_and(|entry| {
+            entry.sequence == self.last
+                && entry
+                    .lines
+                    .as_deref()
+                    .is_some_and(|lines| fingerprint(lines) == self.newest)
+        });
+        let own = self.doubt.appends.iter().map(|pending| Some(&pending.lines));
+        let after = entries.iter().skip(1).map(|entry| entry.lines.as_ref());
+        let foreign = !after.clone().eq(own.take(after.count()));
+        self.verify = None;
+        if !there {
+            let seen = self.epoch().unwrap_or_default();
+            self.phase = Phase::Over(End::WentBack { seen });
+        } else if foreign {
+            self.phase = Phase::Over(End::Fenced);
+        }
+    }
+
+    /// The doubtful append is stored. Nobody was told of its grants, so their tokens come back.
+    fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
+        self.appended(now, sequence, &pending.lines);
+        for (org, grant, tokens) in &pending.grants {
+            let unused: Vec<Settled> = (0..*tokens)
+                .map(|token| Settled {
+                    token,
+                    settlement: Settlement::Unused,
+                })
+                .collect();
+            if let Some(seat) = self.seats.get_mut(org) {
+                // Known a moment ago, and if not any more it holds nothing.
+                let _ = seat.budget.report(now, *grant, &unused);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn undo(&mut self, now: Moment, pending: &Pending, append: Append) {
+        for (org, grant, _) in &pending.grants {
+            if let Some(seat) = self.seats.get_mut(org) {
+                seat.budget.disown(now, *grant, append);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn put_off(&mut self, pending: &Pending) {
+        let again = Told::Wait {
+            retry_after: Duration::ZERO,
+        };
+        self.answers.extend(pending.answers.iter().map(|answer| Answer {
+            ask: answer.ask,
+            told: match &answer.told {
+                Told::Grant { .. } => again.clone(),
+                wait @ Told::Wait { .. } => wait.clone(),
+            },
+        }));
+    }
+
+    pub(super) fn put_off_overdue(&mut self, now: Moment) {
+        let due = self.wakes.iter().take_while(|(at, _)| *at <= now);
+        let due: Vec<OrgName> = due.map(|(_, org)| org.clone()).collect();
+        for org in due {
+            if let Some(seat) = self.seats.get_mut(&org) {
+                let waits = seat.budget.put_off_overdue(now);
+                self.answers.extend(waits.iter().map(wait));
+            }
+        }
+    }
+}
