@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use prost::{Message as _, Name as _};
 use proto::v1;
-use provisioning::OrgId;
+use provisioning::{Decision, OrgId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::Bus;
 use crate::error::BusError;
 use crate::publish::headers;
+use crate::record::Record as _;
 
 /// Records that may wait for the bus. At a hundred calls a minute this is an hour and a half of silence.
 const WAITING_MAX: usize = 10_000;
@@ -47,6 +48,7 @@ pub struct Journal {
 #[derive(Debug)]
 enum Waiting {
     Record(Box<CallRecord>),
+    Decision(OrgId, Box<Decision>),
     /// To be told once everything before it is written.
     Written(oneshot::Sender<()>),
 }
@@ -61,6 +63,15 @@ impl Journal {
 }
 
 impl Journal {
+    /// Writes what an operation did.
+    pub fn decided(&self, org: &OrgId, decision: Decision) {
+        let waiting = Waiting::Decision(org.clone(), Box::new(decision));
+        if self.records.try_send(waiting).is_err() {
+            metrics::counter!("rollcall_journal_lost_total").increment(1);
+            tracing::error!("the journal cannot keep up and a decision was lost; is the bus away?");
+        }
+    }
+
     /// Waits until everything that was handed in by now is written.
     pub async fn written(&self) {
         let (written, heard) = oneshot::channel();
@@ -120,21 +131,27 @@ impl Bus {
         let bus = self.clone();
         tokio::spawn(async move {
             while let Some(next) = waiting.recv().await {
-                let record = match next {
-                    Waiting::Record(record) => record,
+                let (subject, type_name, id, payload) = match next {
+                    Waiting::Record(record) => {
+                        let subject = format!("rollcall.journal.v1.{}.call", record.org);
+                        let call = out(*record);
+                        let id = format!("{}/{}/{}", call.permit, call.started_at_ms, call.path);
+                        (subject, v1::Call::full_name(), id, call.encode_to_vec())
+                    }
+                    Waiting::Decision(org, decision) => {
+                        let subject = format!("rollcall.journal.v1.{org}.decision");
+                        let id = format!("{}/{}", decision.operation, decision.at_ms);
+                        let (type_name, payload) = decision.encode();
+                        (subject, type_name, id, payload)
+                    }
                     Waiting::Written(written) => {
                         let _ = written.send(());
                         continue;
                     }
                 };
-                let subject = format!("rollcall.journal.v1.{}.call", record.org);
-                let call = out(*record);
-                let mut headers = headers(&v1::Call::full_name());
-                headers.insert(
-                    "Nats-Msg-Id",
-                    format!("{}/{}/{}", call.permit, call.started_at_ms, call.path).as_str(),
-                );
-                let payload = Bytes::from(call.encode_to_vec());
+                let mut headers = headers(&type_name);
+                headers.insert("Nats-Msg-Id", id.as_str());
+                let payload = Bytes::from(payload);
                 while let Err(error) = bus.publish(&subject, headers.clone(), payload.clone()).await {
                     tracing::warn!(%error, "the journal waits for the bus");
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -162,5 +179,25 @@ impl Bus {
         )
         .await?;
         Ok(calls)
+    }
+
+    /// All decisions of an org that the journal keeps, oldest first. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn journal_decisions(&self, org: &OrgId) -> Result<Vec<Decision>, BusError> {
+        let mut decisions = Vec::new();
+        self.read_stream(
+            "journal",
+            &format!("rollcall.journal.v1.{org}.decision"),
+            1,
+            |_, _, _, payload| {
+                if let Ok(decision) = Decision::decode(&v1::Decision::full_name(), payload) {
+                    decisions.push(decision);
+                }
+            },
+        )
+        .await?;
+        Ok(decisions)
     }
 }

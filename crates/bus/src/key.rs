@@ -1,6 +1,8 @@
 //! Keys of the buckets: which thing lies where.
 
-use provisioning::{AccountId, GroupId, NormalName, OperationId, OrgId, PersonId, SourceId, TeamId};
+use provisioning::{
+    AccountId, GroupId, NormalName, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId,
+};
 use sha2::{Digest, Sha256};
 
 /// A key of one bucket, readable back from its text.
@@ -138,6 +140,10 @@ pub enum LinksKey {
     Person(OrgId, PersonId),
     Group(OrgId, GroupId),
     Bulk(OrgId, OperationId),
+    /// What was taken away in the last day.
+    Harm(OrgId),
+    Approval(OrgId, PlanHash),
+    Run(OrgId, PlanHash),
 }
 
 impl Key for LinksKey {
@@ -148,6 +154,9 @@ impl Key for LinksKey {
             LinksKey::Person(org, id) => format!("{org}.person.{id}"),
             LinksKey::Group(org, id) => format!("{org}.group.{id}"),
             LinksKey::Bulk(org, id) => format!("{org}.bulk.{id}"),
+            LinksKey::Harm(org) => format!("{org}.harm"),
+            LinksKey::Approval(org, hash) => format!("{org}.approval.{hash}"),
+            LinksKey::Run(org, id) => format!("{org}.run.{id}"),
         }
     }
 
@@ -158,6 +167,9 @@ impl Key for LinksKey {
             [_, "person", id] => Some(LinksKey::Person(org, PersonId::parse(id).ok()?)),
             [_, "group", id] => Some(LinksKey::Group(org, GroupId::parse(id).ok()?)),
             [_, "bulk", id] => Some(LinksKey::Bulk(org, OperationId::parse(id).ok()?)),
+            [_, "harm"] => Some(LinksKey::Harm(org)),
+            [_, "approval", hash] => Some(LinksKey::Approval(org, PlanHash::parse(hash).ok()?)),
+            [_, "run", id] => Some(LinksKey::Run(org, PlanHash::parse(id).ok()?)),
             _ => None,
         }
     }

@@ -3,14 +3,16 @@
 //! Law: what is encoded decodes to the same value (a property of the tests). What does not decode is somebody else's
 //! mistake and is named as such; it never becomes a half-right value.
 
+mod decisions;
 mod links;
 mod observed;
+mod promises;
 mod roster;
 
 use prost::{Message, Name};
 use provisioning::{
-    Account, BulkJob, Field, Group, GroupLink, ImportRun, Membership, Person, PersonLink, Profile,
-    SchemaVersion, Team,
+    Account, Approval, BulkJob, Decision, Field, Group, GroupLink, HarmHistory, ImportRun, Membership,
+    Person, PersonLink, Profile, Run, SchemaVersion, Team,
 };
 use std::collections::BTreeMap;
 
@@ -135,6 +137,22 @@ pub enum LinksValue {
     Person(PersonLink),
     Group(GroupLink),
     Bulk(BulkJob),
+    Harm(HarmHistory),
+    Approval(Approval),
+    Run(Run),
+}
+
+impl Record for Decision {
+    fn encode(&self) -> (String, Vec<u8>) {
+        encoded::<proto::v1::Decision>(&self.to_wire())
+    }
+
+    fn decode(type_name: &str, bytes: &[u8]) -> Result<Decision, BrokenRecord> {
+        if type_name != proto::v1::Decision::full_name() {
+            return Err(broken(type_name, "is no decision"));
+        }
+        Decision::from_wire(decoded::<proto::v1::Decision>(bytes)?)
+    }
 }
 
 impl Record for SchemaVersion {

@@ -17,6 +17,19 @@ pub enum Attribute {
 }
 
 impl Attribute {
+    /// The attribute of this name in Litmos's user records.
+    pub fn from_wire(name: &str) -> Option<Attribute> {
+        let own = [
+            Attribute::UserName,
+            Attribute::Active,
+            Attribute::AccessLevel,
+            Attribute::Manager,
+        ];
+        own.into_iter()
+            .find(|attribute| attribute.wire() == name)
+            .or_else(|| Field::from_wire(name).map(Attribute::Profile))
+    }
+
     /// The name in Litmos's user records.
     pub fn wire(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@
 mod access_level;
 mod change;
 pub mod cost;
+mod decision;
 mod field;
 mod ids;
 mod link;
@@ -20,21 +21,28 @@ mod planner;
 mod policy;
 mod profile;
 mod roster;
+mod run;
+mod safeguard;
 mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
+pub use decision::{Decision, Ended, Image};
 pub use field::{Field, FieldKind};
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
-pub use link::{BulkJob, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
+pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
 pub use observed::{
-    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, SchemaField, SchemaKind,
-    SchemaVersion, Team,
+    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, SchemaField, SchemaKind,
+    SchemaVersion, Team, TeamRole,
 };
-pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, WaitReason};
+pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, TextChange, WaitReason};
 pub use planner::plan;
-pub use policy::Policy;
+pub use policy::{Policy, UnlinkedTeams};
 pub use profile::{Profile, Wish};
 pub use roster::{Group, ManagerWish, Membership, Person, SourceMark};
+pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};
+pub use safeguard::{
+    Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
+};
 pub use world::{Revised, Subject, World};

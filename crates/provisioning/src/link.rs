@@ -3,6 +3,7 @@
 //! A link is written twice for every operation: an **intent** before the request leaves, an outcome after its answer.
 //! An intent found at the start of a process therefore means: that request may or may not have taken effect.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,11 @@ pub enum IntentKind {
     LeaveTeams,
     Bulk,
     Members,
+    /// Advanced custom fields of an account.
+    CustomFields,
+    /// A promotion or demotion inside a team.
+    Roles,
+    DeleteTeam,
 }
 
 /// Written before a request leaves, removed with its outcome.
@@ -49,10 +55,18 @@ pub enum ParkCode {
     RejectedByLitmos,
     /// Litmos kept answering with faults until the last attempt.
     KeepsFailing,
+    /// The account is protected: it is never cut off or demoted by a plan.
+    ProtectedAccount,
+    /// The team lies under another team than the group names, and Litmos documents no way of moving one.
+    TeamParentDiffers,
+    /// The groups name each other as parents in a circle.
+    ParentCircle,
+    /// Litmos said yes and kept another value.
+    ValueNotTaken,
 }
 
 impl ParkCode {
-    pub const ALL: [ParkCode; 7] = [
+    pub const ALL: [ParkCode; 11] = [
         ParkCode::UserNameForbidden,
         ParkCode::UserNameTaken,
         ParkCode::TeamNameAmbiguous,
@@ -60,6 +74,10 @@ impl ParkCode {
         ParkCode::ValueTooLong,
         ParkCode::RejectedByLitmos,
         ParkCode::KeepsFailing,
+        ParkCode::ProtectedAccount,
+        ParkCode::TeamParentDiffers,
+        ParkCode::ParentCircle,
+        ParkCode::ValueNotTaken,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -71,6 +89,10 @@ impl ParkCode {
             ParkCode::ValueTooLong => "value-too-long",
             ParkCode::RejectedByLitmos => "rejected-by-litmos",
             ParkCode::KeepsFailing => "keeps-failing",
+            ParkCode::ProtectedAccount => "protected-account",
+            ParkCode::TeamParentDiffers => "team-parent-differs",
+            ParkCode::ParentCircle => "parent-circle",
+            ParkCode::ValueNotTaken => "value-not-taken",
         }
     }
 }
@@ -95,6 +117,14 @@ pub struct Parked {
     pub at_ms: u64,
 }
 
+/// An admin's order to cut somebody off at once, whatever the sources say, until it is lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    pub at_ms: u64,
+    /// Who gave the order, as the command line or console knows them.
+    pub by: String,
+}
+
 /// The tie person ↔ account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonLink {
@@ -106,6 +136,9 @@ pub struct PersonLink {
     pub parked: Option<Parked>,
     /// The account was cut off and has yet to leave its teams.
     pub leave_teams_due: bool,
+    /// Advanced custom fields as last applied: no list shows them, so this is what is known.
+    pub custom: BTreeMap<String, String>,
+    pub frozen: Option<Frozen>,
     /// Failed attempts since the last success.
     pub attempts: u32,
     /// Unix milliseconds before which nothing is tried again.
@@ -123,6 +156,8 @@ impl PersonLink {
             intent: None,
             parked: None,
             leave_teams_due: false,
+            custom: BTreeMap::new(),
+            frozen: None,
             attempts: 0,
             next_try_ms: 0,
             last_error: None,
@@ -139,6 +174,10 @@ pub struct GroupLink {
     pub applied_revision: u64,
     pub intent: Option<Intent>,
     pub parked: Option<Parked>,
+    /// Group push is deactivated for this group: nothing is sent about it or its members until it is activated.
+    pub paused: bool,
+    /// "Push now" was asked for: whoever is in the team and not in the group is to be taken out, once.
+    pub overwrite_due: bool,
     pub attempts: u32,
     pub next_try_ms: u64,
     pub last_error: Option<String>,
@@ -153,6 +192,8 @@ impl GroupLink {
             applied_revision: 0,
             intent: None,
             parked: None,
+            paused: false,
+            overwrite_due: false,
             attempts: 0,
             next_try_ms: 0,
             last_error: None,

@@ -79,11 +79,62 @@ impl Account {
 pub struct Team {
     pub id: TeamId,
     pub name: String,
-    pub description: String,
+    /// `None` where it has not been read: lists do not show it.
+    pub description: Option<String>,
     pub parent: Option<TeamId>,
     /// `TeamCodeForBulkImport`; empty if not known. It may change with the name.
     pub bulk_code: String,
     pub as_of_ms: u64,
+}
+
+/// What somebody is inside one team, beyond a member of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    pub leader: bool,
+    pub admin: bool,
+}
+
+impl Roles {
+    pub const NONE: Roles = Roles {
+        leader: false,
+        admin: false,
+    };
+
+    pub fn holds(self, role: TeamRole) -> bool {
+        match role {
+            TeamRole::Leader => self.leader,
+            TeamRole::Admin => self.admin,
+        }
+    }
+
+    pub fn with(self, role: TeamRole, holds: bool) -> Roles {
+        match role {
+            TeamRole::Leader => Roles {
+                leader: holds,
+                ..self
+            },
+            TeamRole::Admin => Roles { admin: holds, ..self },
+        }
+    }
+}
+
+/// A role inside one team. The access level of the same name gives nothing until its holder is promoted in each team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TeamRole {
+    Leader,
+    Admin,
+}
+
+impl TeamRole {
+    pub const ALL: [TeamRole; 2] = [TeamRole::Leader, TeamRole::Admin];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TeamRole::Leader => "leader",
+            TeamRole::Admin => "admin",
+        }
+    }
 }
 
 /// Where a full import stands, so that a killed one goes on at the page it had reached.

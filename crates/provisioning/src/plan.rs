@@ -1,14 +1,14 @@
 //! A plan: an immutable list of fully specified operations, each with its price. Applying it makes no choices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AccessLevel, AccountId, AttributeChange, GroupId, OperationId, OrgId, Parked, PersonId, PlanHash,
-    Profile, Subject, TeamId, cost::okta_formula,
+    AccessLevel, AccountId, AttributeChange, GroupId, Harm, Held, OperationId, OrgId, Parked, PersonId,
+    PlanHash, Profile, Subject, TeamId, TeamRole, cost::okta_formula, held_hash,
 };
 
 /// A new account, as it will be asked for.
@@ -79,6 +79,19 @@ pub enum Change {
     Bulk {
         rows: Vec<BulkRow>,
     },
+    /// Set advanced custom fields of an account, and read them back: Litmos documents several shapes of the call.
+    SetCustomFields {
+        person: PersonId,
+        revision: u64,
+        account: AccountId,
+        values: BTreeMap<String, String>,
+    },
+    /// Take an active account out of all its teams, where each of them is to be left.
+    LeaveAllTeams {
+        person: PersonId,
+        account: AccountId,
+        groups: Vec<GroupId>,
+    },
     /// Tie a group to the one team of its name. Costs nothing.
     LinkTeam {
         group: GroupId,
@@ -89,13 +102,29 @@ pub enum Change {
         group: GroupId,
         revision: u64,
         name: String,
+        description: String,
+        /// The group whose team it is made under.
+        parent: Option<GroupId>,
     },
-    RenameTeam {
+    /// Give a team another name or description. A description that has not been read is read first.
+    AmendTeam {
         group: GroupId,
         revision: u64,
         team: TeamId,
-        from: String,
-        to: String,
+        name: Option<TextChange>,
+        description: Option<String>,
+    },
+    /// End the tie between a group that is deleted and its team, which stays as it is. Costs nothing.
+    UnlinkTeam {
+        group: GroupId,
+        revision: u64,
+        team: TeamId,
+    },
+    DeleteTeam {
+        group: GroupId,
+        revision: u64,
+        team: TeamId,
+        name: String,
     },
     AddMembers {
         group: GroupId,
@@ -104,13 +133,34 @@ pub enum Change {
     RemoveMember {
         group: GroupId,
         team: TeamId,
+        /// `None`: nobody in the roster has this account ("push now" takes strangers out too).
+        person: Option<PersonId>,
+        account: AccountId,
+    },
+    /// Promote (`holds`) or demote a member inside a team.
+    SetRole {
+        group: GroupId,
+        team: TeamId,
         person: PersonId,
         account: AccountId,
+        role: TeamRole,
+        holds: bool,
+    },
+    /// "Push now" has been done for a group. Costs nothing.
+    EndOverwrite {
+        group: GroupId,
     },
 }
 
+/// A text that becomes another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextChange {
+    pub from: String,
+    pub to: String,
+}
+
 impl Change {
-    fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Change::CutOff { .. } => "cut-off",
             Change::LeaveTeams { .. } => "leave-teams",
@@ -121,9 +171,16 @@ impl Change {
             Change::Bulk { .. } => "bulk",
             Change::LinkTeam { .. } => "link-team",
             Change::CreateTeam { .. } => "create-team",
-            Change::RenameTeam { .. } => "rename-team",
+            Change::SetCustomFields { .. } => "set-custom-fields",
+            Change::LeaveAllTeams { .. } => "leave-all-teams",
+            Change::AmendTeam { .. } => "amend-team",
+            Change::UnlinkTeam { .. } => "unlink-team",
+            Change::DeleteTeam { .. } => "delete-team",
             Change::AddMembers { .. } => "add-members",
             Change::RemoveMember { .. } => "remove-member",
+            Change::SetRole { holds: true, .. } => "promote",
+            Change::SetRole { holds: false, .. } => "demote",
+            Change::EndOverwrite { .. } => "end-overwrite",
         }
     }
 
@@ -140,16 +197,25 @@ impl Change {
             | Change::Link { person, .. }
             | Change::Read { person, .. }
             | Change::Create { person, .. }
-            | Change::Update { person, .. } => vec![Subject::Person(person.clone())],
+            | Change::Update { person, .. }
+            | Change::SetCustomFields { person, .. } => vec![Subject::Person(person.clone())],
+            Change::LeaveAllTeams { person, groups, .. } => {
+                let groups = groups.iter().cloned().map(Subject::Group);
+                groups.chain([Subject::Person(person.clone())]).collect()
+            }
             Change::Bulk { rows } => rows
                 .iter()
                 .map(|row| Subject::Person(row.person.clone()))
                 .collect(),
             Change::LinkTeam { group, .. }
             | Change::CreateTeam { group, .. }
-            | Change::RenameTeam { group, .. }
+            | Change::AmendTeam { group, .. }
+            | Change::UnlinkTeam { group, .. }
+            | Change::DeleteTeam { group, .. }
             | Change::AddMembers { group, .. }
-            | Change::RemoveMember { group, .. } => vec![Subject::Group(group.clone())],
+            | Change::RemoveMember { group, .. }
+            | Change::SetRole { group, .. }
+            | Change::EndOverwrite { group } => vec![Subject::Group(group.clone())],
         }
     }
 
@@ -166,9 +232,14 @@ impl Change {
             | Change::Link { person, revision, .. }
             | Change::Read { person, revision, .. }
             | Change::Create { person, revision, .. }
-            | Change::Update { person, revision, .. } => {
+            | Change::Update { person, revision, .. }
+            | Change::SetCustomFields { person, revision, .. } => {
                 part(person.as_str());
                 part(&revision.to_string());
+            }
+            Change::LeaveAllTeams { person, groups, .. } => {
+                part(person.as_str());
+                groups.iter().for_each(|group| part(group.as_str()));
             }
             Change::Bulk { rows } => {
                 for row in rows {
@@ -178,7 +249,9 @@ impl Change {
             }
             Change::LinkTeam { group, revision, .. }
             | Change::CreateTeam { group, revision, .. }
-            | Change::RenameTeam { group, revision, .. } => {
+            | Change::AmendTeam { group, revision, .. }
+            | Change::UnlinkTeam { group, revision, .. }
+            | Change::DeleteTeam { group, revision, .. } => {
                 part(group.as_str());
                 part(&revision.to_string());
             }
@@ -186,16 +259,24 @@ impl Change {
                 part(group.as_str());
                 people.iter().for_each(|person| part(person.as_str()));
             }
-            Change::RemoveMember { group, person, .. } => {
+            Change::RemoveMember { group, account, .. } => {
                 part(group.as_str());
-                part(person.as_str());
+                part(account.as_str());
             }
+            Change::SetRole {
+                group, account, role, ..
+            } => {
+                part(group.as_str());
+                part(account.as_str());
+                part(role.as_str());
+            }
+            Change::EndOverwrite { group } => part(group.as_str()),
         }
         short_hex(&hash.finalize())
     }
 }
 
-fn short_hex(bytes: &[u8]) -> String {
+pub(crate) fn short_hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .take(10)
@@ -249,6 +330,12 @@ pub enum WaitReason {
     Parked(Parked),
     /// The org's switch for this kind of change is off.
     SwitchedOff { feature: &'static str },
+    /// The safeguard holds it until a person approves.
+    Held { harm: Harm },
+    /// Group push is paused for this group.
+    Paused,
+    /// An admin froze the person: nothing but the cut-off is done until that is lifted.
+    Frozen,
 }
 
 /// What makes Litmos equal the roster, priced, in an order that is safe.
@@ -259,6 +346,8 @@ pub struct Plan {
     /// Subjects that cannot be done as they are; nothing is sent for them.
     pub park: Vec<(Subject, Parked)>,
     pub waiting: Vec<(Subject, WaitReason)>,
+    /// What the safeguard keeps out of `operations` until a person approves.
+    pub held: Vec<Held>,
     /// People and groups in the plan, as Okta's formula would count them.
     pub people: usize,
     pub groups: usize,
@@ -280,6 +369,11 @@ impl Plan {
             hash.update(operation.id.as_str());
         }
         PlanHash::parse(short_hex(&hash.finalize())).expect("hex digits are a hash")
+    }
+
+    /// The hash that an approval of what is held must name; `None` where nothing is held.
+    pub fn held_hash(&self) -> Option<PlanHash> {
+        (!self.held.is_empty()).then(|| held_hash(&self.held))
     }
 
     /// Counts and calls by kind, in the order of first appearance.
@@ -330,6 +424,18 @@ impl Plan {
         }
         if self.operations.len() > lines_max {
             let _ = writeln!(text, "- and {} more", self.operations.len() - lines_max);
+        }
+        if let Some(hash) = self.held_hash() {
+            for held in &self.held {
+                let _ = writeln!(text, "HELD {}", held.said());
+                for item in held.items.iter().take(lines_max) {
+                    let _ = writeln!(text, "  - {}", item.label);
+                }
+                if held.items.len() > lines_max {
+                    let _ = writeln!(text, "  - and {} more", held.items.len() - lines_max);
+                }
+            }
+            let _ = writeln!(text, "  look at each, then: rollcall approve {hash}");
         }
         for (subject, parked) in self.park.iter().take(lines_max) {
             let _ = writeln!(

@@ -4,13 +4,14 @@
 //! of operations respects their dependencies; cut-offs stand first; and among the encodings of `cost` none is cheaper.
 
 mod encode;
+mod guard;
 mod teams;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::need::{self, PersonNeed};
 use crate::plan::{Change, Draft, Operation, Plan, WaitReason};
-use crate::{AccountId, AttributeChange, OrgId, Parked, PersonId, Policy, Subject, World};
+use crate::{AccountId, AttributeChange, GroupId, OrgId, Parked, PersonId, Policy, Subject, World};
 
 /// A new account to be made, one way or the other.
 pub(crate) struct Creation {
@@ -28,6 +29,7 @@ pub(crate) struct Amendment {
     pub(crate) changes: Vec<AttributeChange>,
     pub(crate) fresh: bool,
     pub(crate) bulk: bool,
+    pub(crate) wished_at_ms: u64,
     /// Somebody this plan makes an account for, whom this one reports to.
     pub(crate) awaits: Option<PersonId>,
 }
@@ -38,6 +40,33 @@ impl Amendment {
     }
 }
 
+/// An account to be cut off, and then to leave its teams.
+pub(crate) struct CutOff {
+    pub(crate) person: PersonId,
+    pub(crate) revision: u64,
+    pub(crate) wished_at_ms: u64,
+    /// An admin ordered it by name.
+    pub(crate) ordered: bool,
+    pub(crate) cut: Operation,
+    pub(crate) leave: Operation,
+}
+
+/// An active account to be taken out of one team.
+pub(crate) struct Removal {
+    pub(crate) group: GroupId,
+    pub(crate) account: AccountId,
+    pub(crate) wished_at_ms: u64,
+    pub(crate) operation: Operation,
+}
+
+/// A team to be deleted with its group.
+pub(crate) struct Deletion {
+    pub(crate) group: GroupId,
+    pub(crate) revision: u64,
+    pub(crate) wished_at_ms: u64,
+    pub(crate) operation: Operation,
+}
+
 /// Everything that is needed, before it is decided how to say it.
 #[derive(Default)]
 pub(crate) struct Needs {
@@ -45,7 +74,9 @@ pub(crate) struct Needs {
     pub(crate) amendments: BTreeMap<PersonId, Amendment>,
     /// Accounts that need nothing now, but a manager as soon as this plan has made that manager's account.
     pub(crate) later: BTreeMap<PersonId, Amendment>,
-    pub(crate) cut_offs: Vec<Operation>,
+    pub(crate) cut_offs: Vec<CutOff>,
+    pub(crate) removals: Vec<Removal>,
+    pub(crate) deletions: Vec<Deletion>,
     /// Operations that have only one way of being said.
     pub(crate) others: Vec<Operation>,
     pub(crate) park: Vec<(Subject, Parked)>,
@@ -73,6 +104,7 @@ pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &P
         amendment.awaits = amendment.awaits.take_if(|manager| created(manager));
     }
     let teams = teams::needs(world, subjects, &mut needs, policy, now_ms);
+    let held = guard::hold_back(world, &mut needs, policy, now_ms);
     let operations = encode::cheapest(world, &mut needs, &teams, policy);
     let touched: BTreeSet<Subject> = operations
         .iter()
@@ -88,6 +120,7 @@ pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &P
         operations,
         park: needs.park,
         waiting: needs.waiting,
+        held,
         people,
         groups,
     }
@@ -120,6 +153,7 @@ fn sort_person(
             changes: Vec::new(),
             fresh: need::is_fresh(account, policy, now_ms),
             bulk: need::bulk_leaves_alone(account),
+            wished_at_ms: person.value.changed_at_ms,
             awaits: awaits.clone(),
         };
         needs.later.insert(id.clone(), amendment);
@@ -163,7 +197,7 @@ fn sort_person(
             let label = format!("take {name} out of all teams");
             let mut leave = Operation::new(
                 Change::LeaveTeams {
-                    person: id,
+                    person: id.clone(),
                     revision,
                     account,
                 },
@@ -171,8 +205,14 @@ fn sort_person(
                 label,
             );
             leave.after.insert(cut.id.clone());
-            needs.cut_offs.push(cut);
-            needs.others.push(leave);
+            needs.cut_offs.push(CutOff {
+                person: id,
+                revision,
+                wished_at_ms: person.value.changed_at_ms,
+                ordered: false,
+                cut,
+                leave,
+            });
         }
         PersonNeed::LeaveTeams(account) => {
             let label = format!("take {name} out of all teams");
@@ -212,6 +252,7 @@ fn sort_person(
                     changes,
                     fresh,
                     bulk,
+                    wished_at_ms: person.value.changed_at_ms,
                     awaits,
                 },
             );

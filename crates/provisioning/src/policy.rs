@@ -1,10 +1,23 @@
 //! What an org's operator allows and how eager to be.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use crate::{NormalName, Safeguard};
+
+/// What becomes of the team of a group that its source deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnlinkedTeams {
+    /// It stays as it is and is no longer managed.
+    #[default]
+    Leave,
+    Delete,
+}
+
 /// The org's switches, in Okta's words, and the bounds of freshness.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// "Push New Users".
     pub create_users: bool,
@@ -13,8 +26,17 @@ pub struct Policy {
     /// "Push User Deactivation": cut off and leave all teams.
     pub deactivate_users: bool,
     pub reactivate_users: bool,
+    /// "Update application username on: create and update". Off: only when the account is made.
+    pub update_user_names: bool,
     /// "Group Push".
     pub push_groups: bool,
+    pub unlinked_teams: UnlinkedTeams,
+    /// User names of accounts that no plan cuts off or demotes.
+    pub protected: BTreeSet<NormalName>,
+    /// Whether every Account Owner is protected like those: the API does not say whose key it is.
+    pub protect_owners: bool,
+    /// What a plan may take away before a person must approve.
+    pub safeguard: Safeguard,
     /// Whether bulk import may be used where it is cheaper.
     pub bulk: bool,
     /// How old an observed record may be to be written back without reading it again, in milliseconds.
@@ -28,7 +50,12 @@ impl Default for Policy {
             update_attributes: true,
             deactivate_users: true,
             reactivate_users: true,
+            update_user_names: true,
             push_groups: true,
+            unlinked_teams: UnlinkedTeams::Leave,
+            protected: BTreeSet::new(),
+            protect_owners: true,
+            safeguard: Safeguard::default(),
             bulk: true,
             fresh_ms: 600_000,
         }

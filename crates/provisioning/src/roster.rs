@@ -38,6 +38,8 @@ pub struct Person {
     /// `None`: leave as it is; a new account becomes a Learner.
     pub access_level: Option<AccessLevel>,
     pub profile: Profile,
+    /// Advanced custom fields by the name that Litmos shows; empty: clear.
+    pub custom: BTreeMap<String, String>,
     pub manager: ManagerWish,
     pub sources: BTreeMap<SourceId, SourceMark>,
     /// The SCIM document as last written, without secrets, so that a client reads back what it wrote.
@@ -58,7 +60,11 @@ impl Person {
 pub struct Group {
     pub id: GroupId,
     pub name: String,
-    /// The source deleted the group: its team is left as it is and no longer managed.
+    /// `None`: leave it as it is; empty: clear.
+    pub description: Option<String>,
+    /// The group whose team this one's is to be made under: its id, external id or name. `None`: under none.
+    pub parent: Option<String>,
+    /// The source deleted the group: its team is no longer managed, and deleted only where the org's policy says so.
     pub deleted: bool,
     pub sources: BTreeMap<SourceId, SourceMark>,
     pub scim_document: Option<String>,

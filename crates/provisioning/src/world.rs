@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, AccountId, Group, GroupId, GroupLink, ManagerWish, Membership, NormalName, Person, PersonId,
-    PersonLink, Team, TeamId,
+    Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, ManagerWish, Membership,
+    NormalName, Person, PersonId, PersonLink, Roles, Team, TeamId,
 };
 
 /// A thing that is planned by itself.
@@ -27,6 +27,13 @@ pub struct Revised<T> {
     pub revision: u64,
 }
 
+/// Whether somebody is to be in a group, and since when that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct WantedMember {
+    present: bool,
+    changed_at_ms: u64,
+}
+
 pub(crate) type Subjects = BTreeSet<Subject>;
 
 /// One org's roster, links and observed state in memory.
@@ -34,7 +41,7 @@ pub(crate) type Subjects = BTreeSet<Subject>;
 pub struct World {
     people: HashMap<PersonId, Revised<Person>>,
     groups: HashMap<GroupId, Revised<Group>>,
-    wanted_members: HashMap<GroupId, BTreeMap<PersonId, bool>>,
+    wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
     groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
     people_by_reference: HashMap<NormalName, PersonId>,
     reports_of: HashMap<NormalName, BTreeSet<PersonId>>,
@@ -44,6 +51,8 @@ pub struct World {
     teams: BTreeMap<TeamId, Team>,
     teams_by_name: HashMap<NormalName, BTreeSet<TeamId>>,
     members: HashMap<TeamId, BTreeSet<AccountId>>,
+    /// Those members who are more than that.
+    roles: HashMap<(TeamId, AccountId), Roles>,
     teams_of: HashMap<AccountId, BTreeSet<TeamId>>,
 
     person_links: HashMap<PersonId, Revised<PersonLink>>,
@@ -53,6 +62,8 @@ pub struct World {
 
     under_way: BTreeSet<Subject>,
     import_complete: bool,
+    harm_history: HarmHistory,
+    approvals: Vec<Approval>,
 }
 
 /// The reference by which somebody may be named as a manager: person id, external id or user name.
@@ -131,7 +142,13 @@ impl World {
         self.wanted_members
             .entry(membership.group.clone())
             .or_default()
-            .insert(membership.person.clone(), membership.present);
+            .insert(
+                membership.person.clone(),
+                WantedMember {
+                    present: membership.present,
+                    changed_at_ms: membership.changed_at_ms,
+                },
+            );
         self.groups_of
             .entry(membership.person.clone())
             .or_default()
@@ -212,10 +229,49 @@ impl World {
         if let Some(members) = self.members.get_mut(team) {
             members.remove(account);
         }
+        self.roles.remove(&(team.clone(), account.clone()));
         if let Some(teams) = self.teams_of.get_mut(account) {
             teams.remove(team);
         }
         self.around_team_member(team, account)
+    }
+
+    /// What a member of a team is beyond that.
+    pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
+        let key = (team.clone(), account.clone());
+        if roles == Roles::NONE {
+            self.roles.remove(&key);
+        } else {
+            self.roles.insert(key, roles);
+        }
+        self.around_team_member(team, account)
+    }
+
+    pub fn roles(&self, team: &TeamId, account: &AccountId) -> Roles {
+        self.roles
+            .get(&(team.clone(), account.clone()))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What was taken away in the last day, for the safeguard.
+    pub fn set_harm_history(&mut self, history: HarmHistory) {
+        self.harm_history = history;
+    }
+
+    pub fn harm_history(&self) -> &HarmHistory {
+        &self.harm_history
+    }
+
+    /// Adds an approval, or replaces the one of the same hash. Everything that is held is looked at again.
+    pub fn put_approval(&mut self, approval: Approval) -> Subjects {
+        self.approvals.retain(|known| known.hash != approval.hash);
+        self.approvals.push(approval);
+        self.subjects()
+    }
+
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
     }
 
     pub fn put_person_link(&mut self, link: PersonLink, revision: u64) -> Subjects {
@@ -379,7 +435,16 @@ impl World {
             .get(group)
             .into_iter()
             .flatten()
-            .map(|(person, present)| (person, *present))
+            .map(|(person, wanted)| (person, wanted.present))
+    }
+
+    /// When the wish about this membership became known; 0 where there is none.
+    pub fn membership_wished_at_ms(&self, group: &GroupId, person: &PersonId) -> u64 {
+        let wanted = self
+            .wanted_members
+            .get(group)
+            .and_then(|wanted| wanted.get(person));
+        wanted.map_or(0, |wanted| wanted.changed_at_ms)
     }
 
     /// The groups with a word about this person, present or not.
@@ -430,6 +495,22 @@ impl World {
     /// The person a manager reference names, if that person is in the roster.
     pub fn referenced(&self, reference: &str) -> Option<&PersonId> {
         self.people_by_reference.get(&NormalName::of(reference))
+    }
+
+    /// Active accounts that are somebody's.
+    pub(crate) fn linked_active_accounts(&self) -> usize {
+        let linked = self.owners.keys().filter_map(|id| self.accounts.get(id));
+        linked.filter(|account| account.active).count()
+    }
+
+    pub(crate) fn linked_teams(&self) -> usize {
+        self.team_owners.len()
+    }
+
+    /// Members of teams that are some group's.
+    pub(crate) fn linked_memberships(&self) -> usize {
+        let members = self.team_owners.keys().filter_map(|team| self.members.get(team));
+        members.map(BTreeSet::len).sum()
     }
 
     fn around_person(&self, id: &PersonId) -> Subjects {

@@ -336,6 +336,8 @@ impl Roster {
                 |old| old.value.id.clone(),
             ),
             name: draft.name.trim().to_owned(),
+            description: old.and_then(|old| old.value.description.clone()),
+            parent: old.and_then(|old| old.value.parent.clone()),
             deleted: draft.deleted,
             sources,
             scim_document: draft
@@ -488,6 +490,7 @@ fn laid_over(old: Option<&Person>, source: &SourceId, draft: &PersonDraft, at_ms
             .access_level
             .or_else(|| old.and_then(|old| old.access_level)),
         profile,
+        custom: old.map(|old| old.custom.clone()).unwrap_or_default(),
         manager: match &draft.manager {
             ManagerWish::Leave => old.map(|old| old.manager.clone()).unwrap_or_default(),
             wish => wish.clone(),

@@ -172,5 +172,6 @@ fn read_policy(org: &mut Section<'_>) -> Policy {
         push_groups: on("push_groups"),
         bulk,
         fresh_ms,
+        ..Policy::default()
     }
 }

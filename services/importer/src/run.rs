@@ -3,7 +3,7 @@
 use bus::{Bus, BusError, Change, Expect, ObservedKey, ObservedValue, TeamMember, Tokens, Write, WriteError};
 use litmos::{Client, Failure, FailureKind, TeamRecord, UserRecord};
 use provisioning::{
-    Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Team, TeamId,
+    Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, Team, TeamId,
 };
 use rate_tokens::{Class, Permit};
 use settings::Org;
@@ -277,6 +277,7 @@ impl<'a> Import<'a> {
                         let member = TeamMember {
                             team: (*id).clone(),
                             account,
+                            roles: Roles::NONE,
                             as_of_ms: asked_at_ms,
                         };
                         writes.push(put(
@@ -421,7 +422,7 @@ fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
     Some(Team {
         id: TeamId::parse(&record.id).ok()?,
         name: record.name.clone(),
-        description: record.description.clone(),
+        description: None,
         parent: record.parent_id.as_deref().map(TeamId::parse).transpose().ok()?,
         bulk_code: record.bulk_code.clone(),
         as_of_ms,

@@ -95,6 +95,7 @@ mod tests {
             deleted: false,
             access_level: None,
             profile: profile(name),
+            custom: std::collections::BTreeMap::new(),
             manager: ManagerWish::Leave,
             sources: std::collections::BTreeMap::new(),
             scim_document: None,

@@ -176,7 +176,11 @@ fn observed(event: WatchEvent<ObservedKey, ObservedValue>, world: &mut World) ->
                     world.put_team(team)
                 }
             }
-            ObservedValue::TeamMember(member) => world.put_team_member(&member.team, &member.account),
+            ObservedValue::TeamMember(member) => {
+                let mut touched = world.put_team_member(&member.team, &member.account);
+                touched.extend(world.put_roles(&member.team, &member.account, member.roles));
+                touched
+            }
             // Once complete it stays so: a later run that is under way or failed takes nothing back.
             ObservedValue::Import(run) if run.is_complete() => world.set_import_complete(true),
             ObservedValue::Import(_) => BTreeSet::new(),
@@ -219,6 +223,12 @@ fn links(
                 jobs.insert(job.operation.clone(), job);
                 BTreeSet::new()
             }
+            LinksValue::Harm(history) => {
+                world.set_harm_history(history);
+                BTreeSet::new()
+            }
+            LinksValue::Approval(approval) => world.put_approval(approval),
+            LinksValue::Run(_) => BTreeSet::new(),
         },
         WatchEvent::Removed(LinksKey::Person(_, id)) => world.drop_person_link(&id),
         WatchEvent::Removed(LinksKey::Group(_, id)) => world.drop_group_link(&id),
@@ -226,6 +236,8 @@ fn links(
             jobs.remove(&operation);
             BTreeSet::new()
         }
-        WatchEvent::Synced | WatchEvent::Reset => BTreeSet::new(),
+        WatchEvent::Removed(LinksKey::Harm(_) | LinksKey::Approval(..) | LinksKey::Run(..))
+        | WatchEvent::Synced
+        | WatchEvent::Reset => BTreeSet::new(),
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             deleted: false,
             access_level: None,
             profile: wanted,
+            custom: std::collections::BTreeMap::new(),
             manager: ManagerWish::Leave,
             sources: BTreeMap::new(),
             scim_document: None,

@@ -1,22 +1,25 @@
 use prost::{Message as _, Name as _};
 use proto::v1;
 use provisioning::{
-    AccountId, BulkJob, GroupId, GroupLink, Intent, IntentKind, OperationId, ParkCode, Parked, PersonId,
-    PersonLink, TeamId,
+    AccountId, Approval, BulkJob, Frozen, GroupId, GroupLink, HarmHistory, Intent, IntentKind, OperationId,
+    ParkCode, Parked, PersonId, PersonLink, Run, TeamId,
 };
 
-use super::{BrokenRecord, LinksValue, Record, broken, decoded, encoded};
+use super::{BrokenRecord, LinksValue, Record, Wire as _, broken, decoded, encoded};
 
 /// People's and groups' links share a payload; this prefix of the subject tells them apart inside it.
 const PERSON: &str = "person/";
 const GROUP: &str = "group/";
 
-const KINDS: [(IntentKind, &str); 5] = [
+const KINDS: [(IntentKind, &str); 8] = [
     (IntentKind::Create, "create"),
     (IntentKind::Update, "update"),
     (IntentKind::LeaveTeams, "leave_teams"),
     (IntentKind::Bulk, "bulk"),
     (IntentKind::Members, "members"),
+    (IntentKind::CustomFields, "custom_fields"),
+    (IntentKind::Roles, "roles"),
+    (IntentKind::DeleteTeam, "delete_team"),
 ];
 
 fn name() -> String {
@@ -88,6 +91,13 @@ impl Record for LinksValue {
                 next_try_ms: link.next_try_ms,
                 last_error: link.last_error.clone(),
                 changed_at_ms: link.changed_at_ms,
+                custom: link.custom.clone(),
+                frozen: link.frozen.as_ref().map(|frozen| v1::Frozen {
+                    at_ms: frozen.at_ms,
+                    by: frozen.by.clone(),
+                }),
+                paused: false,
+                overwrite_due: false,
             }),
             LinksValue::Group(link) => encoded(&v1::Link {
                 subject: format!("{GROUP}{}", link.group),
@@ -100,6 +110,10 @@ impl Record for LinksValue {
                 next_try_ms: link.next_try_ms,
                 last_error: link.last_error.clone(),
                 changed_at_ms: link.changed_at_ms,
+                custom: Default::default(),
+                frozen: None,
+                paused: link.paused,
+                overwrite_due: link.overwrite_due,
             }),
             LinksValue::Bulk(job) => {
                 let message = v1::BulkJob {
@@ -111,12 +125,24 @@ impl Record for LinksValue {
                 };
                 (v1::BulkJob::full_name(), message.encode_to_vec())
             }
+            LinksValue::Harm(history) => encoded::<v1::HarmHistory>(&history.to_wire()),
+            LinksValue::Approval(approval) => encoded::<v1::Approval>(&approval.to_wire()),
+            LinksValue::Run(run) => encoded::<v1::Run>(&run.to_wire()),
         }
     }
 
     fn decode(type_name: &str, bytes: &[u8]) -> Result<LinksValue, BrokenRecord> {
         if type_name == v1::BulkJob::full_name() {
             return bulk_in(decoded(bytes)?).map(LinksValue::Bulk);
+        }
+        if type_name == v1::HarmHistory::full_name() {
+            return HarmHistory::from_wire(decoded::<v1::HarmHistory>(bytes)?).map(LinksValue::Harm);
+        }
+        if type_name == v1::Approval::full_name() {
+            return Approval::from_wire(decoded::<v1::Approval>(bytes)?).map(LinksValue::Approval);
+        }
+        if type_name == v1::Run::full_name() {
+            return Run::from_wire(decoded::<v1::Run>(bytes)?).map(LinksValue::Run);
         }
         if type_name != v1::Link::full_name() {
             return Err(broken(type_name, "is no type of this bucket"));
@@ -137,6 +163,11 @@ impl Record for LinksValue {
                 next_try_ms: link.next_try_ms,
                 last_error: link.last_error,
                 changed_at_ms: link.changed_at_ms,
+                custom: link.custom,
+                frozen: link.frozen.map(|frozen| Frozen {
+                    at_ms: frozen.at_ms,
+                    by: frozen.by,
+                }),
             }));
         }
         let group = link
@@ -154,6 +185,8 @@ impl Record for LinksValue {
             next_try_ms: link.next_try_ms,
             last_error: link.last_error,
             changed_at_ms: link.changed_at_ms,
+            paused: link.paused,
+            overwrite_due: link.overwrite_due,
         }))
     }
 }

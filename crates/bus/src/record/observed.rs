@@ -1,7 +1,7 @@
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, SchemaField,
+    AccessLevel, Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, Roles, SchemaField,
     SchemaKind, SchemaVersion, Team, TeamId,
 };
 
@@ -12,6 +12,7 @@ use super::{BrokenRecord, Wire, broken, profile_in, profile_out};
 pub struct TeamMember {
     pub team: TeamId,
     pub account: AccountId,
+    pub roles: Roles,
     pub as_of_ms: u64,
 }
 
@@ -83,6 +84,8 @@ impl Wire<v1::TeamMember> for TeamMember {
             team: member.team.to_string(),
             account: member.account.to_string(),
             as_of_ms: member.as_of_ms,
+            leader: member.roles.leader,
+            admin: member.roles.admin,
         }
     }
 
@@ -91,6 +94,10 @@ impl Wire<v1::TeamMember> for TeamMember {
         Ok(TeamMember {
             team: TeamId::parse(&message.team).map_err(|error| broken(&name, error))?,
             account: AccountId::parse(&message.account).map_err(|error| broken(&name, error))?,
+            roles: Roles {
+                leader: message.leader,
+                admin: message.admin,
+            },
             as_of_ms: message.as_of_ms,
         })
     }

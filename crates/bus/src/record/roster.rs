@@ -58,6 +58,7 @@ impl Wire<v1::Person> for Person {
             scim_document: person.scim_document.clone(),
             created_at_ms: person.created_at_ms,
             changed_at_ms: person.changed_at_ms,
+            custom: person.custom.clone(),
         }
     }
 
@@ -75,6 +76,7 @@ impl Wire<v1::Person> for Person {
             deleted: message.deleted,
             access_level: access_level.map_err(|error| broken(&name, error))?,
             profile: profile_in(&name, message.profile)?,
+            custom: message.custom,
             manager: match message.manager.and_then(|manager| manager.wish) {
                 None | Some(v1::manager_wish::Wish::Clear(false)) => ManagerWish::Leave,
                 Some(v1::manager_wish::Wish::Clear(true)) => ManagerWish::Clear,
@@ -99,6 +101,8 @@ impl Wire<v1::Group> for Group {
             scim_document: group.scim_document.clone(),
             created_at_ms: group.created_at_ms,
             changed_at_ms: group.changed_at_ms,
+            description: group.description.clone(),
+            parent: group.parent.clone(),
         }
     }
 
@@ -107,6 +111,8 @@ impl Wire<v1::Group> for Group {
         Ok(Group {
             id: GroupId::parse(&message.id).map_err(|error| broken(&name, error))?,
             name: message.name,
+            description: message.description,
+            parent: message.parent,
             deleted: message.deleted,
             sources: sources_in(&name, message.sources)?,
             scim_document: message.scim_document,

@@ -37,6 +37,7 @@ fn person(n: usize) -> Person {
         deleted: false,
         access_level: None,
         profile: provisioning::Profile::default(),
+        custom: std::collections::BTreeMap::default(),
         manager: provisioning::ManagerWish::Leave,
         sources: std::collections::BTreeMap::default(),
         scim_document: None,

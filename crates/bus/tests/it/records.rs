@@ -1,8 +1,10 @@
 use bus::{Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 use proptest::prelude::*;
 use provisioning::{
-    AccessLevel, Account, AccountId, Field, GroupId, Intent, IntentKind, ManagerWish, Membership,
-    OperationId, ParkCode, Parked, Person, PersonId, PersonLink, Profile, SourceId, SourceMark, TeamId,
+    AccessLevel, Account, AccountId, Approval, Attribute, AttributeChange, Decision, Ended, Field, Frozen,
+    Group, GroupId, GroupLink, Harm, HarmHistory, HarmKey, Image, Intent, IntentKind, ManagerWish,
+    Membership, OperationId, ParkCode, Parked, Person, PersonId, PersonLink, PlanHash, Profile, Roles, Run,
+    SourceId, SourceMark, Team, TeamId, TeamRole, Track,
 };
 
 fn id() -> impl Strategy<Value = String> {
@@ -23,10 +25,11 @@ prop_compose! {
         id in id(), user_name in "\\PC{0,20}", active: bool, deleted: bool, access_level in level(), profile in profile(),
         manager in prop_oneof![Just(ManagerWish::Leave), Just(ManagerWish::Clear), "\\PC{0,9}".prop_map(ManagerWish::Reference)],
         external in prop::option::of("\\PC{0,9}"), changed_at_ms: u64, scim_document in prop::option::of("\\PC{0,30}"),
+        custom in prop::collection::btree_map("\\PC{1,9}", "\\PC{0,9}", 0..3),
     ) -> Person {
         let mark = SourceMark { external_id: external, changed_at_ms };
         Person {
-            id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, manager,
+            id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, custom, manager,
             sources: [(SourceId::parse("hr").unwrap(), mark)].into(), scim_document, created_at_ms: 3, changed_at_ms,
         }
     }
@@ -35,7 +38,8 @@ prop_compose! {
 prop_compose! {
     fn link()(
         id in id(), account in prop::option::of(id()), revision: u64, code in prop::sample::select(&ParkCode::ALL[..]),
-        said in "\\PC{0,20}", parked: bool, open: bool, attempts: u32,
+        said in "\\PC{0,20}", parked: bool, open: bool, attempts: u32, frozen: bool,
+        custom in prop::collection::btree_map("\\PC{1,9}", "\\PC{0,9}", 0..3),
     ) -> PersonLink {
         PersonLink {
             account: account.map(|id| AccountId::parse(id).unwrap()),
@@ -47,6 +51,8 @@ prop_compose! {
                 code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,
             }),
             attempts,
+            custom,
+            frozen: frozen.then(|| Frozen { at_ms: 7, by: said.clone() }),
             last_error: Some(said),
             ..PersonLink::new(PersonId::parse(id).unwrap())
         }
@@ -71,11 +77,57 @@ proptest! {
             manager: Some(AccountId::parse(&b).unwrap()), as_of_ms: 8, whole: true,
         }))?;
         check(&ObservedValue::TeamMember(TeamMember {
-            team: TeamId::parse(&a).unwrap(), account: AccountId::parse(&b).unwrap(), as_of_ms: 1,
+            team: TeamId::parse(&a).unwrap(), account: AccountId::parse(&b).unwrap(), roles: Roles { leader: true, admin: false }, as_of_ms: 1,
         }))?;
         check(&RosterValue::Index(Index(a)))?;
         check(&LinksValue::Person(link))?;
         check(&RosterValue::Person(person))?;
+    }
+
+    #[test]
+    fn what_the_safeguard_and_the_forecast_remember_is_read_back_the_same(a in id(), b in id(), text in "\\PC{0,12}", n: u32, at_ms: u64) {
+        let mut history = HarmHistory::default();
+        for harm in Harm::ALL {
+            history.add(harm, n, at_ms);
+        }
+        check(&LinksValue::Harm(history))?;
+        let hash = PlanHash::parse(&a).unwrap();
+        check(&LinksValue::Approval(Approval {
+            hash: hash.clone(), keys: [HarmKey(at_ms), HarmKey(3)].into(), by: text.clone(), at_ms, expires_at_ms: at_ms / 2,
+        }))?;
+        check(&LinksValue::Run(Run {
+            id: hash.clone(), started_at_ms: at_ms, ended_at_ms: (n % 2 == 0).then_some(at_ms), revisions: n, calls: n, operations: 1,
+            forecast: Track::of([]).forecast(at_ms, n, u64::from(n)),
+        }))?;
+        check(&LinksValue::Group(GroupLink {
+            paused: n % 2 == 0, overwrite_due: n % 3 == 0, ..GroupLink::new(GroupId::parse(&b).unwrap())
+        }))?;
+        check(&RosterValue::Group(Group {
+            id: GroupId::parse(&b).unwrap(), name: text.clone(), description: Some(text.clone()), parent: (n % 2 == 0).then(|| a.clone()),
+            deleted: false, sources: Default::default(), scim_document: None, created_at_ms: 1, changed_at_ms: at_ms,
+        }))?;
+        check(&ObservedValue::Team(Team {
+            id: TeamId::parse(&a).unwrap(), name: text.clone(), description: (n % 2 == 0).then(|| text.clone()), parent: None,
+            bulk_code: b.clone(), as_of_ms: at_ms,
+        }))?;
+        let (person, account) = (PersonId::parse(&a).unwrap(), AccountId::parse(&b).unwrap());
+        let group = GroupId::parse(&b).unwrap();
+        let change = AttributeChange { attribute: Attribute::Profile(Field::City), from: text.clone(), to: String::new() };
+        check(&Decision {
+            run: hash, operation: OperationId::parse(&b).unwrap(), kind: "update".to_owned(), label: text.clone(), at_ms,
+            ended: Ended::Parked, said: Some(text.clone()),
+            images: vec![
+                Image::Created { person: person.clone(), account: account.clone() },
+                Image::Changed { person: person.clone(), account: account.clone(), changes: vec![change] },
+                Image::CutOff { person: person.clone(), account },
+                Image::Joined { group: group.clone(), person: person.clone() },
+                Image::Left { group: group.clone(), person: person.clone() },
+                Image::RoleSet { group: group.clone(), person, role: TeamRole::Admin, holds: true },
+                Image::TeamMade { group: group.clone(), team: TeamId::parse(&a).unwrap() },
+                Image::TeamNamed { group: group.clone(), from: text.clone(), to: b },
+                Image::TeamDeleted { group, name: text },
+            ],
+        })?;
     }
 
     #[test]

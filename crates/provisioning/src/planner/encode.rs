@@ -33,8 +33,12 @@ pub(crate) fn cheapest(
     } else {
         single
     };
-    let mut operations = std::mem::take(&mut needs.cut_offs);
+    let (mut operations, leaves): (Vec<Operation>, Vec<Operation>) =
+        needs.cut_offs.drain(..).map(|cut| (cut.cut, cut.leave)).unzip();
     operations.append(&mut needs.others);
+    operations.extend(leaves);
+    operations.extend(needs.removals.drain(..).map(|removal| removal.operation));
+    operations.extend(needs.deletions.drain(..).map(|deletion| deletion.operation));
     operations.extend(people);
     operations
 }

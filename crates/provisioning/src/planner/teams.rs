@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Needs;
+use super::{Needs, Removal};
 use crate::need::{self, GroupNeed};
-use crate::plan::{Change, Operation, WaitReason};
+use crate::plan::{Change, Operation, TextChange, WaitReason};
 use crate::{AccountId, GroupId, OperationId, PersonId, Policy, Subject, TeamId, World};
 
 /// One group with people who are wanted in its team and not there yet.
@@ -67,6 +67,8 @@ pub(crate) fn needs(
                     group: id.clone(),
                     revision: group.revision,
                     name: name.clone(),
+                    description: group.value.description.clone().unwrap_or_default(),
+                    parent: None,
                 };
                 let operation = Operation::new(change, 1, label);
                 let made_by = operation.id.clone();
@@ -75,14 +77,22 @@ pub(crate) fn needs(
             }
             GroupNeed::Rename { team, from } => {
                 let label = format!("rename team {from} to {name}");
-                let change = Change::RenameTeam {
+                let calls = if world.team(&team).is_some_and(|team| team.description.is_some()) {
+                    1
+                } else {
+                    2
+                };
+                let change = Change::AmendTeam {
                     group: id.clone(),
                     revision: group.revision,
                     team: team.clone(),
-                    from,
-                    to: name.clone(),
+                    name: Some(TextChange {
+                        from,
+                        to: name.clone(),
+                    }),
+                    description: None,
                 };
-                needs.others.push(Operation::new(change, 1, label));
+                needs.others.push(Operation::new(change, calls, label));
                 (Some(team), None)
             }
         };
@@ -155,10 +165,15 @@ fn members(
                 let change = Change::RemoveMember {
                     group: group.clone(),
                     team: team.clone(),
-                    person: id.clone(),
-                    account,
+                    person: Some(id.clone()),
+                    account: account.clone(),
                 };
-                needs.others.push(Operation::new(change, 1, label));
+                needs.removals.push(Removal {
+                    group: group.clone(),
+                    account,
+                    wished_at_ms: world.membership_wished_at_ms(group, id),
+                    operation: Operation::new(change, 1, label),
+                });
             }
             _ => {}
         }

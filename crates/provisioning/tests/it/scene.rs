@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
     AccessLevel, Account, AccountId, Attribute, Change, Field, Group, GroupId, GroupLink, ManagerWish,
-    Membership, Operation, OrgId, Person, PersonId, PersonLink, Plan, Policy, Profile, SourceId, Subject,
-    Team, TeamId, World, plan,
+    Membership, Operation, OrgId, Person, PersonId, PersonLink, Plan, Policy, Profile, Safeguard, SourceId,
+    Subject, Team, TeamId, World, plan,
 };
 
 pub(crate) const NOW: u64 = 1_700_000_000_000;
@@ -26,7 +26,10 @@ impl Scene {
         world.set_import_complete(true);
         Scene {
             world,
-            policy: Policy::default(),
+            policy: Policy {
+                safeguard: Safeguard::boundless(),
+                ..Policy::default()
+            },
             touched: BTreeSet::new(),
             calls: 0,
             revision: 0,
@@ -48,6 +51,7 @@ impl Scene {
             profile: [(Field::FirstName, "First"), (Field::LastName, name)]
                 .into_iter()
                 .collect(),
+            custom: BTreeMap::new(),
             manager: ManagerWish::Leave,
             sources: BTreeMap::new(),
             scim_document: None,
@@ -86,6 +90,8 @@ impl Scene {
         let group = Group {
             id: id.clone(),
             name: name.to_owned(),
+            description: None,
+            parent: None,
             deleted: false,
             sources: BTreeMap::new(),
             scim_document: None,
@@ -134,7 +140,7 @@ impl Scene {
         let touched = self.world.put_team(Team {
             id: id.clone(),
             name: name.to_owned(),
-            description: String::new(),
+            description: Some(String::new()),
             parent: None,
             bulk_code: code.to_owned(),
             as_of_ms: NOW,
@@ -200,10 +206,7 @@ impl Scene {
             }
             Change::LeaveTeams { person, account, .. } => {
                 let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
-                for team in teams {
-                    let touched = self.world.drop_team_member(&team, account);
-                    self.touched.extend(touched);
-                }
+                teams.iter().for_each(|team| self.part(team, account));
                 self.person_link(person, |link| link.leave_teams_due = false);
             }
             Change::Create { person, draft, .. } => {
@@ -268,7 +271,11 @@ impl Scene {
                 let team = self.team(name);
                 self.group_link(group, |link| link.team = Some(team));
             }
-            Change::RenameTeam { team, to, .. } => self.put_team(team, to, ""),
+            Change::AmendTeam { team, name, .. } => {
+                if let Some(name) = name {
+                    self.put_team(team, &name.to, "");
+                }
+            }
             Change::AddMembers { group, people } => {
                 let team = self.world.group_link(group).unwrap().value.team.clone().unwrap();
                 for person in people {
@@ -281,11 +288,44 @@ impl Scene {
                     self.join(&team, &account.unwrap());
                 }
             }
-            Change::RemoveMember { team, account, .. } => {
-                let touched = self.world.drop_team_member(team, account);
+            Change::RemoveMember { team, account, .. } => self.part(team, account),
+            Change::SetCustomFields { person, values, .. } => {
+                self.person_link(person, |link| link.custom.clone_from(values));
+            }
+            Change::LeaveAllTeams { account, .. } => {
+                let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
+                teams.iter().for_each(|team| self.part(team, account));
+            }
+            Change::UnlinkTeam { group, .. } => self.group_link(group, |link| link.team = None),
+            Change::DeleteTeam { group, team, .. } => {
+                let members: Vec<AccountId> = self.world.team_members(team).cloned().collect();
+                members.iter().for_each(|account| self.part(team, account));
+                let touched = self.world.drop_team(team);
+                self.touched.extend(touched);
+                self.group_link(group, |link| link.team = None);
+            }
+            Change::SetRole {
+                team,
+                account,
+                role,
+                holds,
+                ..
+            } => {
+                assert!(
+                    self.world.is_team_member(team, account),
+                    "only members hold roles"
+                );
+                let roles = self.world.roles(team, account).with(*role, *holds);
+                let touched = self.world.put_roles(team, account, roles);
                 self.touched.extend(touched);
             }
+            Change::EndOverwrite { group } => self.group_link(group, |link| link.overwrite_due = false),
         }
+    }
+
+    fn part(&mut self, team: &TeamId, account: &AccountId) {
+        let touched = self.world.drop_team_member(team, account);
+        self.touched.extend(touched);
     }
 
     pub(crate) fn join(&mut self, team: &TeamId, account: &AccountId) {

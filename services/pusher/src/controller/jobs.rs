@@ -92,14 +92,22 @@ fn covers(change: &Change) -> u32 {
     match change {
         Change::Bulk { rows } => many(rows.len()),
         Change::AddMembers { people, .. } => many(people.len()),
-        Change::Read { .. } | Change::Link { .. } | Change::LinkTeam { .. } => 0,
+        Change::LeaveAllTeams { groups, .. } => many(groups.len()),
+        Change::Read { .. }
+        | Change::Link { .. }
+        | Change::LinkTeam { .. }
+        | Change::UnlinkTeam { .. }
+        | Change::EndOverwrite { .. } => 0,
         Change::CutOff { .. }
         | Change::LeaveTeams { .. }
         | Change::Create { .. }
         | Change::Update { .. }
         | Change::CreateTeam { .. }
-        | Change::RenameTeam { .. }
-        | Change::RemoveMember { .. } => 1,
+        | Change::SetCustomFields { .. }
+        | Change::AmendTeam { .. }
+        | Change::DeleteTeam { .. }
+        | Change::RemoveMember { .. }
+        | Change::SetRole { .. } => 1,
     }
 }
 
@@ -117,7 +125,14 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         revision: world.group(group).map_or(0, |group| group.revision),
     };
     Some(match &operation.change {
-        Change::Link { .. } | Change::LinkTeam { .. } => return None,
+        Change::Link { .. }
+        | Change::LinkTeam { .. }
+        | Change::UnlinkTeam { .. }
+        | Change::EndOverwrite { .. }
+        | Change::SetCustomFields { .. }
+        | Change::LeaveAllTeams { .. }
+        | Change::DeleteTeam { .. }
+        | Change::SetRole { .. } => return None,
         Change::CutOff {
             person,
             revision,
@@ -172,10 +187,12 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             job: group_job(group),
             name: name.clone(),
         },
-        Change::RenameTeam { group, team, to, .. } => Job::RenameTeam {
+        Change::AmendTeam {
+            group, team, name, ..
+        } => Job::RenameTeam {
             job: group_job(group),
             seen: world.team(team)?.clone(),
-            name: to.clone(),
+            name: name.as_ref()?.to.clone(),
         },
         Change::AddMembers { group, people } => {
             let accounts = people

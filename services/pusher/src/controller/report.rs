@@ -30,8 +30,13 @@ pub(crate) type Answer = Result<Value, String>;
 /// Whether a wait ends by itself, so that its subject must be looked at again.
 pub(super) fn passes(reason: &WaitReason) -> bool {
     match reason {
-        WaitReason::UnderWay | WaitReason::RetryAt { .. } | WaitReason::FirstImport => true,
-        WaitReason::Parked(_) | WaitReason::SwitchedOff { .. } => false,
+        WaitReason::UnderWay
+        | WaitReason::RetryAt { .. }
+        | WaitReason::FirstImport
+        | WaitReason::Held { .. } => true,
+        WaitReason::Parked(_) | WaitReason::SwitchedOff { .. } | WaitReason::Paused | WaitReason::Frozen => {
+            false
+        }
     }
 }
 
@@ -255,5 +260,8 @@ fn wait_kind(reason: &WaitReason) -> &'static str {
         WaitReason::FirstImport => "first_import",
         WaitReason::Parked(_) => "parked",
         WaitReason::SwitchedOff { .. } => "switched_off",
+        WaitReason::Held { .. } => "held",
+        WaitReason::Paused => "paused",
+        WaitReason::Frozen => "frozen",
     }
 }

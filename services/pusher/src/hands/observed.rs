@@ -1,7 +1,7 @@
 //! What an answer of Litmos showed, written where the importer writes too.
 
 use bus::{Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
-use provisioning::{AccountId, OrgId, TeamId};
+use provisioning::{AccountId, OrgId, Roles, TeamId};
 
 use crate::effects::Effects;
 
@@ -33,6 +33,7 @@ impl Observed {
             let member = TeamMember {
                 team: team.clone(),
                 account: account.clone(),
+                roles: Roles::NONE,
                 as_of_ms,
             };
             writes.push(self.put(self.member(team, account), ObservedValue::TeamMember(member)));

@@ -1,0 +1,566 @@
+//! The safeguard: what a plan may take away by itself, and what waits for a person's approval.
+//!
+//! Pressures: a filter changed by mistake in an IdP, or a file cut short, looks exactly like two thousand people
+//! leaving. One person leaving must be cut off at once all the same, also while such a heap waits.
+//!
+//! Harmful wishes that became known close together are one **run**. A run passes whole or is held whole: it passes if
+//! it is within its limit, and if what the sliding day has taken already, together with it, is. So a heap is held,
+//! somebody who leaves an hour later is not, and a trickle that would amount to a heap is stopped within the day.
+//!
+//! Laws, each a property in the tests: what is within all limits is never held; nothing that is held is in the plan;
+//! what passes in a day without approval never exceeds the day's limit; an approval lets through exactly what it
+//! names, and only until it runs out.
+//!
+//! Deliberately missing: a switch that turns it all off. A limit of 100 percent says the same and says it aloud.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{PlanHash, Subject, plan::short_hex};
+
+/// Wishes further apart than this belong to different runs.
+pub const RUN_GAP_MS: u64 = 120_000;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Hours of a sliding day. The one under way counts whole, so the day is 24 to 25 hours long.
+const DAY_HOURS: u64 = 24;
+
+/// A way of taking something away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Harm {
+    /// Somebody loses access.
+    Deactivate,
+    DeleteTeam,
+    /// Somebody who stays loses a team.
+    TeamLoss,
+    /// An account gets another user name.
+    Rename,
+    /// A value that was there is replaced or cleared.
+    Overwrite,
+}
+
+impl Harm {
+    pub const ALL: [Harm; 5] = [
+        Harm::Deactivate,
+        Harm::DeleteTeam,
+        Harm::TeamLoss,
+        Harm::Rename,
+        Harm::Overwrite,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Harm::Deactivate => "deactivate",
+            Harm::DeleteTeam => "delete_team",
+            Harm::TeamLoss => "team_loss",
+            Harm::Rename => "rename",
+            Harm::Overwrite => "overwrite",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Harm> {
+        Harm::ALL.into_iter().find(|harm| harm.as_str() == text)
+    }
+
+    /// What happens to so many, for a person to read.
+    fn said(self, count: u32) -> String {
+        let one = count == 1;
+        match self {
+            Harm::Deactivate => format!(
+                "{count} {} lose access",
+                if one { "person would" } else { "people would" }
+            ),
+            Harm::DeleteTeam => format!(
+                "{count} {} be deleted",
+                if one { "team would" } else { "teams would" }
+            ),
+            Harm::TeamLoss => format!(
+                "{count} team {} end",
+                if one {
+                    "membership would"
+                } else {
+                    "memberships would"
+                }
+            ),
+            Harm::Rename => format!(
+                "{count} {} get another user name",
+                if one { "account would" } else { "accounts would" }
+            ),
+            Harm::Overwrite => format!(
+                "{count} {} be overwritten",
+                if one { "account would" } else { "accounts would" }
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How much of one harm passes without approval: the percentage, but never fewer than `floor` and never more than `most`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Share of what is there: linked active accounts, linked teams, or memberships.
+    pub percent: u32,
+    /// Absolute bound, whatever the share.
+    pub most: u32,
+    /// So few always pass, or nobody could leave a company of ten.
+    pub floor: u32,
+}
+
+impl Limit {
+    pub fn allowed(&self, population: u32) -> u32 {
+        let share = u64::from(population) * u64::from(self.percent) / 100;
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        share.max(self.floor).min(self.most)
+    }
+}
+
+/// The limits of one org. Okta's import safeguard uses 20 percent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safeguard {
+    pub run: BTreeMap<Harm, Limit>,
+    pub day: BTreeMap<Harm, Limit>,
+    /// How long an approval holds, in milliseconds.
+    pub approval_ms: u64,
+}
+
+impl Safeguard {
+    /// Limits that nothing exceeds.
+    pub fn boundless() -> Safeguard {
+        let all = Limit {
+            percent: 100,
+            most: u32::MAX,
+            floor: u32::MAX,
+        };
+        let limits: BTreeMap<Harm, Limit> = Harm::ALL.into_iter().map(|harm| (harm, all)).collect();
+        Safeguard {
+            run: limits.clone(),
+            day: limits,
+            approval_ms: 3_600_000,
+        }
+    }
+}
+
+impl Default for Safeguard {
+    fn default() -> Safeguard {
+        let limit = |harm| match harm {
+            Harm::Deactivate => Limit {
+                percent: 20,
+                most: 500,
+                floor: 5,
+            },
+            Harm::DeleteTeam => Limit {
+                percent: 10,
+                most: 10,
+                floor: 2,
+            },
+            Harm::TeamLoss => Limit {
+                percent: 20,
+                most: 5_000,
+                floor: 20,
+            },
+            Harm::Rename => Limit {
+                percent: 20,
+                most: 1_000,
+                floor: 10,
+            },
+            Harm::Overwrite => Limit {
+                percent: 60,
+                most: 100_000,
+                floor: 50,
+            },
+        };
+        let limits: BTreeMap<Harm, Limit> = Harm::ALL.into_iter().map(|harm| (harm, limit(harm))).collect();
+        Safeguard {
+            run: limits.clone(),
+            day: limits,
+            approval_ms: 3_600_000,
+        }
+    }
+}
+
+/// What was taken away in the last day, by hour. Kept durably: a restart forgets nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HarmHistory(BTreeMap<Harm, BTreeMap<u64, u32>>);
+
+impl HarmHistory {
+    pub fn add(&mut self, harm: Harm, count: u32, now_ms: u64) {
+        let hour = now_ms / HOUR_MS;
+        let hours = self.0.entry(harm).or_default();
+        *hours.entry(hour).or_default() += count;
+        hours.retain(|old, _| *old + DAY_HOURS >= hour);
+    }
+
+    pub fn in_day(&self, harm: Harm, now_ms: u64) -> u32 {
+        let hour = now_ms / HOUR_MS;
+        let hours = self.0.get(&harm).into_iter().flatten();
+        hours
+            .filter(|(old, _)| **old + DAY_HOURS >= hour)
+            .map(|(_, count)| *count)
+            .fold(0, u32::saturating_add)
+    }
+
+    /// Harm, hour since 1970, count.
+    pub fn entries(&self) -> impl Iterator<Item = (Harm, u64, u32)> {
+        self.0
+            .iter()
+            .flat_map(|(harm, hours)| hours.iter().map(|(hour, count)| (*harm, *hour, *count)))
+    }
+}
+
+impl FromIterator<(Harm, u64, u32)> for HarmHistory {
+    fn from_iter<I: IntoIterator<Item = (Harm, u64, u32)>>(entries: I) -> HarmHistory {
+        let mut history = HarmHistory::default();
+        for (harm, hour, count) in entries {
+            history.0.entry(harm).or_default().insert(hour, count);
+        }
+        history
+    }
+}
+
+/// Names one harmful change for ever: what, to whom, by which wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HarmKey(pub u64);
+
+impl HarmKey {
+    pub fn of(harm: Harm, subject: &Subject, detail: &str, revision: u64) -> HarmKey {
+        let mut hash = Sha256::new();
+        hash.update(harm.as_str());
+        match subject {
+            Subject::Person(id) => hash.update(format!("\0person\0{id}")),
+            Subject::Group(id) => hash.update(format!("\0group\0{id}")),
+        }
+        hash.update(format!("\0{detail}\0{revision}"));
+        let bytes = hash.finalize();
+        HarmKey(
+            bytes
+                .iter()
+                .take(8)
+                .fold(0, |key, byte| (key << 8) | u64::from(*byte)),
+        )
+    }
+}
+
+/// One harmful change that a plan would make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Harmful {
+    pub key: HarmKey,
+    pub harm: Harm,
+    pub subject: Subject,
+    /// When the wish became known, in Unix milliseconds: what runs are told apart by.
+    pub wished_at_ms: u64,
+    pub label: String,
+    /// A person gave the order by name: it passes, and counts.
+    pub ordered: bool,
+}
+
+/// A person's approval of what was held, by its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub hash: PlanHash,
+    pub keys: BTreeSet<HarmKey>,
+    pub by: String,
+    pub at_ms: u64,
+    pub expires_at_ms: u64,
+}
+
+impl Approval {
+    pub fn holds(&self, key: HarmKey, now_ms: u64) -> bool {
+        now_ms < self.expires_at_ms && self.keys.contains(&key)
+    }
+}
+
+/// Why something is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exceeded {
+    Run,
+    Day,
+}
+
+/// Changes of one harm that wait for approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub harm: Harm,
+    pub exceeded: Exceeded,
+    pub allowed: u32,
+    /// Taken away in the last day already.
+    pub in_day: u32,
+    pub population: u32,
+    pub items: Vec<Harmful>,
+}
+
+impl Held {
+    pub fn said(&self) -> String {
+        let count = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let limit = match self.exceeded {
+            Exceeded::Run => format!("{} of {} pass without approval", self.allowed, self.population),
+            Exceeded::Day => format!(
+                "{} of {} pass in a day without approval, and {} did",
+                self.allowed, self.population, self.in_day
+            ),
+        };
+        format!("{}: {limit}", self.harm.said(count))
+    }
+}
+
+/// The hash that an approval is bound to: equal exactly if the same changes are held.
+pub fn held_hash(held: &[Held]) -> PlanHash {
+    let keys: BTreeSet<HarmKey> = held
+        .iter()
+        .flat_map(|held| &held.items)
+        .map(|item| item.key)
+        .collect();
+    let mut hash = Sha256::new();
+    for key in keys {
+        hash.update(key.0.to_be_bytes());
+    }
+    PlanHash::parse(short_hex(&hash.finalize())).expect("hex digits are a hash")
+}
+
+/// What the judgement goes by, beside the changes themselves.
+pub(crate) struct Bench<'a> {
+    pub(crate) safeguard: &'a Safeguard,
+    pub(crate) history: &'a HarmHistory,
+    pub(crate) approvals: &'a [Approval],
+    pub(crate) now_ms: u64,
+}
+
+impl Bench<'_> {
+    /// What of these changes is held. `population` is asked only where a limit may be exceeded.
+    pub(crate) fn judge(&self, changes: Vec<Harmful>, population: impl Fn(Harm) -> u32) -> Vec<Held> {
+        let mut by_harm: BTreeMap<Harm, Vec<Harmful>> = BTreeMap::new();
+        for change in changes {
+            by_harm.entry(change.harm).or_default().push(change);
+        }
+        by_harm
+            .into_iter()
+            .flat_map(|(harm, changes)| self.judge_one(harm, changes, &population))
+            .collect()
+    }
+
+    fn judge_one(
+        &self,
+        harm: Harm,
+        mut changes: Vec<Harmful>,
+        population: impl Fn(Harm) -> u32,
+    ) -> Vec<Held> {
+        let (Some(run), Some(day)) = (self.safeguard.run.get(&harm), self.safeguard.day.get(&harm)) else {
+            return Vec::new();
+        };
+        let mut in_day = self.history.in_day(harm, self.now_ms);
+        let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        if count <= run.floor.min(run.most) && in_day.saturating_add(count) <= day.floor.min(day.most) {
+            return Vec::new();
+        }
+        // What a day has taken is no longer there: the share is of what there was.
+        let population = population(harm).saturating_add(in_day);
+        let (run_allowed, day_allowed) = (run.allowed(population), day.allowed(population));
+        let before = changes.len();
+        changes.retain(|change| {
+            !change.ordered
+                && !self
+                    .approvals
+                    .iter()
+                    .any(|one| one.holds(change.key, self.now_ms))
+        });
+        in_day = in_day.saturating_add(u32::try_from(before - changes.len()).unwrap_or(u32::MAX));
+        let mut held: BTreeMap<bool, Vec<Harmful>> = BTreeMap::new();
+        let taken = in_day;
+        for run in runs(changes) {
+            let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
+            if count > run_allowed {
+                held.entry(false).or_default().extend(run);
+            } else if in_day.saturating_add(count) > day_allowed {
+                held.entry(true).or_default().extend(run);
+            } else {
+                in_day += count;
+            }
+        }
+        held.into_iter()
+            .map(|(day, items)| Held {
+                harm,
+                exceeded: if day { Exceeded::Day } else { Exceeded::Run },
+                allowed: if day { day_allowed } else { run_allowed },
+                in_day: taken,
+                population,
+                items,
+            })
+            .collect()
+    }
+}
+
+/// Cuts changes into runs: smaller ones first, so that a heap never uses up the day of those beside it.
+fn runs(mut changes: Vec<Harmful>) -> Vec<Vec<Harmful>> {
+    changes.sort_by(|a, b| (a.wished_at_ms, a.key).cmp(&(b.wished_at_ms, b.key)));
+    let mut runs: Vec<Vec<Harmful>> = Vec::new();
+    for change in changes {
+        match runs.last_mut() {
+            Some(run)
+                if run
+                    .last()
+                    .is_some_and(|last| change.wished_at_ms - last.wished_at_ms <= RUN_GAP_MS) =>
+            {
+                run.push(change);
+            }
+            _ => runs.push(vec![change]),
+        }
+    }
+    runs.sort_by_key(Vec::len);
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::PersonId;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn leaver(n: u32, wished_at_ms: u64) -> Harmful {
+        let subject = Subject::Person(PersonId::parse(format!("p{n}")).unwrap());
+        Harmful {
+            key: HarmKey::of(Harm::Deactivate, &subject, "", 1),
+            harm: Harm::Deactivate,
+            subject,
+            wished_at_ms,
+            label: format!("cut off p{n}"),
+            ordered: false,
+        }
+    }
+
+    fn judge(
+        changes: &[Harmful],
+        history: &HarmHistory,
+        approvals: &[Approval],
+        now_ms: u64,
+        population: u32,
+    ) -> Vec<Held> {
+        let bench = Bench {
+            safeguard: &Safeguard::default(),
+            history,
+            approvals,
+            now_ms,
+        };
+        bench.judge(changes.to_vec(), |_| population)
+    }
+
+    fn heap(count: u32, at_ms: u64) -> Vec<Harmful> {
+        (0..count).map(|n| leaver(n, at_ms)).collect()
+    }
+
+    #[test]
+    fn a_heap_is_held_and_somebody_who_leaves_later_is_not() {
+        let mut changes = heap(300, NOW);
+        changes.push(leaver(1_000, NOW + RUN_GAP_MS + 1));
+        let held = judge(&changes, &HarmHistory::default(), &[], NOW, 1_000);
+        let [held] = held.as_slice() else {
+            panic!("{held:?}")
+        };
+        assert_eq!(
+            (held.items.len(), held.exceeded, held.allowed),
+            (300, Exceeded::Run, 200)
+        );
+        assert_eq!(
+            held.said(),
+            "300 people would lose access: 200 of 1000 pass without approval"
+        );
+    }
+
+    #[test]
+    fn a_few_may_always_leave_even_a_company_of_ten() {
+        assert!(judge(&heap(5, NOW), &HarmHistory::default(), &[], NOW, 10).is_empty());
+        assert_eq!(
+            judge(&heap(6, NOW), &HarmHistory::default(), &[], NOW, 10).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_absolute_bound_holds_where_a_share_would_be_thousands() {
+        let held = judge(&heap(501, NOW), &HarmHistory::default(), &[], NOW, 100_000);
+        assert_eq!(held[0].allowed, 500);
+    }
+
+    #[test]
+    fn a_trickle_is_stopped_within_the_day_and_goes_on_the_next() {
+        let mut history = HarmHistory::default();
+        history.add(Harm::Deactivate, 195, NOW);
+        let held = judge(&heap(6, NOW), &history, &[], NOW, 805);
+        assert_eq!(held[0].exceeded, Exceeded::Day, "{held:?}");
+        assert!(judge(&heap(6, NOW), &history, &[], NOW + 26 * HOUR_MS, 1_000).is_empty());
+    }
+
+    #[test]
+    fn an_approval_lets_through_what_it_names_until_it_runs_out() {
+        let changes = heap(300, NOW);
+        let held = judge(&changes, &HarmHistory::default(), &[], NOW, 1_000);
+        let approval = Approval {
+            hash: held_hash(&held),
+            keys: changes.iter().take(299).map(|change| change.key).collect(),
+            by: "admin".to_owned(),
+            at_ms: NOW,
+            expires_at_ms: NOW + 1_000,
+        };
+        let still = judge(
+            &changes,
+            &HarmHistory::default(),
+            std::slice::from_ref(&approval),
+            NOW,
+            1_000,
+        );
+        let left: usize = still.iter().map(|held| held.items.len()).sum();
+        assert_eq!(left, 1, "the one that was not named waits: the day is used up");
+        let late = judge(&changes, &HarmHistory::default(), &[approval], NOW + 1_000, 1_000);
+        assert_eq!(late[0].items.len(), 300);
+    }
+
+    #[test]
+    fn an_order_by_name_passes_in_front_of_a_held_heap() {
+        let mut changes = heap(300, NOW);
+        changes.push(Harmful {
+            ordered: true,
+            ..leaver(2_000, NOW)
+        });
+        let held = judge(&changes, &HarmHistory::default(), &[], NOW, 1_000);
+        assert_eq!(held[0].items.len(), 300);
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_in_a_day_without_approval_is_never_more_than_the_day_allows(
+            waves in prop::collection::vec((1_u32..400, 0_u64..7 * HOUR_MS), 1..12),
+            people in 10_u32..5_000,
+        ) {
+            let (mut history, mut now, mut active, mut taken) = (HarmHistory::default(), NOW, people, Vec::new());
+            let mut waiting: Vec<Harmful> = Vec::new();
+            let mut next = 0;
+            for (count, pause) in waves {
+                now += pause;
+                waiting.extend((0..count).map(|n| leaver(next + n, now)));
+                next += count;
+                let held: BTreeSet<HarmKey> = judge(&waiting, &history, &[], now, active)
+                    .iter().flat_map(|held| &held.items).map(|item| item.key).collect();
+                let passed = waiting.iter().filter(|change| !held.contains(&change.key)).count() as u32;
+                waiting.retain(|change| held.contains(&change.key));
+                history.add(Harm::Deactivate, passed, now);
+                active = active.saturating_sub(passed);
+                taken.push((now, passed));
+                let in_day: u32 = taken.iter().filter(|(at, _)| at + 24 * HOUR_MS > now).map(|(_, passed)| passed).sum();
+                let limit = Safeguard::default().day[&Harm::Deactivate];
+                prop_assert!(in_day <= limit.allowed(people), "{in_day} of {people}");
+            }
+        }
+    }
+}
