@@ -421,7 +421,7 @@ fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
     Some(Team {
         id: TeamId::parse(&record.id).ok()?,
         name: record.name.clone(),
-        description: record.description.clone(),
+        description: record.description.clone().unwrap_or_default(),
         parent: record.parent_id.as_deref().map(TeamId::parse).transpose().ok()?,
         bulk_code: record.bulk_code.clone(),
         as_of_ms,

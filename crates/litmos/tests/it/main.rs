@@ -205,7 +205,10 @@ async fn every_way_of_wrong_credentials_is_named() {
 #[tokio::test]
 async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
     let (litmos, client) = account().await;
-    let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
+    let team = client
+        .create_team(permit(), "Field Sales", "", None)
+        .await
+        .unwrap();
     let row = |name: &str, email: &str| BulkRow {
         user_name: name.to_owned(),
         fields: fields(&[
@@ -266,7 +269,10 @@ async fn what_changed_within_a_range_is_told_in_every_form_of_dates_and_ids() {
             litmos.set_mode(name, value).unwrap();
         }
         let made = client.create_user(permit(), &mira()).await.unwrap();
-        let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
+        let team = client
+            .create_team(permit(), "Field Sales", "", None)
+            .await
+            .unwrap();
         client.add_members(permit(), &team.id, &[&made.id]).await.unwrap();
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
