@@ -87,7 +87,7 @@ impl Client {
     /// The user of exactly this name, whatever its case.
     ///
     /// # Errors
-    /// [`FailureKind::Gone`](crate::FailureKind::Gone) if there is none.
+    /// [`FailureKind::Gone`] if there is none.
     pub async fn user_by_name(&self, permit: Permit, user_name: &str) -> Result<UserRecord, Failure> {
         let answer = self
             .send(permit, Call::get("user.find", "/users/{}", &[user_name]))
@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// # Errors
-    /// See [`Failure`]; [`FailureKind::Exists`](crate::FailureKind::Exists) if the name is taken.
+    /// See [`Failure`]; [`FailureKind::Exists`] if the name is taken.
     pub async fn create_user(&self, permit: Permit, user: &NewUser) -> Result<UserRecord, Failure> {
         let head = Head {
             id: "",

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::read;
 use crate::record::Member;
 
-/// What a member can be in a team. Beyond the user's own access level, which gives nothing in any team by itself.
+/// What a member can be in one team. The access level of the user gives nothing in any team by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TeamRole {
     Leader,
