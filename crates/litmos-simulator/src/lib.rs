@@ -45,7 +45,7 @@ pub use log::Entry;
 pub use mode::{
     AbsentMember, BulkRequired, CreateStatus, CustomFieldsShape, Deactivate, DetailsId, Lengths, ListShape,
     ModeError, Modes, PageSize, Put, RangeDates, RefusalStatus, Refused, RetryAfter, TeamCode, TeamName,
-    help as mode_help,
+    TeamWrites, help as mode_help,
 };
 pub use model::{AccessLevel, Snapshot, TeamId, TeamState, UserId, UserState};
 pub use oracle::{LogError, most_in_any_window, most_requests_in_any_window, read_log};

@@ -72,6 +72,10 @@ struct Arguments {
     /// An advanced custom field that the account has; repeatable, replaces the built-in ones
     #[arg(long, value_name = "NAME")]
     custom_field: Vec<String>,
+
+    /// One of the advanced custom fields that every write of them must give a value; repeatable
+    #[arg(long, value_name = "NAME")]
+    mandatory_custom_field: Vec<String>,
 }
 
 const AFTER_HELP: &str = "\
@@ -84,6 +88,7 @@ Modes, default first:
   create-status=201|200                  status of a created user or sub-team
   team-name=unique|reusable              whether two teams may share a name
   team-code=follows-name|fixed           whether a rename renews the team's code
+  team-writes=supported|405|404          whether a team can be changed and deleted
   absent-member=404|200                  removing a user who is not in the team
   bulk-required=username|email           what a bulk-import row must have
   details-id=OriginalUserId|OriginalId   name of the number in /org/users/details
@@ -134,6 +139,7 @@ impl Arguments {
             bulk_delay: Duration::from_millis(self.bulk_delay_ms),
             job_roles: or(self.job_role, defaults.job_roles),
             custom_fields: or(self.custom_field, defaults.custom_fields),
+            mandatory_custom_fields: self.mandatory_custom_field,
         })
     }
 }

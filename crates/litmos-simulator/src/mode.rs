@@ -100,6 +100,8 @@ modes! {
     "team-name" team_name: TeamName { Unique = "unique", Reusable = "reusable" }
     /// Whether renaming a team renews its bulk-import code.
     "team-code" team_code: TeamCode { FollowsName = "follows-name", Fixed = "fixed" }
+    /// Whether a team can be changed and deleted, and if not, what that answers.
+    "team-writes" team_writes: TeamWrites { Supported = "supported", MethodNotAllowed = "405", NotFound = "404" }
     /// What removing a user from a team that the user is not in answers.
     "absent-member" absent_member: AbsentMember { NotFound = "404", Ok = "200" }
     /// Which fields a bulk-import row must have.
@@ -114,7 +116,7 @@ modes! {
     "lengths" lengths: Lengths { Refuse = "refuse", Truncate = "truncate" }
     /// Whether a page keeps to its limit or runs slightly over.
     "page" page: PageSize { Exact = "exact", Over = "over" }
-    /// The JSON shape of advanced custom fields.
+    /// The JSON shape in which advanced custom fields are shown and taken; the other one is not read.
     "custom-fields" custom_fields: CustomFieldsShape { Object = "object", Pairs = "pairs" }
 }
 

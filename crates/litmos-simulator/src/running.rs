@@ -39,6 +39,8 @@ pub enum StartError {
     Users(usize),
     #[error("the limit must be at least 1")]
     Limit,
+    #[error("the mandatory field `{0}` is none of the custom fields")]
+    MandatoryField(String),
 }
 
 /// Why a simulator did not stop well.
@@ -82,6 +84,10 @@ impl Simulator {
         }
         if settings.limit == 0 {
             return Err(StartError::Limit);
+        }
+        let unheard_of = |name: &&String| !settings.custom_fields.contains(name);
+        if let Some(name) = settings.mandatory_custom_fields.iter().find(unheard_of) {
+            return Err(StartError::MandatoryField(name.clone()));
         }
         let log = match &settings.log {
             None => None,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub job_roles: Vec<String>,
     /// The advanced custom fields that the account has, by position.
     pub custom_fields: Vec<String>,
+    /// Those of them that every write of custom fields must give a value.
+    pub mandatory_custom_fields: Vec<String>,
 }
 
 impl Default for Settings {
@@ -59,6 +61,7 @@ impl Default for Settings {
             bulk_delay: Duration::from_millis(1500),
             job_roles: words(&["Engineer", "Manager", "Nurse", "Sales", "Technician"]),
             custom_fields: words(&["Cost Centre", "Start Date", "Site"]),
+            mandatory_custom_fields: Vec::new(),
         }
     }
 }

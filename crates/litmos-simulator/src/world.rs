@@ -63,14 +63,7 @@ impl World {
         let clock = Clock::start();
         let mut world = Self {
             clock,
-            account: Account::new(
-                House {
-                    job_roles: Vec::new(),
-                    custom_fields: Vec::new(),
-                },
-                0,
-                clock.now().wall,
-            ),
+            account: Account::new(House::default(), 0, clock.now().wall),
             modes: settings.modes,
             limiter: Limiter::new(settings.limit, settings.window, settings.window_length),
             faults: Faults::default(),
@@ -90,6 +83,7 @@ impl World {
         let house = House {
             job_roles: settings.job_roles.clone(),
             custom_fields: settings.custom_fields.clone(),
+            mandatory_custom_fields: settings.mandatory_custom_fields.clone(),
         };
         let now = self.clock.now().wall;
         self.account = Account::new(house, settings.seed, now);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::connection::{Connection, ConnectionProblem};
-use crate::failure::{Failure, FailureKind, classify, words};
+use crate::failure::{Failure, FailureKind, judged, words};
 
 /// Largest body of a success: a page of a thousand whole user records is about two megabytes.
 const BODY_MAX: usize = 16 * 1024 * 1024;
@@ -264,8 +264,7 @@ impl Client {
         if !response.status().is_success() {
             let reason = response.status().canonical_reason().unwrap_or("no reason given");
             let body = read_body(response, ERROR_BODY_MAX).await.unwrap_or_default();
-            let said = words(&body, reason);
-            let kind = classify(status, retry_after, &said);
+            let (kind, said) = judged(&call.method, status, retry_after, words(&body, reason));
             report(Some(status), outcome_name(&kind));
             return Err(failure(kind, Some(status), said));
         }

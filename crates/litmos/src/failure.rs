@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 
 /// Most characters of the other side's words that are kept.
 const SAID_MAX: usize = 400;
+
+/// How the words of a call begin that Litmos does not have.
+const NO_SUCH_CALL: &str = "this Litmos has no such call";
 
 /// What to do about a call that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,13 +72,47 @@ impl Failure {
             FailureKind::Retry | FailureKind::Unknown | FailureKind::Broken
         )
     }
+
+    /// Whether this Litmos does not have the call at all: public sources disagree on changing and deleting teams. What
+    /// the call was about may well be there.
+    pub fn no_such_call(&self) -> bool {
+        matches!(self.kind, FailureKind::Rejected { .. }) && self.said.starts_with(NO_SUCH_CALL)
+    }
+
+    /// Whether Litmos could not read the body, so that another shape of it may do.
+    pub fn body_unreadable(&self) -> bool {
+        matches!(self.kind, FailureKind::Rejected { .. }) && self.status == Some(400)
+    }
 }
 
-/// Reads an answer that is no success. 503 is Litmos's refusal for its limit, and it says nothing else.
-pub(crate) fn classify(status: u16, retry_after: Option<Duration>, said: &str) -> FailureKind {
+/// What an answer that is no success means, and what it said.
+pub(crate) fn judged(
+    method: &Method,
+    status: u16,
+    retry_after: Option<Duration>,
+    said: String,
+) -> (FailureKind, String) {
+    let kind = classify(method, status, retry_after, &said);
+    let words = if matches!(kind, FailureKind::Rejected { .. }) && matches!(status, 404 | 405) {
+        let words = format!("{NO_SUCH_CALL}: {said}");
+        words.chars().take(SAID_MAX).collect()
+    } else {
+        said
+    };
+    (kind, words)
+}
+
+/// 503 is Litmos's refusal for its limit, and it says nothing else.
+fn classify(method: &Method, status: u16, retry_after: Option<Duration>, said: &str) -> FailureKind {
     match status {
         429 | 503 => FailureKind::RateLimited { retry_after },
         401 | 403 => FailureKind::Credentials,
+        // The framework's own page, before Litmos has looked for anything. A read may ask for a user name that the
+        // framework takes for a path, and nobody has that name; a write names ids, which are safe in a path.
+        404 if *method != Method::GET && said.to_ascii_lowercase().contains("endpoint not found") => {
+            FailureKind::Rejected { attribute: None }
+        }
+        405 => FailureKind::Rejected { attribute: None },
         404 => FailureKind::Gone,
         409 if said.to_ascii_lowercase().contains("exists") => FailureKind::Exists,
         500..=599 | 408 => FailureKind::Retry,
@@ -151,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_documented_answer_says_what_to_do() {
-        let kind = |status, said| classify(status, None, said);
+        let kind = |status, said| classify(&Method::PUT, status, None, said);
         assert_eq!(kind(409, "UserName already exists"), FailureKind::Exists);
         let rejected = |name: &str| FailureKind::Rejected {
             attribute: Some(name.to_owned()),
@@ -173,6 +211,37 @@ mod tests {
         for status in [500, 502, 504] {
             assert_eq!(kind(status, ""), FailureKind::Retry);
         }
+    }
+
+    #[test]
+    fn a_call_that_litmos_does_not_have_is_no_proof_that_a_thing_is_gone() {
+        let failure = |method: &Method, status, said: &str| {
+            let (kind, said) = judged(method, status, None, said.to_owned());
+            Failure {
+                kind,
+                call: "team.update",
+                status: Some(status),
+                said,
+                permit_id: None,
+            }
+        };
+        let page = "Service Endpoint not found. Please see the service help page.";
+        for (method, status) in [(Method::PUT, 404), (Method::DELETE, 405), (Method::GET, 405)] {
+            let refused = failure(&method, status, page);
+            assert!(refused.no_such_call(), "{refused}");
+            assert!(
+                refused.said.starts_with("this Litmos has no such call: Service"),
+                "{refused}"
+            );
+        }
+        for (method, said) in [(Method::PUT, "Team not found"), (Method::GET, page)] {
+            let gone = failure(&method, 404, said);
+            assert_eq!(gone.kind, FailureKind::Gone, "{gone}");
+            assert!(!gone.no_such_call() && gone.said == said);
+        }
+        let unreadable = failure(&Method::POST, 400, "The request body could not be read");
+        assert!(unreadable.body_unreadable() && !unreadable.no_such_call());
+        assert!(!failure(&Method::POST, 409, "Name is required").body_unreadable());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod client;
 mod connection;
+mod custom_fields;
 mod diagnosis;
 mod failure;
 mod imports;
@@ -20,11 +21,14 @@ mod people;
 mod ranges;
 mod read;
 mod record;
+mod roles;
 mod teams;
 
 pub use client::{CallReport, Client, Observer};
 pub use connection::{Connection, ConnectionProblem};
+pub use custom_fields::CustomFieldsBody;
 pub use diagnosis::{Diagnosis, Verdict};
 pub use failure::{Failure, FailureKind};
 pub use ranges::{RANGE_MAX_MS, Range, TeamUser};
 pub use record::{BulkError, BulkJob, BulkRow, Member, NewUser, TeamRecord, UserRecord};
+pub use roles::TeamRole;

@@ -87,7 +87,7 @@ impl Client {
     /// The user of exactly this name, whatever its case.
     ///
     /// # Errors
-    /// [`FailureKind::Gone`](crate::FailureKind::Gone) if there is none.
+    /// [`FailureKind::Gone`] if there is none.
     pub async fn user_by_name(&self, permit: Permit, user_name: &str) -> Result<UserRecord, Failure> {
         let answer = self
             .send(permit, Call::get("user.find", "/users/{}", &[user_name]))
@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// # Errors
-    /// See [`Failure`]; [`FailureKind::Exists`](crate::FailureKind::Exists) if the name is taken.
+    /// See [`Failure`]; [`FailureKind::Exists`] if the name is taken.
     pub async fn create_user(&self, permit: Permit, user: &NewUser) -> Result<UserRecord, Failure> {
         let head = Head {
             id: "",
@@ -158,41 +158,9 @@ impl Client {
         let arguments = [id];
         let call = Call::get("user.teams", "/users/{}/teams", &arguments).page(0, 1_000);
         let answer = self.send(permit, call).await?;
-        read::all(&answer, read::team)
+        read::all(&answer, read::team_item)
             .ok_or_else(|| Client::broken("user.teams", "the answer is no list of records"))
     }
-
-    /// Names of the org's advanced custom fields, as one user has them.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn custom_fields(&self, permit: Permit, user: &str) -> Result<Vec<String>, Failure> {
-        let arguments = [user];
-        let call = Call::get("user.custom_fields", "/users/{}/usercustomfields", &arguments);
-        let answer = self.send(permit, call).await?;
-        Ok(custom_field_names(&answer))
-    }
-}
-
-/// Names in any of the shapes that public sources show: one object, a list of pairs, or records with a name.
-fn custom_field_names(answer: &Value) -> Vec<String> {
-    let mut names: Vec<String> = match answer {
-        Value::Object(fields) => fields.keys().cloned().collect(),
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_object)
-            .flat_map(|item| {
-                let named = ["fieldname", "FieldName", "Name", "Label"]
-                    .into_iter()
-                    .find_map(|key| item.get(key)?.as_str());
-                named.map_or_else(|| item.keys().cloned().collect(), |name| vec![name.to_owned()])
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    names.sort();
-    names.dedup();
-    names
 }
 
 /// The one form of `since` that Litmos takes to the second, in UTC.
@@ -209,18 +177,6 @@ pub(crate) fn since_text(ms: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn custom_fields_are_named_in_every_shape() {
-        for shape in [
-            json!({"Region": "x", "Shoe size": ""}),
-            json!([{"Region": "x"}, {"Shoe size": ""}]),
-            json!([{"fieldname": "Region", "value": "x"}, {"fieldname": "Shoe size"}]),
-        ] {
-            assert_eq!(custom_field_names(&shape), ["Region", "Shoe size"], "{shape}");
-        }
-        assert_eq!(custom_field_names(&json!(null)), Vec::<String>::new());
-    }
 
     #[test]
     fn a_record_is_written_in_wire_order() {

@@ -75,7 +75,7 @@ impl Client {
     /// See [`Failure`].
     pub async fn changed_teams(&self, permit: Permit, range: Range) -> Result<Vec<TeamRecord>, Failure> {
         let answer = self.range(permit, "range.teams", "/org/teams", range).await?;
-        read::all(&answer, read::team)
+        read::all(&answer, read::team_item)
             .ok_or_else(|| Client::broken("range.teams", "the answer is no list of records"))
     }
 

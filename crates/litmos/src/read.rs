@@ -41,13 +41,19 @@ pub(crate) fn all<T>(answer: &Value, read: impl Fn(&Value) -> Option<T>) -> Opti
     list(answer)?.iter().map(read).collect()
 }
 
-pub(crate) fn text(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Bool(flag)) => flag.to_string(),
-        _ => String::new(),
+/// A value as text, null as empty; `None` if it is no single value.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+pub(crate) fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(scalar).unwrap_or_default()
 }
 
 fn flag(value: &Value, name: &str) -> bool {
@@ -94,13 +100,24 @@ pub(crate) fn user(value: &Value) -> Option<UserRecord> {
     Some(record)
 }
 
+/// The record of a single team, which shows the description; a null one is an empty one.
 pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
     Some(TeamRecord {
         id: some(text(value, "Id"))?,
         name: text(value, "Name"),
-        description: text(value, "Description"),
+        description: value.get("Description").and_then(scalar),
         parent_id: some(text(value, "ParentTeamId")),
         bulk_code: text(value, "TeamCodeForBulkImport"),
+    })
+}
+
+/// The item of a list of teams. Litmos leaves the description out there, so a null is no empty one.
+pub(crate) fn team_item(value: &Value) -> Option<TeamRecord> {
+    let record = team(value)?;
+    let shown = value.get("Description").is_some_and(|shown| !shown.is_null());
+    Some(TeamRecord {
+        description: record.description.filter(|_| shown),
+        ..record
     })
 }
 
@@ -200,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn a_description_that_was_not_shown_is_no_empty_one() {
+        for (shown, alone, listed) in [
+            (json!({"Id": "t"}), None, None),
+            (json!({"Id": "t", "Description": null}), Some(""), None),
+            (json!({"Id": "t", "Description": ""}), Some(""), Some("")),
+            (json!({"Id": "t", "Description": "All"}), Some("All"), Some("All")),
+        ] {
+            assert_eq!(team(&shown).unwrap().description.as_deref(), alone, "{shown}");
+            assert_eq!(
+                team_item(&shown).unwrap().description.as_deref(),
+                listed,
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
     fn dates_are_read_in_every_form() {
         let day = 1_709_629_811_000;
         assert_eq!(date_ms("2024-03-05T09:10:11Z"), Some(day));
@@ -242,7 +276,7 @@ mod tests {
         #[test]
         fn nothing_that_is_json_makes_it_panic(value in any_json()) {
             for item in list(&value).unwrap_or_default() {
-                let _ = (user(item), team(item), member(item), bulk_job(item), bulk_error(item));
+                let _ = (user(item), team_item(item), member(item), bulk_job(item), bulk_error(item));
             }
         }
     }

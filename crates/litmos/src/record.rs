@@ -30,7 +30,8 @@ pub struct NewUser {
 pub struct TeamRecord {
     pub id: String,
     pub name: String,
-    pub description: String,
+    /// `None`: the answer did not show it, as lists do not. Empty if the team has none.
+    pub description: Option<String>,
     pub parent_id: Option<String>,
     /// `TeamCodeForBulkImport`; empty if Litmos did not say.
     pub bulk_code: String,

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::client::{Call, Client};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::read;
 use crate::record::{Member, TeamRecord};
 
@@ -23,7 +23,7 @@ impl Client {
         let answer = self
             .send(permit, Call::get("teams.list", "/teams", &[]).page(start, limit))
             .await?;
-        read::all(&answer, read::team)
+        read::all(&answer, read::team_item)
             .ok_or_else(|| Client::broken("teams.list", "the answer is no list of records"))
     }
 
@@ -35,7 +35,7 @@ impl Client {
         let mut call = Call::get("teams.find", "/teams", &[]).page(0, 1_000);
         call.query.push(("search", text.to_owned()));
         let answer = self.send(permit, call).await?;
-        read::all(&answer, read::team)
+        read::all(&answer, read::team_item)
             .ok_or_else(|| Client::broken("teams.find", "the answer is no list of records"))
     }
 
@@ -48,29 +48,63 @@ impl Client {
         read::team(&answer).ok_or_else(|| Client::broken("team.get", "the answer is no team"))
     }
 
+    /// Makes a team: of its own, or below another.
+    ///
     /// # Errors
-    /// See [`Failure`].
+    /// See [`Failure`]; [`FailureKind::Exists`] if the name is taken, [`FailureKind::Gone`] if the parent is not there.
     pub async fn create_team(
         &self,
         permit: Permit,
         name: &str,
         description: &str,
+        parent: Option<&str>,
     ) -> Result<TeamRecord, Failure> {
-        let body = json!({"Id": "", "Name": name, "Description": description, "ParentTeamId": ""});
-        let call = Call::write("team.create", Method::POST, "/teams", &[]).body(body);
-        let answer = self.send(permit, call).await?;
-        read::team(&answer).ok_or_else(|| Client::broken("team.create", "the answer is no team"))
+        let body = json!({
+            "Id": "", "Name": name, "Description": description, "ParentTeamId": parent.unwrap_or_default(),
+        });
+        let (call, path) = match parent {
+            Some(_) => ("team.create_below", "/teams/{}/teams"),
+            None => ("team.create", "/teams"),
+        };
+        let write = Call::write(call, Method::POST, path, parent.as_slice()).body(body);
+        let answer = self.send(permit, write).await?;
+        read::team(&answer).ok_or_else(|| Client::broken(call, "the answer is no team"))
     }
 
+    /// Writes the whole record. Moving a team to another parent is not documented.
+    ///
     /// # Errors
-    /// See [`Failure`].
+    /// See [`Failure`]; [`Failure::no_such_call`] where Litmos cannot change teams.
+    ///
+    /// A record without its description is not written: Litmos would blank it. [`Client::team`] shows it.
     pub async fn put_team(&self, permit: Permit, team: &TeamRecord) -> Result<(), Failure> {
+        let Some(description) = &team.description else {
+            return Err(Failure {
+                kind: FailureKind::Rejected {
+                    attribute: Some("Description".to_owned()),
+                },
+                call: "team.update",
+                status: None,
+                said: "the team's description is not known and would be lost; nothing was sent".to_owned(),
+                permit_id: Some(permit.id().to_owned()),
+            });
+        };
         let body = json!({
-            "Id": team.id, "Name": team.name, "Description": team.description,
+            "Id": team.id, "Name": team.name, "Description": description,
             "ParentTeamId": team.parent_id.as_deref().unwrap_or_default(),
         });
         let arguments = [team.id.as_str()];
         let call = Call::write("team.update", Method::PUT, "/teams/{}", &arguments).body(body);
+        self.send(permit, call).await.map(drop)
+    }
+
+    /// Deletes a team; its members stay users. What becomes of the teams below it is not documented.
+    ///
+    /// # Errors
+    /// See [`Failure`]; [`Failure::no_such_call`] where Litmos cannot delete teams.
+    pub async fn delete_team(&self, permit: Permit, id: &str) -> Result<(), Failure> {
+        let arguments = [id];
+        let call = Call::write("team.delete", Method::DELETE, "/teams/{}", &arguments);
         self.send(permit, call).await.map(drop)
     }
 

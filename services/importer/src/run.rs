@@ -214,8 +214,12 @@ impl<'a> Import<'a> {
             }
             start += u32::try_from(records.len()).unwrap_or(PAGE).min(PAGE);
             let mut writes = Vec::with_capacity(records.len());
-            for team in records.iter().filter_map(|record| team(record, asked_at_ms)) {
+            for mut team in records.iter().filter_map(|record| team(record, asked_at_ms)) {
                 let known = before.teams.get(&team.id);
+                // Lists do not show descriptions: what was read of one stays known.
+                team.description = team
+                    .description
+                    .or_else(|| known.and_then(|known| known.value.description.clone()));
                 tally(
                     &mut run.report.groups,
                     known.map(|known| same_team(&known.value, &team)),
@@ -422,7 +426,7 @@ fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
     Some(Team {
         id: TeamId::parse(&record.id).ok()?,
         name: record.name.clone(),
-        description: None,
+        description: record.description.clone(),
         parent: record.parent_id.as_deref().map(TeamId::parse).transpose().ok()?,
         bulk_code: record.bulk_code.clone(),
         as_of_ms,

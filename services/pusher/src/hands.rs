@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use bus::WriteError;
 use litmos::{Failure, FailureKind};
-use provisioning::{Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised, Subject};
+use provisioning::{
+    Ended, Image, Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised, Subject,
+};
 use rate_tokens::{Class, Permit};
 
 use crate::controller::FreeLinks;
@@ -83,11 +85,22 @@ impl From<Failure> for Trouble {
     }
 }
 
+/// How an operation ended, for the journal: what it did, with what was there before, or why it did not.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) ended: Ended,
+    /// What Litmos said, where it did not do it.
+    pub(crate) said: Option<String>,
+    pub(crate) images: Vec<Image>,
+}
+
 /// What an operation came to.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) effects: Effects,
+    /// `None` where nothing was tried, or it is not known yet what became of it.
+    pub(crate) outcome: Option<Outcome>,
     /// Something that stops the whole org, not this item only.
     pub(crate) halt: Option<Halt>,
 }
@@ -169,6 +182,7 @@ impl Hands {
                 Done {
                     subjects,
                     effects,
+                    outcome: None,
                     halt: None,
                 }
             }
@@ -177,6 +191,7 @@ impl Hands {
                 Done {
                     subjects,
                     effects,
+                    outcome: None,
                     halt: people::halt_of(&trouble),
                 }
             }

@@ -3,6 +3,7 @@
 use super::users::{ids, same_id};
 use super::{Call, Desk, Reply};
 use crate::effect::Effect;
+use crate::mode::TeamWrites;
 use crate::model::{Refusal, Role, Team, TeamKey, User, UserKey};
 use crate::wire::Body;
 
@@ -55,7 +56,17 @@ impl Desk<'_> {
         Ok(Reply::with(status, call.shape(self.modes), &Body::One(record)).and(effect))
     }
 
+    /// Whether this Litmos has the calls that change and delete teams.
+    fn team_writes(&self) -> Result<(), Refusal> {
+        match self.modes.team_writes {
+            TeamWrites::Supported => Ok(()),
+            TeamWrites::MethodNotAllowed => Err(Refusal::MethodNotAllowed),
+            TeamWrites::NotFound => Err(Refusal::NoSuchEndpoint),
+        }
+    }
+
     pub(super) fn update_team(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
+        self.team_writes()?;
         let key = self.account.team(id)?.key;
         let fields = call.object()?;
         same_id(&fields, id)?;
@@ -67,6 +78,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn delete_team(&mut self, id: &str) -> Result<Reply, Refusal> {
+        self.team_writes()?;
         let key = self.account.team(id)?.key;
         Ok(Reply::empty(200, self.account.delete_team(key)?))
     }

@@ -3,7 +3,7 @@
 use super::paging::{page_limit, page_start};
 use super::{Call, Desk, Reply};
 use crate::effect::Effect;
-use crate::mode::CreateStatus;
+use crate::mode::{CreateStatus, CustomFieldsShape};
 use crate::model::{Fields, Refusal, User, UserKey, timestamp};
 use crate::wire::{Body, Record, Value};
 
@@ -186,16 +186,17 @@ impl Desk<'_> {
         ))
     }
 
-    /// Takes one object of names and values, or a list of such objects.
+    /// Takes one object of names and values, or a list of such objects, as the mode says.
     pub(super) fn set_custom_fields(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.user_key(id)?;
-        let fields = call
-            .object()
-            .map(|one| vec![one])
-            .or_else(|_| call.objects("Parameter"))?;
+        let fields = match self.modes.custom_fields {
+            CustomFieldsShape::Object => vec![call.object()?],
+            CustomFieldsShape::Pairs => call.objects("Parameter")?,
+        };
         Ok(Reply::empty(
             200,
-            self.account.set_custom_fields(key, &fields, self.now.wall)?,
+            self.account
+                .set_custom_fields(key, &fields, self.modes, self.now.wall)?,
         ))
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::directory::Directory;
 use super::ids::Ids;
-use super::{AccessLevel, Change, Fields, Given, Refusal, Team, TeamId, TeamKey, Text, User, UserKey};
+use super::{AccessLevel, Change, Fields, Given, Refusal, Team, TeamId, TeamKey, Text, User, UserKey, rules};
 use crate::bulk::Jobs;
 use crate::effect::Effect;
 use crate::mode::{Deactivate, Modes, Put};
@@ -19,12 +19,16 @@ const CULTURES: &[&str] = &[
     "ro-RO", "ru-RU", "sv-SE", "th-TH", "tr-TR", "uk-UA", "vi-VN", "zh-CN", "zh-TW",
 ];
 
+/// The longest value of an advanced custom field.
+const CUSTOM_FIELD_MAX: usize = 255;
+
 /// What an administrator has set up in the web pages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct House {
     pub(crate) job_roles: Vec<String>,
     /// Advanced custom fields, by position.
     pub(crate) custom_fields: Vec<String>,
+    pub(crate) mandatory_custom_fields: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -236,21 +240,39 @@ impl Account {
         Ok(Effect::UserDeleted(user.id))
     }
 
-    /// Sets advanced custom fields; names that the account does not have are ignored.
+    /// Sets advanced custom fields. Names that the account does not have are ignored; fields left out stay, but a
+    /// mandatory one must be given a value every time.
     pub(crate) fn set_custom_fields(
         &mut self,
         key: UserKey,
         fields: &[Fields],
+        modes: &Modes,
         now: Timestamp,
     ) -> Result<Effect, Refusal> {
-        let known = &self.house.custom_fields;
         let user = self.users.get_mut(key).ok_or(Refusal::NoSuchUser)?;
+        let mut given = BTreeMap::new();
         for (name, value) in fields.iter().flat_map(Fields::texts) {
-            if known.iter().any(|field| field == name) {
-                user.custom_fields
-                    .insert(name.to_owned(), value.unwrap_or_default());
+            if self.house.custom_fields.iter().any(|field| field == name) {
+                let value = rules::fit(
+                    "Custom field",
+                    value.unwrap_or_default(),
+                    CUSTOM_FIELD_MAX,
+                    modes.lengths,
+                )?;
+                given.insert(name.to_owned(), value);
             }
         }
+        let missing = |name: &&String| given.get(*name).is_none_or(|value| value.trim().is_empty());
+        if let Some(name) = self.house.mandatory_custom_fields.iter().find(missing) {
+            return Err(Refusal::MandatoryField(name.clone()));
+        }
+        if given
+            .iter()
+            .all(|(name, value)| user.custom_fields.get(name) == Some(value))
+        {
+            return Ok(Effect::UserUnchanged(user.id.clone()));
+        }
+        user.custom_fields.extend(given);
         user.updated = now;
         Ok(Effect::CustomFieldsSet(user.id.clone()))
     }

@@ -142,14 +142,7 @@ fn fields(value: Value) -> Fields {
 }
 
 fn account() -> Account {
-    Account::new(
-        House {
-            job_roles: Vec::new(),
-            custom_fields: Vec::new(),
-        },
-        5,
-        Timestamp::UNIX_EPOCH,
-    )
+    Account::new(House::default(), 5, Timestamp::UNIX_EPOCH)
 }
 
 /// The user at a place, wrapping around, so that most steps meet somebody.

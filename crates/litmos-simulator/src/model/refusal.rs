@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     IdMismatch,
     #[error("User is not a member of the team")]
     NotAMember,
+    #[error("Mandatory custom field {0} is missing")]
+    MandatoryField(String),
     #[error("The list of users is empty")]
     EmptyUserList,
     #[error("No more than 25 teams can be given")]
@@ -83,6 +85,7 @@ impl Refusal {
             | Self::NoSuchManager
             | Self::IdMismatch
             | Self::NotAMember
+            | Self::MandatoryField(_)
             | Self::EmptyUserList
             | Self::TooManyTeams => 404,
             Self::MethodNotAllowed => 405,

@@ -305,6 +305,9 @@ impl Account {
             .get_mut(&user)
             .filter(|membership| membership.active)
             .ok_or(Refusal::NotAMember)?;
+        if role.held_by(membership) == holds {
+            return Ok(Effect::Nothing);
+        }
         match role {
             Role::Leader => membership.leader = holds,
             Role::Admin => membership.admin = holds,

@@ -177,6 +177,12 @@ impl Litmos {
         answer.id()
     }
 
+    /// What the requests so far changed, in order.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        let lines = self.running.log();
+        lines.into_iter().filter_map(|line| line.effect).collect()
+    }
+
     pub(crate) async fn record(&self, id: &str) -> Value {
         let answer = self.get(&format!("/users/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);

@@ -5,6 +5,7 @@
 mod bulk;
 mod client;
 mod control;
+mod custom_fields;
 mod faults;
 mod limit;
 mod program;

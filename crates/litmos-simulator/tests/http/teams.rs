@@ -1,3 +1,4 @@
+use litmos_simulator::UserId;
 use reqwest::Method;
 use serde_json::json;
 
@@ -94,6 +95,22 @@ async fn renaming_a_team_renews_its_code_or_not_as_the_mode_says() {
             .put(&format!("/teams/{id}"), json!({"Id": "another", "Name": "New"}))
             .await
             .detail(404);
+    }
+}
+
+#[tokio::test]
+async fn a_litmos_may_lack_the_calls_that_change_and_delete_teams() {
+    for (mode, status) in [("team-writes=405", 405), ("team-writes=404", 404)] {
+        let litmos = litmos_in_mode(&[mode]).await;
+        let path = format!("/teams/{}", litmos.team("Nurses").await);
+        let body = json!({"Id": litmos.get(&path).await.id(), "Name": "Carers"});
+        for answer in [litmos.put(&path, body).await, litmos.delete(&path).await] {
+            assert_eq!(
+                (answer.status, answer.content_type.as_str()),
+                (status, "text/html")
+            );
+        }
+        assert_eq!(litmos.get(&path).await.json()["Name"], "Nurses");
     }
 }
 
@@ -225,9 +242,39 @@ async fn only_members_are_promoted_and_demotion_keeps_the_membership() {
             litmos.get(&format!("/teams/{team}/{role}")).await.column("Id"),
             [mira.as_str()]
         );
+        litmos.bare(Method::PUT, &of(&mira)).await;
+        let state = &litmos.running.state().teams[0];
+        let ids = |held: &[UserId]| held.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let holders = [ids(&state.leaders), ids(&state.admins)];
+        let (held, none) = (vec![mira.clone()], Vec::new());
+        assert_eq!(
+            holders,
+            if role == "leaders" {
+                [held, none]
+            } else {
+                [none, held]
+            }
+        );
         assert_eq!(litmos.delete(&of(&mira)).await.status, 200);
+        assert_eq!(litmos.delete(&of(&mira)).await.status, 200);
+        litmos.delete(&of(&stranger)).await.detail(404);
         assert_eq!(litmos.get(&format!("/teams/{team}/{role}")).await.text, "[]");
     }
+    let told = litmos.effects();
+    let role_of = |done: &str, role: &str| format!("member.{done} team={team} id={mira} role={role}");
+    assert_eq!(
+        told[told.len() - 8..],
+        [
+            role_of("promoted", "leader"),
+            "nothing".to_owned(),
+            role_of("demoted", "leader"),
+            "nothing".to_owned(),
+            role_of("promoted", "admin"),
+            "nothing".to_owned(),
+            role_of("demoted", "admin"),
+            "nothing".to_owned(),
+        ]
+    );
     assert_eq!(litmos.get(&format!("/teams/{team}/users")).await.items().len(), 2);
 }
 

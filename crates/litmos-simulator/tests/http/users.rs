@@ -490,34 +490,6 @@ async fn xml_is_answered_when_json_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn advanced_custom_fields_are_listed_for_any_user_and_set_by_name() {
-    let litmos = litmos().await;
-    let id = litmos.user("mira.lund").await;
-    let path = format!("/users/{id}/usercustomfields");
-    let unset = json!({"Cost Centre": null, "Start Date": null, "Site": null});
-    assert_eq!(litmos.get(&path).await.json(), unset);
-    assert_eq!(
-        litmos
-            .post(&path, json!([{"Cost Centre": "4711"}, {"Site": "Malmö"}]))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        litmos
-            .post(&path, json!({"Start Date": "01/02/2024", "Unheard Of": "x"}))
-            .await
-            .status,
-        200
-    );
-    let set = json!({"Cost Centre": "4711", "Start Date": "01/02/2024", "Site": "Malmö"});
-    assert_eq!(litmos.get(&path).await.json(), set);
-    litmos.running.set_mode("custom-fields", "pairs").unwrap();
-    assert_eq!(litmos.get(&path).await.json()[0], json!({"Cost Centre": "4711"}));
-    litmos.get("/users/nobody/usercustomfields").await.detail(404);
-}
-
-#[tokio::test]
 async fn an_expired_user_is_deactivated_by_litmos_itself() {
     let litmos = litmos().await;
     let id = litmos

@@ -1,6 +1,9 @@
 //! The client against the simulator, over real HTTP, in every mode where public facts disagree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod custom_fields;
+mod teams;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,12 +31,15 @@ fn client_with(base_url: &str, key: &str) -> Client {
 }
 
 async fn account() -> (Running, Client) {
-    let litmos = Simulator::start(Settings {
+    account_with(Settings {
         bulk_delay: Duration::ZERO,
         ..Settings::default()
     })
     .await
-    .unwrap();
+}
+
+async fn account_with(settings: Settings) -> (Running, Client) {
+    let litmos = Simulator::start(settings).await.unwrap();
     let client = client_with(&litmos.base_url(), litmos.api_key());
     (litmos, client)
 }
@@ -205,7 +211,10 @@ async fn every_way_of_wrong_credentials_is_named() {
 #[tokio::test]
 async fn a_bulk_import_makes_people_with_teams_and_says_who_was_refused() {
     let (litmos, client) = account().await;
-    let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
+    let team = client
+        .create_team(permit(), "Field Sales", "", None)
+        .await
+        .unwrap();
     let row = |name: &str, email: &str| BulkRow {
         user_name: name.to_owned(),
         fields: fields(&[
@@ -266,7 +275,10 @@ async fn what_changed_within_a_range_is_told_in_every_form_of_dates_and_ids() {
             litmos.set_mode(name, value).unwrap();
         }
         let made = client.create_user(permit(), &mira()).await.unwrap();
-        let team = client.create_team(permit(), "Field Sales", "").await.unwrap();
+        let team = client
+            .create_team(permit(), "Field Sales", "", None)
+            .await
+            .unwrap();
         client.add_members(permit(), &team.id, &[&made.id]).await.unwrap();
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -302,13 +314,23 @@ async fn what_changed_within_a_range_is_told_in_every_form_of_dates_and_ids() {
 
 /// Answers every request with this body: what a proxy or a bad day may put before Litmos.
 async fn answering(status: &'static str, body: &'static str) -> Client {
+    overheard(status, body).await.0
+}
+
+/// The same, with the heads of the requests as they came.
+async fn overheard(
+    status: &'static str,
+    body: &'static str,
+) -> (Client, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let (tell, heard) = tokio::sync::mpsc::unbounded_channel();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut request = [0; 4096];
-            let _ = socket.read(&mut request).await;
+            let length = socket.read(&mut request).await.unwrap_or_default();
+            let _ = tell.send(String::from_utf8_lossy(&request[..length]).into_owned());
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
@@ -316,7 +338,7 @@ async fn answering(status: &'static str, body: &'static str) -> Client {
             let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
         }
     });
-    client_with(&url, "key")
+    (client_with(&url, "key"), heard)
 }
 
 #[tokio::test]

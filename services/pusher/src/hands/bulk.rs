@@ -265,11 +265,13 @@ impl Hands {
             Ok(()) => Done {
                 subjects,
                 effects,
+                outcome: None,
                 halt: None,
             },
             Err(trouble) => Done {
                 subjects,
                 effects: Effects::default(),
+                outcome: None,
                 halt: halt_of(&trouble),
             },
         }
@@ -309,6 +311,7 @@ impl Hands {
             return Done {
                 subjects,
                 effects,
+                outcome: None,
                 halt,
             };
         }

@@ -291,6 +291,7 @@ impl Hands {
         Done {
             subjects,
             effects,
+            outcome: None,
             halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }
@@ -350,6 +351,7 @@ impl Hands {
         Done {
             subjects,
             effects,
+            outcome: None,
             halt,
         }
     }

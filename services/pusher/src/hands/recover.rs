@@ -198,6 +198,7 @@ impl Hands {
                 Done {
                     subjects,
                     effects,
+                    outcome: None,
                     halt: None,
                 }
             }

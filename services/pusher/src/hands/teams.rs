@@ -33,7 +33,7 @@ pub(crate) fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
     Some(Team {
         id: TeamId::parse(&record.id).ok()?,
         name: record.name.clone(),
-        description: Some(record.description.clone()),
+        description: record.description.clone(),
         parent: record.parent_id.as_deref().map(TeamId::parse).transpose().ok()?,
         bulk_code: record.bulk_code.clone(),
         as_of_ms,
@@ -48,7 +48,7 @@ impl Hands {
                 &mut job,
             )
             .await?;
-            Ok(self.litmos.create_team(permit, name, "").await?)
+            Ok(self.litmos.create_team(permit, name, "", None).await?)
         }
         .await;
         match result {
@@ -89,7 +89,7 @@ impl Hands {
         let record = TeamRecord {
             id: seen.id.to_string(),
             name: name.to_owned(),
-            description: seen.description.clone().unwrap_or_default(),
+            description: seen.description.clone(),
             parent_id: seen.parent.as_ref().map(ToString::to_string),
             bulk_code: seen.bulk_code.clone(),
         };
@@ -225,6 +225,7 @@ impl Hands {
         Done {
             subjects,
             effects,
+            outcome: None,
             halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }
@@ -292,6 +293,7 @@ impl Hands {
         Done {
             subjects,
             effects,
+            outcome: None,
             halt,
         }
     }
