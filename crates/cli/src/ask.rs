@@ -69,7 +69,7 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
     let desk = Desk::open(global).await?;
     let plan = desk.ask("pusher", "plan", Value::Null).await?;
     say::answer(global.json, &plan, |plan| {
-        let forecast = say::duration(plan["forecast_seconds"].as_f64().unwrap_or_default());
+        let forecast = say::duration(plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default());
         let mode = match say::text(plan, "mode") {
             "manual" => "; it waits for `rollcall apply`",
             _ => "; it is being performed",
@@ -123,7 +123,11 @@ pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
                 say::number(&status, "people_linked"),
                 say::number(&status, "people"),
                 say::number(&status, "calls_left"),
-                say::duration(status["forecast_seconds"].as_f64().unwrap_or_default()),
+                say::duration(
+                    status["forecast"]["expected_seconds"]
+                        .as_f64()
+                        .unwrap_or_default()
+                ),
             );
         }
         // Twice in a row: the roster may have been about to change.

@@ -84,7 +84,7 @@ impl Demo {
 
         let plan = stage.ask("pusher", "plan").await?;
         let planned_calls = say::number(&plan, "calls");
-        let forecast = plan["forecast_seconds"].as_f64().unwrap_or_default();
+        let forecast = plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default();
         let planned_at = Instant::now();
         let people = company.len() as u64;
         println!(

@@ -53,7 +53,11 @@ pub(crate) fn status(status: &Value) -> String {
             "{} operations left, {} calls, about {}; {} under way",
             number(status, "operations_left"),
             number(status, "calls_left"),
-            duration(status["forecast_seconds"].as_f64().unwrap_or_default()),
+            duration(
+                status["forecast"]["expected_seconds"]
+                    .as_f64()
+                    .unwrap_or_default()
+            ),
             number(status, "operations_under_way"),
         ));
     }

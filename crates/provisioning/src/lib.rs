@@ -11,6 +11,7 @@ mod change;
 pub mod cost;
 mod decision;
 mod field;
+mod harms;
 mod ids;
 mod link;
 mod name;
@@ -23,12 +24,14 @@ mod profile;
 mod roster;
 mod run;
 mod safeguard;
+mod undo;
 mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
 pub use decision::{Decision, Ended, Image};
 pub use field::{Field, FieldKind};
+pub use harms::harms;
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
@@ -45,4 +48,5 @@ pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};
 pub use safeguard::{
     Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
 };
+pub use undo::{Edit, PersonEdit, Undo, undo};
 pub use world::{Revised, Subject, World};

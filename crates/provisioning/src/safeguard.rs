@@ -200,6 +200,21 @@ impl HarmHistory {
         hours.retain(|old, _| *old + DAY_HOURS >= hour);
     }
 
+    /// What was entered was not done after all.
+    pub fn take_back(&mut self, harm: Harm, count: u32, now_ms: u64) {
+        if let Some(hours) = self.0.get_mut(&harm) {
+            let mut left = count;
+            // It may have been entered in the hour before.
+            for hour in [now_ms / HOUR_MS, (now_ms / HOUR_MS).saturating_sub(1)] {
+                if let Some(there) = hours.get_mut(&hour) {
+                    let taken = left.min(*there);
+                    *there -= taken;
+                    left -= taken;
+                }
+            }
+        }
+    }
+
     pub fn in_day(&self, harm: Harm, now_ms: u64) -> u32 {
         let hour = now_ms / HOUR_MS;
         let hours = self.0.get(&harm).into_iter().flatten();
@@ -401,7 +416,7 @@ impl Bench<'_> {
 
 /// Cuts changes into runs: smaller ones first, so that a heap never uses up the day of those beside it.
 fn runs(mut changes: Vec<Harmful>) -> Vec<Vec<Harmful>> {
-    changes.sort_by(|a, b| (a.wished_at_ms, a.key).cmp(&(b.wished_at_ms, b.key)));
+    changes.sort_by_key(|change| (change.wished_at_ms, change.key));
     let mut runs: Vec<Vec<Harmful>> = Vec::new();
     for change in changes {
         match runs.last_mut() {

@@ -263,11 +263,10 @@ impl World {
         &self.harm_history
     }
 
-    /// Adds an approval, or replaces the one of the same hash. Everything that is held is looked at again.
-    pub fn put_approval(&mut self, approval: Approval) -> Subjects {
+    /// Adds an approval, or replaces the one of the same hash. What is held must be planned again.
+    pub fn put_approval(&mut self, approval: Approval) {
         self.approvals.retain(|known| known.hash != approval.hash);
         self.approvals.push(approval);
-        self.subjects()
     }
 
     pub fn approvals(&self) -> &[Approval] {

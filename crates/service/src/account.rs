@@ -68,6 +68,10 @@ impl Accounts {
         &self.tokens
     }
 
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The client of an org's account.
     ///
     /// # Errors

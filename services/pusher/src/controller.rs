@@ -7,22 +7,30 @@
 //! `run` reads as the loop: hear, plan, start, wait.
 
 mod jobs;
+mod orders;
+mod promise;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use provisioning::{BulkJob, Operation, OperationId, OrgId, Plan, Policy, Subject, World, plan};
+use provisioning::{
+    BulkJob, Decision, Ended, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject, World,
+    harms, plan,
+};
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::hands::{Done, Halt, Hands};
+use crate::forecast::Pace;
+use crate::hands::{Done, Halt, Hands, unix_ms};
 use crate::schedule::{self, Traffic};
 use crate::view::{Heard, Look};
 pub(crate) use jobs::FreeLinks;
+use orders::OpenOrder;
+use promise::Promises;
 pub(crate) use report::Question;
 
 /// Permits of normal class that are asked for ahead of need. One request takes a fraction of the time between two
@@ -62,13 +70,41 @@ pub(crate) enum Mode {
     Manual,
 }
 
+/// An operation that was started, for what is told of it at its end.
+#[derive(Debug)]
+struct Performed {
+    run: Option<PlanHash>,
+    operation: OperationId,
+    kind: &'static str,
+    label: String,
+    calls: u32,
+    /// What it takes away, already in the safeguard's books.
+    harms: BTreeMap<Harm, u32>,
+    started: Instant,
+}
+
+/// A piece of work at its end: an operation, or writes that no operation goes with.
+#[derive(Debug, Default)]
+struct Finished {
+    performed: Option<Performed>,
+    done: Done,
+}
+
+impl Finished {
+    fn of(done: Done) -> Finished {
+        Finished {
+            performed: None,
+            done,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Controller {
     org: OrgId,
     hands: Hands,
     policy: Policy,
     mode: Mode,
-    budget: BudgetSettings,
     world: World,
     plan: Plan,
     /// The plan no longer says what the world needs.
@@ -82,7 +118,10 @@ pub(crate) struct Controller {
     pending: BTreeSet<Subject>,
     released: BTreeMap<Subject, u64>,
     jobs: BTreeMap<OperationId, BulkJob>,
-    running: JoinSet<Done>,
+    running: JoinSet<Finished>,
+    /// Orders about somebody who is being worked on.
+    orders: Vec<OpenOrder>,
+    promises: Promises,
     asks: JoinSet<(Class, Permit)>,
     asked: HashMap<Class, usize>,
     /// Trace of the newest wish about a subject that is still pending.
@@ -105,13 +144,13 @@ impl Controller {
         look: Look,
     ) -> Controller {
         let pending = look.world.subjects();
+        let promises = Promises::new(org.clone(), look.runs, Pace::of(budget, None));
         let plan = plan(&org, &look.world, &BTreeSet::new(), &policy, 0);
         Controller {
             org,
             hands,
             policy,
             mode,
-            budget: budget.clone(),
             world: look.world,
             plan,
             outdated: true,
@@ -122,6 +161,8 @@ impl Controller {
             released: BTreeMap::new(),
             jobs: look.jobs,
             running: JoinSet::new(),
+            orders: Vec::new(),
+            promises,
             asks: JoinSet::new(),
             asked: HashMap::new(),
             traces: look.traces,
@@ -145,8 +186,10 @@ impl Controller {
             if self.urgent || self.planned_at.elapsed() >= self.plan_cost * PLAN_SHARE {
                 self.replan();
             }
+            self.carry_out_orders();
             self.start_free_operations();
             self.ask_for_permits();
+            self.keep_promises();
             let next_look = self.next_look();
             tokio::select! {
                 biased;
@@ -191,10 +234,12 @@ impl Controller {
 
     fn hear(&mut self, event: Heard) {
         if event.is_roster() {
+            self.promises.wishes_joined();
             self.quiet_since = Instant::now();
             self.unquiet_since.get_or_insert(self.quiet_since);
         }
         self.urgent |= event.cuts_access();
+        self.outdated |= event.is_approval();
         if let Some((subject, trace)) = event.trace() {
             self.traces.insert(subject, trace);
         }
@@ -210,8 +255,16 @@ impl Controller {
         self.pending.extend(touched);
     }
 
-    fn finish(&mut self, done: Done) {
-        self.performed += 1;
+    fn finish(&mut self, finished: Finished) {
+        let Finished { performed, mut done } = finished;
+        if let Some(performed) = performed {
+            self.performed += 1;
+            self.promises.performed(performed.calls);
+            if performed.calls == 1 {
+                self.promises.measured_call(performed.started.elapsed());
+            }
+            self.tell(performed, &mut done);
+        }
         let touched = done.effects.apply(&mut self.world);
         self.touch(touched);
         let released = self.world.release(&done.subjects);
@@ -225,6 +278,48 @@ impl Controller {
             self.halt = Some((halt, Instant::now() + pause));
         }
         self.recover();
+    }
+
+    /// Tells the journal how an operation ended. What was not done is taken out of the safeguard's books again.
+    fn tell(&mut self, performed: Performed, done: &mut Done) {
+        let Some(outcome) = done.outcome.take() else {
+            return;
+        };
+        if outcome.ended != Ended::Done && !performed.harms.is_empty() {
+            let mut history = self.world.harm_history().clone();
+            let now = unix_ms();
+            for (harm, count) in &performed.harms {
+                history.take_back(*harm, *count, now);
+            }
+            self.world.set_harm_history(history);
+        }
+        let decision = Decision {
+            run: performed.run.unwrap_or_else(|| self.plan.hash()),
+            operation: performed.operation,
+            kind: performed.kind.to_owned(),
+            label: performed.label,
+            at_ms: unix_ms(),
+            ended: outcome.ended,
+            said: outcome.said,
+            images: outcome.images,
+        };
+        self.hands.journal.decided(&self.org, decision);
+    }
+
+    /// Writes down what was promised, and that it has come to its end.
+    fn keep_promises(&mut self) {
+        let idle = !self.outdated && self.plan.is_empty() && self.world.under_way().is_empty();
+        if idle && self.promises.run_id().is_some() {
+            self.promises.ended(unix_ms());
+        }
+        let changes = self.promises.take_changes();
+        if !changes.is_empty() {
+            let hands = self.hands.clone();
+            self.running.spawn(async move {
+                hands.links.keep(changes).await;
+                Finished::default()
+            });
+        }
     }
 
     /// How long nothing need happen: shorter while a plan is due or the roster is about to be quiet.
@@ -251,13 +346,7 @@ impl Controller {
         }
         let started = Instant::now();
         (self.outdated, self.urgent) = (false, false);
-        self.plan = plan(
-            &self.org,
-            &self.world,
-            &self.pending,
-            &self.policy,
-            crate::hands::unix_ms(),
-        );
+        self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, unix_ms());
         let mut kept: BTreeSet<Subject> = self
             .pending
             .intersection(self.world.under_way())
@@ -323,7 +412,8 @@ impl Controller {
             let links = jobs::parked_links(&self.world, parks);
             self.world.hold(links.subjects());
             let hands = self.hands.clone();
-            self.running.spawn(async move { hands.write_links(links).await });
+            self.running
+                .spawn(async move { Finished::of(hands.write_links(links).await) });
         }
         let traffic = self.traffic();
         let free: Vec<Operation> = schedule::ready(&self.plan, &self.world, &traffic)
@@ -335,7 +425,8 @@ impl Controller {
             self.world.hold(links.subjects());
             self.outdated = true;
             let hands = self.hands.clone();
-            self.running.spawn(async move { hands.write_links(links).await });
+            self.running
+                .spawn(async move { Finished::of(hands.write_links(links).await) });
         }
     }
 
@@ -419,13 +510,46 @@ impl Controller {
         };
         let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
         let edits = answered.sum();
+        self.promises.starts(&self.plan, unix_ms());
+        let performed = Performed {
+            run: self.promises.run_id().cloned(),
+            operation: operation.id.clone(),
+            kind: operation.kind(),
+            label: operation.label.clone(),
+            calls: operation.calls,
+            harms: harms(&self.world, &operation.change),
+            started: Instant::now(),
+        };
+        let history = self.note_harms(&performed.harms);
+        let held = subjects.clone();
         self.world.hold(subjects);
         self.outdated = true;
         let hands = self.hands.clone();
         let work = service::about(jobs::about(&operation, edits), async move {
-            job.perform(&hands, permit).await
+            if let Some(history) = history
+                && let Err(trouble) = hands.note_harms(history).await
+            {
+                return Finished::of(hands.not_started(held, &trouble));
+            }
+            Finished {
+                done: job.perform(&hands, permit).await,
+                performed: Some(performed),
+            }
         });
         self.running.spawn(tracing::Instrument::instrument(work, span));
+    }
+
+    /// Enters what an operation takes away into the safeguard's books, before it does.
+    fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
+        if harms.is_empty() {
+            return None;
+        }
+        let mut history = self.world.harm_history().clone();
+        for (harm, count) in harms {
+            history.add(*harm, *count, unix_ms());
+        }
+        self.world.set_harm_history(history.clone());
+        Some(history)
     }
 
     /// Starts finding out about every intent that no operation of ours is working on.
@@ -435,7 +559,8 @@ impl Controller {
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
             self.world.hold(subjects);
             let hands = self.hands.clone();
-            self.running.spawn(async move { job.recover(&hands).await });
+            self.running
+                .spawn(async move { Finished::of(job.recover(&hands).await) });
         }
     }
 }

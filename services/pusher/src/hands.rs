@@ -17,14 +17,15 @@ use std::time::Duration;
 use bus::WriteError;
 use litmos::{Failure, FailureKind};
 use provisioning::{
-    Ended, Image, Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised, Subject,
+    Ended, HarmHistory, Image, Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised,
+    Subject,
 };
 use rate_tokens::{Class, Permit};
 
 use crate::controller::FreeLinks;
 use crate::effects::Effects;
 use crate::links::Links;
-pub(crate) use bulk::BulkPlan;
+pub(crate) use bulk::{BulkPlan, POLL_PAUSES};
 pub(crate) use observed::Observed;
 pub(crate) use people::PersonJob;
 pub(crate) use recover::bulk_operation;
@@ -54,6 +55,9 @@ pub(crate) struct Hands {
     pub(crate) links: Links,
     pub(crate) observed: Observed,
     pub(crate) lease: Arc<bus::Lease>,
+    pub(crate) journal: bus::Journal,
+    /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
+    pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     /// Longest time after its use-by that a request of ours may still take effect.
     pub(crate) settle: Duration,
 }
@@ -151,6 +155,22 @@ impl Hands {
             Ok(())
         } else {
             Err(Trouble::Stale)
+        }
+    }
+
+    /// Writes what an operation is about to take away, before it does.
+    pub(crate) async fn note_harms(&self, history: HarmHistory) -> Result<(), Trouble> {
+        let _one = self.harm_book.lock().await;
+        self.still_owner()?;
+        Ok(self.links.put_harm(&history).await?)
+    }
+
+    /// An operation that was not begun, for this reason.
+    pub(crate) fn not_started(&self, subjects: Vec<Subject>, trouble: &Trouble) -> Done {
+        Done {
+            subjects,
+            halt: people::halt_of(trouble),
+            ..Done::default()
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod controller;
 mod effects;
+mod forecast;
 mod hands;
 mod links;
 mod schedule;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use bus::Bus;
 use chassis::health::Health;
+use provisioning::{OrgId, Plan, World};
+use rate_tokens::BudgetSettings;
 use service::{AccountProblem, Accounts};
 use settings::{ApplyMode, Org, Settings};
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +43,19 @@ pub struct Parts {
     pub health: Health,
 }
 
+/// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
+pub async fn world(bus: &Bus, org: &OrgId) -> World {
+    let over = CancellationToken::new();
+    let (look, _heard) = view::look(bus, org, over.clone()).await;
+    over.cancel();
+    look.world
+}
+
+/// How long a plan is expected to take under this budget while nobody else uses it.
+pub fn expected(plan: &Plan, budget: &BudgetSettings) -> Duration {
+    forecast::expect(plan, &forecast::Pace::of(budget, None)).all
+}
+
 /// Shares the orgs with the other replicas until stopped.
 ///
 /// # Errors
@@ -58,6 +74,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
             bus: bus.clone(),
             org: org.clone(),
             tokens: accounts.tokens().clone(),
+            journal: accounts.journal().clone(),
             litmos,
         };
         owners.spawn(owner.run(stop.clone()));
@@ -73,6 +90,7 @@ struct Owner {
     bus: Bus,
     org: Org,
     tokens: bus::Tokens,
+    journal: bus::Journal,
     litmos: Arc<litmos::Client>,
 }
 
@@ -106,6 +124,8 @@ impl Owner {
             links: Links::new(id.clone(), self.bus.links()),
             observed: Observed::new(id.clone(), self.bus.observed()),
             lease,
+            journal: self.journal.clone(),
+            harm_book: Arc::default(),
             settle: self.org.budget().settle(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);

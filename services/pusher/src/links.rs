@@ -5,7 +5,9 @@
 //! and planned again from what is really there.
 
 use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
-use provisioning::{GroupId, GroupLink, OperationId, OrgId, PersonId, PersonLink, Revised, World};
+use provisioning::{
+    Approval, GroupId, GroupLink, HarmHistory, OperationId, OrgId, PersonId, PersonLink, Revised, World,
+};
 
 /// Most writes of one atomic batch.
 const BATCH_MAX: usize = 1_000;
@@ -88,6 +90,39 @@ impl Links {
             })
             .await
             .map(drop)
+    }
+
+    pub(crate) async fn put_approval(&self, approval: &Approval) -> Result<(), WriteError> {
+        let key = LinksKey::Approval(self.org.clone(), approval.hash.clone());
+        self.put_any(key, LinksValue::Approval(approval.clone())).await
+    }
+
+    pub(crate) async fn put_harm(&self, history: &HarmHistory) -> Result<(), WriteError> {
+        let key = LinksKey::Harm(self.org.clone());
+        self.put_any(key, LinksValue::Harm(history.clone())).await
+    }
+
+    /// Writes records that nothing depends on: if the bus does not take one, a forecast is missing from the record.
+    pub(crate) async fn keep(&self, changes: Vec<(LinksKey, Option<LinksValue>)>) {
+        for (key, value) in changes {
+            let write = Write {
+                key,
+                expect: Expect::Any,
+                change: value.map_or(Change::Delete, Change::Put),
+            };
+            if let Err(error) = self.bucket.write(write).await {
+                tracing::warn!(org.id = %self.org, %error, "the record of a run was not kept");
+            }
+        }
+    }
+
+    async fn put_any(&self, key: LinksKey, value: LinksValue) -> Result<(), WriteError> {
+        let write = Write {
+            key,
+            expect: Expect::Any,
+            change: Change::Put(value),
+        };
+        self.bucket.write(write).await.map(drop)
     }
 
     pub(crate) async fn drop_job(&self, operation: &OperationId) -> Result<(), WriteError> {

@@ -67,7 +67,7 @@ pub(crate) fn next<'a>(plan: &'a Plan, world: &'a World, traffic: &'a Traffic) -
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use provisioning::{
         Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, plan,
     };
@@ -132,6 +132,30 @@ mod tests {
         };
         world.put_person(report, 3);
         world
+    }
+
+    /// So many people without an account, in no group.
+    pub(crate) fn world_of_newcomers(people: usize) -> World {
+        let mut world = World::new();
+        world.set_import_complete(true);
+        for n in 0..people {
+            world.put_person(person(&format!("n{n:04}"), true), 1);
+        }
+        world
+    }
+
+    pub(crate) fn plan_of(world: &World, bulk: bool) -> Plan {
+        let policy = Policy {
+            bulk,
+            ..Policy::default()
+        };
+        plan(
+            &OrgId::parse("acme").unwrap(),
+            world,
+            &world.subjects(),
+            &policy,
+            NOW,
+        )
     }
 
     fn ready_now(world: &World, traffic: &Traffic) -> Vec<String> {

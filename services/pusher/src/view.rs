@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bus::{Bus, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue, Watch, WatchEvent};
-use provisioning::{BulkJob, OperationId, OrgId, Subject, World};
+use provisioning::{BulkJob, OperationId, OrgId, Run, Subject, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ pub(crate) struct Look {
     pub(crate) world: World,
     pub(crate) jobs: BTreeMap<OperationId, BulkJob>,
     pub(crate) traces: HashMap<Subject, String>,
+    pub(crate) runs: Vec<Run>,
 }
 
 /// Reads everything about the org, and goes on listening.
@@ -33,6 +34,7 @@ pub(crate) async fn look(bus: &Bus, org: &OrgId, over: CancellationToken) -> (Lo
         world: World::new(),
         jobs: BTreeMap::new(),
         traces: HashMap::new(),
+        runs: Vec::new(),
     };
     let (mut roster, mut observed, mut links) = (
         bus.roster().watch(org),
@@ -61,6 +63,9 @@ async fn first<K: bus::Key, V: bus::Record>(
         let event = heard(event);
         if let Some((subject, trace)) = event.trace() {
             look.traces.insert(subject, trace);
+        }
+        if let Some(run) = event.run() {
+            look.runs.push(run.clone());
         }
         event.apply(&mut look.world, &mut look.jobs);
     }
@@ -99,6 +104,26 @@ impl Heard {
                 RosterValue::Group(_) | RosterValue::Membership(_) | RosterValue::Index(_) => false,
             },
             Heard::Roster(_) | Heard::Observed(_) | Heard::Links(_) => false,
+        }
+    }
+
+    /// Whether a person has approved something.
+    pub(crate) fn is_approval(&self) -> bool {
+        matches!(self, Heard::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Approval(_)))
+    }
+
+    /// The record of a run.
+    fn run(&self) -> Option<&Run> {
+        match self {
+            Heard::Links(WatchEvent::Put(_, stored)) => match &stored.value {
+                LinksValue::Run(run) => Some(run),
+                LinksValue::Person(_)
+                | LinksValue::Group(_)
+                | LinksValue::Bulk(_)
+                | LinksValue::Harm(_)
+                | LinksValue::Approval(_) => None,
+            },
+            Heard::Links(_) | Heard::Roster(_) | Heard::Observed(_) => None,
         }
     }
 
@@ -227,7 +252,10 @@ fn links(
                 world.set_harm_history(history);
                 BTreeSet::new()
             }
-            LinksValue::Approval(approval) => world.put_approval(approval),
+            LinksValue::Approval(approval) => {
+                world.put_approval(approval);
+                BTreeSet::new()
+            }
             LinksValue::Run(_) => BTreeSet::new(),
         },
         WatchEvent::Removed(LinksKey::Person(_, id)) => world.drop_person_link(&id),

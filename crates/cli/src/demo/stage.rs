@@ -218,7 +218,11 @@ impl Stage {
                     status["people_linked"],
                     status["people"],
                     status["calls_left"],
-                    say::duration(status["forecast_seconds"].as_f64().unwrap_or_default())
+                    say::duration(
+                        status["forecast"]["expected_seconds"]
+                            .as_f64()
+                            .unwrap_or_default()
+                    )
                 );
             }
             tokio::time::sleep(LOOK).await;

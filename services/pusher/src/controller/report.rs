@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use provisioning::{Change, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
-use rate_tokens::Pacing;
+use provisioning::{NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Controller, Mode};
+use crate::hands::unix_ms;
 
 /// Operations of a plan that an answer spells out. The whole is counted; nobody reads more than this.
 const LINES_MAX: usize = 200;
 
-/// What a bulk job takes beyond its calls: the pauses between polls, less what pacing would have waited anyway, and
-/// writing down what came of it.
-const BULK_WAIT_SECONDS: f64 = 3.5;
+/// Parked items of one answer: with the longest words of Litmos they still fit a message.
+const PARKED_PAGE: usize = 500;
 
 /// A question to the controller of an org, and where the answer goes.
 #[derive(Debug)]
@@ -43,20 +42,30 @@ pub(super) fn passes(reason: &WaitReason) -> bool {
 impl Controller {
     pub(super) fn answer(&mut self, question: Question) {
         self.replan();
+        if matches!(
+            question.method.as_str(),
+            "approve" | "retry" | "leaver" | "group" | "tie"
+        ) {
+            self.order(&question.method, &question.body, question.answer);
+            return;
+        }
         let answer = match question.method.as_str() {
             "plan" => Ok(self.say_plan()),
             "apply" => self.apply(&question.body),
             "status" => Ok(self.say_status()),
             "explain" => self.explain(&question.body),
+            "parked" => Ok(self.say_parked(&question.body)),
+            "runs" => Ok(self.say_runs()),
             other => Err(format!(
-                "the pusher has no answer to {other:?}; ask for plan, apply, status or explain"
+                "the pusher has no answer to {other:?}; ask for plan, apply, status, explain, parked or runs, or order approve, retry, leaver, group or tie"
             )),
         };
         // Whoever asked may have gone; then nobody misses the answer.
         let _ = question.answer.send(answer);
     }
 
-    fn say_plan(&self) -> Value {
+    fn say_plan(&mut self) -> Value {
+        let forecast = self.say_forecast();
         let plan = &self.plan;
         let operations: Vec<Value> = plan
             .operations
@@ -75,27 +84,78 @@ impl Controller {
             "people": plan.people,
             "groups": plan.groups,
             "okta_formula_calls": okta_formula(plan.people, plan.groups),
-            "forecast_seconds": self.forecast_seconds(plan.calls()),
+            "forecast": forecast,
+            "held": self.say_held(LINES_MAX),
             "summary": plan.summary(),
             "lines": operations,
             "text": plan.to_text(LINES_MAX),
         })
     }
 
-    /// Seconds until the plan is done: its calls at an even pace, the waits for bulk jobs, and for a quiet roster before them.
-    fn forecast_seconds(&self, calls: u32) -> f64 {
-        let pacing = match self.budget.terms().pacing {
-            Pacing::Even { permille } => f64::from(permille) / 1_000.0,
-            Pacing::Unpaced => 1.0,
-        };
-        let pace = self.budget.window().as_secs_f64() * pacing / f64::from(self.budget.tokens());
-        let imports = self
-            .plan
-            .operations
+    /// What is expected of the plan from now on, with its band, by class, and what past forecasts were worth.
+    fn say_forecast(&mut self) -> Value {
+        let now_ms = unix_ms();
+        let forecast = self.promises.forecast(&self.plan, now_ms);
+        let track = self.promises.track();
+        let by_class: serde_json::Map<String, Value> = self
+            .promises
+            .expectation()
+            .by_class
             .iter()
-            .filter(|operation| matches!(operation.change, Change::Bulk { .. }))
-            .count();
-        f64::from(calls) * pace + imports as f64 * BULK_WAIT_SECONDS
+            .map(|(class, (by, calls))| {
+                (
+                    (*class).to_owned(),
+                    json!({"calls": calls, "seconds": by.as_secs_f64()}),
+                )
+            })
+            .collect();
+        let seconds = |ms: u64| ms as f64 / 1_000.0;
+        json!({
+            "calls": forecast.calls,
+            "expected_seconds": seconds(forecast.expected_ms),
+            "low_seconds": seconds(forecast.low_ms),
+            "high_seconds": seconds(forecast.high_ms),
+            "done_at_ms": now_ms + forecast.expected_ms,
+            "by_class": by_class,
+            "past_runs": track.runs,
+            "past_right": track.right,
+        })
+    }
+
+    /// What the safeguard holds back, and the hash that approves it.
+    fn say_held(&self, lines_max: usize) -> Value {
+        let held: Vec<Value> = self
+            .plan
+            .held
+            .iter()
+            .map(|held| {
+                let items: Vec<Value> = held.items.iter().take(lines_max).map(|item| {
+                    json!({"subject": item.subject, "label": item.label, "wished_at_ms": item.wished_at_ms})
+                }).collect();
+                json!({"harm": held.harm, "count": held.items.len(), "allowed": held.allowed, "population": held.population,
+                    "in_day": held.in_day, "exceeded": held.exceeded, "said": held.said(), "items": items})
+            })
+            .collect();
+        json!({"hash": self.plan.held_hash(), "kinds": held,
+            "changes": self.plan.held.iter().map(|held| held.items.len()).sum::<usize>()})
+    }
+
+    fn say_runs(&self) -> Value {
+        let runs: Vec<Value> = self.promises.runs().map(|run| {
+            json!({"id": run.id, "started_at_ms": run.started_at_ms, "ended_at_ms": run.ended_at_ms, "operations": run.operations,
+                "calls": run.calls, "forecast_calls": run.forecast.calls, "forecast_ms": run.forecast.expected_ms,
+                "low_ms": run.forecast.low_ms, "high_ms": run.forecast.high_ms, "took_ms": run.took_ms(),
+                "revisions": run.revisions, "right": run.was_right()})
+        }).collect();
+        let track = self.promises.track();
+        json!({"org": self.org, "runs": runs, "past_runs": track.runs, "past_right": track.right})
+    }
+
+    /// What waits for a person, from an offset on: a page of it.
+    fn say_parked(&self, body: &Value) -> Value {
+        let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
+        let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
+        json!({"org": self.org, "total": self.parked().count(), "start": start, "items": items, "held": self.say_held(LINES_MAX)})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -114,13 +174,15 @@ impl Controller {
                 self.released.insert(subject, revision);
             }
         }
+        let forecast = self.say_forecast();
         Ok(
             json!({"org": self.org, "applied": hash, "operations": self.plan.operations.len(), "calls": self.plan.calls(),
-            "forecast_seconds": self.forecast_seconds(self.plan.calls())}),
+            "forecast": forecast}),
         )
     }
 
-    fn say_status(&self) -> Value {
+    fn say_status(&mut self) -> Value {
+        let forecast = self.say_forecast();
         let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
         for (_, reason) in &self.plan.waiting {
             *waits.entry(wait_kind(reason)).or_default() += 1;
@@ -149,7 +211,8 @@ impl Controller {
             "operations_under_way": self.running.len(),
             "subjects_under_way": busy,
             "operations_performed": self.performed,
-            "forecast_seconds": self.forecast_seconds(self.plan.calls()),
+            "forecast": forecast,
+            "held": self.say_held(0),
             "waiting": waits,
             "parked": self.parked().count(),
             "parked_items": parked,
@@ -179,11 +242,10 @@ impl Controller {
         people.chain(groups)
     }
 
-    fn explain(&self, body: &Value) -> Answer {
+    fn explain(&mut self, body: &Value) -> Answer {
+        self.promises.expect(&self.plan);
         let wanted = body.get("person").and_then(Value::as_str).unwrap_or_default();
-        let person = self.find(wanted).ok_or_else(|| {
-            format!("nobody in the roster of {} has the id, user name or external id {wanted:?}; see `rollcall status`", self.org)
-        })?;
+        let person = self.find(wanted).ok_or_else(|| self.nobody(wanted))?;
         let id = &person.value.id;
         let link = self.world.person_link(id).map(|link| &link.value);
         let account = self
@@ -204,6 +266,22 @@ impl Controller {
             .iter()
             .find(|(waiting, _)| *waiting == subject)
             .map(|(_, reason)| reason);
+        let in_seconds: Vec<f64> = self
+            .plan
+            .operations
+            .iter()
+            .filter(|operation| operation.change.subjects().contains(&subject))
+            .filter_map(|operation| self.promises.expectation().by_operation.get(&operation.id))
+            .map(std::time::Duration::as_secs_f64)
+            .collect();
+        let held: Vec<&str> = self
+            .plan
+            .held
+            .iter()
+            .flat_map(|held| &held.items)
+            .filter(|item| item.subject == subject)
+            .map(|item| item.label.as_str())
+            .collect();
         let groups: Vec<Value> = self
             .world
             .groups_of(id)
@@ -232,15 +310,23 @@ impl Controller {
             "scope": {"groups": groups},
             "match": {"account": account.map(|account| &account.id), "linked": link.is_some_and(|link| link.account.is_some()),
                 "active": account.map(|account| account.active), "seen_at_ms": account.map(|account| account.as_of_ms)},
-            "plan": {"operations": next, "waits": waits},
+            "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "held": held},
             "act": {"applied_revision": link.map_or(0, |link| link.applied_revision),
                 "under_way": self.world.is_under_way(&subject), "attempts": link.map_or(0, |link| link.attempts),
                 "last_error": link.and_then(|link| link.last_error.as_ref()), "parked": link.and_then(|link| link.parked.as_ref()),
-                "leave_teams_due": link.is_some_and(|link| link.leave_teams_due)},
+                "leave_teams_due": link.is_some_and(|link| link.leave_teams_due),
+                "frozen": link.and_then(|link| link.frozen.as_ref())},
         }))
     }
 
-    fn find(&self, wanted: &str) -> Option<&Revised<Person>> {
+    pub(super) fn nobody(&self, wanted: &str) -> String {
+        format!(
+            "nobody in the roster of {} has the id, user name or external id {wanted:?}; see `rollcall links`",
+            self.org
+        )
+    }
+
+    pub(super) fn find(&self, wanted: &str) -> Option<&Revised<Person>> {
         let by_id = PersonId::parse(wanted).ok().and_then(|id| self.world.person(&id));
         by_id
             .or_else(|| self.world.referenced(wanted).and_then(|id| self.world.person(id)))

@@ -19,7 +19,7 @@ use super::{Done, Halt, Hands, STALE_PAUSE, Sequel, Trouble, person_setback, sai
 use crate::effects::Effects;
 
 /// Pauses between polls of a job. The last one repeats.
-const POLL_PAUSES: [Duration; 5] = [
+pub(crate) const POLL_PAUSES: [Duration; 5] = [
     Duration::from_millis(1_200),
     Duration::from_millis(2_000),
     Duration::from_secs(4),

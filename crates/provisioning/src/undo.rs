@@ -1,0 +1,251 @@
+//! Taking back what a run did: not by writing Litmos behind the roster's back, but by changing the wishes that led to
+//! it. What follows is a plan like any other, priced and held by the same safeguard.
+//!
+//! A wish is taken back only while it still stands: whoever changed their mind since is left alone and named. What a
+//! run did last about a thing is taken back to what was there before the run touched it first.
+//!
+//! Deliberately missing: bringing back what Litmos deleted for good, and what a run did before a crash hid from us
+//! what was there before. Both are named, not guessed.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    AccessLevel, Attribute, Decision, Ended, Field, GroupId, Image, ManagerWish, Person, PersonId, World,
+};
+
+/// One wish to be changed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    Person(Box<PersonEdit>),
+    Membership {
+        group: GroupId,
+        person: PersonId,
+        present: bool,
+    },
+    GroupName {
+        group: GroupId,
+        name: String,
+    },
+}
+
+/// What becomes of one person's wishes; what is not named stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonEdit {
+    pub person: PersonId,
+    pub active: Option<bool>,
+    pub user_name: Option<String>,
+    pub access_level: Option<AccessLevel>,
+    /// The account that was the manager's; `Some(None)`: nobody was.
+    pub manager: Option<ManagerWish>,
+    /// Empty: clear.
+    pub fields: BTreeMap<Field, String>,
+}
+
+impl PersonEdit {
+    fn new(person: PersonId) -> PersonEdit {
+        PersonEdit {
+            person,
+            active: None,
+            user_name: None,
+            access_level: None,
+            manager: None,
+            fields: BTreeMap::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.active.is_none()
+            && self.user_name.is_none()
+            && self.access_level.is_none()
+            && self.manager.is_none()
+            && self.fields.is_empty()
+    }
+
+    /// The person with these wishes.
+    pub fn apply(&self, person: &Person) -> Person {
+        let mut person = person.clone();
+        person.active = self.active.unwrap_or(person.active);
+        if let Some(name) = &self.user_name {
+            person.user_name.clone_from(name);
+        }
+        person.access_level = self.access_level.or(person.access_level);
+        if let Some(manager) = &self.manager {
+            person.manager = manager.clone();
+        }
+        for (field, value) in &self.fields {
+            person.profile.set(*field, value.as_str());
+        }
+        person
+    }
+}
+
+/// What can be taken back of a run, and what cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undo {
+    pub edits: Vec<Edit>,
+    /// What stays as it is, and why.
+    pub left: Vec<(String, String)>,
+}
+
+/// Reads what a run did, newest first taken back first.
+pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
+    let mut undo = Undo::default();
+    let mut people: BTreeMap<PersonId, PersonEdit> = BTreeMap::new();
+    let mut memberships: BTreeMap<(GroupId, PersonId), bool> = BTreeMap::new();
+    let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
+    let mut newest_first: Vec<&Decision> = decisions.iter().collect();
+    newest_first.sort_by_key(|decision| std::cmp::Reverse(decision.at_ms));
+    for decision in newest_first {
+        match decision.ended {
+            Ended::Done => {}
+            Ended::Failed | Ended::Parked => continue,
+        }
+        if decision.images.is_empty() && !decision.kind.starts_with("link") {
+            let why = "what was there before is not known: it was found done after an interruption";
+            undo.left.push((decision.label.clone(), why.to_owned()));
+        }
+        for image in &decision.images {
+            let result = match image {
+                Image::Created { person, .. } => take_back_active(world, &mut people, person, false),
+                Image::CutOff { person, .. } => take_back_active(world, &mut people, person, true),
+                Image::Changed { person, changes, .. } => changes.iter().try_for_each(|change| {
+                    take_back(
+                        world,
+                        &mut people,
+                        person,
+                        change.attribute,
+                        &change.from,
+                        &change.to,
+                    )
+                }),
+                Image::Joined { group, person } => {
+                    take_back_membership(world, &mut memberships, group, person, false)
+                }
+                Image::Left { group, person } => {
+                    take_back_membership(world, &mut memberships, group, person, true)
+                }
+                Image::TeamNamed { group, from, to } => match world.group(group) {
+                    Some(now) if names.get(group).unwrap_or(&now.value.name).trim() == to.trim() => {
+                        names.insert(group.clone(), from.clone());
+                        Ok(())
+                    }
+                    _ => Err("the group has another name by now".to_owned()),
+                },
+                // The level that promoted is taken back with the account's change.
+                Image::RoleSet { .. } => Ok(()),
+                Image::TeamMade { .. } => {
+                    Err("a team is not deleted by an undo; delete the group at its source".to_owned())
+                }
+                Image::TeamDeleted { .. } => Err("Litmos has deleted the team for good".to_owned()),
+            };
+            if let Err(why) = result {
+                undo.left.push((decision.label.clone(), why));
+            }
+        }
+    }
+    let people = people.into_values().filter(|edit| !edit.is_empty());
+    undo.edits.extend(people.map(|edit| Edit::Person(Box::new(edit))));
+    undo.edits.extend(
+        memberships
+            .into_iter()
+            .map(|((group, person), present)| Edit::Membership {
+                group,
+                person,
+                present,
+            }),
+    );
+    undo.edits.extend(
+        names
+            .into_iter()
+            .map(|(group, name)| Edit::GroupName { group, name }),
+    );
+    undo.left.dedup();
+    undo
+}
+
+fn edit<'a>(
+    world: &World,
+    people: &'a mut BTreeMap<PersonId, PersonEdit>,
+    id: &PersonId,
+) -> Result<(Person, &'a mut PersonEdit), String> {
+    let person = world.person(id).ok_or("the person is no longer in the roster")?;
+    let edit = people
+        .entry(id.clone())
+        .or_insert_with(|| PersonEdit::new(id.clone()));
+    Ok((edit.apply(&person.value), edit))
+}
+
+fn take_back_active(
+    world: &World,
+    people: &mut BTreeMap<PersonId, PersonEdit>,
+    id: &PersonId,
+    to: bool,
+) -> Result<(), String> {
+    let (person, edit) = edit(world, people, id)?;
+    if person.deleted {
+        return Err("the source has deleted the person".to_owned());
+    }
+    if person.active == to {
+        return Err("the source wants the opposite by now".to_owned());
+    }
+    edit.active = Some(to);
+    Ok(())
+}
+
+fn take_back(
+    world: &World,
+    people: &mut BTreeMap<PersonId, PersonEdit>,
+    id: &PersonId,
+    attribute: Attribute,
+    from: &str,
+    to: &str,
+) -> Result<(), String> {
+    let (person, edit) = edit(world, people, id)?;
+    let changed = || format!("{} has been changed again since", attribute.wire());
+    match attribute {
+        Attribute::Active => take_back_active(world, people, id, from == "true"),
+        Attribute::UserName if person.user_name.trim() == to => {
+            edit.user_name = Some(from.to_owned());
+            Ok(())
+        }
+        Attribute::AccessLevel if person.access_level.map(AccessLevel::as_litmos) == Some(to) => {
+            edit.access_level = AccessLevel::parse(from).ok();
+            Ok(())
+        }
+        Attribute::Manager => {
+            let then = world
+                .accounts()
+                .find(|account| account.id.as_str() == from)
+                .map(|account| account.user_name.clone());
+            edit.manager = Some(then.map_or(ManagerWish::Clear, ManagerWish::Reference));
+            Ok(())
+        }
+        Attribute::Profile(field) if person.profile.value(field) == to => {
+            edit.fields.insert(field, from.to_owned());
+            Ok(())
+        }
+        Attribute::UserName | Attribute::AccessLevel | Attribute::Profile(_) => Err(changed()),
+    }
+}
+
+fn take_back_membership(
+    world: &World,
+    memberships: &mut BTreeMap<(GroupId, PersonId), bool>,
+    group: &GroupId,
+    person: &PersonId,
+    to: bool,
+) -> Result<(), String> {
+    let key = (group.clone(), person.clone());
+    let now = memberships.get(&key).copied().or_else(|| {
+        world
+            .wanted_members(group)
+            .find(|(id, _)| *id == person)
+            .map(|(_, present)| present)
+    });
+    if now == Some(!to) {
+        memberships.insert(key, to);
+        Ok(())
+    } else {
+        Err("the source wants the opposite by now".to_owned())
+    }
+}

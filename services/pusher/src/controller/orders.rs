@@ -1,0 +1,383 @@
+//! What people order: cut somebody off, try again, approve, pause a group, push it now, tie a link anew.
+//!
+//! Every order is a durable write: of a link (by compare-and-set, like everything that is known of a link), or of an
+//! approval. It is answered when it is written, not before, and survives whoever took it. An order about somebody who
+//! is being worked on waits for the end of that; nobody else may write the link meanwhile.
+
+use std::collections::BTreeSet;
+
+use provisioning::{
+    AccountId, Approval, Frozen, GroupId, GroupLink, HarmKey, NormalName, PersonId, PersonLink, PlanHash,
+    Subject,
+};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::jobs::FreeLinks;
+use super::report::Answer;
+use super::{Controller, Finished};
+use crate::hands::unix_ms;
+use crate::links::{current_group, current_person};
+
+/// Who gave an order is noted with it; this much of it.
+const BY_MAX: usize = 100;
+
+/// Links that one order may change at once. More are ordered again.
+const LINKS_MAX: usize = 20_000;
+
+/// A change of links that a person asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Cut somebody off at once, whatever the sources say.
+    Freeze {
+        by: String,
+    },
+    /// Take that back: the sources decide again.
+    Lift,
+    /// Try again what is parked or waits after a failure.
+    Retry,
+    Pause,
+    Resume,
+    /// Make the team hold exactly the members of the group.
+    PushNow,
+    /// Tie a person to this account, or to none.
+    Tie {
+        account: Option<AccountId>,
+    },
+}
+
+/// An order that waits for its subjects to be free.
+#[derive(Debug)]
+pub(super) struct OpenOrder {
+    order: Order,
+    subjects: Vec<Subject>,
+    said: Value,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Order {
+    fn person(&self, link: &mut PersonLink) {
+        match self {
+            Order::Freeze { by } => {
+                link.frozen = Some(Frozen {
+                    at_ms: unix_ms(),
+                    by: by.clone(),
+                });
+                forget_setback(&mut link.attempts, &mut link.next_try_ms);
+                link.parked = None;
+            }
+            Order::Lift => link.frozen = None,
+            Order::Retry => {
+                forget_setback(&mut link.attempts, &mut link.next_try_ms);
+                link.parked = None;
+            }
+            Order::Tie { account } => {
+                link.account.clone_from(account);
+                (link.applied_revision, link.leave_teams_due) = (0, false);
+                link.custom.clear();
+                link.parked = None;
+            }
+            Order::Pause | Order::Resume | Order::PushNow => {}
+        }
+        link.changed_at_ms = unix_ms();
+    }
+
+    fn group(&self, link: &mut GroupLink) {
+        match self {
+            Order::Retry => {
+                forget_setback(&mut link.attempts, &mut link.next_try_ms);
+                link.parked = None;
+            }
+            Order::Pause => link.paused = true,
+            Order::Resume => link.paused = false,
+            Order::PushNow => (link.overwrite_due, link.parked) = (true, None),
+            Order::Freeze { .. } | Order::Lift | Order::Tie { .. } => {}
+        }
+        link.changed_at_ms = unix_ms();
+    }
+}
+
+fn forget_setback(attempts: &mut u32, next_try_ms: &mut u64) {
+    (*attempts, *next_try_ms) = (0, 0);
+}
+
+impl Controller {
+    /// Takes an order, or says why not.
+    pub(super) fn order(&mut self, method: &str, body: &Value, answer: oneshot::Sender<Answer>) {
+        let taken = match method {
+            "leaver" => self.leaver(body),
+            "retry" => self.retry(body),
+            "group" => self.group_order(body),
+            "tie" => self.tie(body),
+            "approve" => {
+                self.approve(body, answer);
+                return;
+            }
+            other => Err(format!("{other:?} is no order")),
+        };
+        match taken {
+            Ok((order, subjects, said)) => {
+                self.orders.push(OpenOrder {
+                    order,
+                    subjects,
+                    said,
+                    answer,
+                });
+                self.carry_out_orders();
+            }
+            Err(why) => {
+                let _ = answer.send(Err(why));
+            }
+        }
+    }
+
+    /// Writes the orders whose subjects nobody is working on.
+    pub(super) fn carry_out_orders(&mut self) {
+        for open in std::mem::take(&mut self.orders) {
+            let busy = open
+                .subjects
+                .iter()
+                .any(|subject| self.world.is_under_way(subject));
+            if busy {
+                self.orders.push(open);
+                continue;
+            }
+            let OpenOrder {
+                order,
+                subjects,
+                said,
+                answer,
+            } = open;
+            self.urgent |= matches!(order, Order::Freeze { .. });
+            let links = self.ordered_links(&order, &subjects);
+            self.world.hold(subjects);
+            self.outdated = true;
+            let hands = self.hands.clone();
+            self.running.spawn(async move {
+                let wanted = links.subjects().len();
+                let done = hands.write_links(links).await;
+                let written = done.effects.person_links.len() + done.effects.group_links.len();
+                let said = if written == wanted {
+                    Ok(said)
+                } else {
+                    Err(
+                        "the order could not be written: the org has another owner now, or the bus is away; \
+                         give it again"
+                            .to_owned(),
+                    )
+                };
+                let _ = answer.send(said);
+                Finished::of(done)
+            });
+        }
+    }
+
+    fn ordered_links(&self, order: &Order, subjects: &[Subject]) -> FreeLinks {
+        let mut links = FreeLinks::default();
+        for subject in subjects {
+            match subject {
+                Subject::Person(id) => {
+                    let mut link = current_person(&self.world, id);
+                    order.person(&mut link.value);
+                    links.people.push(link);
+                }
+                Subject::Group(id) => {
+                    let mut link = current_group(&self.world, id);
+                    order.group(&mut link.value);
+                    links.groups.push(link);
+                }
+            }
+        }
+        links
+    }
+
+    fn leaver(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
+        let person = self.named_person(body)?;
+        let lift = body["lift"].as_bool().unwrap_or_default();
+        let order = if lift {
+            Order::Lift
+        } else {
+            Order::Freeze { by: by(body) }
+        };
+        let account = self.world.account_for(&person);
+        let said = json!({
+            "org": self.org, "person": person, "account": account, "frozen": !lift, "ordered_at_ms": unix_ms(),
+            "active": account.and_then(|id| self.world.account(id)).map(|account| account.active),
+        });
+        Ok((order, vec![Subject::Person(person)], said))
+    }
+
+    fn retry(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
+        let subjects: Vec<Subject> = if body["all"].as_bool().unwrap_or_default() {
+            self.with_setbacks().take(LINKS_MAX).collect()
+        } else if body["group"].is_string() {
+            vec![Subject::Group(self.named_group(body)?)]
+        } else {
+            vec![Subject::Person(self.named_person(body)?)]
+        };
+        let said = json!({"org": self.org, "retried": subjects.len()});
+        Ok((Order::Retry, subjects, said))
+    }
+
+    /// What is parked or waits after a failure, and is not being worked on.
+    fn with_setbacks(&self) -> impl Iterator<Item = Subject> {
+        let people = self.world.person_links().filter_map(|link| {
+            let link = &link.value;
+            (link.parked.is_some() || link.next_try_ms > 0).then(|| Subject::Person(link.person.clone()))
+        });
+        let groups = self.world.group_links().filter_map(|link| {
+            let link = &link.value;
+            (link.parked.is_some() || link.next_try_ms > 0).then(|| Subject::Group(link.group.clone()))
+        });
+        people
+            .chain(groups)
+            .filter(|subject| !self.world.is_under_way(subject))
+    }
+
+    fn group_order(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
+        let group = self.named_group(body)?;
+        let order = match body["do"].as_str() {
+            Some("pause") => Order::Pause,
+            Some("resume") => Order::Resume,
+            Some("push") => Order::PushNow,
+            other => {
+                return Err(format!(
+                    "{other:?} cannot be done with a group; pause, resume or push it"
+                ));
+            }
+        };
+        let said = json!({"org": self.org, "group": group, "did": body["do"]});
+        Ok((order, vec![Subject::Group(group)], said))
+    }
+
+    fn tie(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
+        let person = self.named_person(body)?;
+        let account = match body["account"].as_str() {
+            None | Some("") => None,
+            Some(text) => {
+                let by_id = AccountId::parse(text)
+                    .ok()
+                    .filter(|id| self.world.account(id).is_some());
+                let by_name = || {
+                    self.world
+                        .account_named(&NormalName::of(text))
+                        .map(|account| account.id.clone())
+                };
+                let id = by_id.or_else(by_name).ok_or_else(|| {
+                    format!("Litmos has no account with the id or user name {text:?}; run `rollcall import` and look again")
+                })?;
+                if let Some(owner) = self.world.owner_of(&id)
+                    && *owner != person
+                {
+                    return Err(format!(
+                        "account {id} is tied to person {owner}; untie that one first: rollcall links untie {owner}"
+                    ));
+                }
+                Some(id)
+            }
+        };
+        let before = self.world.linked_account(&person);
+        let said = json!({"org": self.org, "person": person, "before": before, "account": account});
+        Ok((Order::Tie { account }, vec![Subject::Person(person)], said))
+    }
+
+    /// Approves what is held, bound to the hash that the person looked at.
+    fn approve(&mut self, body: &Value, answer: oneshot::Sender<Answer>) {
+        match self.approval(body) {
+            Ok(approval) => {
+                let said = json!({
+                    "org": self.org, "approved": approval.hash, "changes": approval.keys.len(),
+                    "expires_at_ms": approval.expires_at_ms,
+                });
+                let hands = self.hands.clone();
+                self.running.spawn(async move {
+                    let written = hands.links.put_approval(&approval).await;
+                    let _ = answer.send(written.map(|()| said).map_err(|error| error.to_string()));
+                    Finished::default()
+                });
+            }
+            Err(why) => {
+                let _ = answer.send(Err(why));
+            }
+        }
+    }
+
+    fn approval(&self, body: &Value) -> Result<Approval, String> {
+        let wanted = body["plan"].as_str().unwrap_or_default();
+        let Some(hash) = self.plan.held_hash() else {
+            return Err(format!("nothing is held in {}; see `rollcall plan`", self.org));
+        };
+        if wanted != hash.as_str() {
+            return Err(format!(
+                "{wanted:?} is not what is held any more: wishes or Litmos have changed since. \
+                 Look at `rollcall plan` again; what is held now is {hash}"
+            ));
+        }
+        let only: Option<BTreeSet<&str>> = body["only"]
+            .as_array()
+            .map(|ids| ids.iter().filter_map(Value::as_str).collect());
+        let items = self.plan.held.iter().flat_map(|held| &held.items);
+        let keys: BTreeSet<HarmKey> = items
+            .filter(|item| {
+                let id = match &item.subject {
+                    Subject::Person(id) => id.as_str(),
+                    Subject::Group(id) => id.as_str(),
+                };
+                only.as_ref().is_none_or(|only| only.contains(id))
+            })
+            .map(|item| item.key)
+            .collect();
+        if keys.is_empty() {
+            return Err("none of what is held concerns those ids; see `rollcall plan --json`".to_owned());
+        }
+        let now = unix_ms();
+        Ok(Approval {
+            hash: approval_hash(&hash, only.is_some(), &keys),
+            keys,
+            by: by(body),
+            at_ms: now,
+            expires_at_ms: now + self.policy.safeguard.approval_ms,
+        })
+    }
+
+    fn named_person(&self, body: &Value) -> Result<PersonId, String> {
+        let wanted = body["person"].as_str().unwrap_or_default();
+        let found = self.find(wanted).map(|person| person.value.id.clone());
+        found.ok_or_else(|| self.nobody(wanted))
+    }
+
+    fn named_group(&self, body: &Value) -> Result<GroupId, String> {
+        let wanted = body["group"].as_str().unwrap_or_default();
+        let by_id = GroupId::parse(wanted)
+            .ok()
+            .filter(|id| self.world.group(id).is_some());
+        let by_name = || {
+            let name = NormalName::of(wanted);
+            let mut same = self
+                .world
+                .groups()
+                .filter(|group| NormalName::of(&group.value.name) == name);
+            same.next().map(|group| group.value.id.clone())
+        };
+        by_id.or_else(by_name).ok_or_else(|| {
+            format!(
+                "the roster of {} has no group with the id or name {wanted:?}",
+                self.org
+            )
+        })
+    }
+}
+
+fn by(body: &Value) -> String {
+    let by = body["by"].as_str().unwrap_or("somebody");
+    by.chars().take(BY_MAX).collect()
+}
+
+/// Approvals of parts of one held heap must not replace one another.
+fn approval_hash(hash: &PlanHash, part: bool, keys: &BTreeSet<HarmKey>) -> PlanHash {
+    if !part {
+        return hash.clone();
+    }
+    let first = keys.first().map_or(0, |key| key.0);
+    PlanHash::parse(format!("{hash}-{first:x}")).unwrap_or_else(|_| hash.clone())
+}

@@ -1,0 +1,307 @@
+//! When a plan will be done: the plan itself, played through on simulated time.
+//!
+//! Pressures: a forecast by "calls × pace" is right for a thousand single calls and wrong for five imports, whose jobs
+//! are waited for while tokens lie idle. So the forecast plays what the controller does: tokens come at the governor's
+//! pace, the first ready operation takes one, whoever is under way asks again after its pauses, and what comes after
+//! something waits for it.
+//!
+//! Nothing here reads a clock; the same plan and pace give the same answer.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+use provisioning::{Change, Operation, OperationId, Plan, cost::bulk_calls};
+use rate_tokens::{Budget, BudgetSettings, Epoch, Moment, Pacing};
+
+use crate::hands::POLL_PAUSES;
+use crate::schedule::class_of;
+
+/// How fast requests can be sent, and how long answers take.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// Between two tokens while work waits.
+    pub(crate) token: Duration,
+    /// Tokens that may come at once after a rest.
+    pub(crate) burst: u32,
+    /// From a token to what came of its request.
+    pub(crate) latency: Duration,
+    /// Writing down what came of one row of an import.
+    pub(crate) row: Duration,
+}
+
+/// What a request takes on average before any has been measured.
+pub(crate) const LATENCY_AT_FIRST: Duration = Duration::from_millis(120);
+
+/// What writing down one row of an import takes: account, link and memberships, each synced to disk.
+pub(crate) const ROW: Duration = Duration::from_micros(600);
+
+impl Pace {
+    /// The pace that an org's budget allows while nobody else uses it and nothing is refused.
+    pub(crate) fn of(budget: &BudgetSettings, working_limit: Option<u32>) -> Pace {
+        let status = Budget::new(budget.clone(), Epoch::new(1), Moment::default()).status(Moment::default());
+        let tokens = working_limit.unwrap_or(status.working_limit).max(1);
+        let (permille, burst) = match budget.terms().pacing {
+            Pacing::Even { permille } => (u64::from(permille), 1),
+            Pacing::Unpaced => (1_000, tokens),
+        };
+        let window_us = u64::try_from(budget.window().as_micros()).unwrap_or(u64::MAX);
+        Pace {
+            token: Duration::from_micros(window_us.saturating_mul(permille) / 1_000 / u64::from(tokens)),
+            burst,
+            latency: LATENCY_AT_FIRST,
+            row: ROW,
+        }
+    }
+}
+
+/// When what of a plan is expected to be done, from now on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expectation {
+    pub(crate) all: Duration,
+    /// Urgent and normal: when the last operation of the class is done, and how many calls it has.
+    pub(crate) by_class: BTreeMap<&'static str, (Duration, u32)>,
+    pub(crate) by_operation: HashMap<OperationId, Duration>,
+}
+
+/// Plays the plan through.
+pub(crate) fn expect(plan: &Plan, pace: &Pace) -> Expectation {
+    let mut play = Play::new(plan, pace);
+    play.run();
+    play.expectation
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Asks(usize),
+    Done(usize),
+}
+
+struct Play<'a> {
+    operations: &'a [Operation],
+    pace: &'a Pace,
+    /// Calls that each operation has yet to make.
+    left: Vec<u32>,
+    /// How many operations each one still waits for, and who waits for it.
+    waits_for: Vec<usize>,
+    waiters: HashMap<&'a OperationId, Vec<usize>>,
+    ready: BTreeSet<usize>,
+    asking: VecDeque<usize>,
+    events: BinaryHeap<Reverse<(Duration, Event)>>,
+    now: Duration,
+    tokens: u32,
+    next_token: Duration,
+    expectation: Expectation,
+}
+
+impl<'a> Play<'a> {
+    fn new(plan: &'a Plan, pace: &'a Pace) -> Play<'a> {
+        let operations = plan.operations.as_slice();
+        let known: BTreeSet<&OperationId> = operations.iter().map(|operation| &operation.id).collect();
+        let mut waiters: HashMap<&OperationId, Vec<usize>> = HashMap::new();
+        let mut waits_for = vec![0; operations.len()];
+        for (at, operation) in operations.iter().enumerate() {
+            for before in operation.after.iter().filter(|before| known.contains(before)) {
+                waiters.entry(before).or_default().push(at);
+                waits_for[at] += 1;
+            }
+        }
+        Play {
+            operations,
+            pace,
+            left: operations.iter().map(|operation| operation.calls).collect(),
+            ready: (0..operations.len()).filter(|at| waits_for[*at] == 0).collect(),
+            waits_for,
+            waiters,
+            asking: VecDeque::new(),
+            events: BinaryHeap::new(),
+            now: Duration::ZERO,
+            tokens: pace.burst.max(1),
+            next_token: pace.token,
+            expectation: Expectation::default(),
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            self.hear();
+            self.start_what_is_free();
+            self.refill();
+            let next_event = self.events.peek().map(|Reverse((at, _))| *at);
+            let wanted = !self.asking.is_empty() || !self.ready.is_empty();
+            if wanted && self.tokens > 0 {
+                self.tokens -= 1;
+                self.grant();
+                continue;
+            }
+            let next_token = wanted.then_some(self.next_token);
+            match next_event.into_iter().chain(next_token).min() {
+                Some(next) => self.now = self.now.max(next),
+                None => return,
+            }
+        }
+    }
+
+    fn refill(&mut self) {
+        while self.next_token <= self.now {
+            if self.tokens >= self.pace.burst.max(1) {
+                self.next_token = self.now + self.pace.token;
+                return;
+            }
+            self.tokens += 1;
+            self.next_token += self.pace.token.max(Duration::from_micros(1));
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some(Reverse((at, event))) = self.events.peek().copied() {
+            if at > self.now {
+                return;
+            }
+            self.events.pop();
+            match event {
+                Event::Asks(operation) => self.asking.push_back(operation),
+                Event::Done(operation) => self.done(operation),
+            }
+        }
+    }
+
+    fn start_what_is_free(&mut self) {
+        let free: Vec<usize> = self
+            .ready
+            .iter()
+            .copied()
+            .filter(|at| self.left[*at] == 0)
+            .collect();
+        for at in free {
+            self.ready.remove(&at);
+            self.done(at);
+        }
+    }
+
+    fn grant(&mut self) {
+        let Some(at) = self.asking.pop_front().or_else(|| self.ready.pop_first()) else {
+            return;
+        };
+        self.left[at] -= 1;
+        let answered = self.now + self.pace.latency;
+        let operation = &self.operations[at];
+        let made = operation.calls - self.left[at];
+        let event = if self.left[at] == 0 {
+            (answered + self.writing(operation), Event::Done(at))
+        } else {
+            (answered + pause(operation, made), Event::Asks(at))
+        };
+        self.events.push(Reverse(event));
+    }
+
+    fn writing(&self, operation: &Operation) -> Duration {
+        match &operation.change {
+            Change::Bulk { rows } => self.pace.row * u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn done(&mut self, at: usize) {
+        let operation = &self.operations[at];
+        self.expectation.all = self.expectation.all.max(self.now);
+        self.expectation
+            .by_operation
+            .insert(operation.id.clone(), self.now);
+        let class = class_of(&operation.change).as_str();
+        let (by, calls) = self.expectation.by_class.entry(class).or_default();
+        *by = (*by).max(self.now);
+        *calls += operation.calls;
+        for waiter in self.waiters.get(&operation.id).into_iter().flatten() {
+            self.waits_for[*waiter] -= 1;
+            if self.waits_for[*waiter] == 0 {
+                self.ready.insert(*waiter);
+            }
+        }
+    }
+}
+
+/// How long an operation rests after this many of its calls before it asks for the next.
+fn pause(operation: &Operation, made: u32) -> Duration {
+    let is_import = match &operation.change {
+        // Where as many calls are planned as there are rows, they are single calls in the end.
+        Change::Bulk { rows } => {
+            let new = rows.iter().filter(|row| row.account.is_none()).count();
+            operation.calls <= bulk_calls(new) && usize::try_from(operation.calls).unwrap_or(0) < rows.len()
+        }
+        _ => false,
+    };
+    if !is_import || made == 0 {
+        return Duration::ZERO;
+    }
+    let poll = usize::try_from(made - 1).unwrap_or(0);
+    if poll < usize::try_from(provisioning::cost::BULK_POLLS_EXPECTED).unwrap_or(0) {
+        POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]
+    } else {
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rate_tokens::Terms;
+
+    use super::*;
+    use crate::schedule::tests::{plan_of, world_of_newcomers};
+
+    fn pace() -> Pace {
+        Pace {
+            token: Duration::from_millis(600),
+            burst: 1,
+            latency: Duration::from_millis(100),
+            row: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn single_calls_come_at_the_pace_of_tokens() {
+        let plan = plan_of(&world_of_newcomers(10), false);
+        assert_eq!(plan.calls(), 10);
+        let expected = expect(&plan, &pace());
+        // The first goes at once, nine wait for a token each, and the last answer takes its time.
+        assert_eq!(expected.all, Duration::from_millis(9 * 600 + 100));
+        assert_eq!(expected.by_class["normal"], (expected.all, 10));
+        assert_eq!(expected.by_operation.len(), 10);
+    }
+
+    #[test]
+    fn an_import_waits_for_its_polls_while_tokens_lie_idle() {
+        let plan = plan_of(&world_of_newcomers(500), true);
+        assert_eq!(plan.calls(), 4);
+        let expected = expect(&plan, &pace());
+        let least: Duration = POLL_PAUSES[0] + POLL_PAUSES[1] + 4 * pace().latency;
+        assert!(
+            expected.all >= least && expected.all < least + 3 * pace().token,
+            "{expected:?}"
+        );
+    }
+
+    #[test]
+    fn unpaced_calls_go_at_once_as_far_as_the_limit_reaches() {
+        let plan = plan_of(&world_of_newcomers(10), false);
+        let unpaced = Pace { burst: 100, ..pace() };
+        assert_eq!(expect(&plan, &unpaced).all, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn an_empty_plan_is_done_now() {
+        let plan = plan_of(&world_of_newcomers(0), true);
+        assert_eq!(expect(&plan, &pace()), Expectation::default());
+    }
+
+    #[test]
+    fn the_default_pace_is_a_little_slower_than_the_limit() {
+        let budget = BudgetSettings::new(Terms::per_minute(100)).unwrap();
+        let pace = Pace::of(&budget, None);
+        assert!(
+            pace.token > Duration::from_millis(600) && pace.token < Duration::from_millis(625),
+            "{pace:?}"
+        );
+        assert_eq!(Pace::of(&budget, Some(50)).token, pace.token * 2);
+    }
+}
