@@ -1,7 +1,8 @@
-//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | limit | peers]`.
+//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | arrival | leavers | limit | peers]`.
 //!
 //! Absolute figures are this machine's; nothing is asserted.
 
+mod arrival;
 mod failover;
 mod governor;
 mod limit;
@@ -30,9 +31,10 @@ fn main() -> anyhow::Result<()> {
         .skip(1)
         .filter(|part| !part.starts_with("--"))
         .collect();
-    // The limit takes minutes, so it is measured when it is asked for.
+    // These take minutes, so they are measured when they are asked for.
+    let long = ["arrival", "leavers", "limit"];
     let wanted =
-        |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && part != "limit");
+        |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && !long.contains(&part));
     if wanted("planner") {
         planner::planner()?;
     }
@@ -47,6 +49,12 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("scim") {
             scim::scim().await?;
+        }
+        if wanted("arrival") {
+            arrival::arrival().await?;
+        }
+        if wanted("leavers") {
+            arrival::leavers().await?;
         }
         if wanted("limit") {
             limit::limit().await?;
