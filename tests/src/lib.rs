@@ -1,6 +1,8 @@
 //! The house for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
 
 mod nats;
+mod plain;
+mod world;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,6 +18,8 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 pub use nats::Nats;
+pub use plain::{apart, plain};
+pub use world::{Hall, QUICK, Room, group, group_id, person, person_id, wait_for};
 
 /// How long a condition is waited for. Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);

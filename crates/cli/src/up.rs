@@ -108,6 +108,7 @@ fn start(
         bus: bus.clone(),
         settings: settings.clone(),
         health: health.clone(),
+        cuts: pusher::Cuts::none(),
     };
     let importer = importer::Parts {
         bus: bus.clone(),

@@ -526,6 +526,7 @@ impl Controller {
         self.outdated = true;
         let hands = self.hands.clone();
         let work = service::about(jobs::about(&operation, edits), async move {
+            hands.cuts.place().await;
             if let Some(history) = history
                 && let Err(trouble) = hands.note_harms(history).await
             {

@@ -22,6 +22,7 @@ use provisioning::{
 };
 use rate_tokens::{Class, Permit};
 
+use crate::Cuts;
 use crate::controller::FreeLinks;
 use crate::effects::Effects;
 use crate::links::Links;
@@ -56,6 +57,7 @@ pub(crate) struct Hands {
     pub(crate) observed: Observed,
     pub(crate) lease: Arc<bus::Lease>,
     pub(crate) journal: bus::Journal,
+    pub(crate) cuts: Cuts,
     /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     /// Longest time after its use-by that a request of ours may still take effect.
@@ -125,6 +127,7 @@ pub(crate) fn unix_ms() -> u64 {
 impl Hands {
     /// One more permit for an operation that needs several requests.
     pub(crate) async fn permit(&self, class: Class) -> Permit {
+        self.cuts.place().await;
         self.tokens.acquire(&self.org, class, "pusher").await
     }
 

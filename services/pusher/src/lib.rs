@@ -5,6 +5,7 @@
 //! until nothing is left. It never sends without a permit, and never concludes anything from what it did not see.
 
 mod controller;
+mod cuts;
 mod effects;
 mod forecast;
 mod hands;
@@ -25,6 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use cuts::Cuts;
+
 use controller::{Controller, Mode, Question};
 use hands::{Hands, Observed};
 use links::Links;
@@ -41,6 +44,7 @@ pub struct Parts {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
+    pub cuts: Cuts,
 }
 
 /// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
@@ -65,6 +69,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
         bus,
         settings,
         health,
+        cuts,
     } = parts;
     let accounts = Accounts::new(&bus, "pusher");
     let mut owners = JoinSet::new();
@@ -74,6 +79,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
             bus: bus.clone(),
             org: org.clone(),
             tokens: accounts.tokens().clone(),
+            cuts: cuts.clone(),
             journal: accounts.journal().clone(),
             litmos,
         };
@@ -90,6 +96,7 @@ struct Owner {
     bus: Bus,
     org: Org,
     tokens: bus::Tokens,
+    cuts: Cuts,
     journal: bus::Journal,
     litmos: Arc<litmos::Client>,
 }
@@ -121,8 +128,9 @@ impl Owner {
             org: id.clone(),
             litmos: self.litmos.clone(),
             tokens: self.tokens.clone(),
-            links: Links::new(id.clone(), self.bus.links()),
-            observed: Observed::new(id.clone(), self.bus.observed()),
+            links: Links::new(id.clone(), self.bus.links(), self.cuts.clone()),
+            observed: Observed::new(id.clone(), self.bus.observed(), self.cuts.clone()),
+            cuts: self.cuts.clone(),
             lease,
             journal: self.journal.clone(),
             harm_book: Arc::default(),

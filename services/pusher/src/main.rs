@@ -1,6 +1,6 @@
 //! The pusher as a process of its own.
 
-use pusher::{Parts, run};
+use pusher::{Cuts, Parts, run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -9,6 +9,7 @@ async fn main() -> anyhow::Result<()> {
             bus: process.bus,
             settings: process.settings,
             health: process.health,
+            cuts: Cuts::none(),
         };
         Ok(run(parts, process.stop).await?)
     })

@@ -3,6 +3,7 @@
 use bus::{Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
 use provisioning::{AccountId, OrgId, Roles, TeamId};
 
+use crate::Cuts;
 use crate::effects::Effects;
 
 /// Most writes of one atomic batch.
@@ -13,11 +14,12 @@ const BATCH_MAX: usize = 1_000;
 pub(crate) struct Observed {
     org: OrgId,
     bucket: Bucket<ObservedKey, ObservedValue>,
+    cuts: Cuts,
 }
 
 impl Observed {
-    pub(crate) fn new(org: OrgId, bucket: Bucket<ObservedKey, ObservedValue>) -> Observed {
-        Observed { org, bucket }
+    pub(crate) fn new(org: OrgId, bucket: Bucket<ObservedKey, ObservedValue>, cuts: Cuts) -> Observed {
+        Observed { org, bucket, cuts }
     }
 
     /// Writes what `effects` says about accounts, teams and members. An answer just received is the newest there is.
@@ -50,6 +52,7 @@ impl Observed {
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(BATCH_MAX));
             let batch = std::mem::replace(&mut writes, rest);
+            self.cuts.place().await;
             self.bucket.write_all(batch).await?;
         }
         Ok(())

@@ -1,0 +1,194 @@
+//! The pusher dies at every place where dying makes a difference, once at each, and another goes on: the same end, and
+//! nothing twice.
+//!
+//! A scenario is played once undisturbed, which counts its places. Then it is played once for each of them, with the
+//! pusher cut off there; a second pusher takes the org over when the first one's lease has run out. All of them end in
+//! the Litmos of the undisturbed run, and the simulator's log shows no creation, cut-off or deletion more than there.
+
+mod scenario;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use pusher::Cuts;
+use rollcall_tests::{Hall, Room, apart, plain};
+
+use scenario::Scenario;
+
+/// Worlds that are played at once: two cores are busy with these.
+const AT_ONCE: usize = 40;
+
+/// What came of one play.
+struct Played {
+    litmos: Vec<String>,
+    /// Effects that must not be had twice, and how often they were had.
+    effects: BTreeMap<String, usize>,
+    places: u64,
+    cut: bool,
+}
+
+/// Plays a scenario in a world of its own, with the pusher cut off at one place.
+async fn play(room: &Room, scenario: Scenario, cuts: Cuts, sabotage: Sabotage) -> Played {
+    scenario.prepare(room).await;
+    let (first, stop) = room.pusher(cuts.clone());
+    let cut = tokio::select! {
+        () = cuts.reached() => true,
+        _ = room.settled() => false,
+    };
+    if cut {
+        first.abort();
+        let _ = first.await;
+        sabotage.commit(room).await;
+        let (second, stop) = room.pusher(Cuts::none());
+        room.settled().await;
+        stop.cancel();
+        let _ = second.await;
+    } else {
+        stop.cancel();
+        let _ = first.await;
+    }
+    Played {
+        litmos: plain(&room.litmos.state()),
+        effects: effects(room),
+        places: cuts.passed(),
+        cut,
+    }
+}
+
+/// Creations, cut-offs, deletions and the like, by kind.
+fn effects(room: &Room) -> BTreeMap<String, usize> {
+    const COUNTED: [&str; 8] = [
+        "user.created",
+        "user.deactivated",
+        "user.reactivated",
+        "team.created",
+        "team.deleted",
+        "member.removed",
+        "member.promoted",
+        "bulk.accepted",
+    ];
+    let mut effects = BTreeMap::new();
+    for entry in room.litmos.log() {
+        let kind = entry
+            .effect
+            .as_deref()
+            .and_then(|effect| effect.split(' ').next());
+        if let Some(kind) = kind.filter(|kind| COUNTED.contains(kind)) {
+            *effects.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+    effects
+}
+
+/// What somebody does to the bus between the death of one pusher and the birth of the next: the faults that the sweep must see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sabotage {
+    None,
+    /// Intents are lost: whoever comes next does not know that a request is out.
+    ForgetIntents,
+    /// Outcomes are lost: links are as if nothing had ever been tied.
+    ForgetLinks,
+}
+
+impl Sabotage {
+    async fn commit(self, room: &Room) {
+        if self != Sabotage::None {
+            scenario::rewrite_links(room, self == Sabotage::ForgetLinks).await;
+        }
+    }
+}
+
+async fn sweep(scenario: Scenario) {
+    let mut hall = Hall::open().await;
+    let probe = vec![scenario.room(&hall, "probe").await];
+    hall.govern(&probe);
+    let undisturbed = play(&probe[0], scenario, Cuts::at(u64::MAX), Sabotage::None).await;
+    assert!(!undisturbed.cut);
+    hall.close().await;
+    scenario.check(&undisturbed.litmos, &undisturbed.effects);
+    let places = undisturbed.places;
+    println!("{scenario:?}: {places} places");
+
+    let mut hall = Hall::open().await;
+    let mut rooms = Vec::new();
+    for place in 0..places {
+        rooms.push(scenario.room(&hall, &format!("cut-{place}")).await);
+    }
+    hall.govern(&rooms);
+    let wanted = Arc::new(undisturbed);
+    let played = futures_util::stream::iter(rooms.iter().enumerate())
+        .map(|(place, room)| async move {
+            (
+                place,
+                play(room, scenario, Cuts::at(place as u64), Sabotage::None).await,
+            )
+        })
+        .buffer_unordered(AT_ONCE);
+    let results: Vec<(usize, Played)> = played.collect().await;
+    let mut wrong = Vec::new();
+    for (place, played) in &results {
+        for line in apart(&wanted.litmos, &played.litmos) {
+            wrong.push(format!("cut at {place}: {line}"));
+        }
+        if played.effects != wanted.effects {
+            wrong.push(format!(
+                "cut at {place}: {:?} instead of {:?}",
+                played.effects, wanted.effects
+            ));
+        }
+    }
+    let cut = results.iter().filter(|(_, played)| played.cut).count();
+    hall.close().await;
+    assert!(
+        wrong.is_empty(),
+        "{} objections:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(
+        cut as u64 * 10 >= places * 9,
+        "only {cut} of {places} plays were cut"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pusher_that_dies_anywhere_among_single_calls_changes_nothing_about_the_end() {
+    sweep(Scenario::Single).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pusher_that_dies_anywhere_around_a_bulk_import_changes_nothing_about_the_end() {
+    sweep(Scenario::Bulk).await;
+}
+
+/// The oracle sees what it is there to see: without intents or links something is made twice, or stays undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_intents_the_sweep_objects() {
+    let mut hall = Hall::open().await;
+    let mut rooms = Vec::new();
+    const PLACES: std::ops::Range<u64> = 0..60;
+    for place in PLACES {
+        rooms.push(Scenario::Bulk.room(&hall, &format!("cut-{place}")).await);
+    }
+    rooms.push(Scenario::Bulk.room(&hall, "probe").await);
+    hall.govern(&rooms);
+    let probe = rooms.pop().expect("the probe is there");
+    let wanted = play(&probe, Scenario::Bulk, Cuts::at(u64::MAX), Sabotage::None).await;
+    let played = futures_util::stream::iter(rooms.iter().enumerate())
+        .map(|(place, room)| {
+            play(
+                room,
+                Scenario::Bulk,
+                Cuts::at(place as u64),
+                Sabotage::ForgetIntents,
+            )
+        })
+        .buffer_unordered(AT_ONCE);
+    let results: Vec<Played> = played.collect().await;
+    let objections = results
+        .iter()
+        .filter(|played| played.effects != wanted.effects || played.litmos != wanted.litmos);
+    assert!(objections.count() > 0, "a lost intent went unseen");
+    hall.close().await;
+}

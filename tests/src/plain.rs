@@ -1,0 +1,72 @@
+//! Litmos without what differs from run to run: ids, dates and codes. What two runs must agree on.
+
+use std::collections::BTreeMap;
+
+use litmos_simulator::Snapshot;
+
+/// Users and teams, one line each, by name.
+pub fn plain(state: &Snapshot) -> Vec<String> {
+    let user_names: BTreeMap<&str, &str> = state
+        .users
+        .iter()
+        .map(|user| (user.id.0.as_str(), user.user_name.as_str()))
+        .collect();
+    let team_names: BTreeMap<&str, &str> = state
+        .teams
+        .iter()
+        .map(|team| (team.id.0.as_str(), team.name.as_str()))
+        .collect();
+    let mut lines: Vec<String> = state
+        .users
+        .iter()
+        .map(|user| {
+            let mut teams: Vec<&str> = user.teams.iter().filter_map(|id| team_names.get(id.0.as_str()).copied()).collect();
+            teams.sort_unstable();
+            let manager = user.manager_id.as_ref().and_then(|id| user_names.get(id.0.as_str()));
+            // A value that was never set and one that was cleared are the same.
+            let attributes: BTreeMap<&String, &String> =
+                user.attributes.iter().filter(|(_, value)| !value.is_empty()).collect();
+            format!(
+                "user {} active={} level={:?} name={} {} email={} manager={manager:?} teams={teams:?} {attributes:?} custom={:?}",
+                user.user_name, user.active, user.access_level, user.first_name, user.last_name, user.email, user.custom_fields,
+            )
+        })
+        .collect();
+    lines.extend(state.teams.iter().map(|team| {
+        let names = |ids: &[litmos_simulator::UserId]| {
+            let mut names: Vec<&str> = ids
+                .iter()
+                .filter_map(|id| user_names.get(id.0.as_str()).copied())
+                .collect();
+            names.sort_unstable();
+            names.join(",")
+        };
+        let parent = team
+            .parent_id
+            .as_ref()
+            .and_then(|id| team_names.get(id.0.as_str()));
+        format!(
+            "team {} description={:?} parent={parent:?} members={} leaders={} admins={}",
+            team.name,
+            team.description,
+            names(&team.members),
+            names(&team.leaders),
+            names(&team.admins)
+        )
+    }));
+    lines.sort();
+    lines
+}
+
+/// What differs between two such lists, for a person to read.
+pub fn apart(wanted: &[String], there: &[String]) -> Vec<String> {
+    let missing = wanted
+        .iter()
+        .filter(|line| !there.contains(line))
+        .map(|line| format!("- {line}"));
+    let added = there
+        .iter()
+        .filter(|line| !wanted.contains(line))
+        .map(|line| format!("+ {line}"));
+    missing.chain(added).collect()
+}

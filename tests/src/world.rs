@@ -1,0 +1,319 @@
+//! Many orgs on one nats-server in this process: each with a simulated Litmos of its own, under one governor.
+//!
+//! For what needs hundreds of small worlds rather than one big one. Services run as tasks, so they can be dropped in
+//! the middle of anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, Change, Expect, LinksKey, LinksValue, NatsServer, RosterKey, RosterValue, Write};
+use chassis::health::Health;
+use litmos_simulator::{Running, Simulator};
+use provisioning::{Field, Group, GroupId, ManagerWish, Membership, OrgId, Person, PersonId, SourceId};
+use settings::Settings;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A nats-server with a governor for orgs that are named in advance.
+#[derive(Debug)]
+pub struct Hall {
+    pub bus: Bus,
+    server: NatsServer,
+    governor: JoinHandle<()>,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+/// One org: its simulated Litmos and its settings.
+#[derive(Debug)]
+pub struct Room {
+    pub org: OrgId,
+    pub litmos: Running,
+    pub settings: Arc<Settings>,
+    bus: Bus,
+    _folder: tempfile::TempDir,
+}
+
+/// What an org's settings say beside its name and address: quick tokens, and a short time to settle.
+pub const QUICK: &str =
+    "requests_per_minute = 400\nwindow_ms = 1000\npaced = false\npermit_ttl_ms = 600\nsettle_ms = 600\n";
+
+impl Room {
+    /// Starts a Litmos for an org of this name.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn new(bus: &Bus, org: &str, simulator: litmos_simulator::Settings, more: &str) -> Room {
+        let litmos = Simulator::start(simulator).await.expect("a simulator starts");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("rollcall.toml");
+        let text = format!(
+            "[[org]]\nid = \"{org}\"\nbase_url = \"{}\"\ncompany = \"story\"\napi_key = \"{}\"\nscim_token = \"a-token-for-stories\"\n{more}",
+            litmos.base_url(),
+            litmos.api_key(),
+        );
+        std::fs::write(&file, text).expect("settings are written");
+        let settings = Settings::load(Some(&file), []).expect("the settings are good");
+        Room {
+            org: OrgId::parse(org).expect("an org id"),
+            litmos,
+            settings: Arc::new(settings),
+            bus: bus.clone(),
+            _folder: folder,
+        }
+    }
+
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    async fn write(&self, writes: Vec<Write<RosterKey, RosterValue>>) {
+        for batch in writes.chunks(bus::BATCH_MAX) {
+            self.bus
+                .roster()
+                .write_all(batch.to_vec())
+                .await
+                .expect("the roster is written");
+        }
+    }
+
+    fn put(key: RosterKey, value: RosterValue) -> Write<RosterKey, RosterValue> {
+        Write {
+            key,
+            expect: Expect::Any,
+            change: Change::Put(value),
+        }
+    }
+
+    /// Writes people as sources would have.
+    pub async fn people(&self, people: impl IntoIterator<Item = Person>) {
+        let put = |person: Person| {
+            Room::put(
+                RosterKey::Person(self.org.clone(), person.id.clone()),
+                RosterValue::Person(person),
+            )
+        };
+        self.write(people.into_iter().map(put).collect()).await;
+    }
+
+    pub async fn groups(&self, groups: impl IntoIterator<Item = Group>) {
+        let put = |group: Group| {
+            Room::put(
+                RosterKey::Group(self.org.clone(), group.id.clone()),
+                RosterValue::Group(group),
+            )
+        };
+        self.write(groups.into_iter().map(put).collect()).await;
+    }
+
+    /// Who is in (`true`) or out of which group.
+    pub async fn members<'a>(&self, members: impl IntoIterator<Item = (&'a str, &'a str, bool)>) {
+        let put = |(group, person, present): (&str, &str, bool)| {
+            let (group, person) = (group_id(group), person_id(person));
+            let key = RosterKey::Membership(self.org.clone(), group.clone(), person.clone());
+            let membership = Membership {
+                group,
+                person,
+                present,
+                source: SourceId::parse("story").expect("a source id"),
+                changed_at_ms: chassis::clock::unix_ms(),
+            };
+            Room::put(key, RosterValue::Membership(membership))
+        };
+        self.write(members.into_iter().map(put).collect()).await;
+    }
+
+    /// Writes a link as it stood at some earlier time.
+    pub async fn link(&self, key: LinksKey, value: LinksValue) {
+        let write = Write {
+            key,
+            expect: Expect::Any,
+            change: Change::Put(value),
+        };
+        self.bus.links().write(write).await.expect("the link is written");
+    }
+
+    /// Runs the importer until it has read everything once.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn import(&self) {
+        let stop = CancellationToken::new();
+        let parts = importer::Parts {
+            bus: self.bus.clone(),
+            settings: self.settings.clone(),
+            health: Health::new(),
+        };
+        let running = tokio::spawn(importer::run(parts, stop.clone()));
+        let key = bus::ObservedKey::Import(self.org.clone());
+        let complete = async || {
+            let stored = self.bus.observed().get(&key).await.ok().flatten();
+            matches!(stored.map(|stored| stored.value), Some(bus::ObservedValue::Import(run)) if run.is_complete())
+        };
+        wait_for("a complete import", complete).await;
+        stop.cancel();
+        let _ = running.await;
+    }
+
+    /// A pusher for this org alone, as a task.
+    pub fn pusher(&self, cuts: pusher::Cuts) -> (JoinHandle<()>, CancellationToken) {
+        let stop = CancellationToken::new();
+        let parts = pusher::Parts {
+            bus: self.bus.clone(),
+            settings: self.settings.clone(),
+            health: Health::new(),
+            cuts,
+        };
+        let until = stop.clone();
+        let running = tokio::spawn(async move {
+            let _ = pusher::run(parts, until).await;
+        });
+        (running, stop)
+    }
+
+    /// Waits until nothing is left to do; the last status.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn settled(&self) -> serde_json::Value {
+        let mut quiet = 0;
+        let mut last = serde_json::Value::Null;
+        let deadline = tokio::time::Instant::now() + crate::PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            if let Ok(status) = self.ask("status", serde_json::Value::Null).await {
+                quiet = if status["in_sync"] == true { quiet + 1 } else { 0 };
+                last = status;
+                if quiet >= 3 {
+                    return last;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} did not settle: {last:#}", self.org);
+    }
+
+    /// Asks the pusher of this org.
+    ///
+    /// # Errors
+    /// What it answered instead.
+    pub async fn ask(
+        &self,
+        method: &str,
+        body: serde_json::Value,
+    ) -> Result<serde_json::Value, bus::ControlError> {
+        self.bus
+            .control("pusher", &self.org, method, &body, Duration::from_secs(5))
+            .await
+    }
+}
+
+impl Hall {
+    /// Starts a nats-server.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn open() -> Hall {
+        chassis::tls::choose_provider();
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = NatsServer::start(folder.path())
+            .await
+            .expect("a nats-server starts");
+        let bus = Bus::connect(server.connection(), "story")
+            .await
+            .expect("the bus connects");
+        bus.prepare(1).await.expect("the bus is prepared");
+        Hall {
+            bus,
+            server,
+            governor: tokio::spawn(async {}),
+            stop: CancellationToken::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Starts the governor of these rooms.
+    pub fn govern(&mut self, rooms: &[Room]) {
+        let orgs = rooms.iter().flat_map(|room| &room.settings.orgs);
+        let budgets: BTreeMap<_, _> = orgs.map(|org| (org.id.clone(), org.budget().clone())).collect();
+        let parts = rate_governor::Parts {
+            bus: self.bus.clone(),
+            budgets,
+            health: Health::new(),
+        };
+        let stop = self.stop.clone();
+        self.governor = tokio::spawn(async move {
+            let _ = rate_governor::run(parts, stop).await;
+        });
+    }
+
+    pub async fn close(self) {
+        self.stop.cancel();
+        let _ = self.governor.await;
+        self.server.stop().await;
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// When that takes too long.
+pub async fn wait_for(what: &str, is: impl AsyncFn() -> bool) {
+    let deadline = tokio::time::Instant::now() + crate::PATIENCE;
+    while !is().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not come about"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub fn person_id(name: &str) -> PersonId {
+    PersonId::parse(name).expect("a person id")
+}
+
+pub fn group_id(name: &str) -> GroupId {
+    GroupId::parse(name).expect("a group id")
+}
+
+/// Somebody with everything that Litmos needs.
+pub fn person(name: &str) -> Person {
+    let now = chassis::clock::unix_ms();
+    Person {
+        id: person_id(name),
+        user_name: format!("{name}@corp.example"),
+        active: true,
+        deleted: false,
+        access_level: None,
+        profile: [
+            (Field::FirstName, "First".to_owned()),
+            (Field::LastName, name.to_owned()),
+            (Field::Email, format!("{name}@corp.example")),
+        ]
+        .into_iter()
+        .collect(),
+        custom: BTreeMap::new(),
+        manager: ManagerWish::Leave,
+        sources: BTreeMap::new(),
+        scim_document: None,
+        created_at_ms: now,
+        changed_at_ms: now,
+    }
+}
+
+/// A group whose id is its name in small letters, with hyphens for blanks.
+pub fn group(name: &str) -> Group {
+    let now = chassis::clock::unix_ms();
+    Group {
+        id: group_id(&name.to_lowercase().replace(' ', "-")),
+        name: name.to_owned(),
+        description: None,
+        parent: None,
+        deleted: false,
+        sources: BTreeMap::new(),
+        scim_document: None,
+        created_at_ms: now,
+        changed_at_ms: now,
+    }
+}
