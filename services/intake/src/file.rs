@@ -128,6 +128,7 @@ impl Line {
             attributes: self.attributes,
             manager: self.manager,
             groups: self.groups,
+            custom_fields: BTreeMap::new(),
         })
     }
 }

@@ -154,10 +154,8 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     }
     let members = people(visit, &members)?;
     let draft = GroupDraft {
-        name: document.display_name,
         external_id: document.external_id,
-        deleted: false,
-        scim_document: None,
+        ..GroupDraft::named(document.display_name)
     };
     let now = chassis::clock::unix_ms();
     let applied = visit
@@ -200,12 +198,7 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let entry = known(visit, id)?;
-    let draft = GroupDraft {
-        name: entry.value.name.clone(),
-        external_id: None,
-        deleted: true,
-        scim_document: None,
-    };
+    let draft = GroupDraft::deleted(&entry.value.name);
     let now = chassis::clock::unix_ms();
     visit
         .org
@@ -230,10 +223,8 @@ async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) ->
         };
         let name = change.display_name.unwrap_or_else(|| entry.value.name.clone());
         let draft = GroupDraft {
-            name,
             external_id,
-            deleted: false,
-            scim_document: None,
+            ..GroupDraft::named(name)
         };
         roster
             .put_group(&source(), Some(id), &draft, now)

@@ -69,15 +69,13 @@ fn draft(document: &UserDocument, old: Option<&UserDocument>) -> Result<PersonDr
     let level = document.access_level().map(AccessLevel::parse).transpose();
     let manager_before = old.and_then(UserDocument::manager);
     Ok(PersonDraft {
-        user_name: document.user_name().to_owned(),
         external_id: document.external_id().map(str::to_owned),
         active: document.active(),
-        deleted: false,
         access_level: level.map_err(|error| ScimError::invalid_value(error.to_string()))?,
         profile,
         manager: manager(carry_over_one(manager_before.as_ref(), document.manager())),
         scim_document: Some(document.to_stored()),
-        groups: None,
+        ..PersonDraft::active(document.user_name())
     })
 }
 
