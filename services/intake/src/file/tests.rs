@@ -372,7 +372,7 @@ proptest! {
             prop_assert!(file.people.len() + file.groups.len() <= lines.len());
             for name in user_names(&file) {
                 let first = |line: &&str| NormalName::of(line.split(',').next().unwrap_or("")) == NormalName::of(&name);
-                prop_assert!(lines.iter().any(|line| first(&line)), "{name:?} of {text:?}");
+                prop_assert!(lines.iter().any(first), "{name:?} of {text:?}");
                 prop_assert!(!name.starts_with('#'), "{name:?}");
             }
         }
