@@ -9,4 +9,5 @@ mod crash;
 mod governor;
 mod processes;
 mod soak;
+mod sources;
 mod traces;
