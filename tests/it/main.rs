@@ -9,5 +9,7 @@ mod crash;
 mod governor;
 mod processes;
 mod soak;
+mod sources;
+
 mod sweep;
 mod traces;

@@ -46,13 +46,23 @@ pub enum EventBody {
         manager: Option<String>,
         /// All groups by name; `None` leaves memberships as they are.
         groups: Option<Vec<String>>,
+        /// Advanced custom fields by name; empty clears.
+        custom_fields: BTreeMap<String, String>,
     },
     PersonDeleted {
+        person: String,
+    },
+    /// Access ends; all else that is known of the person stays.
+    PersonLeft {
         person: String,
     },
     GroupUpserted {
         external_id: String,
         name: String,
+        /// Empty clears, `None` leaves.
+        description: Option<String>,
+        /// The group it stands under. Empty: none; `None` leaves.
+        parent: Option<String>,
     },
     GroupDeleted {
         group: String,
@@ -76,6 +86,7 @@ impl From<Event> for v1::IdentityEvent {
                 attributes,
                 manager,
                 groups,
+                custom_fields,
             } => {
                 let groups = groups.map(|names| v1::GroupNames { names });
                 Out::PersonUpserted(v1::PersonUpserted {
@@ -86,12 +97,22 @@ impl From<Event> for v1::IdentityEvent {
                     attributes,
                     manager,
                     groups,
+                    custom_fields,
                 })
             }
             EventBody::PersonDeleted { person } => Out::PersonDeleted(v1::PersonDeleted { person }),
-            EventBody::GroupUpserted { external_id, name } => {
-                Out::GroupUpserted(v1::GroupUpserted { external_id, name })
-            }
+            EventBody::PersonLeft { person } => Out::PersonLeft(v1::PersonLeft { person }),
+            EventBody::GroupUpserted {
+                external_id,
+                name,
+                description,
+                parent,
+            } => Out::GroupUpserted(v1::GroupUpserted {
+                external_id,
+                name,
+                description,
+                parent,
+            }),
             EventBody::GroupDeleted { group } => Out::GroupDeleted(v1::GroupDeleted { group }),
             EventBody::MembershipChanged {
                 group,
@@ -125,13 +146,19 @@ fn event_in(message: v1::IdentityEvent) -> Result<Event, &'static str> {
             attributes: person.attributes,
             manager: person.manager,
             groups: person.groups.map(|groups| groups.names),
+            custom_fields: person.custom_fields,
         },
         In::PersonDeleted(person) => EventBody::PersonDeleted {
+            person: person.person,
+        },
+        In::PersonLeft(person) => EventBody::PersonLeft {
             person: person.person,
         },
         In::GroupUpserted(group) => EventBody::GroupUpserted {
             external_id: group.external_id,
             name: group.name,
+            description: group.description,
+            parent: group.parent,
         },
         In::GroupDeleted(group) => EventBody::GroupDeleted { group: group.group },
         In::MembershipChanged(member) => EventBody::MembershipChanged {
@@ -316,5 +343,96 @@ impl FeedBatch {
         let event = v1::IdentityEvent::decode(message.payload.as_ref()).map_err(|error| error.to_string())?;
         let sequence = message.info().map_err(|error| error.to_string())?.stream_sequence;
         Ok((org, source, event_in(event)?, sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        "\\PC{0,9}"
+    }
+
+    fn wish() -> impl Strategy<Value = Option<String>> {
+        prop::option::of(text())
+    }
+
+    fn values() -> impl Strategy<Value = BTreeMap<String, String>> {
+        prop::collection::btree_map(text(), text(), 0..3)
+    }
+
+    fn body() -> impl Strategy<Value = EventBody> {
+        let groups = prop::option::of(prop::collection::vec(text(), 0..3));
+        let person = (
+            text(),
+            text(),
+            any::<bool>(),
+            wish(),
+            values(),
+            wish(),
+            groups,
+            values(),
+        );
+        prop_oneof![
+            person.prop_map(
+                |(
+                    external_id,
+                    user_name,
+                    active,
+                    access_level,
+                    attributes,
+                    manager,
+                    groups,
+                    custom_fields,
+                )| {
+                    EventBody::PersonUpserted {
+                        external_id,
+                        user_name,
+                        active,
+                        access_level,
+                        attributes,
+                        manager,
+                        groups,
+                        custom_fields,
+                    }
+                }
+            ),
+            text().prop_map(|person| EventBody::PersonDeleted { person }),
+            text().prop_map(|person| EventBody::PersonLeft { person }),
+            (text(), text(), wish(), wish()).prop_map(|(external_id, name, description, parent)| {
+                EventBody::GroupUpserted {
+                    external_id,
+                    name,
+                    description,
+                    parent,
+                }
+            }),
+            text().prop_map(|group| EventBody::GroupDeleted { group }),
+            (text(), text(), any::<bool>()).prop_map(|(group, person, present)| {
+                EventBody::MembershipChanged {
+                    group,
+                    person,
+                    present,
+                }
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_read_as_it_was_written(event_id in "\\PC{1,9}", happened_at_ms: u64, body in body()) {
+            let event = Event { event_id, happened_at_ms, body };
+            let bytes = v1::IdentityEvent::from(event.clone()).encode_to_vec();
+            let read = event_in(v1::IdentityEvent::decode(bytes.as_slice()).unwrap());
+            prop_assert_eq!(read, Ok(event));
+        }
+
+        #[test]
+        fn bytes_that_are_no_event_are_refused_or_read_but_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = v1::IdentityEvent::decode(bytes.as_slice()).map(event_in);
+        }
     }
 }

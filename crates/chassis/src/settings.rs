@@ -5,7 +5,8 @@
 //! a value, which may be a secret.
 //!
 //! The environment wins over the file: `PREFIX_SECTION__KEY` sets `key` in `[section]`, `PREFIX_DOOR__0__KEY` sets
-//! `key` in the first `[[door]]`, and the index after the last one adds a section.
+//! `key` in the first `[[door]]`, and the index after the last one adds a section. One name more reaches the section
+//! inside: `PREFIX_SECTION__INNER__KEY`, `PREFIX_DOOR__0__INNER__KEY`.
 //!
 //! There is deliberately no derive here: a section is read by a function, so that defaults, bounds and remedies stand
 //! beside the key they belong to.

@@ -58,7 +58,7 @@ fn every_mistake_is_told_at_once_with_its_line_or_variable_and_the_remedy() {
         &[
             ("APP_GUEST__1__SEATS", "0"),
             ("APP_GUEST__7__NAME", "far"),
-            ("APP_A__B__C", "deep"),
+            ("APP_A__B__C__D", "deep"),
         ],
     );
     let mut document = written.load().unwrap();
@@ -77,7 +77,7 @@ fn every_mistake_is_told_at_once_with_its_line_or_variable_and_the_remedy() {
     assert_eq!(
         written.told(&problems),
         "the settings of settings.toml cannot be used:\n  \
-         APP_A__B__C: environment: reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY\n  \
+         APP_A__B__C__D: environment: reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY\n  \
          APP_GUEST__7__NAME: [[guest]] #8: would leave a gap; the next free index is 2\n  \
          settings.toml:4: [door] listen: is a number; write a text in quotes\n  \
          settings.toml:6: [door] open: is a text; write true or false\n  \
@@ -90,6 +90,52 @@ fn every_mistake_is_told_at_once_with_its_line_or_variable_and_the_remedy() {
          [[guest]]: two guests are the same\n  \
          settings.toml:2: [stoer]: is no section of the settings; did you mean store?\n  \
          settings.toml:1: stray: stands outside any section; put it below the [section] it belongs to"
+    );
+}
+
+#[test]
+fn a_section_may_stand_in_another_and_its_mistakes_are_told_with_their_place() {
+    let written = written(
+        "[store.limits]\n\
+         most = 3\n\
+         [[guest]]\n\
+         name = 'a'\n\
+         [guest.limits]\n\
+         most = 200\n\
+         moost = 1\n\
+         [[guest]]\n\
+         limits = 5\n",
+        &[
+            ("APP_STORE__LIMITS__LEAST", "2"),
+            ("APP_GUEST__0__LIMITS__LEAST", "none"),
+            ("APP_GUEST__2__LIMITS__MOST", "7"),
+            ("APP_GUEST__1__LIMITS__MOST", "7"),
+        ],
+    );
+    let limits = |section: &mut chassis::settings::Section<'_>| {
+        section.section("limits", |limits| {
+            (
+                limits.number_or("least", 0, 0, 100),
+                limits.number_or("most", 9, 0, 100),
+            )
+        })
+    };
+    let mut document = written.load().unwrap();
+    assert_eq!(document.section("store", limits), (2, 3));
+    assert_eq!(document.section("door", limits), (0, 9));
+    let guests = document.sections("guest", |guest| {
+        guest.text("name");
+        limits(guest)
+    });
+    assert_eq!(guests, [(0, 9), (0, 9), (0, 7)]);
+    let problems = document.finish(&KNOWN).unwrap_err();
+    assert_eq!(
+        written.told(&problems),
+        "the settings of settings.toml cannot be used:\n  \
+         APP_GUEST__0__LIMITS__LEAST: [[guest]] #1 limits least: must be a whole number from 0 to 100\n  \
+         settings.toml:6: [[guest]] #1 limits most: must be a whole number from 0 to 100\n  \
+         settings.toml:7: [[guest]] #1 limits moost: is no setting; did you mean most?\n  \
+         settings.toml:9: [[guest]] #2 limits: is a number; write a section"
     );
 }
 

@@ -2,15 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::custom::CustomAttributes;
 use crate::list::MAX_COUNT;
-use crate::schema::{ENTERPRISE_USER, GROUP, LITMOS_USER, ResourceKind, USER, schema_json};
-
-/// A custom user field that schema discovery found in the Litmos account; all of them are text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CustomAttribute {
-    pub name: String,
-    pub description: String,
-}
+use crate::schema::{ENTERPRISE_USER, GROUP, LITMOS_GROUP, LITMOS_USER, ResourceKind, USER, schema_json};
 
 /// The body of `/ServiceProviderConfig`.
 pub fn service_provider_config(base_url: &str) -> Value {
@@ -35,12 +29,13 @@ pub fn service_provider_config(base_url: &str) -> Value {
     })
 }
 
-/// The bodies of `/Schemas`, each with its URN as `id`; `further` joins the Litmos extension.
-pub fn schemas(base_url: &str, further: &[CustomAttribute]) -> Vec<Map<String, Value>> {
+/// The bodies of `/Schemas`, each with its URN as `id`; the `further` attributes join the Litmos
+/// extension of users.
+pub fn schemas(base_url: &str, further: &CustomAttributes) -> Vec<Map<String, Value>> {
     let further = further.iter().map(|attribute| {
         json!({
             "name": attribute.name,
-            "description": attribute.description,
+            "description": format!("The custom field {:?} of this Litmos account.", attribute.label),
             "type": "string",
             "multiValued": false,
             "required": false,
@@ -66,6 +61,13 @@ pub fn schemas(base_url: &str, further: &[CustomAttribute]) -> Vec<Map<String, V
             "LitmosUser",
             "A person in Litmos",
             further.collect(),
+        ),
+        schema_json(
+            base_url,
+            LITMOS_GROUP,
+            "LitmosGroup",
+            "A team in Litmos",
+            Vec::new(),
         ),
     ];
     all.into_iter().filter_map(into_object).collect()
@@ -102,7 +104,7 @@ pub fn resource_types(base_url: &str) -> Vec<Map<String, Value>> {
             "A person",
             &[ENTERPRISE_USER, LITMOS_USER],
         ),
-        resource_type(ResourceKind::Group, GROUP, "A group", &[]),
+        resource_type(ResourceKind::Group, GROUP, "A group", &[LITMOS_GROUP]),
     ];
     all.into_iter().filter_map(into_object).collect()
 }

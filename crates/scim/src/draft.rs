@@ -125,13 +125,13 @@ impl Draft {
             Some(schema::USER) => {
                 schema::find(CORE_USER_ATTRIBUTES, path.name()).map_or(Place::Unknown, Place::Core)
             }
-            Some(schema::GROUP) => Place::Unknown,
+            Some(schema::GROUP | schema::LITMOS_GROUP) => Place::Unknown,
             Some(known) => match schema::find(schema::attributes_of(known), path.name()) {
                 Some(attribute) => Place::Extended(known, attribute),
                 None => Place::Loose(known.to_owned(), loose_name(path)),
             },
             None if let Some((known, rest)) = schema::below_known(urn) => match known {
-                schema::USER | schema::GROUP => Place::Unknown,
+                schema::USER | schema::GROUP | schema::LITMOS_GROUP => Place::Unknown,
                 _ => Place::Loose(known.to_owned(), format!("{rest}:{}", loose_name(path))),
             },
             None if matches!(value, Some(Value::Object(_)))

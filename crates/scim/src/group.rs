@@ -22,6 +22,9 @@ const MAX_MEMBER_ID_BYTES: usize = 256;
 pub struct GroupDocument {
     pub display_name: String,
     pub external_id: Option<String>,
+    pub description: Option<String>,
+    /// The group it stands under, as the client put it: an id of ours, an external id or a name.
+    pub parent: Option<String>,
 }
 
 /// A group that was read from a POST, its first members, and what could not be taken as sent.
@@ -46,6 +49,10 @@ pub struct GroupChange {
     pub display_name: Option<String>,
     /// `None`: leave.
     pub external_id: Option<Wish>,
+    /// `None`: leave.
+    pub description: Option<Wish>,
+    /// `None`: leave.
+    pub parent: Option<Wish>,
     /// In order; a later one wins over an earlier one.
     pub members: Vec<MemberChange>,
     pub notes: Vec<Note>,
@@ -80,15 +87,13 @@ impl GroupDocument {
                 "displayName is required and must not be empty",
             ));
         };
-        let external_id = match change.external_id {
-            Some(Wish::Set(id)) => Some(id),
-            Some(Wish::Clear) | None => None,
-        };
         let members = NetMembers::of(&change.members).present.into_iter().collect();
         Ok(GroupWrite {
             document: GroupDocument {
                 display_name,
-                external_id,
+                external_id: changed(None, change.external_id.as_ref()),
+                description: changed(None, change.description.as_ref()),
+                parent: changed(None, change.parent.as_ref()),
             },
             members,
             notes: change.notes,
@@ -102,17 +107,25 @@ impl GroupDocument {
                 .display_name
                 .clone()
                 .unwrap_or_else(|| self.display_name.clone()),
-            external_id: match &change.external_id {
-                None => self.external_id.clone(),
-                Some(wish) => wish.value().map(str::to_owned),
-            },
+            external_id: changed(self.external_id.as_ref(), change.external_id.as_ref()),
+            description: changed(self.description.as_ref(), change.description.as_ref()),
+            parent: changed(self.parent.as_ref(), change.parent.as_ref()),
         }
     }
 
     /// The group as clients read it. `None` leaves `members` out, for large groups and `excludedAttributes=members`.
     pub fn render(&self, meta: &Meta, members: Option<&[Member]>) -> Map<String, Value> {
         let mut body = Map::new();
-        body.insert("schemas".to_owned(), json!([schema::GROUP]));
+        let extension: Map<String, Value> = [("description", &self.description), ("parent", &self.parent)]
+            .into_iter()
+            .filter_map(|(name, text)| Some((name.to_owned(), text.as_deref()?.into())))
+            .collect();
+        let mut schemas = vec![schema::GROUP];
+        if !extension.is_empty() {
+            schemas.push(schema::LITMOS_GROUP);
+            body.insert(schema::LITMOS_GROUP.to_owned(), extension.into());
+        }
+        body.insert("schemas".to_owned(), json!(schemas));
         body.insert("displayName".to_owned(), self.display_name.as_str().into());
         if let Some(id) = &self.external_id {
             body.insert("externalId".to_owned(), id.as_str().into());
@@ -147,25 +160,35 @@ impl GroupChange {
             .ok_or_else(|| ScimError::invalid_syntax("a group is a JSON object"))?;
         let mut draft = GroupDraft::default();
         for (key, value) in object {
-            let Some(attribute) = group_attribute(key) else {
-                draft.notes.add(key, NoteReason::UnknownAttribute);
-                continue;
-            };
-            match (attribute.name, value) {
-                ("members", Value::Null) => draft.notes.add("members", NoteReason::NullIgnored),
-                ("members", value) => {
+            match GroupPlace::of(key) {
+                GroupPlace::Unknown => draft.notes.add(key, NoteReason::UnknownAttribute),
+                GroupPlace::Extension => draft.write_extension(value)?,
+                GroupPlace::Attribute(attribute) if attribute.name != "members" => {
+                    draft.write(attribute, value)?;
+                }
+                GroupPlace::Attribute(_) if value.is_null() => {
+                    draft.notes.add("members", NoteReason::NullIgnored);
+                }
+                GroupPlace::Attribute(_) => {
                     let ids = draft.member_ids(value)?;
                     draft.push(MemberChange::ReplaceAll(ids))?;
                 }
-                _ => draft.write(attribute, value)?,
             }
         }
         Ok(draft.finish())
     }
 
+    /// Whether anything but its members would change.
+    pub fn is_about_the_group(&self) -> bool {
+        self.display_name.is_some()
+            || self.external_id.is_some()
+            || self.description.is_some()
+            || self.parent.is_some()
+    }
+
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        self.display_name.is_none() && self.external_id.is_none() && self.members.is_empty()
+        self.members.is_empty() && !self.is_about_the_group()
     }
 }
 
@@ -226,9 +249,41 @@ impl GroupDraft {
                 let id = value::simple(attribute, "externalId", given, &mut self.notes)?;
                 self.change.external_id = Some(Wish::of(&id));
             }
+            "description" => {
+                let text = value::simple(attribute, "description", given, &mut self.notes)?;
+                self.change.description = Some(Wish::of(&text));
+            }
+            "parent" => {
+                let reference = value::simple(attribute, "parent", given, &mut self.notes)?;
+                self.change.parent = Some(Wish::of(&reference));
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Sets what an object says of the Litmos extension; null clears all of it.
+    pub(crate) fn write_extension(&mut self, given: &Value) -> Result<(), ScimError> {
+        let known = schema::attributes_of(schema::LITMOS_GROUP);
+        match given {
+            Value::Null => known
+                .iter()
+                .try_for_each(|attribute| self.write(attribute, &Value::Null)),
+            Value::Object(parts) => {
+                for (name, value) in parts {
+                    match schema::find(known, name) {
+                        Some(attribute) => self.write(attribute, value)?,
+                        None => self.notes.add(name, NoteReason::UnknownAttribute),
+                    }
+                }
+                Ok(())
+            }
+            other => Err(ScimError::invalid_value(format!(
+                "{}: expected an object, found {}",
+                schema::LITMOS_GROUP,
+                type_of(other)
+            ))),
+        }
     }
 
     /// Appends a step, joining it to the one before where both say the same.
@@ -305,15 +360,42 @@ pub(crate) fn check_member_id(id: &str) -> Result<String, ScimError> {
     Ok(id.to_owned())
 }
 
-/// The attribute of groups that a key names, with or without the schema's URN.
-fn group_attribute(key: &str) -> Option<&'static Attribute> {
-    group_attribute_at(&AttributePath::parse(key).ok()?)
+/// What a key or a path names.
+pub(crate) enum GroupPlace {
+    /// Of the core, or of the Litmos extension: no name is in both.
+    Attribute(&'static Attribute),
+    /// The Litmos extension as a whole.
+    Extension,
+    Unknown,
 }
 
-pub(crate) fn group_attribute_at(path: &AttributePath) -> Option<&'static Attribute> {
-    let ours = path
-        .urn()
-        .is_none_or(|urn| schema::canonical_urn(urn) == Some(schema::GROUP));
-    ours.then(|| schema::find(CORE_GROUP_ATTRIBUTES, path.name()))
-        .flatten()
+impl GroupPlace {
+    fn of(key: &str) -> GroupPlace {
+        AttributePath::parse(key).map_or(GroupPlace::Unknown, |path| GroupPlace::at(&path))
+    }
+
+    pub(crate) fn at(path: &AttributePath) -> GroupPlace {
+        let whole = path.as_urn();
+        if whole.and_then(|urn| schema::canonical_urn(&urn)) == Some(schema::LITMOS_GROUP) {
+            return GroupPlace::Extension;
+        }
+        let attributes = match path.urn().map(schema::canonical_urn) {
+            None | Some(Some(schema::GROUP)) => CORE_GROUP_ATTRIBUTES,
+            Some(Some(schema::LITMOS_GROUP)) => schema::attributes_of(schema::LITMOS_GROUP),
+            Some(_) => return GroupPlace::Unknown,
+        };
+        schema::find(attributes, path.name()).map_or(GroupPlace::Unknown, GroupPlace::Attribute)
+    }
+
+    pub(crate) fn is_members(&self) -> bool {
+        matches!(self, GroupPlace::Attribute(attribute) if attribute.name == "members")
+    }
+}
+
+/// A value after a wish about it.
+fn changed(before: Option<&String>, wish: Option<&Wish>) -> Option<String> {
+    match wish {
+        None => before.cloned(),
+        Some(wish) => wish.value().map(str::to_owned),
+    }
 }

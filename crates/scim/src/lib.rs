@@ -19,6 +19,7 @@
 //! Deliberately absent: HTTP, storage, ids (the gateway gives them), bulk requests, sorting, password changes, nested
 //! groups, and any translation of time zones or languages beyond the spelling of a tag (`en_US` is `en-US`).
 
+mod custom;
 mod discovery;
 mod draft;
 mod error;
@@ -35,7 +36,8 @@ mod schema;
 mod user;
 mod value;
 
-pub use discovery::{CustomAttribute, resource_types, schemas, service_provider_config};
+pub use custom::{CustomAttribute, CustomAttributes, CustomWishes, carry_over_custom};
+pub use discovery::{resource_types, schemas, service_provider_config};
 pub use error::{ScimError, ScimType};
 pub use filter::{
     AttributePath, Comparison, Filter, Literal, Lookup, LookupKey, MAX_FILTER_BYTES, MAX_FILTER_DEPTH,
@@ -50,6 +52,6 @@ pub use meta::{Meta, etag, if_match_accepts};
 pub use note::{Note, NoteReason};
 pub use patch::{MAX_OPERATIONS, Operation, OperationKind, PatchRequest};
 pub use projection::Projection;
-pub use schema::{ENTERPRISE_USER, GROUP, LITMOS_USER, ResourceKind, USER};
+pub use schema::{ENTERPRISE_USER, GROUP, LITMOS_GROUP, LITMOS_USER, ResourceKind, USER};
 pub use user::{GroupReference, StoredDocumentError, UserDocument, UserWrite};
 pub use value::{MAX_TEXT_BYTES, MAX_VALUES};

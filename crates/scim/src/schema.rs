@@ -8,15 +8,19 @@ mod render;
 pub(crate) use attributes::{CORE_GROUP_ATTRIBUTES, CORE_USER_ATTRIBUTES};
 pub(crate) use render::schema_json;
 
-use attributes::{ENTERPRISE_ATTRIBUTES, LITMOS_ATTRIBUTES};
+use attributes::{ENTERPRISE_ATTRIBUTES, LITMOS_ATTRIBUTES, LITMOS_GROUP_ATTRIBUTES};
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 /// Litmos attributes beyond core and enterprise; the name the Entra gallery's own mapping uses.
 pub const LITMOS_USER: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User";
+/// What a team has beyond a core group.
+pub const LITMOS_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Group";
 /// Where the Entra gallery mapping puts the ten custom fields: one level below the extension itself.
 const LITMOS_CUSTOM_FIELD: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:CustomField";
+
+const KNOWN: [&str; 5] = [USER, GROUP, ENTERPRISE_USER, LITMOS_USER, LITMOS_GROUP];
 
 /// The two kinds of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,19 +113,15 @@ pub(crate) fn canonical_urn(urn: &str) -> Option<&'static str> {
     if urn.eq_ignore_ascii_case(LITMOS_CUSTOM_FIELD) {
         return Some(LITMOS_USER);
     }
-    [USER, GROUP, ENTERPRISE_USER, LITMOS_USER]
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(urn))
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(urn))
 }
 
 /// A URN that continues a known schema's own, split there: attributes may have colons in their names.
 pub(crate) fn below_known(urn: &str) -> Option<(&'static str, &str)> {
-    [USER, GROUP, ENTERPRISE_USER, LITMOS_USER]
-        .into_iter()
-        .find_map(|known| {
-            let (start, rest) = urn.split_at_checked(known.len())?;
-            Some((known, rest.strip_prefix(':')?)).filter(|_| start.eq_ignore_ascii_case(known))
-        })
+    KNOWN.into_iter().find_map(|known| {
+        let (start, rest) = urn.split_at_checked(known.len())?;
+        Some((known, rest.strip_prefix(':')?)).filter(|_| start.eq_ignore_ascii_case(known))
+    })
 }
 
 /// The attributes of a known schema.
@@ -131,6 +131,7 @@ pub(crate) fn attributes_of(urn: &str) -> &'static [Attribute] {
         GROUP => CORE_GROUP_ATTRIBUTES,
         ENTERPRISE_USER => ENTERPRISE_ATTRIBUTES,
         LITMOS_USER => LITMOS_ATTRIBUTES,
+        LITMOS_GROUP => LITMOS_GROUP_ATTRIBUTES,
         _ => &[],
     }
 }

@@ -4,11 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, MAX_ATTRIBUTES, is_primary};
 use crate::error::ScimError;
+use crate::fold::normal_form;
 use crate::litmos::Wish;
 use crate::meta::Meta;
-use crate::note::Note;
+use crate::note::{Note, NoteReason};
 use crate::patch::OperationKind;
 use crate::schema::{self, ENTERPRISE_USER, LITMOS_USER, ResourceKind, USER};
+
+/// The list of advanced custom fields in the Litmos extension.
+const CUSTOM_FIELDS: &str = "customFields";
 
 /// The attributes of a user in canonical names and types, without `id`, `meta`, `groups`, `schemas` and passwords.
 ///
@@ -100,6 +104,7 @@ impl UserDocument {
     }
 
     pub(crate) fn finish(mut draft: Draft) -> Result<UserWrite, ScimError> {
+        one_entry_a_custom_field(&mut draft);
         draft
             .attributes
             .retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
@@ -258,6 +263,23 @@ impl UserDocument {
             .map(|(name, value)| (name.as_str(), Wish::of(value)))
     }
 
+    /// The entries of `customFields`, by the name that the client used.
+    pub fn custom_fields(&self) -> impl Iterator<Item = (&str, Wish)> {
+        let list = self.at(&[LITMOS_USER, CUSTOM_FIELDS]).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(|entry| {
+            let value = entry.get("value").map_or(Wish::Clear, Wish::of);
+            Some((entry.get("name")?.as_str()?, value))
+        })
+    }
+
+    /// The same document under the name, and with the access, that the roster has for the person: another source may
+    /// have spoken since.
+    pub fn standing(mut self, user_name: &str, active: bool) -> UserDocument {
+        self.attributes.insert("userName".to_owned(), user_name.into());
+        self.attributes.insert("active".to_owned(), active.into());
+        self
+    }
+
     /// The canonical attributes, nulls that say *clear* included.
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.attributes
@@ -319,6 +341,28 @@ impl UserDocument {
             .or_else(|| entries().find(|entry| is_primary(entry)))
             .or_else(|| entries().next())
     }
+}
+
+/// A later entry of `customFields` stands for an earlier one of the same name; one without a name says nothing.
+fn one_entry_a_custom_field(draft: &mut Draft) {
+    let extension = draft
+        .attributes
+        .get_mut(LITMOS_USER)
+        .and_then(Value::as_object_mut);
+    let Some(Value::Array(entries)) = extension.and_then(|extension| extension.get_mut(CUSTOM_FIELDS)) else {
+        return;
+    };
+    let mut kept: Vec<(String, Value)> = Vec::with_capacity(entries.len());
+    for entry in std::mem::take(entries) {
+        let name = entry.get("name").and_then(Value::as_str).map(str::trim);
+        let Some(name) = name.filter(|name| !name.is_empty()).map(normal_form) else {
+            draft.notes.add(CUSTOM_FIELDS, NoteReason::NoSuchValue);
+            continue;
+        };
+        kept.retain(|(known, _)| *known != name);
+        kept.push((name, entry));
+    }
+    *entries = kept.into_iter().map(|(_, entry)| entry).collect();
 }
 
 fn has_type(entry: &Map<String, Value>, wanted: &str) -> bool {

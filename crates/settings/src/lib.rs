@@ -1,10 +1,11 @@
 //! The settings file of Rollcall: every section, its defaults and its checks.
 //!
 //! All services read the same file; each takes from it what it needs. Every value can also be given in the environment
-//! as `ROLLCALL_SECTION__KEY`, and `ROLLCALL_ORG__0__KEY` for the first org. Secrets are given as such, as `env:NAME`
+//! as `ROLLCALL_SECTION__KEY`, `ROLLCALL_ORG__0__KEY` for the first org, `ROLLCALL_ORG__0__SAFEGUARD__KEY` for its safeguard. Secrets are given as such, as `env:NAME`
 //! or as `file:PATH`. All mistakes are reported at once.
 
 mod org;
+mod policy;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -146,6 +147,8 @@ fn address(section: &mut Section<'_>, default: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use provisioning::{Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
+
     use super::*;
 
     fn load(text: &str) -> Result<Settings, Problems> {
@@ -178,6 +181,130 @@ mod tests {
         assert!(
             problems.contains("explore_to 50 is not within the limit 100"),
             "{problems}"
+        );
+    }
+
+    const ORG: &str =
+        "[[org]]\nid = 'acme'\nbase_url = 'https://api.litmos.com'\ncompany = 'Acme'\napi_key = 'key'\n";
+
+    fn policy_of(more: &str, environment: &[(&str, &str)]) -> Result<Policy, Problems> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("rollcall.toml");
+        std::fs::write(&file, format!("{ORG}{more}")).unwrap();
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::load(Some(&file), environment)?;
+        Ok(settings.orgs.remove(0).policy)
+    }
+
+    #[test]
+    fn without_a_word_the_policy_is_the_default_one() {
+        assert_eq!(policy_of("", &[]).unwrap(), Policy::default());
+        assert_eq!(policy_of("[org.safeguard]\n", &[]).unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn every_switch_of_an_org_can_be_set() {
+        let policy = policy_of(
+            "update_user_names = false\nunlinked_teams = 'delete'\nprotect = ['Boss@Corp.example', ' it@corp.example ']\nprotect_owners = false\n",
+            &[],
+        )
+        .unwrap();
+        let protected = ["boss@corp.example", "it@corp.example"].map(NormalName::of);
+        let expected = Policy {
+            update_user_names: false,
+            unlinked_teams: UnlinkedTeams::Delete,
+            protected: protected.into(),
+            protect_owners: false,
+            ..Policy::default()
+        };
+        assert_eq!(policy, expected);
+    }
+
+    #[test]
+    fn every_limit_of_the_safeguard_can_be_set_and_a_day_has_the_limits_of_a_run_unless_told() {
+        let mut text = String::from("[org.safeguard]\napproval_minutes = 5\n");
+        for (n, harm) in (10..).step_by(10).zip(Harm::ALL) {
+            text.push_str(&format!(
+                "{harm}_percent = {n}\n{harm}_most = {}\n{harm}_floor = {}\n",
+                n + 2,
+                n + 1
+            ));
+            text.push_str(&format!(
+                "{harm}_day_percent = {}\n{harm}_day_most = {}\n{harm}_day_floor = {}\n",
+                n + 3,
+                n + 5,
+                n + 4
+            ));
+        }
+        let safeguard = policy_of(&text, &[]).unwrap().safeguard;
+        assert_eq!(safeguard.approval_ms, 300_000);
+        for (n, harm) in (10..).step_by(10).zip(Harm::ALL) {
+            let run = Limit {
+                percent: n,
+                most: n + 2,
+                floor: n + 1,
+            };
+            let day = Limit {
+                percent: n + 3,
+                most: n + 5,
+                floor: n + 4,
+            };
+            assert_eq!((safeguard.run[&harm], safeguard.day[&harm]), (run, day), "{harm}");
+        }
+        let environment = [
+            ("ROLLCALL_ORG__0__SAFEGUARD__RENAME_PERCENT", "7"),
+            ("ROLLCALL_ORG__0__PROTECT", "a@corp.example,b@corp.example"),
+        ];
+        let policy = policy_of(
+            "[org.safeguard]\ndeactivate_most = 9\ndeactivate_day_most = 12\n",
+            &environment,
+        )
+        .unwrap();
+        let (run, day) = (&policy.safeguard.run, &policy.safeguard.day);
+        assert_eq!((run[&Harm::Rename].percent, day[&Harm::Rename].percent), (7, 7));
+        assert_eq!(
+            (run[&Harm::Deactivate].most, day[&Harm::Deactivate].most),
+            (9, 12)
+        );
+        assert_eq!(run[&Harm::TeamLoss], Safeguard::default().run[&Harm::TeamLoss]);
+        let few = policy_of("[org.safeguard]\ndeactivate_most = 1\n", &[])
+            .unwrap()
+            .safeguard;
+        assert_eq!(
+            (few.run[&Harm::Deactivate].floor, few.day[&Harm::Deactivate].floor),
+            (1, 1)
+        );
+        assert_eq!(policy.protected.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_in_the_policy_are_said_at_once_with_place_and_remedy() {
+        let problems = policy_of(
+            "unlinked_teams = 'drop'\nprotect = ['', 'a']\nupdate_user_names = 'perhaps'\n[org.safeguard]\n\
+             deactivate_percent = 101\nrename_floor = 2000\nteam_loss_most = 3\nsack_percent = 1\napproval_minutes = 0\n",
+            &[],
+        )
+        .unwrap_err();
+        let file = problems.file.clone().unwrap().display().to_string();
+        let told = problems.to_string().replace(&file, "rollcall.toml");
+        let (known, others) = told
+            .split_once("sack_percent: is no setting; known here: ")
+            .unwrap();
+        assert!(
+            others.contains("deactivate_percent, deactivate_most, deactivate_floor, deactivate_day_percent")
+        );
+        assert_eq!(
+            known,
+            "the settings of rollcall.toml cannot be used:\n  \
+             rollcall.toml:8: [[org]] #1 update_user_names: is a text; write true or false\n  \
+             rollcall.toml:6: [[org]] #1 unlinked_teams: is \"drop\"; write \"leave\" or \"delete\"\n  \
+             rollcall.toml:7: [[org]] #1 protect: holds an empty name; write the user names of accounts\n  \
+             rollcall.toml:10: [[org]] #1 safeguard deactivate_percent: must be a whole number from 0 to 100\n  \
+             rollcall.toml:11: [[org]] #1 safeguard rename_floor: 2000 is above rename_most 1000, so the floor is never reached; lower it, or raise rename_most\n  \
+             rollcall.toml:14: [[org]] #1 safeguard approval_minutes: must be a whole number from 1 to 10080\n  \
+             rollcall.toml:13: [[org]] #1 safeguard "
         );
     }
 

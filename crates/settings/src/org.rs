@@ -7,6 +7,8 @@ use provisioning::{OrgId, Policy};
 use rate_tokens::{BudgetSettings, Pacing, SettingsError, Terms};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::policy;
+
 /// Fewest characters of a SCIM token. Shorter ones are guessed.
 const SCIM_TOKEN_MIN: usize = 12;
 
@@ -90,7 +92,7 @@ pub(crate) fn read(org: &mut Section<'_>) -> Option<Org> {
             ApplyMode::Automatic
         }
     };
-    let policy = read_policy(org);
+    let policy = policy::read(org);
     Some(Org {
         id: id?,
         base_url,
@@ -138,40 +140,4 @@ fn read_budget(org: &mut Section<'_>) -> Option<BudgetSettings> {
             org.problem(key, error.to_string());
         })
         .ok()
-}
-
-fn read_policy(org: &mut Section<'_>) -> Policy {
-    const FEATURES: [&str; 5] = [
-        "create_users",
-        "update_attributes",
-        "deactivate_users",
-        "reactivate_users",
-        "push_groups",
-    ];
-    let bulk = org.flag_or("bulk_import", true);
-    let fresh_ms = 1_000 * org.number_or("fresh_seconds", 600, 0, 86_400);
-    let features = org.texts("features");
-    for feature in features.iter().flatten() {
-        if !FEATURES.contains(&feature.as_str()) {
-            org.problem(
-                "features",
-                format!("{feature:?} is no feature; there are {}", FEATURES.join(", ")),
-            );
-        }
-    }
-    let on = |feature: &str| {
-        features
-            .as_ref()
-            .is_none_or(|chosen| chosen.iter().any(|name| name == feature))
-    };
-    Policy {
-        create_users: on("create_users"),
-        update_attributes: on("update_attributes"),
-        deactivate_users: on("deactivate_users"),
-        reactivate_users: on("reactivate_users"),
-        push_groups: on("push_groups"),
-        bulk,
-        fresh_ms,
-        ..Policy::default()
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bus::{Bus, Delivery, EventBody};
-use provisioning::{AccessLevel, Field, GroupId, ManagerWish, PersonId, Profile, SourceId};
+use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, Profile, SourceId};
 use roster::{GroupDraft, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
 
@@ -59,18 +59,22 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
             attributes,
             manager,
             groups,
+            custom_fields,
         } => {
             if user_name.trim().is_empty() {
                 return Err(Refusal::Never("the person has no user_name; give one".to_owned()));
+            }
+            if custom_fields.keys().any(|name| name.trim().is_empty()) {
+                return Err(Refusal::Never(
+                    "a custom field has no name; give it the one that Litmos shows".to_owned(),
+                ));
             }
             for name in groups.iter().flatten() {
                 ensure_group(roster, source, name, at_ms).await?;
             }
             let draft = PersonDraft {
-                user_name: user_name.clone(),
                 external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
                 active: *active,
-                deleted: false,
                 access_level: level(access_level.as_deref())?,
                 profile: profile(attributes)?,
                 manager: match manager.as_deref() {
@@ -78,52 +82,38 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                     Some("") => ManagerWish::Clear,
                     Some(reference) => ManagerWish::Reference(reference.to_owned()),
                 },
-                scim_document: None,
+                custom: custom_fields.clone(),
                 groups: groups.clone(),
+                ..PersonDraft::active(user_name)
             };
             roster.put_person(source, None, &draft, at_ms).await?;
         }
         EventBody::PersonDeleted { person } => {
-            let known = find_person(roster, source, person)?;
-            let draft = roster.read(|directory| {
-                let person = &directory.person(&known)?.value;
-                Some(PersonDraft {
-                    user_name: person.user_name.clone(),
-                    external_id: None,
-                    active: false,
-                    deleted: true,
-                    access_level: None,
-                    profile: Profile::default(),
-                    manager: ManagerWish::Leave,
-                    scim_document: None,
-                    groups: None,
-                })
-            });
-            if let Some(draft) = draft {
-                roster.put_person(source, Some(&known), &draft, at_ms).await?;
-            }
+            put_out(roster, source, person, |_| true, at_ms).await?;
         }
-        EventBody::GroupUpserted { external_id, name } => {
+        EventBody::PersonLeft { person } => {
+            put_out(roster, source, person, |known| known.deleted, at_ms).await?;
+        }
+        EventBody::GroupUpserted {
+            external_id,
+            name,
+            description,
+            parent,
+        } => {
             if name.trim().is_empty() {
                 return Err(Refusal::Never("the group has no name; give one".to_owned()));
             }
-            let external_id = Some(external_id.clone()).filter(|id| !id.is_empty());
             let draft = GroupDraft {
-                name: name.clone(),
-                external_id,
-                deleted: false,
-                scim_document: None,
+                external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
+                description: description.clone(),
+                parent: parent.clone(),
+                ..GroupDraft::named(name)
             };
             roster.put_group(source, None, &draft, at_ms).await?;
         }
         EventBody::GroupDeleted { group } => {
             let (id, name) = find_group(roster, source, group)?;
-            let draft = GroupDraft {
-                name,
-                external_id: None,
-                deleted: true,
-                scim_document: None,
-            };
+            let draft = GroupDraft::deleted(name);
             roster.put_group(source, Some(&id), &draft, at_ms).await?;
         }
         EventBody::MembershipChanged {
@@ -141,16 +131,33 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Ends the access of somebody who is in the roster.
+async fn put_out(
+    roster: &Roster,
+    source: &SourceId,
+    person: &str,
+    deleted: impl Fn(&Person) -> bool,
+    at_ms: u64,
+) -> Result<(), Refusal> {
+    let id = find_person(roster, source, person)?;
+    let draft = roster.read(|directory| {
+        let known = &directory.person(&id)?.value;
+        Some(PersonDraft {
+            deleted: deleted(known),
+            ..PersonDraft::inactive(&known.user_name)
+        })
+    });
+    if let Some(draft) = draft {
+        roster.put_person(source, Some(&id), &draft, at_ms).await?;
+    }
+    Ok(())
+}
+
 async fn ensure_group(roster: &Roster, source: &SourceId, name: &str, at_ms: u64) -> Result<(), RosterError> {
     if roster.read(|directory| directory.group_named(name).is_some()) {
         return Ok(());
     }
-    let draft = GroupDraft {
-        name: name.to_owned(),
-        external_id: None,
-        deleted: false,
-        scim_document: None,
-    };
+    let draft = GroupDraft::named(name);
     roster.put_group(source, None, &draft, at_ms).await.map(drop)
 }
 

@@ -6,13 +6,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bus::SchemaKey;
 use futures_util::StreamExt as _;
-use provisioning::{OrgId, SchemaKind};
 use roster::RosterError;
-use scim::{
-    CustomAttribute, ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config,
-};
+use scim::{ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
@@ -151,7 +147,7 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, ScimError> {
             .and_then(|tag| tag.to_str().ok())
             .map(str::to_owned),
     };
-    route(&visit, &parts.method, rest, org_id).await
+    route(&visit, &parts.method, rest).await
 }
 
 fn authorized(org: &OrgDoor, headers: &HeaderMap) -> bool {
@@ -195,16 +191,13 @@ async fn read_body(method: &Method, body: Body) -> Result<Value, ScimError> {
         .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }
 
-async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str], org_id: &str) -> Result<Answer, ScimError> {
+async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str]) -> Result<Answer, ScimError> {
     match (method.as_str(), rest) {
         ("GET", ["ServiceProviderConfig"]) => Ok(Answer::Found(service_provider_config(&visit.base_url))),
         ("GET", ["ResourceTypes"]) => Ok(whole_list(resource_types(&visit.base_url))),
         ("GET", ["ResourceTypes", id]) => one_of(resource_types(&visit.base_url), id),
-        ("GET", ["Schemas"]) => Ok(whole_list(schemas(
-            &visit.base_url,
-            &discovered(visit, org_id).await,
-        ))),
-        ("GET", ["Schemas", id]) => one_of(schemas(&visit.base_url, &discovered(visit, org_id).await), id),
+        ("GET", ["Schemas"]) => Ok(whole_list(schemas(&visit.base_url, &visit.org.fields.now()))),
+        ("GET", ["Schemas", id]) => one_of(schemas(&visit.base_url, &visit.org.fields.now()), id),
         ("GET", ["Users"]) => users::list(visit),
         ("POST", ["Users"]) => users::create(visit).await,
         ("GET", ["Users", id]) => users::get(visit, id),
@@ -243,50 +236,6 @@ fn one_of(resources: Vec<Map<String, Value>>, id: &str) -> Result<Answer, ScimEr
         .ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))
 }
 
-/// A custom field's label as SCIM may name it: letters and digits, the first one small.
-fn attribute_name(label: &str) -> String {
-    let mut name = String::new();
-    for word in label
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
-        let mut letters = word.chars();
-        let first = letters.next().map(|c| {
-            if name.is_empty() {
-                c.to_ascii_lowercase()
-            } else {
-                c.to_ascii_uppercase()
-            }
-        });
-        name.extend(first.into_iter().chain(letters));
-    }
-    if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        name
-    } else {
-        format!("field{name}")
-    }
-}
-
-/// The org's own attributes, as schema discovery found them.
-async fn discovered(visit: &Visit<'_>, org_id: &str) -> Vec<CustomAttribute> {
-    let Ok(org) = OrgId::parse(org_id) else {
-        return Vec::new();
-    };
-    let Ok(Some(stored)) = visit.org.bus.schema().get(&SchemaKey(org)).await else {
-        return Vec::new();
-    };
-    let own = stored
-        .value
-        .fields
-        .into_iter()
-        .filter(|field| field.kind == SchemaKind::AdvancedCustom);
-    own.map(|field| CustomAttribute {
-        name: attribute_name(&field.name),
-        description: format!("The custom field {:?} of this Litmos account.", field.name),
-    })
-    .collect()
-}
-
 /// What a failed write of the roster is to a SCIM client.
 pub(crate) fn refusal(error: RosterError) -> ScimError {
     match error {
@@ -299,23 +248,6 @@ pub(crate) fn refusal(error: RosterError) -> ScimError {
         RosterError::Contended | RosterError::Bus(_) => {
             tracing::error!(%error, "a SCIM write could not be made durable");
             ScimError::new(503, format!("{error}; nothing was changed, try again"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_become_names_that_scim_allows() {
-        for (label, name) in [
-            ("Cost Centre", "costCentre"),
-            ("Region", "region"),
-            ("2nd site", "field2ndSite"),
-            ("été", "t"),
-        ] {
-            assert_eq!(attribute_name(label), name);
         }
     }
 }

@@ -28,6 +28,8 @@ fn document(group: &Group) -> GroupDocument {
     GroupDocument {
         display_name: group.name.clone(),
         external_id,
+        description: group.description.clone().filter(|text| !text.is_empty()),
+        parent: group.parent.clone(),
     }
 }
 
@@ -154,10 +156,10 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     }
     let members = people(visit, &members)?;
     let draft = GroupDraft {
-        name: document.display_name,
         external_id: document.external_id,
-        deleted: false,
-        scim_document: None,
+        description: document.description,
+        parent: document.parent,
+        ..GroupDraft::named(document.display_name)
     };
     let now = chassis::clock::unix_ms();
     let applied = visit
@@ -200,12 +202,7 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let entry = known(visit, id)?;
-    let draft = GroupDraft {
-        name: entry.value.name.clone(),
-        external_id: None,
-        deleted: true,
-        scim_document: None,
-    };
+    let draft = GroupDraft::deleted(&entry.value.name);
     let now = chassis::clock::unix_ms();
     visit
         .org
@@ -223,17 +220,19 @@ async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) ->
     let net = NetMembers::of(&change.members);
     let present = people(visit, &net.present.iter().cloned().collect::<Vec<_>>())?;
     let now = chassis::clock::unix_ms();
-    if change.display_name.is_some() || change.external_id.is_some() {
-        let external_id = match &change.external_id {
-            Some(Wish::Set(external)) => Some(external.clone()),
-            Some(Wish::Clear) | None => None,
-        };
-        let name = change.display_name.unwrap_or_else(|| entry.value.name.clone());
+    if change.is_about_the_group() {
+        let external_id = change.external_id.as_ref().and_then(Wish::value);
+        let said = |wish: Option<&Wish>| wish.map(|wish| wish.value().unwrap_or_default().to_owned());
+        let (description, parent) = (said(change.description.as_ref()), said(change.parent.as_ref()));
+        let name = change
+            .display_name
+            .clone()
+            .unwrap_or_else(|| entry.value.name.clone());
         let draft = GroupDraft {
-            name,
-            external_id,
-            deleted: false,
-            scim_document: None,
+            external_id: external_id.map(str::to_owned),
+            description,
+            parent,
+            ..GroupDraft::named(name)
         };
         roster
             .put_group(&source(), Some(id), &draft, now)

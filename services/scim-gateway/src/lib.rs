@@ -4,6 +4,7 @@
 //! never spends a request of the budget. Every answer, 401 and 404 included, is SCIM JSON.
 
 mod door;
+mod fields;
 mod groups;
 mod users;
 
@@ -20,6 +21,8 @@ use roster::Roster;
 use secrecy::SecretString;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
+
+use fields::Fields;
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub enum GatewayError {
 pub(crate) struct OrgDoor {
     pub(crate) roster: Roster,
     pub(crate) token: Option<SecretString>,
-    pub(crate) bus: Bus,
+    pub(crate) fields: Fields,
 }
 
 /// All orgs, and where the door is.
@@ -75,7 +78,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
             OrgDoor {
                 roster,
                 token: org.scim_token.clone(),
-                bus: bus.clone(),
+                fields: Fields::follow(&bus, &org.id, stop.clone()),
             },
         );
     }

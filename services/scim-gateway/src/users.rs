@@ -4,9 +4,9 @@ use bus::trace;
 use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, SourceId};
 use roster::{Directory, Entry, PersonDraft};
 use scim::{
-    ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest, ResourceKind, ScimError,
-    USER, UserDocument, UserWrite, Wish, carry_over, carry_over_one, if_match_accepts, list_response,
-    litmos_attributes,
+    CustomAttributes, ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest,
+    ResourceKind, ScimError, USER, UserDocument, UserWrite, Wish, carry_over, carry_over_custom,
+    carry_over_one, if_match_accepts, list_response, litmos_attributes,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,11 +17,18 @@ pub(crate) fn source() -> SourceId {
     SourceId::parse("scim").expect("letters are a source id")
 }
 
+/// The document that a SCIM client wrote, if one did.
+fn said_of(person: &Person) -> Result<Option<UserDocument>, ScimError> {
+    let broken = |error| ScimError::new(500, format!("the user's record cannot be read: {error}"));
+    let read = |text: &String| UserDocument::from_stored(text).map_err(broken);
+    let document = person.scim_document.as_ref().map(read).transpose()?;
+    Ok(document.map(|document| document.standing(&person.user_name, person.active)))
+}
+
 /// The document a client wrote, or one made from what another source said.
-fn document_of(person: &Person) -> Result<UserDocument, ScimError> {
-    let broken = |error: String| ScimError::new(500, format!("the user's record cannot be read: {error}"));
-    if let Some(text) = &person.scim_document {
-        return UserDocument::from_stored(text).map_err(|error| broken(error.to_string()));
+fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
+    if let Some(document) = said_of(person)? {
+        return Ok(document);
     }
     let value = |field: Field| person.profile.value(field);
     let mut body = json!({
@@ -40,9 +47,16 @@ fn document_of(person: &Person) -> Result<UserDocument, ScimError> {
     if !value(Field::ExternalEmployeeId).is_empty() {
         body[ENTERPRISE_USER] = json!({"employeeNumber": value(Field::ExternalEmployeeId)});
     }
+    let mut litmos = Map::new();
     if let Some(level) = person.access_level {
-        body[LITMOS_USER] = json!({"accessLevel": level.as_litmos()});
+        litmos.insert("accessLevel".to_owned(), level.as_litmos().into());
     }
+    for field in fields.iter() {
+        if let Some(value) = person.custom.get(&field.label) {
+            litmos.insert(field.name.clone(), value.as_str().into());
+        }
+    }
+    body[LITMOS_USER] = litmos.into();
     UserDocument::from_create(&body).map(|write| write.document)
 }
 
@@ -56,7 +70,16 @@ fn manager(wish: Option<Wish>) -> ManagerWish {
 
 /// What a document wants of the roster; `old` is the client's document before. What the client once said and now does
 /// not mention is to be cleared; what only other sources ever said is left to them.
-fn draft(document: &UserDocument, old: Option<&UserDocument>) -> Result<PersonDraft, ScimError> {
+fn draft(
+    document: &UserDocument,
+    old: Option<&UserDocument>,
+    fields: &CustomAttributes,
+) -> Result<PersonDraft, ScimError> {
+    let custom_before = old.map(|old| fields.wishes(old)).unwrap_or_default();
+    let custom = carry_over_custom(&custom_before, fields.wishes(document))
+        .into_iter()
+        .map(|(label, wish)| (label, wish.value().unwrap_or_default().to_owned()))
+        .collect();
     let before = old.map(litmos_attributes).unwrap_or_default();
     let mut profile = Profile::new();
     for (name, wish) in carry_over(&before, document) {
@@ -69,15 +92,14 @@ fn draft(document: &UserDocument, old: Option<&UserDocument>) -> Result<PersonDr
     let level = document.access_level().map(AccessLevel::parse).transpose();
     let manager_before = old.and_then(UserDocument::manager);
     Ok(PersonDraft {
-        user_name: document.user_name().to_owned(),
         external_id: document.external_id().map(str::to_owned),
         active: document.active(),
-        deleted: false,
         access_level: level.map_err(|error| ScimError::invalid_value(error.to_string()))?,
         profile,
+        custom,
         manager: manager(carry_over_one(manager_before.as_ref(), document.manager())),
         scim_document: Some(document.to_stored()),
-        groups: None,
+        ..PersonDraft::active(document.user_name())
     })
 }
 
@@ -104,7 +126,8 @@ fn render(
             display_name: group.value.name.clone(),
         })
         .collect();
-    Ok(document_of(person)?.render(&meta, &groups))
+    let fields = visit.org.fields.now();
+    Ok(document_of(person, &fields)?.render(&meta, &groups))
 }
 
 fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
@@ -213,8 +236,8 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             document.user_name()
         )));
     }
-    let before = old.as_ref().map(|old| document_of(&old.value)).transpose()?;
-    let draft = draft(&document, before.as_ref())?;
+    let before = old.as_ref().map(|old| said_of(&old.value)).transpose()?.flatten();
+    let draft = draft(&document, before.as_ref(), &visit.org.fields.now())?;
     let id = old.map(|old| old.value.id);
     let applied = visit
         .org
@@ -232,19 +255,28 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let write = document_of(&old.value)?.replaced_by(&visit.body)?;
-    write_over(visit, &old, write).await
+    let document = document_of(&old.value, &visit.org.fields.now())?;
+    let write = document.replaced_by(&visit.body)?;
+    // Silence clears only what a SCIM client said.
+    write_over(visit, &old, write, said_of(&old.value)?).await
 }
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let write = document_of(&old.value)?.patched(&PatchRequest::parse(&visit.body)?)?;
-    write_over(visit, &old, write).await
+    let document = document_of(&old.value, &visit.org.fields.now())?;
+    let write = document.patched(&PatchRequest::parse(&visit.body)?)?;
+    // A patch is never silent: what it takes away was named.
+    write_over(visit, &old, write, Some(document)).await
 }
 
-async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) -> Result<Answer, ScimError> {
+async fn write_over(
+    visit: &Visit<'_>,
+    old: &Entry<Person>,
+    write: UserWrite,
+    before: Option<UserDocument>,
+) -> Result<Answer, ScimError> {
     note(&write.notes);
-    let draft = draft(&write.document, Some(&document_of(&old.value)?))?;
+    let draft = draft(&write.document, before.as_ref(), &visit.org.fields.now())?;
     let id = &old.value.id;
     visit
         .org
@@ -257,11 +289,9 @@ async fn write_over(visit: &Visit<'_>, old: &Entry<Person>, write: UserWrite) ->
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let old = known(visit, id)?;
-    let document = document_of(&old.value)?;
     let draft = PersonDraft {
-        active: false,
         deleted: true,
-        ..draft(&document, Some(&document))?
+        ..PersonDraft::inactive(&old.value.user_name)
     };
     let id = &old.value.id;
     visit

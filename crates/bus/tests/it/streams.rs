@@ -18,6 +18,7 @@ fn event(id: &str) -> Event {
         attributes: BTreeMap::from([("FirstName".to_owned(), "Mira".to_owned())]),
         manager: None,
         groups: Some(vec!["Sales".to_owned()]),
+        custom_fields: BTreeMap::from([("Region".to_owned(), "North".to_owned())]),
     };
     Event {
         event_id: id.to_owned(),

@@ -42,30 +42,44 @@ impl<'a> Overlay<'a> {
     }
 
     /// Puts the value where the variable's name says.
-    pub(crate) fn lay(&self, root: &mut Table, origins: &mut Origins) -> Result<(), Problem> {
-        let (section, place, key) = match self.path.as_slice() {
-            [Step::Name(section), Step::Name(key)] => {
+    pub(crate) fn lay<'t>(&self, root: &'t mut Table, origins: &mut Origins) -> Result<(), Problem> {
+        let (section, index, inside) = match self.path.as_slice() {
+            [Step::Name(section), Step::Index(index), inside @ ..] => (section, Some(*index), inside),
+            [Step::Name(section), inside @ ..] => (section, None, inside),
+            [] | [Step::Index(_), ..] => return Err(self.reaches_nothing()),
+        };
+        let (inner, key) = match inside {
+            [Step::Name(key)] => (None, key),
+            [Step::Name(inner), Step::Name(key)] => (Some(inner), key),
+            _ => return Err(self.reaches_nothing()),
+        };
+        let (mut values, mut place) = match index {
+            None => {
                 let values = root
                     .entry(section.clone())
                     .or_insert_with(|| Value::Table(Table::new()));
-                (values.as_table_mut(), format!("[{section}]"), key)
+                (values.as_table_mut(), format!("[{section}]"))
             }
-            [Step::Name(list), Step::Index(index), Step::Name(key)] => {
-                let values = root
-                    .entry(list.clone())
+            Some(index) => {
+                let list = root
+                    .entry(section.clone())
                     .or_insert_with(|| Value::Array(Vec::new()));
-                let place = numbered(list, *index);
-                (self.numbered_section(values, &place, *index)?, place, key)
-            }
-            _ => {
-                return Err(self.refused(
-                    "environment",
-                    "reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY",
-                ));
+                let place = numbered(section, index);
+                (self.numbered_section(list, &place, index)?, place)
             }
         };
+        if let Some(inner) = inner {
+            let section = |values: &'t mut Table| {
+                let section = values.entry(inner.clone());
+                section
+                    .or_insert_with(|| Value::Table(Table::new()))
+                    .as_table_mut()
+            };
+            values = values.and_then(section);
+            place = format!("{place} {inner}");
+        }
         // A section that is none is reported when it is read.
-        if let Some(values) = section {
+        if let Some(values) = values {
             values.insert(key.clone(), Value::String(self.value.to_owned()));
             origins.set(
                 format!("{place} {key}"),
@@ -73,6 +87,13 @@ impl<'a> Overlay<'a> {
             );
         }
         Ok(())
+    }
+
+    fn reaches_nothing(&self) -> Problem {
+        self.refused(
+            "environment",
+            "reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY",
+        )
     }
 
     fn numbered_section<'t>(

@@ -152,6 +152,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads the section in this one, `[store.limits]` or, in a list, `[guest.limits]`; an absent one is empty.
+    pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
+        let values = match self.take(key) {
+            None => Table::new(),
+            Some(Value::Table(values)) => values,
+            Some(other) => {
+                self.problem(key, format!("is {}; write a section", kind(&other)));
+                Table::new()
+            }
+        };
+        let place = format!("{} {key}", self.place);
+        let mut section = Section::new(place, values, self.environment, self.problems);
+        let result = read(&mut section);
+        section.report_unknown();
+        result
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.values.remove(key)

@@ -75,10 +75,15 @@ fn origins(text: &str, root: &DeTable<'_>) -> Origins {
     origins
 }
 
+/// The keys of a section, and those of the sections in it.
 fn keys(text: &str, place: &str, section: &DeTable<'_>, origins: &mut Origins) {
-    for key in section.keys() {
+    for (key, value) in section {
         let at = Origin::Line(line(text, key.span().start));
-        origins.set(format!("{place} {}", key.get_ref()), at);
+        let place = format!("{place} {}", key.get_ref());
+        origins.set(place.clone(), at);
+        if let DeValue::Table(inner) = value.get_ref() {
+            keys(text, &place, inner, origins);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Operation, OperationKind, PatchRequest};
 use crate::error::ScimError;
 use crate::filter::AttributePath;
-use crate::group::{GroupChange, GroupDraft, MemberChange, check_member_id, group_attribute_at};
+use crate::group::{GroupChange, GroupDraft, GroupPlace, MemberChange, check_member_id};
 use crate::note::NoteReason;
 
 const NOBODY_NAMED: &str = "removing members needs their ids, as a value list or as members[value eq \"id\"]; \
@@ -58,9 +58,20 @@ impl GroupDraft {
         path: &AttributePath,
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
-        let Some(attribute) = group_attribute_at(path) else {
-            self.notes.add(&path.label(), NoteReason::UnknownAttribute);
-            return Ok(());
+        let attribute = match GroupPlace::at(path) {
+            GroupPlace::Attribute(attribute) => attribute,
+            GroupPlace::Extension => {
+                return match kind {
+                    OperationKind::Remove => self.write_extension(&Value::Null),
+                    OperationKind::Add | OperationKind::Replace => {
+                        self.write_extension(value.unwrap_or(&Value::Null))
+                    }
+                };
+            }
+            GroupPlace::Unknown => {
+                self.notes.add(&path.label(), NoteReason::UnknownAttribute);
+                return Ok(());
+            }
         };
         if attribute.name == "members" {
             return self.edit_members(kind, path, value);
@@ -126,5 +137,5 @@ impl GroupDraft {
 }
 
 fn is_whole_membership(path: &AttributePath) -> bool {
-    path.selector().is_none() && group_attribute_at(path).is_some_and(|attribute| attribute.name == "members")
+    path.selector().is_none() && GroupPlace::at(path).is_members()
 }

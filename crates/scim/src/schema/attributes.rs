@@ -108,6 +108,10 @@ const NAME_PARTS: &[Attribute] = &[
     text("honorificPrefix", "Title before the name."),
     text("honorificSuffix", "Suffix after the name."),
 ];
+const CUSTOM_FIELD_PARTS: &[Attribute] = &[
+    text("name", "The name of the field, as Litmos shows it."),
+    text("value", "The value; empty clears the field."),
+];
 const MANAGER_PARTS: &[Attribute] = &[
     text("value", "The id of the manager's user.").exact(),
     attribute(
@@ -283,4 +287,18 @@ pub(super) const LITMOS_ATTRIBUTES: &[Attribute] = &[
     text("customField8", "Litmos CustomField8."),
     text("customField9", "Litmos CustomField9."),
     text("customField10", "Litmos CustomField10."),
+    attribute(
+        "customFields",
+        Kind::Complex(CUSTOM_FIELD_PARTS),
+        "Advanced custom fields by name, for clients that do not map each as an attribute.",
+    )
+    .multi_valued(),
+];
+
+pub(super) const LITMOS_GROUP_ATTRIBUTES: &[Attribute] = &[
+    text("description", "The description of the Litmos team."),
+    text(
+        "parent",
+        "The group whose team this one's is made under: its id, external id or name.",
+    ),
 ];

@@ -1,6 +1,6 @@
 //! ServiceProviderConfig, Schemas, ResourceTypes.
 
-use scim::{CustomAttribute, resource_types, schemas, service_provider_config};
+use scim::{CustomAttributes, resource_types, schemas, service_provider_config};
 use serde_json::Value;
 
 use crate::{BASE, ENTERPRISE, LITMOS};
@@ -39,10 +39,13 @@ fn outline(attribute: &Value, depth: usize, lines: &mut Vec<String>) {
 }
 
 #[test]
-fn schemas_list_the_four_known_ones_without_a_null() {
-    let all = schemas(BASE, &[]);
+fn schemas_list_the_five_known_ones_without_a_null() {
+    let all = schemas(BASE, &CustomAttributes::default());
     let ids: Vec<_> = all.iter().map(|schema| schema["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, [scim::USER, scim::GROUP, ENTERPRISE, LITMOS]);
+    assert_eq!(
+        ids,
+        [scim::USER, scim::GROUP, ENTERPRISE, LITMOS, scim::LITMOS_GROUP]
+    );
     assert!(
         all.iter()
             .all(|schema| nothing_null(&Value::Object(schema.clone())))
@@ -56,7 +59,7 @@ fn schemas_list_the_four_known_ones_without_a_null() {
 #[test]
 fn the_user_schema_shows_every_attribute_that_is_accepted() {
     let mut lines = Vec::new();
-    for schema in schemas(BASE, &[]) {
+    for schema in schemas(BASE, &CustomAttributes::default()) {
         lines.push(schema["name"].as_str().unwrap().to_owned());
         schema["attributes"]
             .as_array()
@@ -148,18 +151,33 @@ fn the_user_schema_shows_every_attribute_that_is_accepted() {
       customField8: string, readWrite
       customField9: string, readWrite
       customField10: string, readWrite
+      customFields: complex list, readWrite
+        name: string, readWrite
+        value: string, readWrite
+    LitmosGroup
+      description: string, readWrite
+      parent: string, readWrite
     "#);
 }
 
 #[test]
 fn discovered_custom_fields_join_the_litmos_extension() {
-    let field = CustomAttribute {
-        name: "Badge colour".to_owned(),
-        description: "Found in Litmos".to_owned(),
-    };
-    let all = schemas(BASE, &[field]);
+    let labels = ["Badge colour", "Badge-Colour", "Brand"];
+    let all = schemas(BASE, &CustomAttributes::of(labels.map(str::to_owned)));
     let attributes = all[3]["attributes"].as_array().unwrap();
-    assert_eq!(attributes.last().unwrap()["name"], "Badge colour");
+    let names: Vec<_> = attributes
+        .iter()
+        .rev()
+        .take(3)
+        .map(|found| found["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["brand2", "badgeColour2", "badgeColour"]);
+    assert!(
+        attributes.last().unwrap()["description"]
+            .as_str()
+            .unwrap()
+            .contains("\"Brand\"")
+    );
     assert_eq!(attributes[0]["canonicalValues"].as_array().unwrap().len(), 5);
 }
 
@@ -177,7 +195,7 @@ fn resource_types_name_their_endpoints_and_extensions() {
         .map(|extension| extension["schema"].as_str().unwrap())
         .collect();
     assert_eq!(extensions, [ENTERPRISE, LITMOS]);
-    assert!(!all[1].contains_key("schemaExtensions"));
+    assert_eq!(all[1]["schemaExtensions"][0]["schema"], scim::LITMOS_GROUP);
 }
 
 #[test]

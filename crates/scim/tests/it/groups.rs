@@ -129,6 +129,8 @@ fn a_rename_comes_with_the_id_and_with_other_changes() {
     let before = GroupDocument {
         display_name: "Care".to_owned(),
         external_id: None,
+        description: None,
+        parent: None,
     };
     let after = before.changed(&change);
     assert_eq!(
@@ -234,6 +236,8 @@ fn a_group_is_shown_with_members_or_without() {
     let group = GroupDocument {
         display_name: "Care".to_owned(),
         external_id: Some("e-1".to_owned()),
+        description: None,
+        parent: None,
     };
     let members = [Member {
         id: "u-1".to_owned(),
@@ -254,6 +258,87 @@ fn a_group_is_shown_with_members_or_without() {
             .render(&meta(ResourceKind::Group), None)
             .contains_key("members")
     );
+}
+
+fn told(change: &GroupChange) -> String {
+    let said = |wish: &Option<Wish>| match wish {
+        None => "leave".to_owned(),
+        Some(Wish::Clear) => "clear".to_owned(),
+        Some(Wish::Set(text)) => text.clone(),
+    };
+    let noted = notes(&change.notes);
+    format!("{} / {} {noted}", said(&change.description), said(&change.parent))
+}
+
+#[test]
+fn description_and_parent_stand_in_the_litmos_extension_and_silence_leaves_them() {
+    let urn = scim::LITMOS_GROUP;
+    let (description, parent) = (format!("{urn}:description"), format!("{urn}:parent"));
+    for (operations, expected) in [
+        (
+            json!([{"op": "Add", "path": description, "value": "Nurses"}]),
+            "Nurses / leave ",
+        ),
+        (
+            json!([{"op": "replace", "path": parent.to_uppercase().replace("URN:", "urn:"), "value": "G1"}]),
+            "leave / G1 ",
+        ),
+        (
+            json!([{"op": "replace", "path": urn, "value": {"description": "Nurses", "Parent": "G1"}}]),
+            "Nurses / G1 ",
+        ),
+        (
+            json!([{"op": "replace", "value": {(urn): {"parent": ""}, (&description): "Nurses"}}]),
+            "Nurses / clear ",
+        ),
+        (json!([{"op": "Remove", "path": description}]), "clear / leave "),
+        (json!([{"op": "remove", "path": urn}]), "clear / clear "),
+        (
+            json!([{"op": "replace", "value": {"displayName": "Care"}}]),
+            "leave / leave ",
+        ),
+        (
+            json!([{"op": "add", "path": "description", "value": "x"}]),
+            "leave / leave description is not an attribute known here; ignored",
+        ),
+    ] {
+        assert_eq!(told(&change(&operations).unwrap()), expected, "{operations}");
+    }
+    for (body, expected) in [
+        (json!({"displayName": "Care"}), "leave / leave "),
+        (
+            json!({"displayName": "Care", (urn): {"description": "Nurses", "shoe": 1}}),
+            "Nurses / leave shoe is not an attribute known here; ignored",
+        ),
+        (json!({"displayName": "Care", (urn): null}), "clear / clear "),
+    ] {
+        assert_eq!(
+            told(&GroupChange::from_replace(&body).unwrap()),
+            expected,
+            "{body}"
+        );
+    }
+    let refused = GroupChange::from_replace(&json!({"displayName": "Care", (urn): 7})).unwrap_err();
+    assert!(
+        refused.detail().contains("expected an object, found a number"),
+        "{refused:?}"
+    );
+    assert!(
+        !change(&json!([{"op": "Add", "path": description, "value": "x"}]))
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_described_group_is_shown_as_it_was_made() {
+    let urn = scim::LITMOS_GROUP;
+    let made = json!({"schemas": [scim::GROUP, urn], "displayName": "Care", (urn): {"description": "Nurses", "parent": "G1"}});
+    let write = GroupDocument::from_create(&made).unwrap();
+    let shown = write.document.render(&meta(ResourceKind::Group), None);
+    assert_eq!((&shown["schemas"], &shown[urn]), (&made["schemas"], &made[urn]));
+    let filter = scim::Filter::parse(&format!("{urn}:description eq \"nurses\"")).unwrap();
+    assert!(filter.filter.matches(&shown));
 }
 
 #[test]

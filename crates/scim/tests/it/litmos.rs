@@ -1,9 +1,12 @@
 //! From SCIM users to Litmos attributes.
 
-use scim::{Wish, Wishes, carry_over, carry_over_one, cleared_by, litmos_attributes};
+use scim::{
+    CustomAttributes, CustomWishes, Wish, Wishes, carry_over, carry_over_custom, carry_over_one, cleared_by,
+    litmos_attributes,
+};
 use serde_json::{Value, json};
 
-use crate::{ENTERPRISE, LITMOS, created, patched};
+use crate::{ENTERPRISE, LITMOS, created, notes, patched, shown};
 
 fn printed(wishes: &Wishes) -> String {
     let line = |(name, wish): (&&str, &Wish)| format!("{name} = {}", wish.value().unwrap_or("(clear)"));
@@ -161,4 +164,116 @@ fn a_manager_who_is_no_longer_named_is_cleared() {
         carry_over_one(None, created(&json!({"userName": "mira"})).manager()),
         None
     );
+}
+
+fn fields() -> CustomAttributes {
+    CustomAttributes::of(["Cost Centre", "Region"].map(str::to_owned))
+}
+
+fn custom(wishes: &CustomWishes) -> String {
+    let line = |(name, wish): (&String, &Wish)| format!("{name} = {}", wish.value().unwrap_or("(clear)"));
+    wishes.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_discovered_field_is_an_attribute_under_its_name_or_its_label_and_any_field_is_in_the_list() {
+    for (extension, expected) in [
+        (
+            json!({"costCentre": "4711", "region": "North"}),
+            "Cost Centre = 4711, Region = North",
+        ),
+        (
+            json!({"COSTCENTRE": 4711, "Region": ""}),
+            "Cost Centre = 4711, Region = (clear)",
+        ),
+        (json!({"Cost Centre": "4711", "shoe": "43"}), "Cost Centre = 4711"),
+        (
+            json!({"customFields": [{"name": "region", "value": "North"}, {"name": "Shoe", "value": 43}]}),
+            "Region = North, Shoe = 43",
+        ),
+        (
+            json!({"customFields": [{"name": "Region", "value": "North"}, {"name": "REGION", "value": "South"}]}),
+            "Region = South",
+        ),
+        (
+            json!({"region": "North", "customFields": {"name": "Region"}}),
+            "Region = (clear)",
+        ),
+        (json!({"customFields": []}), ""),
+    ] {
+        let user = created(&json!({"userName": "mira", LITMOS: extension}));
+        assert_eq!(custom(&fields().wishes(&user)), expected, "{extension}");
+    }
+    let user = json!({"userName": "mira", LITMOS: {"customFields": [{"value": "North"}]}});
+    let write = scim::UserDocument::from_create(&user).unwrap();
+    assert_eq!(
+        notes(&write.notes),
+        "customFields matched no value; nothing was done"
+    );
+    assert_eq!(custom(&fields().wishes(&write.document)), "");
+}
+
+#[test]
+fn patches_reach_custom_fields_by_attribute_and_by_name() {
+    let before = created(
+        &json!({"userName": "mira", LITMOS: {"region": "North", "customFields": [{"name": "Shoe", "value": "43"}]}}),
+    );
+    for (operation, expected) in [
+        (
+            json!({"op": "Replace", "path": format!("{LITMOS}:costCentre"), "value": "7"}),
+            "Cost Centre = 7, Region = North, Shoe = 43",
+        ),
+        (
+            json!({"op": "Remove", "path": format!("{LITMOS}:region")}),
+            "Region = (clear), Shoe = 43",
+        ),
+        (
+            json!({"op": "Replace", "path": format!("{LITMOS}:customFields[name eq \"shoe\"].value"), "value": "44"}),
+            "Region = North, Shoe = 44",
+        ),
+        (
+            json!({"op": "Add", "path": format!("{LITMOS}:customFields[name eq \"Hat\"].value"), "value": "L"}),
+            "Hat = L, Region = North, Shoe = 43",
+        ),
+        (
+            json!({"op": "Add", "path": format!("{LITMOS}:customFields"), "value": [{"name": "Shoe", "value": "45"}]}),
+            "Region = North, Shoe = 45",
+        ),
+        (
+            json!({"op": "Remove", "path": format!("{LITMOS}:customFields[name eq \"Shoe\"]")}),
+            "Region = North, Shoe = (clear)",
+        ),
+        (
+            json!({"op": "Replace", "value": {(LITMOS): {"region": null}}}),
+            "Region = (clear), Shoe = 43",
+        ),
+        (
+            json!({"op": "Replace", "path": "title", "value": "Nurse"}),
+            "Region = North, Shoe = 43",
+        ),
+    ] {
+        let after = patched(&before, &json!([operation])).unwrap().document;
+        let wishes = carry_over_custom(&fields().wishes(&before), fields().wishes(&after));
+        assert_eq!(custom(&wishes), expected, "{operation}");
+    }
+    let shown = shown(&before);
+    assert_eq!(
+        shown[LITMOS],
+        json!({"region": "North", "customFields": [{"name": "Shoe", "value": "43"}]})
+    );
+}
+
+#[test]
+fn another_source_may_have_renamed_or_cut_off_the_person_since() {
+    let standing = created(&everything()).standing("mira.ny@corp.example", false);
+    let after = patched(
+        &standing,
+        &json!([{"op": "Replace", "path": "title", "value": "Matron"}]),
+    )
+    .unwrap();
+    assert_eq!(
+        (after.document.user_name(), after.document.active()),
+        ("mira.ny@corp.example", false)
+    );
+    assert_eq!(after.document.title(), Some("Matron"));
 }
