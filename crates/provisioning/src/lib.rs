@@ -12,6 +12,7 @@ pub mod cost;
 mod decision;
 mod field;
 mod ids;
+mod index;
 mod link;
 mod name;
 mod need;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AccessLevel, AccountId, AttributeChange, GroupId, Harm, Held, OperationId, OrgId, Parked, PersonId,
-    PlanHash, Profile, Subject, TeamId, TeamRole, cost::okta_formula, held_hash,
+    AccessLevel, AccountId, Attribute, AttributeChange, GroupId, Harm, Held, OperationId, OrgId, Parked,
+    PersonId, PlanHash, Profile, Subject, TeamId, TeamRole, cost::okta_formula, held_hash,
 };
 
 /// A new account, as it will be asked for.
@@ -83,7 +83,8 @@ pub enum Change {
     SetCustomFields {
         person: PersonId,
         revision: u64,
-        account: AccountId,
+        /// `None`: the account that an operation before it makes.
+        account: Option<AccountId>,
         values: BTreeMap<String, String>,
     },
     /// Take an active account out of all its teams, where each of them is to be left.
@@ -140,9 +141,11 @@ pub enum Change {
     /// Promote (`holds`) or demote a member inside a team.
     SetRole {
         group: GroupId,
-        team: TeamId,
+        /// `None`: the team that an operation before it makes.
+        team: Option<TeamId>,
         person: PersonId,
-        account: AccountId,
+        /// `None`: the account that an operation before it makes.
+        account: Option<AccountId>,
         role: TeamRole,
         holds: bool,
     },
@@ -232,10 +235,23 @@ impl Change {
             | Change::Link { person, revision, .. }
             | Change::Read { person, revision, .. }
             | Change::Create { person, revision, .. }
-            | Change::Update { person, revision, .. }
             | Change::SetCustomFields { person, revision, .. } => {
                 part(person.as_str());
                 part(&revision.to_string());
+            }
+            Change::Update {
+                person,
+                revision,
+                changes,
+                ..
+            } => {
+                part(person.as_str());
+                part(&revision.to_string());
+                // Somebody who swaps names is renamed twice for one wish.
+                let name = changes
+                    .iter()
+                    .find(|change| change.attribute == Attribute::UserName);
+                part(name.map_or("", |change| &change.to));
             }
             Change::LeaveAllTeams { person, groups, .. } => {
                 part(person.as_str());
@@ -264,10 +280,10 @@ impl Change {
                 part(account.as_str());
             }
             Change::SetRole {
-                group, account, role, ..
+                group, person, role, ..
             } => {
                 part(group.as_str());
-                part(account.as_str());
+                part(person.as_str());
                 part(role.as_str());
             }
             Change::EndOverwrite { group } => part(group.as_str()),
@@ -332,6 +348,10 @@ pub enum WaitReason {
     SwitchedOff { feature: &'static str },
     /// The safeguard holds it until a person approves.
     Held { harm: Harm },
+    /// The group that it names as its parent is not there yet, or has no team yet.
+    ParentAwaited { parent: String },
+    /// The account that has the wanted user name is to be renamed first.
+    NameAwaited { person: PersonId },
     /// Group push is paused for this group.
     Paused,
     /// An admin froze the person: nothing but the cut-off is done until that is lifted.
