@@ -358,6 +358,31 @@ pub enum WaitReason {
     Frozen,
 }
 
+impl WaitReason {
+    /// Why, for a person to read.
+    pub fn said(&self) -> String {
+        match self {
+            WaitReason::UnderWay => "a request about it is under way".to_owned(),
+            WaitReason::RetryAt { at_ms, error } => {
+                let error = error.as_deref().unwrap_or("the last attempt failed");
+                format!("{error}; tried again at {at_ms} ms since 1970")
+            }
+            WaitReason::FirstImport => "no complete import has been seen yet".to_owned(),
+            WaitReason::Parked(parked) => {
+                format!("parked, {}: {}: {}", parked.code, parked.said, parked.remedy)
+            }
+            WaitReason::SwitchedOff { feature } => format!("{feature} is switched off"),
+            WaitReason::Held { harm } => format!("held by the safeguard: {harm}"),
+            WaitReason::ParentAwaited { parent } => format!("its parent {parent:?} has no team yet"),
+            WaitReason::NameAwaited { person } => {
+                format!("the account of person {person} has the user name and is to be renamed first")
+            }
+            WaitReason::Paused => "group push is paused for it".to_owned(),
+            WaitReason::Frozen => "frozen by an admin".to_owned(),
+        }
+    }
+}
+
 /// What makes Litmos equal the roster, priced, in an order that is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -466,6 +491,11 @@ impl Plan {
                 parked.said,
                 parked.remedy
             );
+        }
+        let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. });
+        let waiting = self.waiting.iter().filter(|(_, reason)| told(reason));
+        for (subject, reason) in waiting.take(lines_max) {
+            let _ = writeln!(text, "~ {}: {}", subject_text(subject), reason.said());
         }
         text
     }

@@ -13,7 +13,7 @@ mod teams;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::need::CustomNeed;
+use crate::need::{self, CustomNeed};
 use crate::plan::{Change, Draft, Operation, Plan, WaitReason};
 use crate::{
     AccountId, Attribute, AttributeChange, GroupId, Harm, OperationId, OrgId, Parked, PersonId, Policy,
@@ -54,6 +54,24 @@ impl Amendment {
 
     pub(crate) fn changes(&self, attribute: Attribute) -> bool {
         self.changes.iter().any(|change| change.attribute == attribute)
+    }
+
+    /// What the changes, and others named beside them, come to for a person to read.
+    pub(crate) fn label(&self, changes: &[AttributeChange], beside: &[&str]) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        let mut renamed = None;
+        for change in changes {
+            match change.attribute {
+                Attribute::UserName => renamed = Some(format!("rename {} to {}", change.from, change.to)),
+                other => names.push(other.wire()),
+            }
+        }
+        names.extend(beside);
+        match renamed {
+            None => format!("update {}: {}", self.user_name, names.join(", ")),
+            Some(renamed) if names.is_empty() => renamed,
+            Some(renamed) => format!("{renamed} and update: {}", names.join(", ")),
+        }
     }
 
     pub(crate) fn reactivates(&self) -> bool {
@@ -240,6 +258,12 @@ impl Needs {
             }
         }
     }
+}
+
+/// Whether a reason that was looked at again no longer holds, where nothing else is to be done: then writing the tie
+/// once more takes the reason off.
+fn is_over(parked: &Parked, revision: u64) -> bool {
+    parked.revision >= revision && need::is_looked_at_again(parked)
 }
 
 /// Whom the operation ties to an account at no cost.

@@ -52,21 +52,19 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
     changes.extend(needs.deletions.iter().map(Deletion::harmful));
     changes.extend(needs.amendments.iter().filter_map(|(person, amendment)| {
         let harm = harm_of(amendment)?;
-        let mut names: Vec<&str> = amendment
-            .changes
-            .iter()
-            .map(|change| change.attribute.wire())
-            .collect();
         // One account that is overwritten in two ways is one account.
-        if harm == Harm::Overwrite && overwrites_custom(needs, person) {
-            names.extend(needs.customs[person].need.differ.iter().map(String::as_str));
-        }
+        let custom = needs.customs.get(person);
+        let beside: Vec<&str> = custom
+            .filter(|custom| harm == Harm::Overwrite && custom.need.overwrites)
+            .into_iter()
+            .flat_map(|custom| custom.need.differ.iter().map(String::as_str))
+            .collect();
         Some(Harmful {
             key: person_key(harm, person, amendment.revision),
             harm,
             subject: Subject::Person(person.clone()),
             wished_at_ms: amendment.wished_at_ms,
-            label: format!("update {}: {}", amendment.user_name, names.join(", ")),
+            label: amendment.label(&amendment.changes, &beside),
             ordered: false,
         })
     }));
@@ -82,11 +80,6 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
         })
     }));
     changes
-}
-
-fn overwrites_custom(needs: &Needs, person: &PersonId) -> bool {
-    let custom = needs.customs.get(person);
-    custom.is_some_and(|custom| custom.need.overwrites)
 }
 
 /// What an update takes away; `None` if it only gives.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Amendment, Creation, Custom, CutOff, Needs};
+use super::{Amendment, Creation, Custom, CutOff, Needs, is_over};
 use crate::need::{self, PersonNeed};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{AccountId, Person, PersonId, Policy, Revised, Subject, World};
@@ -105,7 +105,24 @@ fn sort(
         needs.later.insert(id.clone(), amendment);
     }
     match needed {
-        PersonNeed::Nothing => {}
+        PersonNeed::Nothing => {
+            if let Some(link) = world.person_link(&id)
+                && let Some(account) = &link.value.account
+                && link
+                    .value
+                    .parked
+                    .as_ref()
+                    .is_some_and(|parked| is_over(parked, revision))
+            {
+                let label = format!("{name} is no longer parked");
+                let change = Change::Link {
+                    person: id,
+                    revision,
+                    account: account.clone(),
+                };
+                needs.others.push(Operation::new(change, 0, label));
+            }
+        }
         PersonNeed::Wait(reason) => needs.wait(Subject::Person(id), reason),
         PersonNeed::Park(parked) => needs.set_aside(world, Subject::Person(id), revision, parked),
         PersonNeed::Link(account) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Deletion, Needs, members};
+use super::{Deletion, Needs, is_over, members};
 use crate::need::{self, GroupNeed, Parent, ParentTeam};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{Group, GroupId, OperationId, Policy, Revised, Subject, TeamId, World};
@@ -153,7 +153,22 @@ impl Look<'_> {
         let id = group.id.clone();
         let name = group.name.trim().to_owned();
         match needed {
-            GroupNeed::Nothing => (linked, !group.deleted),
+            GroupNeed::Nothing => {
+                let link = self.world.group_link(&id).map(|link| &link.value);
+                let parked = link.and_then(|link| link.parked.as_ref());
+                if let Some(team) = &linked.team
+                    && parked.is_some_and(|parked| is_over(parked, revision))
+                {
+                    let label = format!("group {name} is no longer parked");
+                    let change = Change::LinkTeam {
+                        group: id,
+                        revision,
+                        team: team.clone(),
+                    };
+                    self.add(Operation::new(change, 0, label));
+                }
+                (linked, !group.deleted)
+            }
             GroupNeed::Wait(reason) => {
                 let goes_on = matches!(reason, WaitReason::Parked(_)) && !group.deleted;
                 self.needs.wait(Subject::Group(id), reason);

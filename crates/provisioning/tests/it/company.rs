@@ -283,6 +283,21 @@ pub(crate) fn assert_equal(scene: &Scene) {
         excused.insert(subject.clone());
     }
     assert!(plan.park.is_empty(), "what is parked stays so: {:?}", plan.park);
+    for link in scene.world.group_links().map(|link| &link.value) {
+        let revision = scene.world.group(&link.group).map_or(0, |group| group.revision);
+        if link
+            .parked
+            .as_ref()
+            .is_some_and(|parked| parked.revision >= revision)
+        {
+            let subject = Subject::Group(link.group.clone());
+            assert!(
+                link.paused || excused.contains(&subject),
+                "{} stays parked",
+                link.group
+            );
+        }
+    }
     for person in scene.world.people() {
         let waits = excused.contains(&Subject::Person(person.value.id.clone()));
         if !waits || !wanted(scene, &person.value) {

@@ -3,6 +3,13 @@ use provisioning::{AccessLevel, Field, ManagerWish, Subject, WaitReason};
 
 use crate::scene::{NOW, Scene};
 
+mod leavers;
+mod names;
+mod printed;
+mod roles;
+mod teams;
+mod values;
+
 fn operations(scene: &Scene) -> String {
     let plan = scene.plan();
     let mut lines: Vec<String> = plan
@@ -16,6 +23,22 @@ fn operations(scene: &Scene) -> String {
             .map(|(_, parked)| format!("! {}: {}", parked.code, parked.said)),
     );
     lines.join("\n")
+}
+
+/// Who waits and why, beside those who are parked.
+fn waits(scene: &Scene) -> String {
+    let plan = scene.plan();
+    let lines = plan.waiting.iter().map(|(subject, reason)| {
+        let subject = match subject {
+            Subject::Person(id) => id.to_string(),
+            Subject::Group(id) => id.to_string(),
+        };
+        match reason {
+            WaitReason::Parked(parked) => format!("{subject} is parked: {}", parked.code),
+            other => format!("{subject}: {other:?}"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -320,11 +320,12 @@ fn update(
     price: u32,
     manager: bool,
 ) -> Operation {
-    let mut names: Vec<&str> = changes.iter().map(|change| change.attribute.wire()).collect();
-    if manager {
-        names.push(Attribute::Manager.wire());
-    }
-    let label = format!("update {}: {}", amendment.user_name, names.join(", "));
+    let beside: &[&str] = if manager {
+        &[Attribute::Manager.wire()]
+    } else {
+        &[]
+    };
+    let label = amendment.label(changes, beside);
     let change = Change::Update {
         person: person.clone(),
         revision: amendment.revision,
