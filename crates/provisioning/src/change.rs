@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, AccountId, Field, ManagerWish, NormalName, Person, Wish, World};
+use crate::{Account, AccountId, Field, ManagerWish, NormalName, Person, Policy, Wish, World};
 
 /// An attribute of an account that a person can have a wish about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,8 +83,14 @@ pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
 
 /// What must change in `account` so that it is what `person` wants, for somebody who is to be active.
 ///
-/// A user name that differs only in letter case or Unicode form is the same name.
-pub(crate) fn changes(world: &World, person: &Person, account: &Account) -> Vec<AttributeChange> {
+/// A user name that differs only in letter case or Unicode form is the same name, and one that changes later is left
+/// alone where the org's policy says so.
+pub(crate) fn changes(
+    world: &World,
+    person: &Person,
+    account: &Account,
+    policy: &Policy,
+) -> Vec<AttributeChange> {
     let mut changes = Vec::new();
     let mut change = |attribute, from: &str, to: &str| {
         changes.push(AttributeChange {
@@ -93,7 +99,7 @@ pub(crate) fn changes(world: &World, person: &Person, account: &Account) -> Vec<
             to: to.to_owned(),
         });
     };
-    if NormalName::of(&person.user_name) != NormalName::of(&account.user_name) {
+    if policy.update_user_names && NormalName::of(&person.user_name) != NormalName::of(&account.user_name) {
         change(Attribute::UserName, &account.user_name, person.user_name.trim());
     }
     if !account.active {

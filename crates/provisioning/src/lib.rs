@@ -13,6 +13,7 @@ mod decision;
 mod field;
 mod harms;
 mod ids;
+mod index;
 mod link;
 mod name;
 mod need;

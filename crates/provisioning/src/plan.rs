@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AccessLevel, AccountId, AttributeChange, GroupId, Harm, Held, OperationId, OrgId, Parked, PersonId,
-    PlanHash, Profile, Subject, TeamId, TeamRole, cost::okta_formula, held_hash,
+    AccessLevel, AccountId, Attribute, AttributeChange, GroupId, Harm, Held, OperationId, OrgId, Parked,
+    PersonId, PlanHash, Profile, Subject, TeamId, TeamRole, cost::okta_formula, held_hash,
 };
 
 /// A new account, as it will be asked for.
@@ -83,7 +83,8 @@ pub enum Change {
     SetCustomFields {
         person: PersonId,
         revision: u64,
-        account: AccountId,
+        /// `None`: the account that an operation before it makes.
+        account: Option<AccountId>,
         values: BTreeMap<String, String>,
     },
     /// Take an active account out of all its teams, where each of them is to be left.
@@ -140,9 +141,11 @@ pub enum Change {
     /// Promote (`holds`) or demote a member inside a team.
     SetRole {
         group: GroupId,
-        team: TeamId,
+        /// `None`: the team that an operation before it makes.
+        team: Option<TeamId>,
         person: PersonId,
-        account: AccountId,
+        /// `None`: the account that an operation before it makes.
+        account: Option<AccountId>,
         role: TeamRole,
         holds: bool,
     },
@@ -232,10 +235,23 @@ impl Change {
             | Change::Link { person, revision, .. }
             | Change::Read { person, revision, .. }
             | Change::Create { person, revision, .. }
-            | Change::Update { person, revision, .. }
             | Change::SetCustomFields { person, revision, .. } => {
                 part(person.as_str());
                 part(&revision.to_string());
+            }
+            Change::Update {
+                person,
+                revision,
+                changes,
+                ..
+            } => {
+                part(person.as_str());
+                part(&revision.to_string());
+                // Somebody who swaps names is renamed twice for one wish.
+                let name = changes
+                    .iter()
+                    .find(|change| change.attribute == Attribute::UserName);
+                part(name.map_or("", |change| &change.to));
             }
             Change::LeaveAllTeams { person, groups, .. } => {
                 part(person.as_str());
@@ -264,10 +280,10 @@ impl Change {
                 part(account.as_str());
             }
             Change::SetRole {
-                group, account, role, ..
+                group, person, role, ..
             } => {
                 part(group.as_str());
-                part(account.as_str());
+                part(person.as_str());
                 part(role.as_str());
             }
             Change::EndOverwrite { group } => part(group.as_str()),
@@ -332,10 +348,39 @@ pub enum WaitReason {
     SwitchedOff { feature: &'static str },
     /// The safeguard holds it until a person approves.
     Held { harm: Harm },
+    /// The group that it names as its parent is not there yet, or has no team yet.
+    ParentAwaited { parent: String },
+    /// The account that has the wanted user name is to be renamed first.
+    NameAwaited { person: PersonId },
     /// Group push is paused for this group.
     Paused,
     /// An admin froze the person: nothing but the cut-off is done until that is lifted.
     Frozen,
+}
+
+impl WaitReason {
+    /// Why, for a person to read.
+    pub fn said(&self) -> String {
+        match self {
+            WaitReason::UnderWay => "a request about it is under way".to_owned(),
+            WaitReason::RetryAt { at_ms, error } => {
+                let error = error.as_deref().unwrap_or("the last attempt failed");
+                format!("{error}; tried again at {at_ms} ms since 1970")
+            }
+            WaitReason::FirstImport => "no complete import has been seen yet".to_owned(),
+            WaitReason::Parked(parked) => {
+                format!("parked, {}: {}: {}", parked.code, parked.said, parked.remedy)
+            }
+            WaitReason::SwitchedOff { feature } => format!("{feature} is switched off"),
+            WaitReason::Held { harm } => format!("held by the safeguard: {harm}"),
+            WaitReason::ParentAwaited { parent } => format!("its parent {parent:?} has no team yet"),
+            WaitReason::NameAwaited { person } => {
+                format!("the account of person {person} has the user name and is to be renamed first")
+            }
+            WaitReason::Paused => "group push is paused for it".to_owned(),
+            WaitReason::Frozen => "frozen by an admin".to_owned(),
+        }
+    }
 }
 
 /// What makes Litmos equal the roster, priced, in an order that is safe.
@@ -446,6 +491,11 @@ impl Plan {
                 parked.said,
                 parked.remedy
             );
+        }
+        let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. });
+        let waiting = self.waiting.iter().filter(|(_, reason)| told(reason));
+        for (subject, reason) in waiting.take(lines_max) {
+            let _ = writeln!(text, "~ {}: {}", subject_text(subject), reason.said());
         }
         text
     }

@@ -1,17 +1,24 @@
 //! From needs to the cheapest plan that meets them.
 //!
 //! Laws, each a property in the tests: planning is deterministic; what is equal already needs no operation; the order
-//! of operations respects their dependencies; cut-offs stand first; and among the encodings of `cost` none is cheaper.
+//! of operations respects their dependencies; cut-offs stand first; nothing that is held is in the operations, nor
+//! what rests on it; and among the ways of saying the same that `cost` writes down none is cheaper.
 
 mod encode;
 mod guard;
+mod members;
+mod names;
+mod people;
 mod teams;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::need::{self, PersonNeed};
+use crate::need::{self, CustomNeed};
 use crate::plan::{Change, Draft, Operation, Plan, WaitReason};
-use crate::{AccountId, AttributeChange, GroupId, OrgId, Parked, PersonId, Policy, Subject, World};
+use crate::{
+    AccountId, Attribute, AttributeChange, GroupId, Harm, OperationId, OrgId, Parked, PersonId, Policy,
+    Subject, TeamId, TeamRole, World,
+};
 
 /// A new account to be made, one way or the other.
 pub(crate) struct Creation {
@@ -19,6 +26,8 @@ pub(crate) struct Creation {
     pub(crate) draft: Draft,
     /// Somebody without an account yet whom this one reports to.
     pub(crate) awaits: Option<PersonId>,
+    /// Whose account has the user name until it is renamed.
+    pub(crate) name_from: Option<PersonId>,
 }
 
 /// An account to be changed, one way or the other.
@@ -32,11 +41,41 @@ pub(crate) struct Amendment {
     pub(crate) wished_at_ms: u64,
     /// Somebody this plan makes an account for, whom this one reports to.
     pub(crate) awaits: Option<PersonId>,
+    /// Whose account has the wanted user name until it is renamed.
+    pub(crate) name_from: Option<PersonId>,
+    /// The name that the account bears for a moment, because those who swap names cannot all be first.
+    pub(crate) aside: Option<String>,
 }
 
 impl Amendment {
     pub(crate) fn single_calls(&self) -> u32 {
         if self.fresh { 1 } else { 2 }
+    }
+
+    pub(crate) fn changes(&self, attribute: Attribute) -> bool {
+        self.changes.iter().any(|change| change.attribute == attribute)
+    }
+
+    /// What the changes, and others named beside them, come to for a person to read.
+    pub(crate) fn label(&self, changes: &[AttributeChange], beside: &[&str]) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        let mut renamed = None;
+        for change in changes {
+            match change.attribute {
+                Attribute::UserName => renamed = Some(format!("rename {} to {}", change.from, change.to)),
+                other => names.push(other.wire()),
+            }
+        }
+        names.extend(beside);
+        match renamed {
+            None => format!("update {}: {}", self.user_name, names.join(", ")),
+            Some(renamed) if names.is_empty() => renamed,
+            Some(renamed) => format!("{renamed} and update: {}", names.join(", ")),
+        }
+    }
+
+    pub(crate) fn reactivates(&self) -> bool {
+        self.changes(Attribute::Active)
     }
 }
 
@@ -54,6 +93,9 @@ pub(crate) struct CutOff {
 /// An active account to be taken out of one team.
 pub(crate) struct Removal {
     pub(crate) group: GroupId,
+    pub(crate) team: TeamId,
+    pub(crate) team_name: String,
+    pub(crate) person: Option<PersonId>,
     pub(crate) account: AccountId,
     pub(crate) wished_at_ms: u64,
     pub(crate) operation: Operation,
@@ -67,6 +109,31 @@ pub(crate) struct Deletion {
     pub(crate) operation: Operation,
 }
 
+/// Advanced custom fields to be set.
+pub(crate) struct Custom {
+    pub(crate) revision: u64,
+    pub(crate) user_name: String,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) wished_at_ms: u64,
+    pub(crate) need: CustomNeed,
+}
+
+/// Somebody to be promoted or demoted in one team.
+pub(crate) struct RoleNeed {
+    pub(crate) group: GroupId,
+    pub(crate) group_name: String,
+    pub(crate) team: Option<TeamId>,
+    pub(crate) person: PersonId,
+    pub(crate) user_name: String,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) role: TeamRole,
+    pub(crate) holds: bool,
+    /// Whether the person joins the team by this plan.
+    pub(crate) joins: bool,
+    /// Whether the account's level becomes the wished one by this plan.
+    pub(crate) levelled: bool,
+}
+
 /// Everything that is needed, before it is decided how to say it.
 #[derive(Default)]
 pub(crate) struct Needs {
@@ -74,7 +141,10 @@ pub(crate) struct Needs {
     pub(crate) amendments: BTreeMap<PersonId, Amendment>,
     /// Accounts that need nothing now, but a manager as soon as this plan has made that manager's account.
     pub(crate) later: BTreeMap<PersonId, Amendment>,
+    pub(crate) customs: BTreeMap<PersonId, Custom>,
     pub(crate) cut_offs: Vec<CutOff>,
+    pub(crate) joinings: BTreeMap<GroupId, Joining>,
+    pub(crate) roles: Vec<RoleNeed>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) deletions: Vec<Deletion>,
     /// Operations that have only one way of being said.
@@ -83,29 +153,138 @@ pub(crate) struct Needs {
     pub(crate) waiting: Vec<(Subject, WaitReason)>,
 }
 
+/// One group with people who are wanted in its team and not there yet.
+pub(crate) struct Joining {
+    pub(crate) name: String,
+    /// The operation that makes or links the team, if that is still to be done.
+    pub(crate) made_by: Option<OperationId>,
+    /// Whether bulk rows can name the team: its code is known, or will be when it has been made.
+    pub(crate) bulk: bool,
+    /// Those who join, with the account they have today.
+    pub(crate) people: BTreeMap<PersonId, Option<AccountId>>,
+}
+
+impl Needs {
+    fn wait(&mut self, subject: Subject, reason: WaitReason) {
+        self.waiting.push((subject, reason));
+    }
+
+    /// Parks the subject, or leaves it where it is if it is parked for that already.
+    fn set_aside(&mut self, world: &World, subject: Subject, revision: u64, parked: Parked) {
+        let standing = match &subject {
+            Subject::Person(id) => world.person_link(id).and_then(|link| link.value.parked.as_ref()),
+            Subject::Group(id) => world.group_link(id).and_then(|link| link.value.parked.as_ref()),
+        };
+        match standing {
+            Some(known) if known.code == parked.code && known.revision >= revision => {
+                let reason = WaitReason::Parked(known.clone());
+                self.wait(subject, reason);
+            }
+            _ => self.park.push((subject, parked)),
+        }
+    }
+
+    /// Forgets what rests on people whose own need is not in the plan after all.
+    fn settle(&mut self, world: &World) {
+        names::settle(world, self);
+        let created = |manager: &PersonId| self.creations.contains_key(manager);
+        self.later
+            .retain(|_, amendment| amendment.awaits.as_ref().is_some_and(created));
+        for amendment in self.amendments.values_mut() {
+            amendment.awaits = amendment
+                .awaits
+                .take_if(|manager| self.creations.contains_key(manager));
+        }
+        let there = |id: &AccountId| world.account(id).is_some_and(|account| account.active);
+        let returns = |person: &PersonId| {
+            let amendment = self.amendments.get(person);
+            amendment.is_some_and(Amendment::reactivates)
+        };
+        let links: BTreeSet<&PersonId> = self.others.iter().filter_map(linked_by).collect();
+        let tied = |person: &PersonId| {
+            world.linked_account(person).is_some()
+                || links.contains(person)
+                || self.amendments.contains_key(person)
+        };
+        self.customs
+            .retain(|person, custom| match custom.account.as_ref().map(there) {
+                None => self.creations.contains_key(person),
+                Some(true) => tied(person),
+                Some(false) => returns(person),
+            });
+        for joining in self.joinings.values_mut() {
+            joining
+                .people
+                .retain(|person, account| match account.as_ref().map(there) {
+                    None => self.creations.contains_key(person),
+                    Some(true) => true,
+                    Some(false) => self.amendments.get(person).is_some_and(Amendment::reactivates),
+                });
+        }
+        self.joinings.retain(|_, joining| !joining.people.is_empty());
+        self.roles.retain(|role| {
+            let joins = || {
+                let joining = self.joinings.get(&role.group);
+                joining.is_some_and(|joining| joining.people.contains_key(&role.person))
+            };
+            let levelled = || {
+                let amendment = self.amendments.get(&role.person);
+                self.creations.contains_key(&role.person)
+                    || amendment.is_some_and(|amendment| amendment.changes(Attribute::AccessLevel))
+            };
+            (!role.joins || joins()) && (!role.levelled || levelled())
+        });
+        self.settle_deletions();
+    }
+
+    /// A team goes after those under it, and stays with them.
+    fn settle_deletions(&mut self) {
+        loop {
+            let left: BTreeSet<OperationId> = self
+                .deletions
+                .iter()
+                .map(|deletion| deletion.operation.id.clone())
+                .collect();
+            let (stay, go): (Vec<Deletion>, Vec<Deletion>) = std::mem::take(&mut self.deletions)
+                .into_iter()
+                .partition(|deletion| !deletion.operation.after.is_subset(&left));
+            self.deletions = go;
+            if stay.is_empty() {
+                return;
+            }
+            for deletion in stay {
+                let harm = Harm::DeleteTeam;
+                self.wait(Subject::Group(deletion.group), WaitReason::Held { harm });
+            }
+        }
+    }
+}
+
+/// Whether a reason that was looked at again no longer holds, where nothing else is to be done: then writing the tie
+/// once more takes the reason off.
+fn is_over(parked: &Parked, revision: u64) -> bool {
+    parked.revision >= revision && need::is_looked_at_again(parked)
+}
+
+/// Whom the operation ties to an account at no cost.
+pub(crate) fn linked_by(operation: &Operation) -> Option<&PersonId> {
+    match &operation.change {
+        Change::Link { person, .. } => Some(person),
+        _ => None,
+    }
+}
+
 /// Plans what makes Litmos equal the roster for these subjects.
 ///
 /// Looking at the touched subjects only gives the same operations about them as looking at all.
 pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &Policy, now_ms: u64) -> Plan {
     let mut needs = Needs::default();
-    for subject in subjects {
-        if let Subject::Person(id) = subject
-            && !world.is_under_way(subject)
-            && let Some(person) = world.person(id)
-        {
-            sort_person(world, person, policy, now_ms, &mut needs);
-        }
-    }
-    let created = |manager: &PersonId| needs.creations.contains_key(manager);
-    needs
-        .later
-        .retain(|_, amendment| amendment.awaits.as_ref().is_some_and(created));
-    for amendment in needs.amendments.values_mut() {
-        amendment.awaits = amendment.awaits.take_if(|manager| created(manager));
-    }
-    let teams = teams::needs(world, subjects, &mut needs, policy, now_ms);
+    people::look(world, subjects, &mut needs, policy, now_ms);
+    needs.settle(world);
+    teams::look(world, subjects, &mut needs, policy, now_ms);
     let held = guard::hold_back(world, &mut needs, policy, now_ms);
-    let operations = encode::cheapest(world, &mut needs, &teams, policy);
+    needs.settle(world);
+    let operations = encode::operations(world, &mut needs, policy, now_ms);
     let touched: BTreeSet<Subject> = operations
         .iter()
         .flat_map(|operation| operation.change.subjects())
@@ -123,139 +302,5 @@ pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &P
         held,
         people,
         groups,
-    }
-}
-
-fn sort_person(
-    world: &World,
-    person: &crate::Revised<crate::Person>,
-    policy: &Policy,
-    now_ms: u64,
-    needs: &mut Needs,
-) {
-    let (id, revision) = (person.value.id.clone(), person.revision);
-    let name = person.value.user_name.trim();
-    let awaits = need::awaited_manager(world, &person.value);
-    let need = need::person_need(world, person, policy, now_ms);
-    let at_rest = match &need {
-        PersonNeed::Nothing => world.linked_account(&id),
-        PersonNeed::Link(account) => Some(account),
-        _ => None,
-    };
-    if let Some(account) = at_rest.and_then(|account| world.account(account))
-        && person.value.wanted_active()
-        && policy.update_attributes
-    {
-        let amendment = Amendment {
-            revision,
-            user_name: name.to_owned(),
-            account: account.id.clone(),
-            changes: Vec::new(),
-            fresh: need::is_fresh(account, policy, now_ms),
-            bulk: need::bulk_leaves_alone(account),
-            wished_at_ms: person.value.changed_at_ms,
-            awaits: awaits.clone(),
-        };
-        needs.later.insert(id.clone(), amendment);
-    }
-    match need {
-        PersonNeed::Nothing => {}
-        PersonNeed::Wait(reason) => needs.waiting.push((Subject::Person(id), reason)),
-        PersonNeed::Park(parked) => needs.park.push((Subject::Person(id), parked)),
-        PersonNeed::Link(account) => {
-            let label = format!("link {name} to account {account}");
-            needs.others.push(Operation::new(
-                Change::Link {
-                    person: id,
-                    revision,
-                    account,
-                },
-                0,
-                label,
-            ));
-        }
-        PersonNeed::Read(account) => {
-            let label = format!("read account {account} of {name}");
-            needs.others.push(Operation::new(
-                Change::Read {
-                    person: id,
-                    revision,
-                    account,
-                },
-                1,
-                label,
-            ));
-        }
-        PersonNeed::CutOff { account, fresh } => {
-            let label = format!("cut off {name}");
-            let change = Change::CutOff {
-                person: id.clone(),
-                revision,
-                account: account.clone(),
-            };
-            let cut = Operation::new(change, if fresh { 1 } else { 2 }, label);
-            let label = format!("take {name} out of all teams");
-            let mut leave = Operation::new(
-                Change::LeaveTeams {
-                    person: id.clone(),
-                    revision,
-                    account,
-                },
-                1,
-                label,
-            );
-            leave.after.insert(cut.id.clone());
-            needs.cut_offs.push(CutOff {
-                person: id,
-                revision,
-                wished_at_ms: person.value.changed_at_ms,
-                ordered: false,
-                cut,
-                leave,
-            });
-        }
-        PersonNeed::LeaveTeams(account) => {
-            let label = format!("take {name} out of all teams");
-            needs.others.push(Operation::new(
-                Change::LeaveTeams {
-                    person: id,
-                    revision,
-                    account,
-                },
-                1,
-                label,
-            ));
-        }
-        PersonNeed::Create { draft } => {
-            needs.creations.insert(
-                id,
-                Creation {
-                    revision,
-                    draft,
-                    awaits,
-                },
-            );
-        }
-        PersonNeed::Update {
-            account,
-            changes,
-            fresh,
-            bulk,
-        } => {
-            let user_name = name.to_owned();
-            needs.amendments.insert(
-                id,
-                Amendment {
-                    revision,
-                    user_name,
-                    account,
-                    changes,
-                    fresh,
-                    bulk,
-                    wished_at_ms: person.value.changed_at_ms,
-                    awaits,
-                },
-            );
-        }
     }
 }

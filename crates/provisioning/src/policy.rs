@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NormalName, Safeguard};
+use crate::{NormalName, Safeguard, cost::CostModel};
 
 /// What becomes of the team of a group that its source deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Policy {
     pub bulk: bool,
     /// How old an observed record may be to be written back without reading it again, in milliseconds.
     pub fresh_ms: u64,
+    /// What ways of saying the same cost.
+    pub costs: CostModel,
 }
 
 impl Default for Policy {
@@ -58,6 +60,7 @@ impl Default for Policy {
             safeguard: Safeguard::default(),
             bulk: true,
             fresh_ms: 600_000,
+            costs: CostModel::default(),
         }
     }
 }

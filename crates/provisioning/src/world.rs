@@ -1,15 +1,24 @@
 //! Everything one org's planner looks at, indexed the ways it asks.
 //!
 //! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
-//! at returned subjects plans the same as one that looks at all (checked as a property of the planner).
+//! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A subject
+//! stands for all that its planning looks at: for a person also the groups they have a word about, for a group also
+//! its members.
+
+mod around;
+mod people;
+mod teams;
+
+pub(crate) use teams::Referenced;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::index::Index;
 use crate::{
-    Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, ManagerWish, Membership,
-    NormalName, Person, PersonId, PersonLink, Roles, Team, TeamId,
+    Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, NormalName, Person, PersonId,
+    PersonLink, Roles, Team, TeamId,
 };
 
 /// A thing that is planned by itself.
@@ -43,22 +52,27 @@ pub struct World {
     groups: HashMap<GroupId, Revised<Group>>,
     wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
     groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
-    people_by_reference: HashMap<NormalName, PersonId>,
-    reports_of: HashMap<NormalName, BTreeSet<PersonId>>,
+    people_by_reference: Index<NormalName, PersonId>,
+    reports_of: Index<NormalName, PersonId>,
+    groups_by_reference: Index<NormalName, GroupId>,
+    /// Groups by what they name as their parent.
+    children_of: Index<NormalName, GroupId>,
 
     accounts: HashMap<AccountId, Account>,
-    accounts_by_name: HashMap<NormalName, AccountId>,
+    accounts_by_name: Index<NormalName, AccountId>,
     teams: BTreeMap<TeamId, Team>,
-    teams_by_name: HashMap<NormalName, BTreeSet<TeamId>>,
+    teams_by_name: Index<NormalName, TeamId>,
+    subteams: Index<TeamId, TeamId>,
     members: HashMap<TeamId, BTreeSet<AccountId>>,
     /// Those members who are more than that.
-    roles: HashMap<(TeamId, AccountId), Roles>,
+    roles: HashMap<TeamId, BTreeMap<AccountId, Roles>>,
     teams_of: HashMap<AccountId, BTreeSet<TeamId>>,
+    memberships_as_of_ms: u64,
 
     person_links: HashMap<PersonId, Revised<PersonLink>>,
     group_links: HashMap<GroupId, Revised<GroupLink>>,
-    owners: HashMap<AccountId, PersonId>,
-    team_owners: HashMap<TeamId, GroupId>,
+    owners: Index<AccountId, PersonId>,
+    team_owners: Index<TeamId, GroupId>,
 
     under_way: BTreeSet<Subject>,
     import_complete: bool,
@@ -66,192 +80,9 @@ pub struct World {
     approvals: Vec<Approval>,
 }
 
-/// The reference by which somebody may be named as a manager: person id, external id or user name.
-fn references(person: &Person) -> Vec<NormalName> {
-    let mut all = vec![
-        NormalName::of(&person.user_name),
-        NormalName::of(person.id.as_str()),
-    ];
-    all.extend(
-        person
-            .sources
-            .values()
-            .filter_map(|mark| mark.external_id.as_deref())
-            .map(NormalName::of),
-    );
-    all
-}
-
-fn manager_reference(person: &Person) -> Option<NormalName> {
-    match &person.manager {
-        ManagerWish::Reference(text) => Some(NormalName::of(text)),
-        ManagerWish::Leave | ManagerWish::Clear => None,
-    }
-}
-
 impl World {
     pub fn new() -> World {
         World::default()
-    }
-
-    pub fn put_person(&mut self, person: Person, revision: u64) -> Subjects {
-        let mut touched = self.forget_person_references(&person.id);
-        let id = person.id.clone();
-        for reference in references(&person) {
-            self.people_by_reference.insert(reference, id.clone());
-        }
-        if let Some(manager) = manager_reference(&person) {
-            self.reports_of.entry(manager).or_default().insert(id.clone());
-        }
-        self.people.insert(
-            id.clone(),
-            Revised {
-                value: person,
-                revision,
-            },
-        );
-        touched.extend(self.around_person(&id));
-        touched
-    }
-
-    pub fn drop_person(&mut self, id: &PersonId) -> Subjects {
-        let mut touched = self.around_person(id);
-        touched.extend(self.forget_person_references(id));
-        self.people.remove(id);
-        touched
-    }
-
-    pub fn put_group(&mut self, group: Group, revision: u64) -> Subjects {
-        let touched = self.around_group(&group.id);
-        self.groups.insert(
-            group.id.clone(),
-            Revised {
-                value: group,
-                revision,
-            },
-        );
-        touched
-    }
-
-    pub fn drop_group(&mut self, id: &GroupId) -> Subjects {
-        self.groups.remove(id);
-        self.around_group(id)
-    }
-
-    pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
-        self.wanted_members
-            .entry(membership.group.clone())
-            .or_default()
-            .insert(
-                membership.person.clone(),
-                WantedMember {
-                    present: membership.present,
-                    changed_at_ms: membership.changed_at_ms,
-                },
-            );
-        self.groups_of
-            .entry(membership.person.clone())
-            .or_default()
-            .insert(membership.group.clone());
-        Subjects::from([
-            Subject::Group(membership.group.clone()),
-            Subject::Person(membership.person.clone()),
-        ])
-    }
-
-    pub fn drop_membership(&mut self, group: &GroupId, person: &PersonId) -> Subjects {
-        if let Some(wanted) = self.wanted_members.get_mut(group) {
-            wanted.remove(person);
-        }
-        if let Some(groups) = self.groups_of.get_mut(person) {
-            groups.remove(group);
-        }
-        Subjects::from([Subject::Group(group.clone()), Subject::Person(person.clone())])
-    }
-
-    pub fn put_account(&mut self, account: Account) -> Subjects {
-        let id = account.id.clone();
-        let mut touched = self.drop_account(&id);
-        self.accounts_by_name
-            .insert(NormalName::of(&account.user_name), id.clone());
-        self.accounts.insert(id.clone(), account);
-        touched.extend(self.around_account(&id));
-        touched
-    }
-
-    pub fn drop_account(&mut self, id: &AccountId) -> Subjects {
-        let touched = self.around_account(id);
-        if let Some(old) = self.accounts.remove(id) {
-            let name = NormalName::of(&old.user_name);
-            if self.accounts_by_name.get(&name) == Some(id) {
-                self.accounts_by_name.remove(&name);
-            }
-        }
-        touched
-    }
-
-    pub fn put_team(&mut self, team: Team) -> Subjects {
-        let id = team.id.clone();
-        let mut touched = self.drop_team(&id);
-        self.teams_by_name
-            .entry(NormalName::of(&team.name))
-            .or_default()
-            .insert(id.clone());
-        self.teams.insert(id.clone(), team);
-        touched.extend(self.around_team(&id));
-        touched
-    }
-
-    pub fn drop_team(&mut self, id: &TeamId) -> Subjects {
-        let touched = self.around_team(id);
-        if let Some(old) = self.teams.remove(id) {
-            let name = NormalName::of(&old.name);
-            if let Some(ids) = self.teams_by_name.get_mut(&name) {
-                ids.remove(id);
-            }
-        }
-        touched
-    }
-
-    pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
-        self.members
-            .entry(team.clone())
-            .or_default()
-            .insert(account.clone());
-        self.teams_of
-            .entry(account.clone())
-            .or_default()
-            .insert(team.clone());
-        self.around_team_member(team, account)
-    }
-
-    pub fn drop_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
-        if let Some(members) = self.members.get_mut(team) {
-            members.remove(account);
-        }
-        self.roles.remove(&(team.clone(), account.clone()));
-        if let Some(teams) = self.teams_of.get_mut(account) {
-            teams.remove(team);
-        }
-        self.around_team_member(team, account)
-    }
-
-    /// What a member of a team is beyond that.
-    pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
-        let key = (team.clone(), account.clone());
-        if roles == Roles::NONE {
-            self.roles.remove(&key);
-        } else {
-            self.roles.insert(key, roles);
-        }
-        self.around_team_member(team, account)
-    }
-
-    pub fn roles(&self, team: &TeamId, account: &AccountId) -> Roles {
-        self.roles
-            .get(&(team.clone(), account.clone()))
-            .copied()
-            .unwrap_or_default()
     }
 
     /// What was taken away in the last day, for the safeguard.
@@ -273,53 +104,6 @@ impl World {
         &self.approvals
     }
 
-    pub fn put_person_link(&mut self, link: PersonLink, revision: u64) -> Subjects {
-        let person = link.person.clone();
-        let mut touched = self.forget_ownership(&person);
-        if let Some(account) = &link.account {
-            self.owners.insert(account.clone(), person.clone());
-        }
-        self.person_links.insert(
-            person.clone(),
-            Revised {
-                value: link,
-                revision,
-            },
-        );
-        touched.extend(self.around_person(&person));
-        touched
-    }
-
-    pub fn drop_person_link(&mut self, person: &PersonId) -> Subjects {
-        let mut touched = self.around_person(person);
-        touched.extend(self.forget_ownership(person));
-        self.person_links.remove(person);
-        touched
-    }
-
-    pub fn put_group_link(&mut self, link: GroupLink, revision: u64) -> Subjects {
-        let group = link.group.clone();
-        self.team_owners.retain(|_, owner| *owner != group);
-        if let Some(team) = &link.team {
-            self.team_owners.insert(team.clone(), group.clone());
-        }
-        self.group_links.insert(
-            group.clone(),
-            Revised {
-                value: link,
-                revision,
-            },
-        );
-        self.around_group(&group)
-    }
-
-    pub fn drop_group_link(&mut self, group: &GroupId) -> Subjects {
-        let touched = self.around_group(group);
-        self.team_owners.retain(|_, owner| owner != group);
-        self.group_links.remove(group);
-        touched
-    }
-
     /// Says whether a complete import has been seen. Until then nothing may be concluded from what is not there.
     pub fn set_import_complete(&mut self, complete: bool) -> Subjects {
         if self.import_complete == complete {
@@ -327,6 +111,10 @@ impl World {
         }
         self.import_complete = complete;
         self.subjects()
+    }
+
+    pub fn import_complete(&self) -> bool {
+        self.import_complete
     }
 
     /// Marks subjects that an operation is being performed on: nothing is planned about them until they are released.
@@ -339,10 +127,14 @@ impl World {
         let mut touched = Subjects::new();
         for subject in subjects {
             self.under_way.remove(subject);
-            touched.extend(match subject {
-                Subject::Person(id) => self.around_person(id),
-                Subject::Group(_) => Subjects::from([subject.clone()]),
-            });
+            match subject {
+                Subject::Person(id) => self.around_person(id, &mut touched),
+                // Others look at a team that is there, not at what is being done to its members.
+                Subject::Group(id) if self.is_settled(id) => {
+                    touched.insert(subject.clone());
+                }
+                Subject::Group(id) => self.around_group(id, &mut touched),
+            }
         }
         touched
     }
@@ -355,257 +147,11 @@ impl World {
         &self.under_way
     }
 
-    pub fn import_complete(&self) -> bool {
-        self.import_complete
-    }
-
     /// Everything that can be planned.
     pub fn subjects(&self) -> Subjects {
         let people = self.people.keys().cloned().map(Subject::Person);
         people
             .chain(self.groups.keys().cloned().map(Subject::Group))
             .collect()
-    }
-
-    pub fn person(&self, id: &PersonId) -> Option<&Revised<Person>> {
-        self.people.get(id)
-    }
-
-    pub fn people(&self) -> impl Iterator<Item = &Revised<Person>> {
-        self.people.values()
-    }
-
-    pub fn group(&self, id: &GroupId) -> Option<&Revised<Group>> {
-        self.groups.get(id)
-    }
-
-    pub fn groups(&self) -> impl Iterator<Item = &Revised<Group>> {
-        self.groups.values()
-    }
-
-    pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.get(id)
-    }
-
-    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
-    }
-
-    pub fn account_named(&self, name: &NormalName) -> Option<&Account> {
-        self.accounts_by_name
-            .get(name)
-            .and_then(|id| self.accounts.get(id))
-    }
-
-    pub fn team(&self, id: &TeamId) -> Option<&Team> {
-        self.teams.get(id)
-    }
-
-    pub fn teams(&self) -> impl Iterator<Item = &Team> {
-        self.teams.values()
-    }
-
-    /// The teams of this name, in id order.
-    pub fn teams_named<'a>(&'a self, name: &NormalName) -> impl Iterator<Item = &'a Team> {
-        self.teams_by_name
-            .get(name)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.teams.get(id))
-    }
-
-    pub fn is_team_member(&self, team: &TeamId, account: &AccountId) -> bool {
-        self.members
-            .get(team)
-            .is_some_and(|members| members.contains(account))
-    }
-
-    pub fn team_members(&self, team: &TeamId) -> impl Iterator<Item = &AccountId> {
-        self.members.get(team).into_iter().flatten()
-    }
-
-    pub fn teams_of(&self, account: &AccountId) -> impl Iterator<Item = &TeamId> {
-        self.teams_of.get(account).into_iter().flatten()
-    }
-
-    /// The people that the group wants in (`true`) or out (`false`), in id order.
-    pub fn wanted_members(&self, group: &GroupId) -> impl Iterator<Item = (&PersonId, bool)> {
-        self.wanted_members
-            .get(group)
-            .into_iter()
-            .flatten()
-            .map(|(person, wanted)| (person, wanted.present))
-    }
-
-    /// When the wish about this membership became known; 0 where there is none.
-    pub fn membership_wished_at_ms(&self, group: &GroupId, person: &PersonId) -> u64 {
-        let wanted = self
-            .wanted_members
-            .get(group)
-            .and_then(|wanted| wanted.get(person));
-        wanted.map_or(0, |wanted| wanted.changed_at_ms)
-    }
-
-    /// The groups with a word about this person, present or not.
-    pub fn groups_of(&self, person: &PersonId) -> impl Iterator<Item = &GroupId> {
-        self.groups_of.get(person).into_iter().flatten()
-    }
-
-    pub fn person_link(&self, person: &PersonId) -> Option<&Revised<PersonLink>> {
-        self.person_links.get(person)
-    }
-
-    pub fn person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
-        self.person_links.values()
-    }
-
-    pub fn group_link(&self, group: &GroupId) -> Option<&Revised<GroupLink>> {
-        self.group_links.get(group)
-    }
-
-    pub fn group_links(&self) -> impl Iterator<Item = &Revised<GroupLink>> {
-        self.group_links.values()
-    }
-
-    pub fn owner_of(&self, account: &AccountId) -> Option<&PersonId> {
-        self.owners.get(account)
-    }
-
-    pub fn owner_of_team(&self, team: &TeamId) -> Option<&GroupId> {
-        self.team_owners.get(team)
-    }
-
-    /// The account that this person is tied to.
-    pub fn linked_account(&self, person: &PersonId) -> Option<&AccountId> {
-        self.person_links
-            .get(person)
-            .and_then(|link| link.value.account.as_ref())
-    }
-
-    /// The account that is, or is about to be, tied to this person: the linked one, or the free one of the same name.
-    pub fn account_for(&self, person: &PersonId) -> Option<&AccountId> {
-        if let Some(linked) = self.linked_account(person) {
-            return Some(linked);
-        }
-        let named = self.account_named(&NormalName::of(&self.person(person)?.value.user_name))?;
-        self.owner_of(&named.id).is_none().then_some(&named.id)
-    }
-
-    /// The person a manager reference names, if that person is in the roster.
-    pub fn referenced(&self, reference: &str) -> Option<&PersonId> {
-        self.people_by_reference.get(&NormalName::of(reference))
-    }
-
-    /// Active accounts that are somebody's.
-    pub(crate) fn linked_active_accounts(&self) -> usize {
-        let linked = self.owners.keys().filter_map(|id| self.accounts.get(id));
-        linked.filter(|account| account.active).count()
-    }
-
-    pub(crate) fn linked_teams(&self) -> usize {
-        self.team_owners.len()
-    }
-
-    /// Members of teams that are some group's.
-    pub(crate) fn linked_memberships(&self) -> usize {
-        let members = self.team_owners.keys().filter_map(|team| self.members.get(team));
-        members.map(BTreeSet::len).sum()
-    }
-
-    fn around_person(&self, id: &PersonId) -> Subjects {
-        let mut touched = Subjects::from([Subject::Person(id.clone())]);
-        touched.extend(self.groups_of(id).cloned().map(Subject::Group));
-        if let Some(person) = self.people.get(id) {
-            for reference in references(&person.value) {
-                touched.extend(
-                    self.reports_of
-                        .get(&reference)
-                        .into_iter()
-                        .flatten()
-                        .cloned()
-                        .map(Subject::Person),
-                );
-            }
-            touched.extend(self.rivals(&person.value));
-        }
-        touched
-    }
-
-    /// Others who may have a claim to the account of the same name.
-    fn rivals(&self, person: &Person) -> Option<Subject> {
-        let account = self.accounts_by_name.get(&NormalName::of(&person.user_name))?;
-        self.owners.get(account).cloned().map(Subject::Person)
-    }
-
-    fn around_group(&self, id: &GroupId) -> Subjects {
-        let mut touched = Subjects::from([Subject::Group(id.clone())]);
-        touched.extend(
-            self.wanted_members(id)
-                .map(|(person, _)| Subject::Person(person.clone())),
-        );
-        touched
-    }
-
-    fn around_account(&self, id: &AccountId) -> Subjects {
-        let mut touched = Subjects::new();
-        if let Some(owner) = self.owners.get(id) {
-            touched.extend(self.around_person(owner));
-        }
-        if let Some(account) = self.accounts.get(id)
-            && let Some(person) = self.people_by_reference.get(&NormalName::of(&account.user_name))
-        {
-            touched.extend(self.around_person(person));
-        }
-        touched
-    }
-
-    fn around_team(&self, id: &TeamId) -> Subjects {
-        let mut touched = Subjects::new();
-        if let Some(owner) = self.team_owners.get(id) {
-            touched.extend(self.around_group(owner));
-        }
-        if let Some(team) = self.teams.get(id) {
-            let name = NormalName::of(&team.name);
-            let same_name = self
-                .groups
-                .values()
-                .filter(|group| NormalName::of(&group.value.name) == name);
-            touched.extend(same_name.map(|group| Subject::Group(group.value.id.clone())));
-        }
-        touched
-    }
-
-    fn around_team_member(&self, team: &TeamId, account: &AccountId) -> Subjects {
-        let group = self.team_owners.get(team).cloned().map(Subject::Group);
-        let person = self.owners.get(account).cloned().map(Subject::Person);
-        group.into_iter().chain(person).collect()
-    }
-
-    fn forget_person_references(&mut self, id: &PersonId) -> Subjects {
-        let Some(old) = self.people.get(id) else {
-            return Subjects::new();
-        };
-        let touched = self.around_person(id);
-        let (old_references, old_manager) = (references(&old.value), manager_reference(&old.value));
-        for reference in old_references {
-            if self.people_by_reference.get(&reference) == Some(id) {
-                self.people_by_reference.remove(&reference);
-            }
-        }
-        if let Some(reports) = old_manager.and_then(|manager| self.reports_of.get_mut(&manager)) {
-            reports.remove(id);
-        }
-        touched
-    }
-
-    fn forget_ownership(&mut self, person: &PersonId) -> Subjects {
-        let Some(account) = self.linked_account(person).cloned() else {
-            return Subjects::new();
-        };
-        let touched = self.around_account(&account);
-        if self.owners.get(&account) == Some(person) {
-            self.owners.remove(&account);
-        }
-        touched
     }
 }

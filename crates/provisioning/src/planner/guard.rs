@@ -38,7 +38,10 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
     needs.removals.retain(|removal| !keys.contains(&removal.key()));
     needs.deletions.retain(|deletion| !keys.contains(&deletion.key()));
     needs.amendments.retain(|person, amendment| {
-        harm_of(amendment).is_none_or(|harm| !keys.contains(&amendment_key(person, amendment, harm)))
+        harm_of(amendment).is_none_or(|harm| !keys.contains(&person_key(harm, person, amendment.revision)))
+    });
+    needs.customs.retain(|person, custom| {
+        !custom.need.overwrites || !keys.contains(&person_key(Harm::Overwrite, person, custom.revision))
     });
     held
 }
@@ -49,17 +52,30 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
     changes.extend(needs.deletions.iter().map(Deletion::harmful));
     changes.extend(needs.amendments.iter().filter_map(|(person, amendment)| {
         let harm = harm_of(amendment)?;
-        let names: Vec<&str> = amendment
-            .changes
-            .iter()
-            .map(|change| change.attribute.wire())
+        // One account that is overwritten in two ways is one account.
+        let custom = needs.customs.get(person);
+        let beside: Vec<&str> = custom
+            .filter(|custom| harm == Harm::Overwrite && custom.need.overwrites)
+            .into_iter()
+            .flat_map(|custom| custom.need.differ.iter().map(String::as_str))
             .collect();
         Some(Harmful {
-            key: amendment_key(person, amendment, harm),
+            key: person_key(harm, person, amendment.revision),
             harm,
             subject: Subject::Person(person.clone()),
             wished_at_ms: amendment.wished_at_ms,
-            label: format!("update {}: {}", amendment.user_name, names.join(", ")),
+            label: amendment.label(&amendment.changes, &beside),
+            ordered: false,
+        })
+    }));
+    changes.extend(needs.customs.iter().filter_map(|(person, custom)| {
+        let counted = needs.amendments.get(person).and_then(harm_of) == Some(Harm::Overwrite);
+        (custom.need.overwrites && !counted).then(|| Harmful {
+            key: person_key(Harm::Overwrite, person, custom.revision),
+            harm: Harm::Overwrite,
+            subject: Subject::Person(person.clone()),
+            wished_at_ms: custom.wished_at_ms,
+            label: format!("update {}: {}", custom.user_name, custom.need.differ.join(", ")),
             ordered: false,
         })
     }));
@@ -81,8 +97,8 @@ fn harm_of(amendment: &Amendment) -> Option<Harm> {
     overwrites.then_some(Harm::Overwrite)
 }
 
-fn amendment_key(person: &PersonId, amendment: &Amendment, harm: Harm) -> HarmKey {
-    HarmKey::of(harm, &Subject::Person(person.clone()), "", amendment.revision)
+fn person_key(harm: Harm, person: &PersonId, revision: u64) -> HarmKey {
+    HarmKey::of(harm, &Subject::Person(person.clone()), "", revision)
 }
 
 impl CutOff {

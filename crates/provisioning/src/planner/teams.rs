@@ -1,113 +1,56 @@
-//! What teams and their members need.
+//! What groups need of their teams. Parents are looked at before those under them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Needs, Removal};
-use crate::need::{self, GroupNeed};
-use crate::plan::{Change, Operation, TextChange, WaitReason};
-use crate::{AccountId, GroupId, OperationId, PersonId, Policy, Subject, TeamId, World};
+use super::{Deletion, Needs, is_over, members};
+use crate::need::{self, GroupNeed, Parent, ParentTeam};
+use crate::plan::{Change, Operation, WaitReason};
+use crate::{Group, GroupId, OperationId, Policy, Revised, Subject, TeamId, World};
 
-/// One group with people who are wanted in its team and not there yet.
-pub(crate) struct Joining {
-    pub(crate) name: String,
-    /// The operation that makes the team, if there is none yet.
-    pub(crate) made_by: Option<OperationId>,
-    /// Whether bulk rows can name the team: its code is known, or will be when it has been made.
-    pub(crate) bulk: bool,
-    /// People with an account today.
-    pub(crate) present: BTreeMap<PersonId, AccountId>,
-    /// People whose account this plan makes.
-    pub(crate) coming: BTreeSet<PersonId>,
+/// Where a group's team is, or will be when an operation of this plan is done.
+#[derive(Clone, Default)]
+pub(super) struct Place {
+    pub(super) team: Option<TeamId>,
+    /// What makes or links the team.
+    pub(super) by: Option<OperationId>,
 }
 
-/// Sorts what groups need: operations on teams go to `needs`, joining members come back to be encoded.
-pub(crate) fn needs(
+impl Place {
+    fn is_anywhere(&self) -> bool {
+        self.team.is_some() || self.by.is_some()
+    }
+}
+
+struct Look<'a> {
+    world: &'a World,
+    policy: &'a Policy,
+    now_ms: u64,
+    needs: &'a mut Needs,
+    places: BTreeMap<GroupId, Place>,
+}
+
+/// Sorts what the named groups need, and those of the named people; then what their members need.
+pub(super) fn look(
     world: &World,
     subjects: &BTreeSet<Subject>,
     needs: &mut Needs,
     policy: &Policy,
     now_ms: u64,
-) -> BTreeMap<GroupId, Joining> {
-    let mut joinings = BTreeMap::new();
+) {
+    let mut look = Look {
+        world,
+        policy,
+        now_ms,
+        needs,
+        places: BTreeMap::new(),
+    };
     for id in groups_to_look_at(world, subjects) {
-        if world.is_under_way(&Subject::Group(id.clone())) {
-            continue;
-        }
-        let Some(group) = world.group(&id) else { continue };
-        let name = group.value.name.trim().to_owned();
-        let linked = world.group_link(&id).and_then(|link| link.value.team.clone());
-        let (team, made_by) = match need::group_need(world, group, policy, now_ms) {
-            GroupNeed::Nothing if group.value.deleted => continue,
-            GroupNeed::Nothing => (linked, None),
-            GroupNeed::Wait(reason) => {
-                let stops = !matches!(reason, WaitReason::Parked(_)) || linked.is_none();
-                needs.waiting.push((Subject::Group(id.clone()), reason));
-                if stops {
-                    continue;
-                }
-                (linked, None)
-            }
-            GroupNeed::Park(parked) => {
-                needs.park.push((Subject::Group(id.clone()), parked));
-                (linked, None)
-            }
-            GroupNeed::Link(team) => {
-                let label = format!("link group {name} to team {team}");
-                let change = Change::LinkTeam {
-                    group: id.clone(),
-                    revision: group.revision,
-                    team: team.clone(),
-                };
-                needs.others.push(Operation::new(change, 0, label));
-                (Some(team), None)
-            }
-            GroupNeed::Create => {
-                let label = format!("create team {name}");
-                let change = Change::CreateTeam {
-                    group: id.clone(),
-                    revision: group.revision,
-                    name: name.clone(),
-                    description: group.value.description.clone().unwrap_or_default(),
-                    parent: None,
-                };
-                let operation = Operation::new(change, 1, label);
-                let made_by = operation.id.clone();
-                needs.others.push(operation);
-                (None, Some(made_by))
-            }
-            GroupNeed::Rename { team, from } => {
-                let label = format!("rename team {from} to {name}");
-                let calls = if world.team(&team).is_some_and(|team| team.description.is_some()) {
-                    1
-                } else {
-                    2
-                };
-                let change = Change::AmendTeam {
-                    group: id.clone(),
-                    revision: group.revision,
-                    team: team.clone(),
-                    name: Some(TextChange {
-                        from,
-                        to: name.clone(),
-                    }),
-                    description: None,
-                };
-                needs.others.push(Operation::new(change, calls, label));
-                (Some(team), None)
-            }
-        };
-        if team.is_none() && made_by.is_none() {
-            continue;
-        }
-        let joining = members(world, &id, name, team.as_ref(), made_by, needs);
-        if !joining.present.is_empty() || !joining.coming.is_empty() {
-            joinings.insert(id, joining);
-        }
+        look.with_those_above(&id);
     }
-    joinings
+    look.leavers_elsewhere();
 }
 
-/// The named groups, and those that a newcomer of this plan is to join.
+/// The named groups, those with a word about somebody named, and those in whose teams such a one holds a role.
 fn groups_to_look_at(world: &World, subjects: &BTreeSet<Subject>) -> BTreeSet<GroupId> {
     let mut groups = BTreeSet::new();
     for subject in subjects {
@@ -115,72 +58,274 @@ fn groups_to_look_at(world: &World, subjects: &BTreeSet<Subject>) -> BTreeSet<Gr
             Subject::Group(id) => {
                 groups.insert(id.clone());
             }
-            Subject::Person(id) => groups.extend(world.groups_of(id).cloned()),
+            Subject::Person(id) => {
+                groups.extend(world.groups_of(id).cloned());
+                if let Some(account) = world.account_for(id) {
+                    let held = world
+                        .teams_of(account)
+                        .filter(|team| world.roles(team, account) != crate::Roles::NONE);
+                    groups.extend(held.filter_map(|team| world.owner_of_team(team)).cloned());
+                }
+            }
         }
     }
     groups
 }
 
-fn members(
-    world: &World,
-    group: &GroupId,
-    name: String,
-    team: Option<&TeamId>,
-    made_by: Option<OperationId>,
-    needs: &mut Needs,
-) -> Joining {
-    let bulk = match team.and_then(|id| world.team(id)) {
-        Some(team) => !team.bulk_code.is_empty(),
-        None => made_by.is_some(),
-    };
-    let mut joining = Joining {
-        name,
-        made_by,
-        bulk,
-        present: BTreeMap::new(),
-        coming: BTreeSet::new(),
-    };
-    // Somebody whose account is being made right now joins in the same call as the others, a moment later.
-    let mut awaited = false;
-    for (id, wanted) in world.wanted_members(group) {
-        let Some(person) = world.person(id) else { continue };
-        if world.is_under_way(&Subject::Person(id.clone())) {
-            awaited |=
-                wanted && need::can_join(world, &person.value).is_none() && person.value.wanted_active();
-            continue;
+impl Look<'_> {
+    /// Looks at a group, and before that at those above it that have no team yet.
+    fn with_those_above(&mut self, id: &GroupId) {
+        let mut chain = vec![id.clone()];
+        let mut seen = BTreeSet::from([id.clone()]);
+        while let Some(parent) = chain.last().and_then(|id| self.parent_without_team(id))
+            && !self.places.contains_key(&parent)
+            && seen.insert(parent.clone())
+        {
+            chain.push(parent);
         }
-        let account = need::can_join(world, &person.value);
-        let there = team
-            .zip(account.as_ref())
-            .is_some_and(|(team, account)| world.is_team_member(team, account));
-        match (wanted, account, team) {
-            (true, Some(account), _) if !there => {
-                joining.present.insert(id.clone(), account);
+        for id in chain.into_iter().rev() {
+            self.at(&id);
+        }
+    }
+
+    fn parent_without_team(&self, id: &GroupId) -> Option<GroupId> {
+        let group = self.world.group(id)?;
+        if group.value.deleted || self.world.linked_team(id).is_some() {
+            return None;
+        }
+        match need::parent_of(self.world, &group.value) {
+            Parent::Group(parent) if self.world.linked_team(parent).is_none() => Some(parent.clone()),
+            Parent::Group(_) | Parent::None | Parent::Unknown | Parent::Several(_) | Parent::Circle => None,
+        }
+    }
+
+    fn at(&mut self, id: &GroupId) {
+        if self.places.contains_key(id) {
+            return;
+        }
+        let linked = Place {
+            team: self.world.linked_team(id).map(|team| team.id.clone()),
+            by: None,
+        };
+        let subject = Subject::Group(id.clone());
+        let (Some(group), false) = (self.world.group(id), self.world.is_under_way(&subject)) else {
+            self.places.insert(id.clone(), linked);
+            return;
+        };
+        let needed = need::group_need(
+            self.world,
+            group,
+            || self.place_of_parent(&group.value),
+            self.policy,
+            self.now_ms,
+        );
+        let (place, goes_on) = self.sort(group, needed, linked);
+        if goes_on && place.is_anywhere() {
+            let joining = members::look(self.world, group, &place, self.policy, self.needs);
+            if !joining.people.is_empty() {
+                self.needs.joinings.insert(id.clone(), joining);
             }
-            (true, None, _) if needs.creations.contains_key(id) => {
-                joining.coming.insert(id.clone());
+        }
+        self.places.insert(id.clone(), place);
+    }
+
+    fn place_of_parent(&self, group: &Group) -> ParentTeam {
+        let Parent::Group(parent) = need::parent_of(self.world, group) else {
+            return ParentTeam::Root;
+        };
+        if let Some(team) = self.world.linked_team(parent) {
+            return ParentTeam::Team(team.id.clone());
+        }
+        match self.places.get(parent) {
+            Some(Place { team: Some(team), .. }) => ParentTeam::Team(team.clone()),
+            Some(Place {
+                team: None,
+                by: Some(_),
+            }) => ParentTeam::Coming,
+            Some(Place { team: None, by: None }) | None => ParentTeam::Awaited,
+        }
+    }
+
+    /// Where the team will be, and whether its members are looked at.
+    fn sort(&mut self, group: &Revised<Group>, needed: GroupNeed, linked: Place) -> (Place, bool) {
+        let revision = group.revision;
+        let group = &group.value;
+        let id = group.id.clone();
+        let name = group.name.trim().to_owned();
+        match needed {
+            GroupNeed::Nothing => {
+                let link = self.world.group_link(&id).map(|link| &link.value);
+                let parked = link.and_then(|link| link.parked.as_ref());
+                if let Some(team) = &linked.team
+                    && parked.is_some_and(|parked| is_over(parked, revision))
+                {
+                    let label = format!("group {name} is no longer parked");
+                    let change = Change::LinkTeam {
+                        group: id,
+                        revision,
+                        team: team.clone(),
+                    };
+                    self.add(Operation::new(change, 0, label));
+                }
+                (linked, !group.deleted)
             }
-            (false, Some(account), Some(team)) if there => {
-                let label = format!("take {} out of team {}", person.value.user_name, joining.name);
-                let change = Change::RemoveMember {
-                    group: group.clone(),
+            GroupNeed::Wait(reason) => {
+                let goes_on = matches!(reason, WaitReason::Parked(_)) && !group.deleted;
+                self.needs.wait(Subject::Group(id), reason);
+                (linked, goes_on)
+            }
+            GroupNeed::Park(parked) => {
+                self.needs
+                    .set_aside(self.world, Subject::Group(id), revision, parked);
+                (linked, !group.deleted)
+            }
+            GroupNeed::Link(team) => {
+                let label = format!("link group {name} to team {team}");
+                let change = Change::LinkTeam {
+                    group: id,
+                    revision,
                     team: team.clone(),
-                    person: Some(id.clone()),
-                    account: account.clone(),
                 };
-                needs.removals.push(Removal {
-                    group: group.clone(),
-                    account,
-                    wished_at_ms: world.membership_wished_at_ms(group, id),
-                    operation: Operation::new(change, 1, label),
-                });
+                let by = self.add(Operation::new(change, 0, label));
+                (
+                    Place {
+                        team: Some(team),
+                        by: Some(by),
+                    },
+                    true,
+                )
             }
-            _ => {}
+            GroupNeed::Create => (self.create(group, revision, name), true),
+            GroupNeed::Amend {
+                team,
+                name,
+                description,
+                known,
+            } => {
+                let label = match (&name, description.as_deref()) {
+                    (Some(name), None) => format!("rename team {} to {}", name.from, name.to),
+                    (Some(name), Some(_)) => {
+                        format!("rename team {} to {} and describe it anew", name.from, name.to)
+                    }
+                    (None, Some("")) => format!("clear the description of team {}", group.name.trim()),
+                    (None, _) => format!("describe team {} anew", group.name.trim()),
+                };
+                let change = Change::AmendTeam {
+                    group: id,
+                    revision,
+                    team,
+                    name,
+                    description,
+                };
+                self.add(Operation::new(change, if known { 1 } else { 2 }, label));
+                (linked, true)
+            }
+            GroupNeed::Unlink { team, kept_for } => {
+                let label = match kept_for {
+                    0 => format!("let team {team} of group {name} go unmanaged"),
+                    1 => format!("let team {team} of group {name} go unmanaged: a team lies under it"),
+                    n => format!("let team {team} of group {name} go unmanaged: {n} teams lie under it"),
+                };
+                let change = Change::UnlinkTeam {
+                    group: id,
+                    revision,
+                    team,
+                };
+                self.add(Operation::new(change, 0, label));
+                (Place::default(), false)
+            }
+            GroupNeed::Delete { team, name } => {
+                self.delete(group, revision, team, name);
+                (Place::default(), false)
+            }
         }
     }
-    if awaited {
-        joining.present.clear();
-        joining.coming.clear();
+
+    fn add(&mut self, operation: Operation) -> OperationId {
+        let id = operation.id.clone();
+        self.needs.others.push(operation);
+        id
     }
-    joining
+
+    fn create(&mut self, group: &Group, revision: u64, name: String) -> Place {
+        let parent = match need::parent_of(self.world, group) {
+            Parent::Group(parent) => Some(parent.clone()),
+            Parent::None | Parent::Unknown | Parent::Several(_) | Parent::Circle => None,
+        };
+        let above = parent.as_ref().and_then(|parent| self.world.group(parent));
+        let label = match above {
+            Some(above) => format!("create team {name} under {}", above.value.name.trim()),
+            None => format!("create team {name}"),
+        };
+        let before = parent.as_ref().and_then(|parent| self.places.get(parent));
+        let before = before.and_then(|place| place.by.clone());
+        let change = Change::CreateTeam {
+            group: group.id.clone(),
+            revision,
+            name,
+            description: group.description.as_deref().unwrap_or_default().trim().to_owned(),
+            parent,
+        };
+        let mut operation = Operation::new(change, 1, label);
+        operation.after.extend(before);
+        Place {
+            team: None,
+            by: Some(self.add(operation)),
+        }
+    }
+
+    fn delete(&mut self, group: &Group, revision: u64, team: TeamId, name: String) {
+        let under: Vec<GroupId> = need::subteams(self.world, &team, self.now_ms)
+            .going
+            .into_iter()
+            .cloned()
+            .collect();
+        let label = format!("delete team {name}");
+        let change = Change::DeleteTeam {
+            group: group.id.clone(),
+            revision,
+            team,
+            name,
+        };
+        let mut operation = Operation::new(change, 1, label);
+        // Not to be looked at again from below, should teams lie in a circle.
+        self.places.insert(group.id.clone(), Place::default());
+        for id in &under {
+            self.at(id);
+        }
+        let of = |deletion: &&Deletion| under.contains(&deletion.group);
+        let before = self.needs.deletions.iter().filter(of);
+        operation
+            .after
+            .extend(before.map(|deletion| deletion.operation.id.clone()));
+        if operation.after.len() < under.len() {
+            let subject = Subject::Group(group.id.clone());
+            return self.needs.wait(subject, WaitReason::UnderWay);
+        }
+        self.needs.deletions.push(Deletion {
+            group: group.id.clone(),
+            revision,
+            wished_at_ms: group.changed_at_ms,
+            operation,
+        });
+    }
+
+    /// Whoever leaves one team may be leaving all: then the others are to be looked at too.
+    fn leavers_elsewhere(&mut self) {
+        let mut from = 0;
+        while from < self.needs.removals.len() {
+            let removals = self.needs.removals[from..].iter();
+            let accounts: BTreeSet<_> = removals.map(|removal| removal.account.clone()).collect();
+            from = self.needs.removals.len();
+            let teams = accounts.iter().flat_map(|account| self.world.teams_of(account));
+            let groups: BTreeSet<GroupId> = teams
+                .filter_map(|team| self.world.owner_of_team(team))
+                .filter(|group| !self.places.contains_key(*group))
+                .cloned()
+                .collect();
+            for group in groups {
+                self.with_those_above(&group);
+            }
+        }
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    AccessLevel, Account, AccountId, Attribute, Change, Field, Group, GroupId, GroupLink, ManagerWish,
-    Membership, Operation, OrgId, Person, PersonId, PersonLink, Plan, Policy, Profile, Safeguard, SourceId,
-    Subject, Team, TeamId, World, plan,
+    AccessLevel, Account, AccountId, Attribute, BulkRow, Change, Field, Group, GroupId, GroupLink,
+    ManagerWish, Membership, NormalName, Operation, OrgId, Person, PersonId, PersonLink, Plan, Policy,
+    Profile, Safeguard, SourceId, Subject, Team, TeamId, TeamRole, World, plan,
 };
 
 pub(crate) const NOW: u64 = 1_700_000_000_000;
@@ -28,6 +28,7 @@ impl Scene {
             world,
             policy: Policy {
                 safeguard: Safeguard::boundless(),
+                protect_owners: false,
                 ..Policy::default()
             },
             touched: BTreeSet::new(),
@@ -86,10 +87,15 @@ impl Scene {
     }
 
     pub(crate) fn rename_group(&mut self, id: &GroupId, name: &str) {
-        self.revision += 1;
-        let group = Group {
+        self.edit_group(id, |group| name.clone_into(&mut group.name));
+    }
+
+    /// Changes a group, or makes it.
+    pub(crate) fn edit_group(&mut self, id: &GroupId, edit: impl FnOnce(&mut Group)) {
+        let known = self.world.group(id).map(|group| group.value.clone());
+        let mut group = known.unwrap_or_else(|| Group {
             id: id.clone(),
-            name: name.to_owned(),
+            name: id.to_string(),
             description: None,
             parent: None,
             deleted: false,
@@ -97,9 +103,17 @@ impl Scene {
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,
-        };
+        });
+        edit(&mut group);
+        self.revision += 1;
         let touched = self.world.put_group(group, self.revision);
         self.touched.extend(touched);
+    }
+
+    pub(crate) fn group_under(&mut self, name: &str, parent: &str, members: &[&PersonId]) -> GroupId {
+        let id = self.group(name, members);
+        self.edit_group(&id, |group| group.parent = Some(parent.to_owned()));
+        id
     }
 
     pub(crate) fn membership(&mut self, group: &GroupId, person: &PersonId, present: bool) {
@@ -130,22 +144,36 @@ impl Scene {
     }
 
     pub(crate) fn team(&mut self, name: &str) -> TeamId {
-        self.made += 1;
-        let id = TeamId::parse(format!("T{}", self.made)).unwrap();
-        self.put_team(&id, name, &format!("{}-{name}", self.made));
-        id
+        self.team_with(name, |_| {})
     }
 
-    fn put_team(&mut self, id: &TeamId, name: &str, code: &str) {
-        let touched = self.world.put_team(Team {
+    pub(crate) fn team_with(&mut self, name: &str, edit: impl FnOnce(&mut Team)) -> TeamId {
+        self.made += 1;
+        let id = TeamId::parse(format!("T{}", self.made)).unwrap();
+        let mut team = Team {
             id: id.clone(),
             name: name.to_owned(),
             description: Some(String::new()),
             parent: None,
-            bulk_code: code.to_owned(),
+            bulk_code: format!("{}-{name}", self.made),
             as_of_ms: NOW,
-        });
+        };
+        edit(&mut team);
+        let touched = self.world.put_team(team);
         self.touched.extend(touched);
+        id
+    }
+
+    pub(crate) fn edit_team(&mut self, id: &TeamId, edit: impl FnOnce(&mut Team)) {
+        let mut team = self.world.team(id).unwrap().clone();
+        edit(&mut team);
+        let touched = self.world.put_team(team);
+        self.touched.extend(touched);
+    }
+
+    pub(crate) fn team_of(&self, group: &GroupId) -> TeamId {
+        let link = self.world.group_link(group).expect("a link");
+        link.value.team.clone().expect("a team")
     }
 
     pub(crate) fn plan(&self) -> Plan {
@@ -187,26 +215,29 @@ impl Scene {
         panic!("no end:\n{}", self.plan().to_text(50));
     }
 
-    fn park(&mut self, subject: &Subject, parked: &provisioning::Parked) {
+    pub(crate) fn park(&mut self, subject: &Subject, parked: &provisioning::Parked) {
         match subject {
             Subject::Person(id) => self.person_link(id, |link| link.parked = Some(parked.clone())),
             Subject::Group(id) => self.group_link(id, |link| link.parked = Some(parked.clone())),
         }
     }
 
-    fn perform(&mut self, operation: &Operation) {
+    /// What the pusher and Litmos do with an operation, and what both refuse.
+    pub(crate) fn perform(&mut self, operation: &Operation) {
         self.calls += operation.calls;
         match &operation.change {
             Change::Link { person, account, .. } => self.tie(person, account),
-            Change::Read { .. } => panic!("every account of a scene is seen"),
+            Change::Read { person, account, .. } => {
+                assert!(self.world.account(account).is_none(), "what is seen is not read");
+                self.person_link(person, |link| link.account = None);
+            }
             Change::CutOff { person, account, .. } => {
                 self.tie(person, account);
-                self.edit_account(account, |account| account.active = false);
+                self.write_account(account, |account| account.active = false);
                 self.person_link(person, |link| link.leave_teams_due = true);
             }
             Change::LeaveTeams { person, account, .. } => {
-                let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
-                teams.iter().for_each(|team| self.part(team, account));
+                self.part_all(account);
                 self.person_link(person, |link| link.leave_teams_due = false);
             }
             Change::Create { person, draft, .. } => {
@@ -224,103 +255,170 @@ impl Scene {
                 changes,
                 ..
             } => {
+                assert!(
+                    !changes.is_empty(),
+                    "an update says something: {}",
+                    operation.label
+                );
                 self.tie(person, account);
-                for change in changes {
-                    self.edit_account(account, |account| match change.attribute {
-                        Attribute::UserName => account.user_name = change.to.clone(),
-                        Attribute::Active => account.active = change.to == "true",
-                        Attribute::AccessLevel => account.access_level = AccessLevel::parse(&change.to).ok(),
-                        Attribute::Manager => account.manager = AccountId::parse(&change.to).ok(),
-                        Attribute::Profile(field) if change.to.is_empty() => account.profile.remove(field),
-                        Attribute::Profile(field) => account.profile.set(field, change.to.as_str()),
-                    });
+                for change in changes
+                    .iter()
+                    .filter(|change| change.attribute == Attribute::UserName)
+                {
+                    let other = self.world.account_named(&NormalName::of(&change.to));
+                    assert!(
+                        other.is_none_or(|other| other.id == *account),
+                        "{} is taken when {} is done",
+                        change.to,
+                        operation.label
+                    );
                 }
+                self.write_account(account, |account| *account = account.changed(changes));
             }
-            Change::Bulk { rows } => {
-                for row in rows {
-                    let account = match &row.account {
-                        None => self.make_account(
-                            &row.user_name,
-                            row.profile.clone(),
-                            row.access_level.unwrap(),
-                            row.manager.clone(),
-                        ),
-                        Some(account) => {
-                            self.edit_account(account, |account| {
-                                account.profile.set(Field::DisableMessages, "false");
-                                row.profile
-                                    .iter()
-                                    .for_each(|(field, value)| account.profile.set(field, value));
-                                account.access_level = row.access_level.or(account.access_level);
-                                account.manager = row.manager.clone().or(account.manager.clone());
-                            });
-                            account.clone()
-                        }
-                    };
-                    self.tie(&row.person, &account);
-                    for group in &row.groups {
-                        let team = self.world.group_link(group).unwrap().value.team.clone().unwrap();
-                        self.join(&team, &account);
+            Change::Bulk { rows } => rows.iter().for_each(|row| self.perform_row(row)),
+            Change::SetCustomFields {
+                person,
+                account,
+                values,
+                ..
+            } => {
+                let own = self.world.linked_account(person).unwrap();
+                assert_eq!(account.as_ref(), Some(own));
+                assert!(self.world.account(own).unwrap().active);
+                self.person_link(person, |link| {
+                    link.custom.clone_from(values);
+                    link.parked = None;
+                });
+            }
+            Change::LeaveAllTeams { account, groups, .. } => {
+                assert_eq!(self.world.teams_of(account).count(), groups.len());
+                self.part_all(account);
+            }
+            Change::LinkTeam { group, team, .. } => self.tie_team(group, Some(team.clone())),
+            Change::CreateTeam {
+                group,
+                name,
+                description,
+                parent,
+                ..
+            } => {
+                let parent = parent.as_ref().map(|parent| self.team_of(parent));
+                let team = self.team_with(name, |team| {
+                    team.description = Some(description.clone());
+                    team.parent = parent;
+                });
+                self.tie_team(group, Some(team));
+            }
+            Change::AmendTeam {
+                group,
+                team,
+                name,
+                description,
+                ..
+            } => {
+                // A description that is not known is read before it is written back: then it is known.
+                self.edit_team(team, |team| {
+                    if let Some(name) = name {
+                        name.to.clone_into(&mut team.name);
+                        team.bulk_code = String::new();
                     }
-                }
+                    let there = team.description.take().unwrap_or_else(|| "by hand".to_owned());
+                    team.description = Some(description.clone().unwrap_or(there));
+                });
+                self.tie_team(group, Some(team.clone()));
             }
-            Change::LinkTeam { group, team, .. } => {
-                self.group_link(group, |link| link.team = Some(team.clone()))
-            }
-            Change::CreateTeam { group, name, .. } => {
-                let team = self.team(name);
-                self.group_link(group, |link| link.team = Some(team));
-            }
-            Change::AmendTeam { team, name, .. } => {
-                if let Some(name) = name {
-                    self.put_team(team, &name.to, "");
-                }
-            }
-            Change::AddMembers { group, people } => {
-                let team = self.world.group_link(group).unwrap().value.team.clone().unwrap();
-                for person in people {
-                    let account = self.world.linked_account(person).cloned().or_else(|| {
-                        let name = &self.world.person(person)?.value.user_name;
-                        self.world
-                            .account_named(&provisioning::NormalName::of(name))
-                            .map(|account| account.id.clone())
-                    });
-                    self.join(&team, &account.unwrap());
-                }
-            }
-            Change::RemoveMember { team, account, .. } => self.part(team, account),
-            Change::SetCustomFields { person, values, .. } => {
-                self.person_link(person, |link| link.custom.clone_from(values));
-            }
-            Change::LeaveAllTeams { account, .. } => {
-                let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
-                teams.iter().for_each(|team| self.part(team, account));
-            }
-            Change::UnlinkTeam { group, .. } => self.group_link(group, |link| link.team = None),
+            Change::UnlinkTeam { group, .. } => self.tie_team(group, None),
             Change::DeleteTeam { group, team, .. } => {
+                assert_eq!(self.world.subteams(team).count(), 0, "no team lies under it");
                 let members: Vec<AccountId> = self.world.team_members(team).cloned().collect();
                 members.iter().for_each(|account| self.part(team, account));
                 let touched = self.world.drop_team(team);
                 self.touched.extend(touched);
-                self.group_link(group, |link| link.team = None);
+                self.tie_team(group, None);
             }
+            Change::AddMembers { group, people } => {
+                let team = self.team_of(group);
+                for person in people {
+                    let account = self.world.account_for(person).cloned().unwrap();
+                    assert!(self.world.account(&account).unwrap().active, "{person} is active");
+                    self.join(&team, &account);
+                }
+            }
+            Change::RemoveMember { team, account, .. } => self.part(team, account),
             Change::SetRole {
                 team,
                 account,
                 role,
                 holds,
                 ..
-            } => {
-                assert!(
-                    self.world.is_team_member(team, account),
-                    "only members hold roles"
-                );
-                let roles = self.world.roles(team, account).with(*role, *holds);
-                let touched = self.world.put_roles(team, account, roles);
-                self.touched.extend(touched);
-            }
+            } => self.set_role(team.as_ref().unwrap(), account.as_ref().unwrap(), *role, *holds),
             Change::EndOverwrite { group } => self.group_link(group, |link| link.overwrite_due = false),
         }
+    }
+
+    pub(crate) fn set_role(&mut self, team: &TeamId, account: &AccountId, role: TeamRole, holds: bool) {
+        assert!(
+            self.world.is_team_member(team, account),
+            "only members hold roles"
+        );
+        let roles = self.world.roles(team, account);
+        assert_ne!(roles.holds(role), holds, "a role is given or taken once");
+        let touched = self.world.put_roles(team, account, roles.with(role, holds));
+        self.touched.extend(touched);
+    }
+
+    fn perform_row(&mut self, row: &BulkRow) {
+        let account = match &row.account {
+            None => self.make_account(
+                &row.user_name,
+                row.profile.clone(),
+                row.access_level.unwrap(),
+                row.manager.clone(),
+            ),
+            Some(account) => {
+                let seen = self.world.account(account).unwrap();
+                assert_eq!(seen.user_name, row.user_name, "a row is found by its user name");
+                assert!(seen.active, "a row does not revive");
+                self.write_account(account, |account| {
+                    account.profile.set(Field::DisableMessages, "false");
+                    row.profile
+                        .iter()
+                        .for_each(|(field, value)| account.profile.set(field, value));
+                    account.access_level = row.access_level.or(account.access_level);
+                    account.manager = row.manager.clone().or(account.manager.clone());
+                });
+                account.clone()
+            }
+        };
+        self.tie(&row.person, &account);
+        for group in &row.groups {
+            let team = self.team_of(group);
+            assert_ne!(
+                self.world.team(&team).unwrap().bulk_code,
+                "",
+                "a row names teams by their codes"
+            );
+            self.join(&team, &account);
+        }
+    }
+
+    fn write_account(&mut self, id: &AccountId, edit: impl FnOnce(&mut Account)) {
+        self.edit_account(id, |account| {
+            edit(account);
+            account.as_of_ms = NOW;
+        });
+    }
+
+    fn tie_team(&mut self, group: &GroupId, team: Option<TeamId>) {
+        self.group_link(group, |link| {
+            link.team = team;
+            link.parked = None;
+        });
+    }
+
+    fn part_all(&mut self, account: &AccountId) {
+        let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
+        teams.iter().for_each(|team| self.part(team, account));
     }
 
     fn part(&mut self, team: &TeamId, account: &AccountId) {
@@ -375,6 +473,7 @@ impl Scene {
         self.person_link(person, |link| {
             link.account = Some(account.clone());
             link.applied_revision = revision;
+            link.parked = None;
         });
     }
 
@@ -389,7 +488,7 @@ impl Scene {
         self.touched.extend(touched);
     }
 
-    fn group_link(&mut self, group: &GroupId, edit: impl FnOnce(&mut GroupLink)) {
+    pub(crate) fn group_link(&mut self, group: &GroupId, edit: impl FnOnce(&mut GroupLink)) {
         let mut link = self
             .world
             .group_link(group)
@@ -400,36 +499,61 @@ impl Scene {
         self.touched.extend(touched);
     }
 
-    /// Litmos as text: who is there, active or not, and in which teams.
+    /// Litmos as text: who is there, active or not, and in which teams; and the teams.
     pub(crate) fn litmos(&self) -> String {
         let mut lines: Vec<String> = self
             .world
             .accounts()
-            .map(|account| {
-                let teams: BTreeSet<&str> = self
-                    .world
-                    .teams_of(&account.id)
-                    .filter_map(|id| self.world.team(id))
-                    .map(|team| team.name.as_str())
-                    .collect();
-                let manager = account.manager.as_ref().and_then(|id| self.world.account(id));
-                let fields: Vec<String> = account
-                    .profile
-                    .iter()
-                    .filter(|(field, _)| *field != Field::DisableMessages)
-                    .map(|(field, value)| format!("{}={value}", field.wire()))
-                    .collect();
-                format!(
-                    "{} active={} level={} manager={} teams={teams:?} {}",
-                    account.user_name,
-                    account.active,
-                    account.access_level.map_or("?", AccessLevel::as_litmos),
-                    manager.map_or("-", |manager| &manager.user_name),
-                    fields.join(" ")
-                )
-            })
+            .map(|account| self.account_text(account))
             .collect();
+        lines.extend(self.world.teams().map(|team| {
+            let parent = team.parent.as_ref().and_then(|id| self.world.team(id));
+            format!(
+                "team {} under {} {:?}",
+                team.name,
+                parent.map_or("-", |parent| &parent.name),
+                team.description
+            )
+        }));
         lines.sort();
         lines.join("\n")
+    }
+
+    fn account_text(&self, account: &Account) -> String {
+        let teams: BTreeSet<String> = self
+            .world
+            .teams_of(&account.id)
+            .filter_map(|id| self.world.team(id))
+            .map(|team| {
+                let roles = self.world.roles(&team.id, &account.id);
+                let leader = if roles.leader { " leader" } else { "" };
+                let admin = if roles.admin { " admin" } else { "" };
+                format!("{}{leader}{admin}", team.name)
+            })
+            .collect();
+        let manager = account.manager.as_ref().and_then(|id| self.world.account(id));
+        let fields: Vec<String> = account
+            .profile
+            .iter()
+            .filter(|(field, _)| *field != Field::DisableMessages)
+            .map(|(field, value)| format!("{}={value}", field.wire()))
+            .collect();
+        let owner = self.world.owner_of(&account.id);
+        let custom = owner.and_then(|owner| self.world.person_link(owner));
+        let custom: Vec<String> = custom
+            .iter()
+            .flat_map(|link| &link.value.custom)
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!(" {name}:{value}"))
+            .collect();
+        format!(
+            "{} active={} level={} manager={} teams={teams:?} {}{}",
+            account.user_name,
+            account.active,
+            account.access_level.map_or("?", AccessLevel::as_litmos),
+            manager.map_or("-", |manager| &manager.user_name),
+            fields.join(" "),
+            custom.concat()
+        )
     }
 }

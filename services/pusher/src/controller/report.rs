@@ -32,6 +32,8 @@ pub(super) fn passes(reason: &WaitReason) -> bool {
         WaitReason::UnderWay
         | WaitReason::RetryAt { .. }
         | WaitReason::FirstImport
+        | WaitReason::ParentAwaited { .. }
+        | WaitReason::NameAwaited { .. }
         | WaitReason::Held { .. } => true,
         WaitReason::Parked(_) | WaitReason::SwitchedOff { .. } | WaitReason::Paused | WaitReason::Frozen => {
             false
@@ -347,6 +349,8 @@ fn wait_kind(reason: &WaitReason) -> &'static str {
         WaitReason::Parked(_) => "parked",
         WaitReason::SwitchedOff { .. } => "switched_off",
         WaitReason::Held { .. } => "held",
+        WaitReason::ParentAwaited { .. } => "parent_awaited",
+        WaitReason::NameAwaited { .. } => "name_awaited",
         WaitReason::Paused => "paused",
         WaitReason::Frozen => "frozen",
     }

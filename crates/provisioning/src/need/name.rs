@@ -1,0 +1,103 @@
+//! Who may have a user name. Litmos keeps each only once, that of an inactive account too.
+//!
+//! A name that an account has belongs to that account's person until the plan renames it: somebody else who wants it
+//! waits for that, or is parked where nothing will. Of several people who want a name that is free, or being freed,
+//! the one who was first in the roster has it. So a newcomer never silently gets the account of somebody who left.
+
+use super::{NAME_REMEDY, parked};
+use crate::{Account, NormalName, ParkCode, Parked, Person, PersonId, Policy, World};
+
+/// Whether somebody can have the user name that they want.
+pub(super) enum NameClaim<'a> {
+    /// No account has it.
+    Free,
+    /// An account that is nobody's has it, and this person is the one to adopt it.
+    Unowned(&'a Account),
+    /// This person's account is to be renamed first.
+    From(&'a PersonId),
+    Taken(String),
+}
+
+/// Whether `person`, whose own account does not have it, can have the user name they want.
+pub(super) fn name_claim<'a>(world: &'a World, person: &Person, policy: &Policy) -> NameClaim<'a> {
+    let name = NormalName::of(&person.user_name);
+    let account = world.account_named(&name);
+    let owner = account.and_then(|account| world.owner_of(&account.id));
+    if let Some(owner) = owner.filter(|owner| !gives_up_its_name(world, owner, policy)) {
+        return NameClaim::Taken(format!(
+            "{:?} is the user name of an account that belongs to person {owner}",
+            person.user_name
+        ));
+    }
+    if let Some(account) = account.filter(|_| owner.is_none()) {
+        return match world.account_for(&person.id) {
+            Some(own) if own == &account.id => NameClaim::Unowned(account),
+            _ => NameClaim::Taken(match world.adopter(&name) {
+                Some(adopter) => format!("{:?} is the user name of person {adopter} too", person.user_name),
+                None => format!(
+                    "{:?} is the user name of account {}, which is nobody's in the roster",
+                    person.user_name, account.id
+                ),
+            }),
+        };
+    }
+    if let Some(first) = first_to_want(world, &name, owner, policy)
+        && first != &person.id
+    {
+        return NameClaim::Taken(format!(
+            "{:?} is the user name of person {first} too, who was there first",
+            person.user_name
+        ));
+    }
+    match owner {
+        None => NameClaim::Free,
+        Some(owner) => NameClaim::From(owner),
+    }
+}
+
+/// The one of those who want the name that gets it, leaving out the person who gives it up.
+fn first_to_want<'a>(
+    world: &'a World,
+    name: &NormalName,
+    but: Option<&PersonId>,
+    policy: &Policy,
+) -> Option<&'a PersonId> {
+    let mut first: Option<&Person> = None;
+    for id in world.people_named_ids(name) {
+        let Some(person) = world.person(id).map(|person| &person.value) else {
+            continue;
+        };
+        let wants = world.is_to_be_active(person)
+            && (policy.update_user_names || world.linked_account(id).is_none())
+            && Some(id) != but;
+        let before = |other: &Person| (person.created_at_ms, &person.id) < (other.created_at_ms, &other.id);
+        if wants && first.is_none_or(before) {
+            first = Some(person);
+        }
+    }
+    first.map(|person| &person.id)
+}
+
+/// Whether this person's account is to have another user name than it has.
+fn gives_up_its_name(world: &World, owner: &PersonId, policy: &Policy) -> bool {
+    let person = world.person(owner).map(|person| &person.value);
+    let account = world.linked_account(owner).and_then(|id| world.account(id));
+    let (Some(person), Some(account)) = (person, account) else {
+        return false;
+    };
+    policy.update_user_names
+        && world.is_to_be_active(person)
+        && NormalName::of(&person.user_name) != NormalName::of(&account.user_name)
+}
+
+pub(super) fn name_taken(said: String, revision: u64, now_ms: u64) -> Parked {
+    let remedy = NAME_REMEDY.to_owned();
+    parked(
+        ParkCode::UserNameTaken,
+        "UserName",
+        said,
+        remedy,
+        revision,
+        now_ms,
+    )
+}

@@ -1,0 +1,306 @@
+//! What one person needs.
+
+use std::collections::BTreeMap;
+
+use super::name::{self, NameClaim};
+use super::{Standing, bulk, protection, values};
+use crate::change::{self, Manager};
+use crate::plan::{Draft, WaitReason};
+use crate::{
+    Account, AccountId, Attribute, AttributeChange, ManagerWish, Parked, Person, PersonId, PersonLink,
+    Policy, Revised, World,
+};
+
+#[derive(Debug)]
+pub(crate) enum PersonNeed {
+    Nothing,
+    Wait(WaitReason),
+    Park(Parked),
+    Link(AccountId),
+    Read(AccountId),
+    Create {
+        draft: Draft,
+        /// Whose account has the user name until it is renamed.
+        name_from: Option<PersonId>,
+    },
+    Update(Updating),
+    CutOff {
+        account: AccountId,
+        fresh: bool,
+        /// Who ordered it by name, if somebody did, and when it was wished.
+        by: Option<String>,
+        wished_at_ms: u64,
+    },
+    LeaveTeams(AccountId),
+}
+
+/// An account and how it is to change.
+#[derive(Debug)]
+pub(crate) struct Updating {
+    pub(crate) account: AccountId,
+    pub(crate) changes: Vec<AttributeChange>,
+    pub(crate) fresh: bool,
+    pub(crate) bulk: bool,
+    /// Whose account has the wanted user name until it is renamed.
+    pub(crate) name_from: Option<PersonId>,
+    /// What of the person's wishes is left undone, and why.
+    pub(crate) spared: Option<Parked>,
+}
+
+/// Advanced custom fields that are to be set together.
+#[derive(Debug)]
+pub(crate) struct CustomNeed {
+    pub(crate) values: BTreeMap<String, String>,
+    /// Those that are not yet as wished.
+    pub(crate) differ: Vec<String>,
+    /// Whether a value that was applied before is replaced or cleared.
+    pub(crate) overwrites: bool,
+}
+
+pub(crate) fn person_need(
+    world: &World,
+    person: &Revised<Person>,
+    policy: &Policy,
+    now_ms: u64,
+) -> PersonNeed {
+    let revision = person.revision;
+    let person = &person.value;
+    let link = world.person_link(&person.id).map(|link| &link.value);
+    if let Some(wait) = link.and_then(|link| standing(link, person, revision, now_ms)) {
+        return PersonNeed::Wait(wait);
+    }
+    if !world.is_to_be_active(person) {
+        return leaver(world, person, revision, policy, now_ms);
+    }
+    if let Some(refusal) = values::custom_too_long(person) {
+        return PersonNeed::Park(values::refused(refusal, revision, now_ms));
+    }
+    let Some(linked) = world.linked_account(&person.id) else {
+        return unlinked(world, person, revision, policy, now_ms);
+    };
+    match world.account(linked) {
+        None => PersonNeed::Read(linked.clone()),
+        Some(account) => stays(world, person, account, true, revision, policy, now_ms),
+    }
+}
+
+/// What stands against acting on a person now. An order or wish to cut somebody off does not wait for what failed or
+/// was refused before it was given.
+fn standing(link: &PersonLink, person: &Person, revision: u64, now_ms: u64) -> Option<WaitReason> {
+    let cut_wished_at_ms = match &link.frozen {
+        Some(frozen) => Some(frozen.at_ms),
+        None if !person.wanted_active() => Some(person.changed_at_ms),
+        None => None,
+    };
+    let cut_since = |at_ms: u64| cut_wished_at_ms.is_some_and(|cut| at_ms <= cut && cut <= now_ms);
+    Standing {
+        intent: link.intent.as_ref(),
+        parked: link
+            .parked
+            .as_ref()
+            .filter(|parked| link.frozen.is_none() || !cut_since(parked.at_ms)),
+        next_try_ms: if cut_since(link.changed_at_ms) {
+            0
+        } else {
+            link.next_try_ms
+        },
+        last_error: link.last_error.as_ref(),
+    }
+    .wait(revision, now_ms)
+}
+
+fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
+    let link = world.person_link(&person.id).map(|link| &link.value);
+    let order = link.and_then(|link| link.frozen.as_ref());
+    let at_rest = || match order {
+        Some(_) => PersonNeed::Wait(WaitReason::Frozen),
+        None => PersonNeed::Nothing,
+    };
+    let tied = world.linked_account(&person.id).is_some();
+    let Some(id) = world.account_for(&person.id) else {
+        return at_rest();
+    };
+    let Some(account) = world.account(id) else {
+        return PersonNeed::Read(id.clone());
+    };
+    if account.active {
+        if protection::is_protected(account, policy) {
+            return PersonNeed::Park(protection::not_cut_off(account, revision, now_ms));
+        }
+        if order.is_none() && !policy.deactivate_users {
+            return PersonNeed::Wait(WaitReason::SwitchedOff {
+                feature: "deactivate_users",
+            });
+        }
+        return PersonNeed::CutOff {
+            account: id.clone(),
+            fresh: is_fresh(account, policy, now_ms),
+            by: order.map(|order| order.by.clone()),
+            wished_at_ms: order.map_or(person.changed_at_ms, |order| order.at_ms),
+        };
+    }
+    if link.is_some_and(|link| link.leave_teams_due) {
+        return PersonNeed::LeaveTeams(id.clone());
+    }
+    if tied {
+        at_rest()
+    } else {
+        PersonNeed::Link(id.clone())
+    }
+}
+
+fn unlinked(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
+    match name::name_claim(world, person, policy) {
+        NameClaim::Unowned(account) => stays(world, person, account, false, revision, policy, now_ms),
+        NameClaim::Free => newcomer(world, person, None, revision, policy, now_ms),
+        NameClaim::From(owner) => newcomer(world, person, Some(owner.clone()), revision, policy, now_ms),
+        NameClaim::Taken(said) => PersonNeed::Park(name::name_taken(said, revision, now_ms)),
+    }
+}
+
+fn newcomer(
+    world: &World,
+    person: &Person,
+    name_from: Option<PersonId>,
+    revision: u64,
+    policy: &Policy,
+    now_ms: u64,
+) -> PersonNeed {
+    if !world.import_complete() {
+        return PersonNeed::Wait(WaitReason::FirstImport);
+    }
+    if !policy.create_users {
+        return PersonNeed::Wait(WaitReason::SwitchedOff {
+            feature: "create_users",
+        });
+    }
+    match values::draft(world, person) {
+        Ok(draft) => PersonNeed::Create { draft, name_from },
+        Err(refusal) => PersonNeed::Park(values::refused(refusal, revision, now_ms)),
+    }
+}
+
+/// Somebody who has an account and is to keep or get back its use.
+fn stays(
+    world: &World,
+    person: &Person,
+    account: &Account,
+    tied: bool,
+    revision: u64,
+    policy: &Policy,
+    now_ms: u64,
+) -> PersonNeed {
+    let mut changes = change::changes(world, person, account, policy);
+    let spared = protection::spare(account, &mut changes, policy, revision, now_ms);
+    if changes.is_empty() {
+        return match spared {
+            _ if !tied => PersonNeed::Link(account.id.clone()),
+            Some(parked) => PersonNeed::Park(parked),
+            None => PersonNeed::Nothing,
+        };
+    }
+    if let Some(refusal) = values::unacceptable(&changes) {
+        return PersonNeed::Park(values::refused(refusal, revision, now_ms));
+    }
+    let reactivates = changes.iter().any(|change| change.attribute == Attribute::Active);
+    if reactivates && !policy.reactivate_users {
+        return PersonNeed::Wait(WaitReason::SwitchedOff {
+            feature: "reactivate_users",
+        });
+    }
+    if !reactivates && !policy.update_attributes {
+        return if tied {
+            PersonNeed::Wait(WaitReason::SwitchedOff {
+                feature: "update_attributes",
+            })
+        } else {
+            PersonNeed::Link(account.id.clone())
+        };
+    }
+    let mut name_from = None;
+    if changes
+        .iter()
+        .any(|change| change.attribute == Attribute::UserName)
+    {
+        match name::name_claim(world, person, policy) {
+            NameClaim::Free | NameClaim::Unowned(_) => {}
+            NameClaim::From(owner) => name_from = Some(owner.clone()),
+            NameClaim::Taken(said) => {
+                return PersonNeed::Park(name::name_taken(said, revision, now_ms));
+            }
+        }
+    }
+    PersonNeed::Update(Updating {
+        account: account.id.clone(),
+        bulk: bulk::bulk_can_say(account, &changes),
+        changes,
+        fresh: is_fresh(account, policy, now_ms),
+        name_from,
+        spared,
+    })
+}
+
+/// Advanced custom fields that are not as wished, for somebody who is to stay.
+///
+/// Litmos takes them only together: a call without one that it calls mandatory is refused. A field that was never
+/// applied is set whatever the wish, because no list shows what it holds.
+pub(crate) fn custom_need(world: &World, person: &Person) -> Option<CustomNeed> {
+    let applied = world.person_link(&person.id).map(|link| &link.value.custom);
+    let known = |name: &String| applied.and_then(|applied| applied.get(name));
+    let mut differ = Vec::new();
+    let mut overwrites = false;
+    for (name, value) in &person.custom {
+        let there = known(name);
+        if there != Some(value) {
+            differ.push(name.clone());
+            overwrites |= there.is_some_and(|there| !there.is_empty());
+        }
+    }
+    (!differ.is_empty()).then(|| CustomNeed {
+        values: person.custom.clone(),
+        differ,
+        overwrites,
+    })
+}
+
+/// Whether the observed record may be written back without reading it again.
+pub(crate) fn is_fresh(account: &Account, policy: &Policy, now_ms: u64) -> bool {
+    account.whole && now_ms.saturating_sub(account.as_of_ms) <= policy.fresh_ms
+}
+
+/// The manager whose own account this person's waits for, if there will be one.
+pub(crate) fn awaited_manager(world: &World, person: &Person) -> Option<PersonId> {
+    match (change::manager_of(world, person), &person.manager) {
+        (Manager::Pending, ManagerWish::Reference(reference)) => world.referenced(reference).cloned(),
+        _ => None,
+    }
+}
+
+/// The active account by which somebody who is to stay can be in a team now.
+pub(crate) fn can_join(world: &World, person: &Person) -> Option<AccountId> {
+    if !world.is_to_be_active(person) {
+        return None;
+    }
+    let id = world.account_for(&person.id)?;
+    let account = world.account(id)?;
+    account.active.then(|| id.clone())
+}
+
+/// Whether the person is about to leave all teams, because the account is or was cut off.
+pub(crate) fn leaves_all_teams(
+    world: &World,
+    person: &PersonId,
+    account: &AccountId,
+    policy: &Policy,
+) -> bool {
+    let link = world.person_link(person).map(|link| &link.value);
+    if link.is_some_and(|link| link.leave_teams_due) {
+        return true;
+    }
+    let ordered = link.is_some_and(|link| link.frozen.is_some());
+    let account = world.account(account);
+    let person = world.person(person);
+    person.is_some_and(|person| !world.is_to_be_active(&person.value))
+        && (ordered || policy.deactivate_users)
+        && account.is_some_and(|account| account.active && !protection::is_protected(account, policy))
+}

@@ -1,0 +1,78 @@
+//! Leaving teams: one call each, or one for all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::{Change, Operation};
+use crate::planner::Removal;
+use crate::{AccountId, OperationId, PersonId, Policy, Subject, TeamId, World};
+
+pub(super) struct Leaving {
+    pub(super) operations: Vec<Operation>,
+    /// Who leaves all teams at once: whoever joins one after that joins it afterwards.
+    pub(super) leaving: BTreeMap<PersonId, OperationId>,
+}
+
+/// Replaces the removals of everybody who leaves all of at least two teams.
+pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, now_ms: u64) -> Leaving {
+    let age_ms = now_ms.saturating_sub(world.memberships_as_of_ms());
+    let mut of: BTreeMap<AccountId, BTreeSet<TeamId>> = BTreeMap::new();
+    if age_ms <= policy.fresh_ms {
+        for removal in removals.iter().filter(|removal| removal.person.is_some()) {
+            of.entry(removal.account.clone())
+                .or_default()
+                .insert(removal.team.clone());
+        }
+    }
+    of.retain(|account, teams| teams.len() >= 2 && world.teams_of(account).all(|team| teams.contains(team)));
+    let mut at_once: BTreeMap<AccountId, Vec<Removal>> = BTreeMap::new();
+    let mut operations = Vec::new();
+    for removal in removals {
+        let all = of.contains_key(&removal.account)
+            && removal
+                .person
+                .as_ref()
+                .is_some_and(|person| nothing_else_is_under_way(world, person));
+        if all {
+            at_once.entry(removal.account.clone()).or_default().push(removal);
+        } else {
+            operations.push(removal.operation);
+        }
+    }
+    let mut leaving = BTreeMap::new();
+    for (account, removals) in at_once {
+        let Some(person) = removals.first().and_then(|removal| removal.person.clone()) else {
+            continue;
+        };
+        let named = world
+            .person(&person)
+            .map_or("", |person| person.value.user_name.trim());
+        let teams: Vec<&str> = removals
+            .iter()
+            .map(|removal| removal.team_name.as_str())
+            .collect();
+        let label = format!("take {named} out of all teams at once: {}", teams.join(", "));
+        let change = Change::LeaveAllTeams {
+            person: person.clone(),
+            account,
+            groups: removals.iter().map(|removal| removal.group.clone()).collect(),
+        };
+        let operation = Operation::new(change, 1, label);
+        leaving.insert(person, operation.id.clone());
+        operations.push(operation);
+    }
+    Leaving { operations, leaving }
+}
+
+/// Whether no request that may be adding the person to a team is on its way: it would be undone, or not, unseen.
+fn nothing_else_is_under_way(world: &World, person: &PersonId) -> bool {
+    let wanted = world
+        .groups_of(person)
+        .filter(|group| world.wants_member(group, person) == Some(true));
+    let mut busy = wanted.filter(|group| {
+        world.is_under_way(&Subject::Group((*group).clone()))
+            || world
+                .group_link(group)
+                .is_some_and(|link| link.value.intent.is_some())
+    });
+    busy.next().is_none()
+}

@@ -1,0 +1,40 @@
+//! Operations in an order in which each comes after what it comes after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::OperationId;
+use crate::plan::Operation;
+
+/// Moves up what others come after, and else keeps the order.
+pub(super) fn dependencies_first(operations: Vec<Operation>) -> Vec<Operation> {
+    let mut open: BTreeMap<OperationId, Operation> = BTreeMap::new();
+    let mut ids: Vec<OperationId> = Vec::with_capacity(operations.len());
+    for operation in operations {
+        ids.push(operation.id.clone());
+        open.insert(operation.id.clone(), operation);
+    }
+    let mut ordered = Vec::with_capacity(ids.len());
+    let mut entered: BTreeSet<OperationId> = BTreeSet::new();
+    for id in ids {
+        let mut path = vec![id];
+        while let Some(id) = path.last() {
+            let Some(operation) = open.get(id) else {
+                path.pop();
+                continue;
+            };
+            // Entered before: all that could be placed before it has been, also if what is left is a circle.
+            if entered.insert(id.clone()) {
+                let before: Vec<OperationId> = operation
+                    .after
+                    .iter()
+                    .filter(|before| open.contains_key(*before) && !entered.contains(*before))
+                    .cloned()
+                    .collect();
+                path.extend(before.into_iter().rev());
+            } else if let Some(operation) = path.pop().and_then(|id| open.remove(&id)) {
+                ordered.push(operation);
+            }
+        }
+    }
+    ordered
+}

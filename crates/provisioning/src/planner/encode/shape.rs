@@ -1,0 +1,393 @@
+//! Who is said how, and what that costs.
+//!
+//! A shape is priced before an operation is made. The ways that are tried are those that `cost` names; each is filled
+//! as far as it goes, because with an import paid for a row costs nothing.
+
+mod carry;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::spell::row_bytes;
+use crate::cost::{CostModel, calls};
+use crate::need;
+use crate::planner::{Amendment, Needs};
+use crate::{GroupId, PersonId, Policy, World};
+
+/// A way of choosing who is in rows.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    import: bool,
+    /// A newcomer with so many reports to be set goes before the import by a call of their own.
+    reports_min: u32,
+    /// Managers that the first import could not name are set by a second one.
+    second: bool,
+}
+
+/// Who is said how.
+#[derive(Debug, Default)]
+pub(super) struct Shape<'a> {
+    /// Newcomers by a call of their own that stands before the imports.
+    pub(super) first: BTreeSet<&'a PersonId>,
+    /// People in rows, with the groups that each row names.
+    pub(super) rows: BTreeMap<&'a PersonId, Vec<&'a GroupId>>,
+    /// The rows, import by import.
+    pub(super) chunks: Vec<Vec<&'a PersonId>>,
+    pub(super) carried: BTreeSet<&'a GroupId>,
+    /// People whose manager is set after they and the manager have an account.
+    pub(super) debts: BTreeSet<&'a PersonId>,
+    /// Those of them whom a second import says.
+    pub(super) second: BTreeSet<&'a PersonId>,
+    pub(super) calls: u32,
+    pub(super) imports: u32,
+}
+
+/// What shapes are made of.
+pub(super) struct Desk<'a> {
+    pub(super) world: &'a World,
+    pub(super) needs: &'a Needs,
+    pub(super) costs: &'a CostModel,
+    bulk: bool,
+    sizes: HashMap<&'a PersonId, usize>,
+    /// The first of each circle of newcomers who are each other's managers: it waits for nobody.
+    circles: BTreeSet<&'a PersonId>,
+    /// People whose user name is given up to somebody: they wait for no manager, or two could wait for each other.
+    pub(super) givers: HashSet<&'a PersonId>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(world: &'a World, needs: &'a Needs, policy: &'a Policy) -> Desk<'a> {
+        let mut desk = Desk {
+            world,
+            needs,
+            costs: &policy.costs,
+            bulk: policy.bulk,
+            sizes: HashMap::new(),
+            circles: circles(needs),
+            givers: HashSet::new(),
+        };
+        let creations = needs
+            .creations
+            .values()
+            .filter_map(|creation| creation.name_from.as_ref());
+        let amendments = needs
+            .amendments
+            .values()
+            .filter_map(|amendment| amendment.name_from.as_ref());
+        desk.givers = creations.chain(amendments).collect();
+        if desk.bulk {
+            let creations = needs.creations.iter();
+            desk.sizes.extend(
+                creations.map(|(id, creation)| {
+                    (id, row_bytes(&creation.draft.user_name, &creation.draft.profile))
+                }),
+            );
+            for (id, amendment) in needs.amendments.iter().filter(|(_, amendment)| amendment.bulk) {
+                let size = world.account(&amendment.account).map(|account| {
+                    let profile = need::bulk_update_profile(account, &amendment.changes);
+                    row_bytes(&account.user_name, &profile)
+                });
+                desk.sizes.extend(size.map(|size| (id, size)));
+            }
+        }
+        desk
+    }
+
+    /// The shape that weighs least; of two that weigh the same, the one with more imports.
+    pub(super) fn cheapest(&self) -> Shape<'a> {
+        let none = HashSet::new();
+        let single = Way {
+            import: false,
+            reports_min: u32::MAX,
+            second: false,
+        };
+        let mut best = self.shape(single, &none);
+        if !self.bulk {
+            return best;
+        }
+        let ways = [u32::MAX, 2, 1].into_iter().flat_map(|reports_min| {
+            [false, true].map(|second| Way {
+                import: true,
+                reports_min,
+                second,
+            })
+        });
+        for way in ways {
+            let mut shape = self.shape(way, &none);
+            let mut left_out: HashSet<&PersonId> = HashSet::new();
+            while shape.chunks.len() > 1 {
+                left_out.extend(shape.chunks.last().into_iter().flatten());
+                let fewer = self.shape(way, &left_out);
+                if self.weight(&fewer) >= self.weight(&shape) {
+                    break;
+                }
+                shape = fewer;
+            }
+            let (new, old) = (self.weight(&shape), self.weight(&best));
+            if new < old || (new == old && shape.imports > best.imports) {
+                best = shape;
+            }
+        }
+        best
+    }
+
+    fn weight(&self, shape: &Shape<'_>) -> u64 {
+        self.costs.weight(shape.calls, shape.imports)
+    }
+
+    /// Somebody new whom this person reports to.
+    pub(super) fn new_manager(&self, person: &PersonId) -> Option<&'a PersonId> {
+        let awaits = match self.needs.creations.get(person) {
+            Some(creation) => creation.awaits.as_ref(),
+            None => self
+                .amendment(person)
+                .and_then(|amendment| amendment.awaits.as_ref()),
+        }?;
+        let (manager, _) = self.needs.creations.get_key_value(awaits)?;
+        Some(manager)
+    }
+
+    pub(super) fn amendment(&self, person: &PersonId) -> Option<&'a Amendment> {
+        self.needs
+            .amendments
+            .get(person)
+            .or_else(|| self.needs.later.get(person))
+    }
+
+    /// Calls of setting somebody's manager when all else about them is done.
+    pub(super) fn debt_calls(&self, person: &PersonId, in_row: bool) -> u32 {
+        match self
+            .needs
+            .later
+            .get(person)
+            .or_else(|| self.needs.amendments.get(person))
+        {
+            None => 1,
+            Some(amendment) => {
+                let whole = self
+                    .world
+                    .account(&amendment.account)
+                    .is_some_and(|account| account.whole);
+                let just_written = self.needs.amendments.contains_key(person) && !in_row;
+                if just_written || (in_row && whole) {
+                    1
+                } else {
+                    amendment.single_calls()
+                }
+            }
+        }
+    }
+
+    fn shape(&self, way: Way, left_out: &HashSet<&PersonId>) -> Shape<'a> {
+        let mut shape = Shape::default();
+        let fits = |person: &PersonId| way.import && !left_out.contains(person);
+        let mut new_rows: BTreeSet<&PersonId> = self
+            .needs
+            .creations
+            .iter()
+            .filter(|(id, creation)| fits(id) && need::bulk_can_create(&creation.draft))
+            .map(|(id, _)| id)
+            .collect();
+        let bulky = |amendments: &'a BTreeMap<PersonId, Amendment>| {
+            amendments
+                .iter()
+                .filter(|(id, amendment)| fits(id) && amendment.bulk)
+                .map(|(id, _)| id)
+                .collect::<BTreeSet<&'a PersonId>>()
+        };
+        let changed_rows = bulky(&self.needs.amendments);
+        let later_rows = bulky(&self.needs.later);
+        self.choose_first(way, &mut new_rows, &changed_rows, &later_rows, &mut shape);
+        for person in new_rows.iter().chain(&changed_rows) {
+            shape.rows.insert(person, Vec::new());
+        }
+        let ready = |person: &PersonId| {
+            self.new_manager(person)
+                .is_some_and(|manager| shape.first.contains(manager))
+        };
+        let ready: Vec<&PersonId> = later_rows.iter().filter(|id| ready(id)).copied().collect();
+        shape.rows.extend(ready.iter().map(|id| (*id, Vec::new())));
+        if way.import {
+            self.carry(left_out, &mut shape);
+        }
+        self.cut(&new_rows, &ready.into_iter().collect(), &mut shape);
+        self.owe(way, &mut shape);
+        self.price(&new_rows, &mut shape);
+        shape
+    }
+
+    /// Chooses the newcomers who go before the import: those with enough reports in rows, and those who have to be
+    /// said by a call and wait for nobody who is in a row.
+    fn choose_first(
+        &self,
+        way: Way,
+        new_rows: &mut BTreeSet<&'a PersonId>,
+        changed_rows: &BTreeSet<&'a PersonId>,
+        later_rows: &BTreeSet<&'a PersonId>,
+        shape: &mut Shape<'a>,
+    ) {
+        if !way.import {
+            return;
+        }
+        let mut reports: BTreeMap<&PersonId, u32> = BTreeMap::new();
+        for person in new_rows.iter().chain(changed_rows) {
+            if let Some(manager) = self.new_manager(person) {
+                *reports.entry(manager).or_default() += self.debt_calls(person, true);
+            }
+        }
+        for person in later_rows {
+            if let Some(manager) = self.new_manager(person) {
+                *reports.entry(manager).or_default() += self.debt_calls(person, false);
+            }
+        }
+        for (manager, count) in reports {
+            if count >= way.reports_min {
+                new_rows.remove(manager);
+                shape.first.insert(manager);
+            }
+        }
+        let mut open: Vec<&PersonId> = Vec::new();
+        let mut under: BTreeMap<&PersonId, Vec<&PersonId>> = BTreeMap::new();
+        for id in self.needs.creations.keys() {
+            if new_rows.contains(id) || shape.first.contains(id) {
+                continue;
+            }
+            match self.new_manager(id) {
+                None => open.push(id),
+                Some(manager) if shape.first.contains(manager) => open.push(id),
+                Some(manager) => under.entry(manager).or_default().push(id),
+            }
+        }
+        while let Some(id) = open.pop() {
+            shape.first.insert(id);
+            open.extend(under.remove(id).into_iter().flatten());
+        }
+    }
+
+    /// Cuts the rows into imports that keep both bounds, the ones that save most first.
+    fn cut(&self, new_rows: &BTreeSet<&'a PersonId>, later: &BTreeSet<&'a PersonId>, shape: &mut Shape<'a>) {
+        let value = |person: &PersonId| {
+            if new_rows.contains(person) {
+                1
+            } else if later.contains(person)
+                || self
+                    .needs
+                    .amendments
+                    .get(person)
+                    .is_some_and(|amendment| amendment.bulk)
+            {
+                self.amendment(person).map_or(0, Amendment::single_calls)
+            } else {
+                0
+            }
+        };
+        let mut people: Vec<&PersonId> = shape.rows.keys().copied().collect();
+        people.sort_by_key(|person| std::cmp::Reverse(value(person)));
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        for person in people {
+            let size = self.row_size(person, shape.rows[person].len());
+            if !chunk.is_empty()
+                && (chunk.len() == self.costs.rows_max || bytes + size > self.costs.bytes_max)
+            {
+                shape.chunks.push(std::mem::take(&mut chunk));
+                bytes = 0;
+            }
+            bytes += size;
+            chunk.push(person);
+        }
+        if !chunk.is_empty() {
+            shape.chunks.push(chunk);
+        }
+    }
+
+    /// Finds whose manager cannot be said together with the rest.
+    fn owe(&self, way: Way, shape: &mut Shape<'a>) {
+        let creations = self.needs.creations.keys();
+        let amendments = self.needs.amendments.keys();
+        for person in creations.chain(amendments).chain(self.needs.later.keys()) {
+            let Some(manager) = self.new_manager(person) else {
+                continue;
+            };
+            let is_later = self.needs.later.contains_key(person);
+            let manager_first = shape.first.contains(manager);
+            let in_row = shape.rows.contains_key(person);
+            let owes = if in_row && !shape.first.contains(person) {
+                !manager_first
+            } else if shape.first.contains(person) {
+                !manager_first || self.circles.contains(person)
+            } else if self.needs.creations.contains_key(person) {
+                !shape.rows.contains_key(manager) && !manager_first && self.circles.contains(person)
+            } else {
+                is_later || self.givers.contains(person)
+            };
+            if !owes {
+                continue;
+            }
+            shape.debts.insert(person);
+            let bulk = match self.needs.creations.get(person) {
+                Some(creation) => need::leaves_alone_when_made(&creation.draft),
+                None => self.amendment(person).is_some_and(|amendment| amendment.bulk),
+            };
+            if way.second && bulk {
+                shape.second.insert(person);
+            }
+        }
+    }
+
+    fn price(&self, new_rows: &BTreeSet<&'a PersonId>, shape: &mut Shape<'a>) {
+        let singles = self.needs.creations.len() - new_rows.len();
+        let updates = self
+            .needs
+            .amendments
+            .iter()
+            .filter(|(id, amendment)| !(amendment.bulk && shape.rows.contains_key(id)))
+            .map(|(_, amendment)| amendment.single_calls());
+        let debts = shape
+            .debts
+            .iter()
+            .filter(|id| !shape.second.contains(*id))
+            .map(|id| self.debt_calls(id, shape.rows.contains_key(id)));
+        let imports = shape.chunks.iter().map(|chunk| {
+            let created = chunk.iter().filter(|id| new_rows.contains(*id)).count();
+            self.costs.import_calls(created)
+        });
+        let second = shape.second.len().div_ceil(self.costs.rows_max);
+        let joins = self
+            .needs
+            .joinings
+            .iter()
+            .filter(|(group, _)| !shape.carried.contains(group))
+            .map(|(_, joining)| self.costs.join_calls(joining.people.len()));
+        let sum: u32 = updates.chain(debts).chain(imports).chain(joins).sum();
+        shape.calls = sum + calls(singles) + calls(second) * self.costs.import_calls(0);
+        shape.imports = calls(shape.chunks.len() + second);
+    }
+
+    fn row_size(&self, person: &PersonId, teams: usize) -> usize {
+        /// Bytes of one team's name and code in a row, at most.
+        const TEAM: usize = 152;
+        /// Bytes of a row that only repeats the required fields, at most.
+        const BARE: usize = 1_200;
+        self.sizes.get(person).copied().unwrap_or(BARE) + teams * TEAM
+    }
+}
+
+fn circles(needs: &Needs) -> BTreeSet<&PersonId> {
+    let next = |id: &PersonId| {
+        let awaits = needs.creations.get(id)?.awaits.as_ref()?;
+        needs.creations.get_key_value(awaits).map(|(id, _)| id)
+    };
+    let mut firsts = BTreeSet::new();
+    let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
+    for start in needs.creations.keys() {
+        let mut path: Vec<&PersonId> = Vec::new();
+        let mut at = Some(start);
+        while let Some(id) = at.filter(|id| seen.insert(id)) {
+            path.push(id);
+            at = next(id);
+        }
+        if let Some(from) = at.and_then(|end| path.iter().position(|id| *id == end)) {
+            firsts.extend(path[from..].iter().min());
+        }
+    }
+    firsts
+}

@@ -1,0 +1,70 @@
+//! Which groups rows carry: all who join must be in a row, or can be.
+
+use std::collections::HashSet;
+
+use super::{Desk, Shape};
+use crate::planner::Joining;
+use crate::{GroupId, PersonId, need};
+
+impl<'a> Desk<'a> {
+    /// Lets rows carry whole groups, from the smallest, and adds rows that say nothing else.
+    pub(super) fn carry(&self, left_out: &HashSet<&PersonId>, shape: &mut Shape<'a>) {
+        let mut smallest_first: Vec<(&GroupId, &Joining)> = self.needs.joinings.iter().collect();
+        smallest_first.sort_by_key(|(id, joining)| (joining.people.len(), *id));
+        for (id, joining) in smallest_first {
+            if !joining.bulk {
+                continue;
+            }
+            let mut extra = 0;
+            let carried = joining.people.keys().all(|person| match shape.rows.get(person) {
+                Some(groups) => groups.len() < self.costs.teams_max,
+                None => {
+                    extra += 1;
+                    !left_out.contains(person) && self.can_be_repeated(person, shape)
+                }
+            });
+            if carried && self.has_room(extra, shape) {
+                for person in joining.people.keys() {
+                    shape.rows.entry(person).or_default().push(id);
+                }
+                shape.carried.insert(id);
+            }
+        }
+    }
+
+    /// Whether so many more rows need no further import.
+    fn has_room(&self, extra: usize, shape: &Shape<'_>) -> bool {
+        let now = shape.rows.len().div_ceil(self.costs.rows_max).max(1);
+        (shape.rows.len() + extra).div_ceil(self.costs.rows_max) <= now
+    }
+
+    /// Whether a row that repeats what the account then has changes nothing about it.
+    fn can_be_repeated(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
+        if let Some(creation) = self.needs.creations.get(person) {
+            return shape.first.contains(person) && need::leaves_alone_when_made(&creation.draft);
+        }
+        let amendment = self.needs.amendments.get(person);
+        let account = match amendment {
+            Some(amendment) => self.world.account(&amendment.account),
+            None => self
+                .world
+                .account_for(person)
+                .and_then(|id| self.world.account(id)),
+        };
+        let Some(account) = account else { return false };
+        match amendment {
+            Some(amendment) if self.is_before_imports(person, shape) => {
+                need::bulk_leaves_alone(&account.changed(&amendment.changes))
+            }
+            Some(_) | None => need::bulk_leaves_alone(account),
+        }
+    }
+
+    /// Whether an update by a call of its own waits for nobody whom an import makes.
+    pub(in crate::planner::encode) fn is_before_imports(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
+        self.givers.contains(person)
+            || self
+                .new_manager(person)
+                .is_none_or(|manager| shape.first.contains(manager))
+    }
+}

@@ -1,0 +1,272 @@
+//! What members of one team need: to join, to leave, to be promoted or demoted.
+
+use std::collections::BTreeSet;
+
+use super::teams::Place;
+use super::{Joining, Needs, Removal, RoleNeed};
+use crate::need;
+use crate::plan::{Change, Operation};
+use crate::{
+    AccessLevel, AccountId, Group, GroupId, Person, PersonId, Policy, Revised, Roles, Subject, TeamId,
+    TeamRole, World,
+};
+
+struct Look<'a> {
+    world: &'a World,
+    policy: &'a Policy,
+    group: &'a Group,
+    team: Option<&'a TeamId>,
+    needs: &'a mut Needs,
+    /// Accounts that this look takes out of the team.
+    leaving: BTreeSet<AccountId>,
+}
+
+/// Sorts what the members of a group need: who joins comes back to be encoded.
+pub(super) fn look(
+    world: &World,
+    group: &Revised<Group>,
+    place: &Place,
+    policy: &Policy,
+    needs: &mut Needs,
+) -> Joining {
+    let bulk = match place.team.as_ref().and_then(|id| world.team(id)) {
+        Some(team) => !team.bulk_code.is_empty(),
+        None => place.by.is_some(),
+    };
+    let mut joining = Joining {
+        name: group.value.name.trim().to_owned(),
+        made_by: place.by.clone(),
+        bulk,
+        people: Default::default(),
+    };
+    let mut look = Look {
+        world,
+        policy,
+        group: &group.value,
+        team: place.team.as_ref(),
+        needs,
+        leaving: BTreeSet::new(),
+    };
+    let mut roles = Vec::new();
+    // Somebody whose account is being made right now joins in the same call as the others, a moment later.
+    let mut awaited = false;
+    for (id, wanted) in world.wanted_members(&group.value.id) {
+        let Some(person) = world.person(id).map(|person| &person.value) else {
+            continue;
+        };
+        let account = need::can_join(world, person);
+        if world.is_under_way(&Subject::Person(id.clone())) {
+            awaited |= wanted && account.is_none() && world.is_to_be_active(person);
+            continue;
+        }
+        if !wanted {
+            if let Some(account) = account.filter(|account| look.is_member(account)) {
+                look.remove(
+                    Some(person),
+                    account,
+                    world.membership_wished_at_ms(&group.value.id, id),
+                );
+            }
+            continue;
+        }
+        let Some(account) = look.account_to_be(person, account) else {
+            continue;
+        };
+        let joins = !account.as_ref().is_some_and(|account| look.is_member(account));
+        roles.extend(look.roles(person, account.as_ref(), joins));
+        if joins {
+            joining.people.insert(id.clone(), account);
+        }
+    }
+    if awaited {
+        joining.people.clear();
+        roles.retain(|role| !role.joins);
+    }
+    look.overwrite();
+    look.strange_roles(&mut roles);
+    needs.roles.extend(roles);
+    joining
+}
+
+impl Look<'_> {
+    fn is_member(&self, account: &AccountId) -> bool {
+        self.team
+            .is_some_and(|team| self.world.is_team_member(team, account))
+    }
+
+    /// The account by which somebody can be a member when this plan is done; `Some(None)` if it is still to be made.
+    fn account_to_be(&self, person: &Person, account: Option<AccountId>) -> Option<Option<AccountId>> {
+        if account.is_some() {
+            return Some(account);
+        }
+        if self.needs.creations.contains_key(&person.id) {
+            return Some(None);
+        }
+        let amendment = self.needs.amendments.get(&person.id)?;
+        amendment.reactivates().then(|| Some(amendment.account.clone()))
+    }
+
+    fn remove(&mut self, person: Option<&Person>, account: AccountId, wished_at_ms: u64) {
+        let Some(team) = self.team else { return };
+        if !self.leaving.insert(account.clone()) {
+            return;
+        }
+        let named = match person {
+            Some(person) => person.user_name.trim().to_owned(),
+            None => {
+                let account = self.world.account(&account);
+                account.map_or_else(
+                    || "an account that is not known".to_owned(),
+                    |account| account.user_name.clone(),
+                )
+            }
+        };
+        let team_name = self.group.name.trim().to_owned();
+        let label = format!("take {named} out of team {team_name}");
+        let person = person.map(|person| person.id.clone());
+        let change = Change::RemoveMember {
+            group: self.group.id.clone(),
+            team: team.clone(),
+            person: person.clone(),
+            account: account.clone(),
+        };
+        self.needs.removals.push(Removal {
+            group: self.group.id.clone(),
+            team: team.clone(),
+            team_name,
+            person,
+            account,
+            wished_at_ms,
+            operation: Operation::new(change, 1, label),
+        });
+    }
+
+    /// "Push now": whoever is in the team and not in the group goes, strangers too.
+    fn overwrite(&mut self) {
+        let world = self.world;
+        let id = &self.group.id;
+        let link = world.group_link(id).map(|link| &link.value);
+        let due = link.filter(|link| link.overwrite_due && link.team.as_ref() == self.team);
+        let (Some(link), Some(team)) = (due, self.team) else {
+            return;
+        };
+        let wanted = world.wanted_members(id).filter(|(_, wanted)| *wanted);
+        let accounts: BTreeSet<&AccountId> = wanted
+            .filter_map(|(person, _)| world.account_for(person))
+            .collect();
+        let mut left = false;
+        for account in world.team_members(team) {
+            let owner = world.owner_of(account);
+            if accounts.contains(account)
+                || owner.is_some_and(|owner| world.wants_member(id, owner) == Some(true))
+            {
+                continue;
+            }
+            left = true;
+            if owner.is_some_and(|owner| need::leaves_all_teams(world, owner, account, self.policy)) {
+                continue;
+            }
+            let under_way = |owner: &PersonId| world.is_under_way(&Subject::Person(owner.clone()));
+            if !owner.is_some_and(under_way) {
+                let person = owner.and_then(|owner| world.person(owner));
+                self.remove(
+                    person.map(|person| &person.value),
+                    account.clone(),
+                    link.changed_at_ms,
+                );
+            }
+        }
+        if !left {
+            let label = format!("end push now of team {}", self.group.name.trim());
+            let change = Change::EndOverwrite { group: id.clone() };
+            self.needs.others.push(Operation::new(change, 0, label));
+        }
+    }
+
+    /// The level that somebody is wished to have, if the account has it or gets it by this plan, and which of both.
+    fn level(&self, person: &Person, account: Option<&AccountId>) -> Option<(AccessLevel, bool)> {
+        let wished = person.access_level?;
+        let has = account
+            .and_then(|account| self.world.account(account))
+            .is_some_and(|account| account.access_level == Some(wished));
+        let gets = || {
+            let amendment = self.needs.amendments.get(&person.id);
+            self.needs.creations.contains_key(&person.id)
+                || amendment.is_some_and(|amendment| amendment.changes(crate::Attribute::AccessLevel))
+        };
+        (has || gets()).then_some((wished, !has))
+    }
+
+    /// Promotions, then demotions. A level that gives no role in teams takes roles away; no wish leaves them.
+    fn roles(&self, person: &Person, account: Option<&AccountId>, joins: bool) -> Vec<RoleNeed> {
+        let Some((level, levelled)) = self.level(person, account) else {
+            return Vec::new();
+        };
+        let held = match (self.team, account) {
+            (Some(team), Some(account)) if !joins => self.world.roles(team, account),
+            _ => Roles::NONE,
+        };
+        let wished = role_of(level);
+        let spared = account
+            .and_then(|account| self.world.account(account))
+            .is_some_and(|account| need::is_protected(account, self.policy));
+        let need = |role, holds| RoleNeed {
+            group: self.group.id.clone(),
+            group_name: self.group.name.trim().to_owned(),
+            team: self.team.cloned(),
+            person: person.id.clone(),
+            user_name: person.user_name.trim().to_owned(),
+            account: account.cloned(),
+            role,
+            holds,
+            joins,
+            levelled,
+        };
+        let promotions = wished
+            .filter(|role| !held.holds(*role))
+            .map(|role| need(role, true));
+        let demotions = TeamRole::ALL
+            .into_iter()
+            .filter(|role| held.holds(*role) && wished != Some(*role) && !spared)
+            .map(|role| need(role, false));
+        promotions.into_iter().chain(demotions).collect()
+    }
+
+    /// Roles of members about whom the group says nothing: taken away where their level gives none.
+    fn strange_roles(&self, roles: &mut Vec<RoleNeed>) {
+        let Some(team) = self.team else { return };
+        for (account, _) in self.world.role_holders(team) {
+            let Some(person) = self
+                .world
+                .owner_of(account)
+                .and_then(|owner| self.world.person(owner))
+            else {
+                continue;
+            };
+            let person = &person.value;
+            let roleless = person.access_level.is_some_and(|level| role_of(level).is_none());
+            if roleless
+                && self.says_nothing_of(&person.id)
+                && !self.leaving.contains(account)
+                && self.world.is_to_be_active(person)
+                && !self.world.is_under_way(&Subject::Person(person.id.clone()))
+            {
+                roles.extend(self.roles(person, Some(account), false));
+            }
+        }
+    }
+
+    fn says_nothing_of(&self, person: &PersonId) -> bool {
+        let group: &GroupId = &self.group.id;
+        self.world.wants_member(group, person).is_none()
+    }
+}
+
+/// The role in each team that goes with an account's level.
+fn role_of(level: AccessLevel) -> Option<TeamRole> {
+    match level {
+        AccessLevel::TeamLeader => Some(TeamRole::Leader),
+        AccessLevel::TeamAdmin => Some(TeamRole::Admin),
+        AccessLevel::AccountOwner | AccessLevel::Administrator | AccessLevel::Learner => None,
+    }
+}

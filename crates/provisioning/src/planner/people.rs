@@ -1,0 +1,243 @@
+//! What people and their accounts need.
+
+use std::collections::BTreeSet;
+
+use super::{Amendment, Creation, Custom, CutOff, Needs, is_over};
+use crate::need::{self, PersonNeed};
+use crate::plan::{Change, Operation, WaitReason};
+use crate::{AccountId, Person, PersonId, Policy, Revised, Subject, World};
+
+/// Sorts what the named people need, and those whose user names they wait for.
+pub(super) fn look(
+    world: &World,
+    subjects: &BTreeSet<Subject>,
+    needs: &mut Needs,
+    policy: &Policy,
+    now_ms: u64,
+) {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<PersonId> = Vec::new();
+    for subject in subjects {
+        let Subject::Person(id) = subject else { continue };
+        open.push(id.clone());
+        while let Some(id) = open.pop() {
+            if world.is_under_way(&Subject::Person(id.clone())) {
+                continue;
+            }
+            if let Some(person) = world.person(&id)
+                && seen.insert(id)
+            {
+                let needed = need::person_need(world, person, policy, now_ms);
+                open.extend(name_from(&needed).cloned());
+                sort(world, person, needed, policy, now_ms, needs);
+            }
+        }
+    }
+}
+
+fn name_from(needed: &PersonNeed) -> Option<&PersonId> {
+    match needed {
+        PersonNeed::Create { name_from, .. } => name_from.as_ref(),
+        PersonNeed::Update(update) => update.name_from.as_ref(),
+        PersonNeed::Nothing
+        | PersonNeed::Wait(_)
+        | PersonNeed::Park(_)
+        | PersonNeed::Link(_)
+        | PersonNeed::Read(_)
+        | PersonNeed::CutOff { .. }
+        | PersonNeed::LeaveTeams(_) => None,
+    }
+}
+
+fn sort(
+    world: &World,
+    person: &Revised<Person>,
+    needed: PersonNeed,
+    policy: &Policy,
+    now_ms: u64,
+    needs: &mut Needs,
+) {
+    let revision = person.revision;
+    let person = &person.value;
+    let id = person.id.clone();
+    let name = person.user_name.trim();
+    // Somebody whom a part of their wishes is denied is held up in nothing else.
+    let stays = match &needed {
+        PersonNeed::Nothing => world.linked_account(&id).cloned().map(Some),
+        PersonNeed::Link(account) => Some(Some(account.clone())),
+        PersonNeed::Update(update) => Some(Some(update.account.clone())),
+        PersonNeed::Create { .. } => Some(None),
+        PersonNeed::Park(parked) if parked.code == crate::ParkCode::ProtectedAccount => {
+            world.linked_account(&id).cloned().map(Some)
+        }
+        PersonNeed::Park(_)
+        | PersonNeed::Wait(_)
+        | PersonNeed::Read(_)
+        | PersonNeed::CutOff { .. }
+        | PersonNeed::LeaveTeams(_) => None,
+    };
+    if let Some(account) = stays.filter(|_| world.is_to_be_active(person)) {
+        custom(world, person, revision, account, policy, needs);
+    }
+    let awaits = need::awaited_manager(world, person);
+    let at_rest = match &needed {
+        PersonNeed::Nothing => world.linked_account(&id),
+        PersonNeed::Link(account) => Some(account),
+        _ => None,
+    };
+    if awaits.is_some()
+        && policy.update_attributes
+        && world.is_to_be_active(person)
+        && let Some(account) = at_rest.and_then(|account| world.account(account))
+    {
+        let amendment = Amendment {
+            revision,
+            user_name: name.to_owned(),
+            account: account.id.clone(),
+            changes: Vec::new(),
+            fresh: need::is_fresh(account, policy, now_ms),
+            bulk: need::bulk_leaves_alone(account),
+            wished_at_ms: person.changed_at_ms,
+            awaits: awaits.clone(),
+            name_from: None,
+            aside: None,
+        };
+        needs.later.insert(id.clone(), amendment);
+    }
+    match needed {
+        PersonNeed::Nothing => {
+            if let Some(link) = world.person_link(&id)
+                && let Some(account) = &link.value.account
+                && link
+                    .value
+                    .parked
+                    .as_ref()
+                    .is_some_and(|parked| is_over(parked, revision))
+            {
+                let label = format!("{name} is no longer parked");
+                let change = Change::Link {
+                    person: id,
+                    revision,
+                    account: account.clone(),
+                };
+                needs.others.push(Operation::new(change, 0, label));
+            }
+        }
+        PersonNeed::Wait(reason) => needs.wait(Subject::Person(id), reason),
+        PersonNeed::Park(parked) => needs.set_aside(world, Subject::Person(id), revision, parked),
+        PersonNeed::Link(account) => {
+            let label = format!("link {name} to account {account}");
+            let person = id;
+            let change = Change::Link {
+                person,
+                revision,
+                account,
+            };
+            needs.others.push(Operation::new(change, 0, label));
+        }
+        PersonNeed::Read(account) => {
+            let label = format!("read account {account} of {name}");
+            let person = id;
+            let change = Change::Read {
+                person,
+                revision,
+                account,
+            };
+            needs.others.push(Operation::new(change, 1, label));
+        }
+        PersonNeed::CutOff {
+            account,
+            fresh,
+            by,
+            wished_at_ms,
+        } => {
+            let label = match &by {
+                Some(by) => format!("cut off {name}, frozen by {by}"),
+                None => format!("cut off {name}"),
+            };
+            let change = Change::CutOff {
+                person: id.clone(),
+                revision,
+                account: account.clone(),
+            };
+            let cut = Operation::new(change, if fresh { 1 } else { 2 }, label);
+            let mut leave = leave_teams(&id, revision, account, name);
+            leave.after.insert(cut.id.clone());
+            needs.cut_offs.push(CutOff {
+                person: id,
+                revision,
+                wished_at_ms,
+                ordered: by.is_some(),
+                cut,
+                leave,
+            });
+        }
+        PersonNeed::LeaveTeams(account) => needs.others.push(leave_teams(&id, revision, account, name)),
+        PersonNeed::Create { draft, name_from } => {
+            let creation = Creation {
+                revision,
+                draft,
+                awaits,
+                name_from,
+            };
+            needs.creations.insert(id, creation);
+        }
+        PersonNeed::Update(update) => {
+            if let Some(parked) = update.spared {
+                needs.set_aside(world, Subject::Person(id.clone()), revision, parked);
+            }
+            let amendment = Amendment {
+                revision,
+                user_name: name.to_owned(),
+                account: update.account,
+                changes: update.changes,
+                fresh: update.fresh,
+                bulk: update.bulk,
+                wished_at_ms: person.changed_at_ms,
+                awaits,
+                name_from: update.name_from,
+                aside: None,
+            };
+            needs.amendments.insert(id, amendment);
+        }
+    }
+}
+
+fn leave_teams(person: &PersonId, revision: u64, account: AccountId, name: &str) -> Operation {
+    let label = format!("take {name} out of all teams");
+    let change = Change::LeaveTeams {
+        person: person.clone(),
+        revision,
+        account,
+    };
+    Operation::new(change, 1, label)
+}
+
+/// Advanced custom fields are an update even of a new account: Litmos takes them in no other way.
+fn custom(
+    world: &World,
+    person: &Person,
+    revision: u64,
+    account: Option<AccountId>,
+    policy: &Policy,
+    needs: &mut Needs,
+) {
+    let Some(need) = need::custom_need(world, person) else {
+        return;
+    };
+    if !policy.update_attributes {
+        let feature = "update_attributes";
+        return needs.wait(
+            Subject::Person(person.id.clone()),
+            WaitReason::SwitchedOff { feature },
+        );
+    }
+    let custom = Custom {
+        revision,
+        user_name: person.user_name.trim().to_owned(),
+        account,
+        wished_at_ms: person.changed_at_ms,
+        need,
+    };
+    needs.customs.insert(person.id.clone(), custom);
+}

@@ -1,0 +1,225 @@
+//! Who is cut off, who never is, and how teams are left.
+
+use insta::assert_snapshot;
+use provisioning::{AccessLevel, Field, Frozen, NormalName, PersonId, Safeguard};
+
+use super::{operations, waits};
+use crate::scene::{NOW, Scene};
+
+fn freeze(scene: &mut Scene, person: &PersonId) {
+    let order = Frozen {
+        at_ms: NOW,
+        by: "ops".to_owned(),
+    };
+    scene.person_link(person, |link| link.frozen = Some(order));
+}
+
+#[test]
+fn an_admin_freezes_somebody_whatever_the_roster_says_and_nothing_else_is_done() {
+    let mut scene = Scene::new();
+    let mira = scene.person("mira");
+    scene.group("Sales", &[&mira]);
+    scene.run();
+    scene.edit(&mira, |person| person.profile.set(Field::City, "Oslo"));
+    scene.group("Ops", &[&mira]);
+    freeze(&mut scene, &mira);
+    assert_snapshot!(operations(&scene), @r"
+    cut off mira@corp.example, frozen by ops [1]
+    create team Ops [1]
+    take mira@corp.example out of all teams [1]
+    ");
+    scene.run();
+    assert_snapshot!(waits(&scene), @"mira: Frozen");
+    scene.person_link(&mira, |link| link.frozen = None);
+    assert_snapshot!(operations(&scene), @r"
+    update mira@corp.example: Active, City [1]
+    add 1 person to team Ops [1]
+    add 1 person to team Sales [1]
+    ");
+}
+
+#[test]
+fn a_freeze_passes_the_safeguard_a_failure_and_an_older_refusal() {
+    let mut scene = Scene::new();
+    scene.policy.deactivate_users = false;
+    let mira = scene.person("mira");
+    scene.run();
+    let mut none = Safeguard::default();
+    none.run
+        .values_mut()
+        .chain(none.day.values_mut())
+        .for_each(|limit| limit.most = 0);
+    scene.policy.safeguard = none;
+    scene.person_link(&mira, |link| {
+        link.next_try_ms = NOW + 60_000;
+        link.parked = Some(provisioning::Parked {
+            code: provisioning::ParkCode::RejectedByLitmos,
+            attribute: None,
+            said: "no".to_owned(),
+            remedy: "none".to_owned(),
+            revision: u64::MAX,
+            at_ms: NOW - 1,
+        });
+    });
+    assert_eq!(operations(&scene), "");
+    freeze(&mut scene, &mira);
+    assert_snapshot!(operations(&scene), @r"
+    cut off mira@corp.example, frozen by ops [1]
+    take mira@corp.example out of all teams [1]
+    ");
+    // What failed since the order was given waits its time.
+    scene.person_link(&mira, |link| link.changed_at_ms = NOW + 1);
+    assert_eq!(operations(&scene), "");
+}
+
+#[test]
+fn a_protected_account_is_neither_cut_off_nor_demoted_and_all_else_goes_on() {
+    let mut scene = Scene::new();
+    scene
+        .policy
+        .protected
+        .insert(NormalName::of("Admin@corp.example"));
+    let admin = scene.person_with("admin", |person| {
+        person.access_level = Some(AccessLevel::Administrator);
+    });
+    scene.run();
+    scene.edit(&admin, |person| {
+        person.access_level = Some(AccessLevel::Learner);
+        person.profile.set(Field::City, "Oslo");
+        person.user_name = "other@corp.example".to_owned();
+    });
+    assert_snapshot!(operations(&scene), @r#"
+    update other@corp.example: City [1]
+    ! protected-account: "admin@corp.example" is a protected account and is not demoted by a plan (Administrator to Learner)
+    "#);
+    scene.run();
+    assert_snapshot!(waits(&scene), @"admin is parked: protected-account");
+    assert!(
+        scene
+            .litmos()
+            .contains("admin@corp.example active=true level=Administrator")
+    );
+    assert!(scene.litmos().contains("City=Oslo"));
+    scene.edit(&admin, |person| person.active = false);
+    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off by a plan"#);
+    freeze(&mut scene, &admin);
+    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off by a plan"#);
+    scene.run();
+    assert!(scene.litmos().contains("admin@corp.example active=true"));
+    // Off the list, the order is carried out.
+    scene.policy.protected.clear();
+    assert_snapshot!(operations(&scene), @r"
+    cut off other@corp.example, frozen by ops [1]
+    take other@corp.example out of all teams [1]
+    ");
+}
+
+#[test]
+fn every_account_owner_is_protected_where_the_policy_says_so() {
+    let mut scene = Scene::new();
+    let boss = scene.person_with("boss", |person| {
+        person.access_level = Some(AccessLevel::AccountOwner);
+    });
+    scene.run();
+    scene.edit(&boss, |person| person.active = false);
+    assert_snapshot!(operations(&scene), @r"
+    cut off boss@corp.example [1]
+    take boss@corp.example out of all teams [1]
+    ");
+    scene.policy.protect_owners = true;
+    assert_snapshot!(operations(&scene), @r#"! protected-account: "boss@corp.example" is a protected account and is not cut off by a plan"#);
+}
+
+#[test]
+fn whoever_leaves_all_teams_leaves_them_in_one_call_while_that_is_known_to_be_all() {
+    let mut scene = Scene::new();
+    let mira = scene.person("mira");
+    let groups = [scene.group("Sales", &[&mira]), scene.group("Ops", &[&mira])];
+    scene.run();
+    for group in &groups {
+        scene.membership(group, &mira, false);
+    }
+    assert_snapshot!(operations(&scene), @r"
+    take mira@corp.example out of team Ops [1]
+    take mira@corp.example out of team Sales [1]
+    ");
+    scene.world.set_memberships_as_of(NOW - scene.policy.fresh_ms);
+    scene.group("New", &[&mira]);
+    assert_snapshot!(operations(&scene), @r"
+    create team New [1]
+    take mira@corp.example out of all teams at once: Ops, Sales [1]
+    add 1 person to team New [1]
+    ");
+    let named = scene.plan().calls();
+    scene.calls = 0;
+    let litmos = {
+        scene.run();
+        scene.litmos()
+    };
+    assert_eq!(scene.calls, named);
+    assert!(litmos.contains(r#"teams={"New"}"#), "{litmos}");
+}
+
+#[test]
+fn a_team_that_stays_or_is_nobodys_is_not_left_with_the_others() {
+    let mut scene = Scene::new();
+    let mira = scene.person("mira");
+    let groups = [scene.group("Sales", &[&mira]), scene.group("Ops", &[&mira])];
+    scene.run();
+    let strange = scene.team("by hand");
+    let account = scene.world.linked_account(&mira).cloned().unwrap();
+    scene.join(&strange, &account);
+    scene.world.set_memberships_as_of(NOW);
+    for group in &groups {
+        scene.membership(group, &mira, false);
+    }
+    assert_snapshot!(operations(&scene), @r"
+    take mira@corp.example out of team Ops [1]
+    take mira@corp.example out of team Sales [1]
+    ");
+}
+
+#[test]
+fn a_leaver_is_not_kept_waiting_by_what_failed_before() {
+    let mut scene = Scene::new();
+    let mira = scene.person("mira");
+    scene.run();
+    scene.person_link(&mira, |link| {
+        link.next_try_ms = NOW + 60_000;
+        link.changed_at_ms = NOW - 1_000;
+    });
+    scene.edit(&mira, |person| person.active = false);
+    assert_snapshot!(operations(&scene), @r"
+    cut off mira@corp.example [1]
+    take mira@corp.example out of all teams [1]
+    ");
+}
+
+#[test]
+fn reactivation_keeps_the_account_and_brings_back_the_teams_that_are_wanted() {
+    let mut scene = Scene::new();
+    let mira = scene.person_with("mira", |person| {
+        person.access_level = Some(AccessLevel::TeamLeader);
+        person.custom.insert("Badge".to_owned(), "7".to_owned());
+    });
+    scene.group("Sales", &[&mira]);
+    scene.run();
+    let account = scene.world.linked_account(&mira).cloned();
+    scene.edit(&mira, |person| person.active = false);
+    scene.run();
+    scene.edit(&mira, |person| {
+        person.active = true;
+        person.custom.insert("Badge".to_owned(), "8".to_owned());
+    });
+    assert_snapshot!(operations(&scene), @r"
+    update mira@corp.example: Active [1]
+    add 1 person to team Sales [1]
+    set custom fields of mira@corp.example: Badge [2]
+    make mira@corp.example leader of team Sales [1]
+    ");
+    let named = scene.plan().calls();
+    scene.calls = 0;
+    scene.run();
+    assert_eq!(scene.calls, named);
+    assert_eq!(scene.world.linked_account(&mira).cloned(), account);
+}
