@@ -10,6 +10,5 @@ mod governor;
 mod processes;
 mod soak;
 mod sources;
-
 mod sweep;
 mod traces;
