@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use controller::{Controller, Mode, Question};
-use hands::{Hands, Observed};
+use hands::{CustomFieldsShape, Hands, Observed};
 use links::Links;
 
 /// An org whose owner died is taken over after this long.
@@ -106,6 +106,7 @@ impl Owner {
             links: Links::new(id.clone(), self.bus.links()),
             observed: Observed::new(id.clone(), self.bus.observed()),
             lease,
+            custom_fields: CustomFieldsShape::default(),
             settle: self.org.budget().settle(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);
