@@ -7,6 +7,7 @@ mod architecture;
 mod arrival;
 mod crash;
 mod governor;
+mod imports;
 mod processes;
 mod soak;
 mod sources;

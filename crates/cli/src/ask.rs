@@ -146,9 +146,10 @@ pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
     }
 }
 
-pub(crate) async fn import(global: &Global) -> anyhow::Result<Ending> {
+pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Result<Ending> {
     let desk = Desk::open(global).await?;
-    let before = desk.ask("importer", "import", Value::Null).await?;
+    let body = json!({"accept_losses": accept_losses});
+    let before = desk.ask("importer", "import", body).await?;
     let progress = std::io::stderr().is_terminal() && !global.json;
     loop {
         tokio::time::sleep(LOOK).await;
@@ -156,8 +157,9 @@ pub(crate) async fn import(global: &Global) -> anyhow::Result<Ending> {
         if run.is_null() {
             continue;
         }
-        let newer =
-            before.is_null() || run["id"] != before["id"] || before["running"].as_bool().unwrap_or_default();
+        // A run that was under way when this was asked accepts nothing: the one after it does.
+        let joins = before["running"].as_bool().unwrap_or_default() && !accept_losses;
+        let newer = before.is_null() || run["id"] != before["id"] || joins;
         if progress {
             eprint!(
                 "\r\x1b[2K{} users, {} groups read",

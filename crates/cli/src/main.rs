@@ -50,7 +50,11 @@ enum Command {
     /// Loads people and groups from a roster file (CSV or JSON lines) and waits until they are in the roster.
     Load(load::Load),
     /// Reads users, teams and members from Litmos, and reports what is new, changed, gone, and whose it is.
-    Import,
+    Import {
+        /// What Litmos does not list any more is really gone, however much of it: somebody looked.
+        #[arg(long)]
+        accept_losses: bool,
+    },
     /// Shows what would be done now: operations, calls, minutes.
     Plan,
     /// Performs exactly the plan of this hash, or the current one, and waits until it is done.
@@ -105,7 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Up => up::up(&global).await.map(|()| Ending::Done),
         Command::Demo(demo) => demo.run().await,
         Command::Load(load) => load.run(&global).await,
-        Command::Import => ask::import(&global).await,
+        Command::Import { accept_losses } => ask::import(&global, accept_losses).await,
         Command::Plan => ask::plan(&global).await,
         Command::Apply { plan, no_wait } => ask::apply(&global, plan.as_deref(), no_wait).await,
         Command::Status { wait } => ask::status(&global, wait).await,

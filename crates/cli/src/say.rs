@@ -188,16 +188,19 @@ pub(crate) fn import(run: &Value) -> String {
             number(of, "removed"),
         )
     };
-    let state = if run["complete"].as_bool().unwrap_or_default() {
-        "complete"
-    } else {
-        "under way"
+    let failed = run["phase"]["failed"]["reason"].as_str();
+    let state = match failed {
+        Some(_) => "failed",
+        None if run["complete"].as_bool().unwrap_or_default() => "complete",
+        None => "under way",
     };
+    let reason = failed.map(|reason| format!("\n  {reason}"));
     [
         format!(
-            "import {}: {state}, {} calls",
+            "import {}: {state}, {} calls{}",
             text(run, "id"),
-            number(run, "calls")
+            number(run, "calls"),
+            reason.unwrap_or_default(),
         ),
         line("users", &run["users"]),
         line("groups", &run["groups"]),

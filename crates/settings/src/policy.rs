@@ -46,6 +46,7 @@ pub(crate) fn read(org: &mut Section<'_>) -> Policy {
         safeguard: org.section("safeguard", read_safeguard),
         bulk,
         fresh_ms,
+        costs: default.costs,
     }
 }
 

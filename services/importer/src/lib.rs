@@ -7,6 +7,7 @@ mod run;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bus::Bus;
@@ -20,13 +21,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use run::Import;
+use run::{Import, ImportError};
 
 /// An org whose importer died is taken over after this long.
 const LEASE: Duration = Duration::from_secs(5);
 
 /// Pause before a run that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// Pause before a run that would have forgotten too much is tried again, unless somebody asks before: what was missing may
+/// be back, and a look at everything is dear.
+const AGAIN_AFTER_LOSSES: Duration = Duration::from_secs(3_600);
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -93,13 +98,19 @@ impl Desk {
 
     async fn own(&self, over: CancellationToken) {
         let (ask, mut asked) = mpsc::channel::<()>(1);
-        let (bus, org) = (self.bus.clone(), self.org.id.clone());
-        let answering = move |method: String, _body: Value| {
-            let (ask, bus, org) = (ask.clone(), bus.clone(), org.clone());
+        let accepts = Arc::new(AtomicBool::new(false));
+        let (bus, org, accepting) = (self.bus.clone(), self.org.id.clone(), accepts.clone());
+        let answering = move |method: String, body: Value| {
+            let (ask, bus, org, accepting) = (ask.clone(), bus.clone(), org.clone(), accepting.clone());
             async move {
                 match method.as_str() {
-                    // One that waits already is the one that was asked for.
-                    "import" => drop(ask.try_send(())),
+                    "import" => {
+                        if body["accept_losses"].as_bool().unwrap_or_default() {
+                            accepting.store(true, Ordering::Relaxed);
+                        }
+                        // One that waits already is the one that was asked for.
+                        let _ = ask.try_send(());
+                    }
                     "status" => {}
                     other => {
                         return Err(format!(
@@ -120,34 +131,56 @@ impl Desk {
         {
             tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");
         }
-        let mut class = match state::last_run(&self.bus, &self.org.id).await {
+        let mut next = match state::last_run(&self.bus, &self.org.id).await {
             Ok(Some(run)) if run.is_complete() => None,
             _ => Some(Class::Background),
         };
         loop {
-            if let Some(class) = class.take() {
-                let about = About {
-                    class: class.as_str(),
-                    kind: "import".to_owned(),
-                    ..About::default()
-                };
-                let import = Import::new(&self.bus, &self.org, &self.tokens, &self.litmos, class);
-                if let Err(error) = service::about(about, import.run()).await {
-                    tracing::warn!(org.id = %self.org.id, %error, "an import did not come to its end");
-                    tokio::time::sleep(AGAIN.min(self.org.budget().window())).await;
+            let Some(class) = next.take() else {
+                if asked.recv().await.is_none() {
+                    return;
                 }
-            }
-            let unfinished =
-                !matches!(state::last_run(&self.bus, &self.org.id).await, Ok(Some(run)) if run.is_complete());
-            if unfinished {
-                class = Some(Class::Background);
+                next = Some(Class::Interactive);
                 continue;
-            }
-            if asked.recv().await.is_none() {
-                return;
-            }
-            class = Some(Class::Interactive);
+            };
+            // It holds for one run: the next one that misses as much asks anew.
+            let accept = accepts.swap(false, Ordering::Relaxed);
+            let Err(error) = self.import(class, accept).await else {
+                continue;
+            };
+            tracing::warn!(org.id = %self.org.id, %error, "an import did not come to its end");
+            next = match error {
+                ImportError::Losses { .. } => {
+                    match tokio::time::timeout(AGAIN_AFTER_LOSSES, asked.recv()).await {
+                        Ok(None) => return,
+                        Ok(Some(())) => Some(Class::Interactive),
+                        Err(_) => Some(Class::Background),
+                    }
+                }
+                ImportError::Litmos(_) | ImportError::Write(_) | ImportError::Bus(_) => {
+                    accepts.fetch_or(accept, Ordering::Relaxed);
+                    tokio::time::sleep(AGAIN.min(self.org.budget().window())).await;
+                    Some(Class::Background)
+                }
+            };
         }
+    }
+
+    async fn import(&self, class: Class, accept_losses: bool) -> Result<ImportRun, ImportError> {
+        let about = About {
+            class: class.as_str(),
+            kind: "import".to_owned(),
+            ..About::default()
+        };
+        let import = Import::new(
+            &self.bus,
+            &self.org,
+            &self.tokens,
+            &self.litmos,
+            class,
+            accept_losses,
+        );
+        service::about(about, import.run()).await
     }
 }
 

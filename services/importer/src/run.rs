@@ -1,14 +1,18 @@
-//! One full import: users, teams, members of each team, and then what is not there any more.
+//! One full import: users, teams, members of each team with their roles, and then what is not there any more.
 
-use bus::{Bus, BusError, Change, Expect, ObservedKey, ObservedValue, TeamMember, Tokens, Write, WriteError};
+mod conclusion;
+mod members;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use bus::{Bus, BusError, Change, Expect, ObservedKey, ObservedValue, Tokens, Write, WriteError};
 use litmos::{Client, Failure, FailureKind, TeamRecord, UserRecord};
-use provisioning::{
-    Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, Team, TeamId,
-};
+use provisioning::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Team, TeamId};
 use rate_tokens::{Class, Permit};
 use settings::Org;
 
-use crate::state::{self, Before, delete, put};
+use crate::state::{self, Before, put};
 
 /// Rows of one page: the most that Litmos gives.
 const PAGE: u32 = 1_000;
@@ -24,6 +28,13 @@ pub(crate) enum ImportError {
     Write(#[from] WriteError),
     #[error("the observed state could not be read")]
     Bus(#[from] BusError),
+    /// Every page was read, and too much of what is ours was in none.
+    #[error(
+        "{lost} of {linked} linked accounts were not in what Litmos listed, which is more than {percent} %: nothing was \
+         concluded from it. See in Litmos whether they are really gone; if so: rollcall import --accept-losses",
+        percent = conclusion::LOSSES_PERCENT
+    )]
+    Losses { lost: usize, linked: usize },
 }
 
 /// A run over one org.
@@ -33,6 +44,8 @@ pub(crate) struct Import<'a> {
     tokens: &'a Tokens,
     litmos: &'a Client,
     class: Class,
+    /// Whatever is missing is really gone: somebody looked.
+    accept_losses: bool,
 }
 
 fn now_ms() -> u64 {
@@ -46,6 +59,7 @@ impl<'a> Import<'a> {
         tokens: &'a Tokens,
         litmos: &'a Client,
         class: Class,
+        accept_losses: bool,
     ) -> Import<'a> {
         Import {
             bus,
@@ -53,6 +67,7 @@ impl<'a> Import<'a> {
             tokens,
             litmos,
             class,
+            accept_losses,
         }
     }
 
@@ -73,15 +88,8 @@ impl<'a> Import<'a> {
         self.note(&mut run).await?;
         let before = state::before(self.bus, &self.org.id).await;
         let result = self.go_on(&mut run, &before).await;
-        if let Err(ImportError::Litmos(failure)) = &result
-            && matches!(
-                failure.kind,
-                FailureKind::Credentials | FailureKind::Gone | FailureKind::Rejected { .. }
-            )
-        {
-            run.phase = ImportPhase::Failed {
-                reason: failure.to_string(),
-            };
+        if let Some(reason) = result.as_ref().err().and_then(ends_the_run) {
+            run.phase = ImportPhase::Failed { reason };
             self.note(&mut run).await?;
         }
         result?;
@@ -96,14 +104,31 @@ impl<'a> Import<'a> {
         if let ImportPhase::Teams { start } = run.phase {
             self.teams(run, before, start).await?;
         }
+        let mut read = BTreeSet::new();
         if let ImportPhase::Members { team, start } = run.phase {
-            self.members(run, team, start).await?;
+            read = self.members(run, team, start).await?;
         }
-        self.conclude(run).await
+        self.conclude(run, &read).await
     }
 
     async fn permit(&self) -> Permit {
         self.tokens.acquire(&self.org.id, self.class, "importer").await
+    }
+
+    /// Asks until there is an answer, or a failure that does not pass.
+    async fn answer<T, F>(&self, run: &mut ImportRun, ask: impl Fn(Permit) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            run.calls += 1;
+            match ask(self.permit().await).await {
+                Err(failure) if passes(&failure) && attempt < ATTEMPTS => {}
+                other => return other,
+            }
+        }
     }
 
     /// Writes down how far the run has come.
@@ -126,20 +151,12 @@ impl<'a> Import<'a> {
         let mut start = start;
         loop {
             let asked_at_ms = now_ms();
-            let mut page = Err(None);
-            for _ in 0..ATTEMPTS {
-                run.calls += 1;
-                let permit = self.permit().await;
-                match self.litmos.list_users_details(permit, None, start, PAGE).await {
-                    Ok(records) => {
-                        page = Ok(records);
-                        break;
-                    }
-                    Err(failure) if passes(&failure) => page = Err(Some(failure)),
-                    Err(failure) => return Err(ImportError::Litmos(failure)),
-                }
-            }
-            let records = page.map_err(last_failure)?;
+            let records = self
+                .answer(run, |permit| {
+                    self.litmos.list_users_details(permit, None, start, PAGE)
+                })
+                .await
+                .map_err(ImportError::Litmos)?;
             // A page may be short without being the last; only an empty one is the end.
             if records.is_empty() {
                 break;
@@ -195,20 +212,10 @@ impl<'a> Import<'a> {
         let mut start = start;
         loop {
             let asked_at_ms = now_ms();
-            let mut page = Err(None);
-            for _ in 0..ATTEMPTS {
-                run.calls += 1;
-                let permit = self.permit().await;
-                match self.litmos.list_teams(permit, start, PAGE).await {
-                    Ok(records) => {
-                        page = Ok(records);
-                        break;
-                    }
-                    Err(failure) if passes(&failure) => page = Err(Some(failure)),
-                    Err(failure) => return Err(ImportError::Litmos(failure)),
-                }
-            }
-            let records = page.map_err(last_failure)?;
+            let records = self
+                .answer(run, |permit| self.litmos.list_teams(permit, start, PAGE))
+                .await
+                .map_err(ImportError::Litmos)?;
             if records.is_empty() {
                 break;
             }
@@ -240,118 +247,6 @@ impl<'a> Import<'a> {
         run.phase = ImportPhase::Members { team: 0, start: 0 };
         self.note(run).await
     }
-
-    async fn members(&self, run: &mut ImportRun, first: u32, start: u32) -> Result<(), ImportError> {
-        let now = state::before(self.bus, &self.org.id).await;
-        let teams: Vec<&TeamId> = now.teams.keys().collect();
-        let mut start = start;
-        for (at, id) in teams.iter().enumerate().skip(first as usize) {
-            let at = u32::try_from(at).unwrap_or(u32::MAX);
-            loop {
-                let asked_at_ms = now_ms();
-                let mut page = Err(None);
-                for _ in 0..ATTEMPTS {
-                    run.calls += 1;
-                    let permit = self.permit().await;
-                    match self.litmos.team_members(permit, id.as_str(), start, PAGE).await {
-                        Ok(members) => {
-                            page = Ok(members);
-                            break;
-                        }
-                        // The team went away since the list was read; the next run sees that it is gone.
-                        Err(failure) if failure.kind == FailureKind::Gone => {
-                            page = Ok(Vec::new());
-                            break;
-                        }
-                        Err(failure) if passes(&failure) => page = Err(Some(failure)),
-                        Err(failure) => return Err(ImportError::Litmos(failure)),
-                    }
-                }
-                let members = page.map_err(last_failure)?;
-                let count = u32::try_from(members.len()).unwrap_or(PAGE);
-                let mut writes = Vec::with_capacity(members.len());
-                for account in members
-                    .iter()
-                    .filter_map(|member| AccountId::parse(&member.id).ok())
-                {
-                    let known = now.members.get(&((*id).clone(), account.clone()));
-                    if known.is_none_or(|known| known.value <= asked_at_ms) {
-                        let key =
-                            ObservedKey::TeamMember(self.org.id.clone(), (*id).clone(), account.clone());
-                        let member = TeamMember {
-                            team: (*id).clone(),
-                            account,
-                            roles: Roles::NONE,
-                            as_of_ms: asked_at_ms,
-                        };
-                        writes.push(put(
-                            key,
-                            known.map(|known| known.revision),
-                            ObservedValue::TeamMember(member),
-                        ));
-                    }
-                }
-                state::write_page(&self.bus.observed(), writes).await?;
-                start += count;
-                if count < PAGE {
-                    break;
-                }
-                run.phase = ImportPhase::Members { team: at, start };
-                self.note(run).await?;
-            }
-            start = 0;
-            run.phase = ImportPhase::Members {
-                team: at + 1,
-                start: 0,
-            };
-            self.note(run).await?;
-        }
-        Ok(())
-    }
-
-    /// Everything was read: what was not seen since the run began is not there any more.
-    async fn conclude(&self, run: &mut ImportRun) -> Result<(), ImportError> {
-        let now = state::before(self.bus, &self.org.id).await;
-        let since = run.started_at_ms;
-        let org = &self.org.id;
-        let mut writes = Vec::new();
-        for known in now.accounts.values().filter(|known| known.value.as_of_ms < since) {
-            writes.push(delete(
-                ObservedKey::Account(org.clone(), known.value.id.clone()),
-                known.revision,
-            ));
-            run.report.users.removed += 1;
-        }
-        if self.org.import_groups {
-            for known in now.teams.values().filter(|known| known.value.as_of_ms < since) {
-                writes.push(delete(
-                    ObservedKey::Team(org.clone(), known.value.id.clone()),
-                    known.revision,
-                ));
-                run.report.groups.removed += 1;
-            }
-            for ((team, account), known) in now.members.iter().filter(|(_, known)| known.value < since) {
-                // Litmos lists active members only: of an inactive one nothing is known.
-                if now.accounts.get(account).is_none_or(|known| known.value.active) {
-                    writes.push(delete(
-                        ObservedKey::TeamMember(org.clone(), team.clone(), account.clone()),
-                        known.revision,
-                    ));
-                }
-            }
-        }
-        state::write_page(&self.bus.observed(), writes).await?;
-        let there = now
-            .accounts
-            .values()
-            .filter(|known| known.value.as_of_ms >= since)
-            .map(|known| &known.value);
-        let (linked, to_be_matched, unmanaged) = state::piles(self.bus, org, there).await;
-        (run.report.linked, run.report.to_be_matched, run.report.unmanaged) =
-            (linked, to_be_matched, unmanaged);
-        run.phase = ImportPhase::Complete;
-        self.note(run).await
-    }
 }
 
 fn passes(failure: &Failure) -> bool {
@@ -368,14 +263,24 @@ fn passes(failure: &Failure) -> bool {
     }
 }
 
-fn last_failure(failure: Option<Failure>) -> ImportError {
-    ImportError::Litmos(failure.unwrap_or(Failure {
-        kind: FailureKind::Unknown,
-        call: "import",
-        status: None,
-        said: "no attempt was made".to_owned(),
-        permit_id: None,
-    }))
+/// Why a run that met this goes no further; `None` where it goes on from the page it had reached.
+fn ends_the_run(error: &ImportError) -> Option<String> {
+    match error {
+        ImportError::Losses { .. } => Some(error.to_string()),
+        ImportError::Litmos(failure) => match failure.kind {
+            FailureKind::Credentials | FailureKind::Gone | FailureKind::Rejected { .. } => {
+                Some(failure.to_string())
+            }
+            FailureKind::Void
+            | FailureKind::RateLimited { .. }
+            | FailureKind::Exists
+            | FailureKind::Retry
+            | FailureKind::NotSent
+            | FailureKind::Unknown
+            | FailureKind::Broken => None,
+        },
+        ImportError::Write(_) | ImportError::Bus(_) => None,
+    }
 }
 
 fn tally(tally: &mut ImportTally, same: Option<bool>) {

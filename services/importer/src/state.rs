@@ -6,7 +6,7 @@ use bus::{
     BATCH_MAX, Bus, BusError, Change, Expect, LinksValue, ObservedBucket, ObservedKey, ObservedValue,
     RosterValue, WatchEvent, Write, WriteError,
 };
-use provisioning::{Account, AccountId, ImportRun, NormalName, OrgId, Team, TeamId};
+use provisioning::{Account, AccountId, ImportRun, NormalName, OrgId, Roles, Team, TeamId};
 
 /// A value with its revision.
 #[derive(Clone, Debug)]
@@ -15,12 +15,19 @@ pub(crate) struct Known<T> {
     pub(crate) revision: u64,
 }
 
+/// A member of a team as last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) as_of_ms: u64,
+    pub(crate) roles: Roles,
+}
+
 /// What was observed before.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     pub(crate) accounts: HashMap<AccountId, Known<Account>>,
     pub(crate) teams: BTreeMap<TeamId, Known<Team>>,
-    pub(crate) members: HashMap<(TeamId, AccountId), Known<u64>>,
+    pub(crate) members: HashMap<(TeamId, AccountId), Known<Seen>>,
 }
 
 /// The last run of an org, finished or not.
@@ -56,7 +63,10 @@ pub(crate) async fn before(bus: &Bus, org: &OrgId) -> Before {
                 ObservedValue::TeamMember(member) => {
                     let known = Known {
                         revision: stored.revision,
-                        value: member.as_of_ms,
+                        value: Seen {
+                            as_of_ms: member.as_of_ms,
+                            roles: member.roles,
+                        },
                     };
                     before.members.insert((member.team, member.account), known);
                 }
@@ -69,27 +79,31 @@ pub(crate) async fn before(bus: &Bus, org: &OrgId) -> Before {
     }
 }
 
-/// Accounts by the three piles of the report: linked, to be matched, unmanaged.
-pub(crate) async fn piles<'a>(
-    bus: &Bus,
-    org: &OrgId,
-    accounts: impl Iterator<Item = &'a Account>,
-) -> (u32, u32, u32) {
-    let mut linked = BTreeSet::new();
+/// Accounts that are tied to a person.
+pub(crate) async fn linked(bus: &Bus, org: &OrgId) -> BTreeSet<AccountId> {
+    let mut linked = BTreeMap::new();
     let mut links = bus.links().watch(org);
     loop {
         match links.next().await {
             WatchEvent::Put(_, stored) => {
-                if let LinksValue::Person(link) = stored.value
-                    && let Some(account) = link.account
-                {
-                    linked.insert(account);
+                if let LinksValue::Person(link) = stored.value {
+                    linked.insert(link.person, link.account);
                 }
             }
-            WatchEvent::Removed(_) | WatchEvent::Reset => {}
-            WatchEvent::Synced => break,
+            WatchEvent::Reset => linked.clear(),
+            WatchEvent::Removed(_) => {}
+            WatchEvent::Synced => return linked.into_values().flatten().collect(),
         }
     }
+}
+
+/// Accounts by the three piles of the report: linked, to be matched, unmanaged.
+pub(crate) async fn piles<'a>(
+    bus: &Bus,
+    org: &OrgId,
+    linked: &BTreeSet<AccountId>,
+    accounts: impl Iterator<Item = &'a Account>,
+) -> (u32, u32, u32) {
     let mut names = BTreeSet::new();
     let mut roster = bus.roster().watch(org);
     loop {

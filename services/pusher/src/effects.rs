@@ -3,7 +3,7 @@
 //! Performing an operation writes buckets; the controller's picture of the world would hear of it only when the watch
 //! brings it back. Effects close that gap: they are applied to the world at once, so nothing is planned twice.
 
-use provisioning::{Account, AccountId, GroupLink, PersonLink, Team, TeamId};
+use provisioning::{Account, AccountId, GroupLink, PersonLink, Roles, Team, TeamId};
 
 /// Everything that one operation wrote, with the revisions of what is guarded by revision.
 #[derive(Debug, Default)]
@@ -14,8 +14,12 @@ pub(crate) struct Effects {
     pub(crate) gone_accounts: Vec<AccountId>,
     pub(crate) teams: Vec<Team>,
     pub(crate) gone_teams: Vec<TeamId>,
+    /// New members. Roles of one who is a member already stay as they are.
     pub(crate) joined: Vec<(TeamId, AccountId)>,
+    /// Members no more, with all roles.
     pub(crate) left: Vec<(TeamId, AccountId)>,
+    /// What members are in their teams now.
+    pub(crate) roles: Vec<(TeamId, AccountId, Roles)>,
 }
 
 impl Effects {
@@ -41,6 +45,10 @@ impl Effects {
         }
         for (team, account) in &self.left {
             touched.extend(world.drop_team_member(team, account));
+        }
+        for (team, account, roles) in &self.roles {
+            touched.extend(world.put_team_member(team, account));
+            touched.extend(world.put_roles(team, account, *roles));
         }
         for (link, revision) in self.person_links {
             touched.extend(world.put_person_link(link, revision));

@@ -11,7 +11,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
-use provisioning::{Change, Operation, OperationId, Plan, cost::bulk_calls};
+use provisioning::cost::CostModel;
+use provisioning::{Change, Operation, OperationId, Plan};
 use rate_tokens::{Budget, BudgetSettings, Epoch, Moment, Pacing};
 
 use crate::hands::POLL_PAUSES;
@@ -227,7 +228,8 @@ fn pause(operation: &Operation, made: u32) -> Duration {
         // Where as many calls are planned as there are rows, they are single calls in the end.
         Change::Bulk { rows } => {
             let new = rows.iter().filter(|row| row.account.is_none()).count();
-            operation.calls <= bulk_calls(new) && usize::try_from(operation.calls).unwrap_or(0) < rows.len()
+            operation.calls <= CostModel::default().import_calls(new)
+                && usize::try_from(operation.calls).unwrap_or(0) < rows.len()
         }
         _ => false,
     };

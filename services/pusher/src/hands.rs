@@ -4,22 +4,29 @@
 //! outcome. Between any two of them the process may die; whoever owns the org next finds the intent and reads before
 //! it writes.
 
+//!
+//! A 404 may be about anything that a request names, so nothing is taken for gone on the word of a write: only a look at
+//! the account or team itself says so ([`Trouble::Gone`]).
+
 mod bulk;
+mod custom_fields;
+mod images;
+mod look;
+mod members;
 mod observed;
 mod people;
+mod records;
 mod recover;
+mod roles;
+mod setback;
 mod teams;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::WriteError;
-use litmos::{Failure, FailureKind};
-use provisioning::{
-    Ended, HarmHistory, Image, Intent, IntentKind, OperationId, OrgId, ParkCode, Parked, PersonLink, Revised,
-    Subject,
-};
+use litmos::Failure;
+use provisioning::{Ended, HarmHistory, Image, Intent, IntentKind, OperationId, OrgId, Subject};
 use rate_tokens::{Class, Permit};
 
 use crate::Cuts;
@@ -27,22 +34,14 @@ use crate::controller::FreeLinks;
 use crate::effects::Effects;
 use crate::links::Links;
 pub(crate) use bulk::{BulkPlan, POLL_PAUSES};
+pub(crate) use custom_fields::CustomFieldsShape;
 pub(crate) use observed::Observed;
-pub(crate) use people::PersonJob;
-pub(crate) use recover::bulk_operation;
-pub(crate) use teams::GroupJob;
-
-/// Longest pause between two attempts at the same item.
-const BACKOFF_MAX_MS: u64 = 15 * 60_000;
-
-/// First pause after a failure; doubles with every further one.
-const BACKOFF_FIRST_MS: u64 = 5_000;
-
-/// Attempts after which an item is parked instead of tried again: about an hour of pauses.
-const ATTEMPTS_MAX: u32 = 10;
-
-/// Characters of Litmos's words that are kept with an item.
-const SAID_MAX: usize = 300;
+pub(crate) use people::{PersonJob, tie};
+#[cfg(test)]
+pub(crate) use records::{account, team};
+pub(crate) use recover::{KnownGroup, KnownMember, KnownPerson, bulk_operation};
+pub(crate) use roles::RoleWish;
+pub(crate) use teams::{GroupJob, TeamDraft};
 
 /// How long an operation that lost a race holds its subject: about the time a watch takes to deliver.
 pub(crate) const STALE_PAUSE: Duration = Duration::from_millis(100);
@@ -60,6 +59,7 @@ pub(crate) struct Hands {
     pub(crate) cuts: Cuts,
     /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) custom_fields: CustomFieldsShape,
     /// Longest time after its use-by that a request of ours may still take effect.
     pub(crate) settle: Duration,
 }
@@ -73,6 +73,8 @@ pub(crate) enum Trouble {
     Bus(WriteError),
     /// Litmos did not do it.
     Litmos(Failure),
+    /// A look at the account or team itself says that it is not there.
+    Gone(Failure),
 }
 
 impl From<WriteError> for Trouble {
@@ -98,6 +100,24 @@ pub(crate) struct Outcome {
     /// What Litmos said, where it did not do it.
     pub(crate) said: Option<String>,
     pub(crate) images: Vec<Image>,
+}
+
+impl Outcome {
+    pub(crate) fn done(images: Vec<Image>) -> Outcome {
+        Outcome {
+            ended: Ended::Done,
+            said: None,
+            images,
+        }
+    }
+
+    pub(crate) fn not_done(ended: Ended, said: String) -> Outcome {
+        Outcome {
+            ended,
+            said: Some(said),
+            images: Vec::new(),
+        }
+    }
 }
 
 /// What an operation came to.
@@ -172,7 +192,7 @@ impl Hands {
     pub(crate) fn not_started(&self, subjects: Vec<Subject>, trouble: &Trouble) -> Done {
         Done {
             subjects,
-            halt: people::halt_of(trouble),
+            halt: halt_of(trouble),
             ..Done::default()
         }
     }
@@ -209,122 +229,30 @@ impl Hands {
                     halt: None,
                 }
             }
-            Err(trouble) => {
-                tokio::time::sleep(STALE_PAUSE).await;
-                Done {
-                    subjects,
-                    effects,
-                    outcome: None,
-                    halt: people::halt_of(&trouble),
-                }
-            }
+            Err(trouble) => set_aside(subjects, &trouble).await,
         }
     }
+}
 
-    /// Writes a person's outcome. A conflict means that the org has a new owner, who reads before it writes.
-    pub(crate) async fn close_person(
-        &self,
-        link: &mut Revised<PersonLink>,
-        effects: &mut Effects,
-    ) -> Result<(), Trouble> {
-        link.value.changed_at_ms = unix_ms();
-        self.links.write_person(link).await?;
-        effects.person_links.push((link.value.clone(), link.revision));
-        Ok(())
+/// Ends an operation that Litmos is not the reason of: its link was written by somebody else, or cannot be written.
+/// Whatever was sent is found out from the intent.
+pub(crate) async fn set_aside(subjects: Vec<Subject>, trouble: &Trouble) -> Done {
+    if matches!(trouble, Trouble::Stale) {
+        // The watch will bring what somebody else wrote; planning before it has would fail the same way.
+        tokio::time::sleep(STALE_PAUSE).await;
+    }
+    Done {
+        subjects,
+        halt: halt_of(trouble),
+        ..Done::default()
     }
 }
 
-/// What a failure means for the item it happened to.
-pub(crate) enum Sequel {
-    /// Nothing took effect; it may be tried at once.
-    Again,
-    /// Nothing took effect; it is tried again after a pause.
-    Later,
-    /// It may have taken effect: quarantine, then read.
-    Unknown,
-    /// A person must look.
-    Park(ParkCode),
-    /// The account or team is not there any more.
-    Gone,
-    /// Nothing of this org can be done.
-    Halt,
-}
-
-pub(crate) fn sequel(failure: &Failure) -> Sequel {
-    match &failure.kind {
-        FailureKind::Void | FailureKind::RateLimited { .. } => Sequel::Again,
-        FailureKind::NotSent => Sequel::Later,
-        FailureKind::Unknown | FailureKind::Broken => Sequel::Unknown,
-        FailureKind::Retry => Sequel::Unknown,
-        FailureKind::Exists => Sequel::Park(ParkCode::UserNameTaken),
-        FailureKind::Rejected { .. } => Sequel::Park(ParkCode::RejectedByLitmos),
-        FailureKind::Gone => Sequel::Gone,
-        FailureKind::Credentials => Sequel::Halt,
-    }
-}
-
-pub(crate) fn backoff_ms(attempts: u32) -> u64 {
-    BACKOFF_FIRST_MS
-        .saturating_mul(1 << attempts.saturating_sub(1).min(20))
-        .min(BACKOFF_MAX_MS)
-}
-
-pub(crate) fn said(failure: &Failure) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "{failure}");
-    text.chars().take(SAID_MAX).collect()
-}
-
-/// What is written on an item's link after a failure, apart from its intent.
-pub(crate) struct Setback<'a> {
-    pub(crate) attempts: &'a mut u32,
-    pub(crate) next_try_ms: &'a mut u64,
-    pub(crate) last_error: &'a mut Option<String>,
-    pub(crate) parked: &'a mut Option<Parked>,
-}
-
-impl Setback<'_> {
-    /// Notes a failed attempt: a pause that doubles, and in the end a place among the parked.
-    pub(crate) fn note(self, failure: &Failure, revision: u64) {
-        *self.attempts += 1;
-        *self.last_error = Some(said(failure));
-        *self.next_try_ms = unix_ms() + backoff_ms(*self.attempts);
-        if *self.attempts >= ATTEMPTS_MAX {
-            *self.parked = Some(Parked {
-                code: ParkCode::KeepsFailing,
-                attribute: None,
-                said: said(failure),
-                remedy: "See whether Litmos answers at all, then ask for a retry.".to_owned(),
-                revision,
-                at_ms: unix_ms(),
-            });
-        }
-    }
-
-    pub(crate) fn park(self, code: ParkCode, failure: &Failure, revision: u64) {
-        let attribute = match &failure.kind {
-            FailureKind::Rejected { attribute } => attribute.clone(),
-            FailureKind::Exists if code == ParkCode::UserNameTaken => Some("UserName".to_owned()),
-            FailureKind::Exists => Some("Name".to_owned()),
-            _ => None,
-        };
-        *self.last_error = Some(said(failure));
-        *self.parked = Some(Parked {
-            code,
-            attribute,
-            said: failure.said.chars().take(SAID_MAX).collect(),
-            remedy: "Correct it at the source; the change is sent again by itself.".to_owned(),
-            revision,
-            at_ms: unix_ms(),
-        });
-    }
-}
-
-pub(crate) fn person_setback(link: &mut PersonLink) -> Setback<'_> {
-    Setback {
-        attempts: &mut link.attempts,
-        next_try_ms: &mut link.next_try_ms,
-        last_error: &mut link.last_error,
-        parked: &mut link.parked,
+pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
+    match trouble {
+        Trouble::Bus(error) => Some(Halt::Bus {
+            said: error.to_string(),
+        }),
+        Trouble::Stale | Trouble::Litmos(_) | Trouble::Gone(_) => None,
     }
 }

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use cuts::Cuts;
 
 use controller::{Controller, Mode, Question};
-use hands::{Hands, Observed};
+use hands::{CustomFieldsShape, Hands, Observed};
 use links::Links;
 
 /// An org whose owner died is taken over after this long.
@@ -134,6 +134,7 @@ impl Owner {
             lease,
             journal: self.journal.clone(),
             harm_book: Arc::default(),
+            custom_fields: CustomFieldsShape::default(),
             settle: self.org.budget().settle(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);

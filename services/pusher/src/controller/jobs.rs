@@ -1,17 +1,26 @@
 //! Operations as jobs: each with everything it needs, taken from the world when it was chosen.
 
+mod about;
+mod free;
+mod orphans;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    Account, AccountId, AttributeChange, BulkJob, BulkRow, Change, Draft, GroupId, GroupLink, Intent,
-    NormalName, Operation, OperationId, Parked, PersonId, PersonLink, Revised, Subject, Team, TeamId, World,
+    Account, AccountId, AttributeChange, BulkRow, Change, Draft, GroupId, Operation, PersonId, Team, TeamId,
+    World,
 };
 use rate_tokens::Permit;
-use service::About;
 
-use crate::hands::{BulkPlan, Done, GroupJob, Hands, PersonJob, bulk_operation};
+use crate::hands::{BulkPlan, Done, GroupJob, Hands, PersonJob, RoleWish, TeamDraft};
 use crate::links::{current_group, current_person};
 use crate::schedule::class_of;
+pub(super) use about::about;
+pub(crate) use free::FreeLinks;
+pub(super) use free::{parked_links, tied_links};
+pub(super) use orphans::orphans;
 
 /// An operation that spends permits, ready to be performed.
 pub(super) enum Job {
@@ -23,7 +32,8 @@ pub(super) enum Job {
     LeaveTeams {
         job: PersonJob,
         account: AccountId,
-        teams: Vec<TeamId>,
+        /// Each with the group that it is of.
+        teams: Vec<(TeamId, Option<GroupId>)>,
     },
     Read {
         job: PersonJob,
@@ -40,75 +50,42 @@ pub(super) enum Job {
         fresh: bool,
     },
     Bulk(BulkPlan),
+    SetCustomFields {
+        job: PersonJob,
+        account: AccountId,
+        values: BTreeMap<String, String>,
+    },
     CreateTeam {
         job: GroupJob,
-        name: String,
+        draft: TeamDraft,
     },
-    RenameTeam {
+    AmendTeam {
         job: GroupJob,
         seen: Team,
+        name: Option<String>,
+        description: Option<String>,
+    },
+    DeleteTeam {
+        job: GroupJob,
+        team: TeamId,
         name: String,
+        members: Vec<AccountId>,
     },
     AddMembers {
         job: GroupJob,
         team: TeamId,
-        accounts: Vec<AccountId>,
+        people: Vec<(PersonId, AccountId)>,
     },
     RemoveMember {
         job: GroupJob,
         team: TeamId,
+        person: Option<PersonId>,
         account: AccountId,
     },
-}
-
-/// Subjects of one operation that the journal names; a bulk import has thousands.
-const SUBJECTS_MAX: usize = 20;
-
-/// What the journal says of the operation's requests. `edits` is how many edits in the sources it answers.
-pub(super) fn about(operation: &Operation, edits: u32) -> About {
-    let name = |subject: Subject| match subject {
-        Subject::Person(id) => format!("person/{id}"),
-        Subject::Group(id) => format!("group/{id}"),
-    };
-    About {
-        class: class_of(&operation.change).as_str(),
-        kind: operation.kind().to_owned(),
-        operation: operation.id.to_string(),
-        subjects: operation
-            .change
-            .subjects()
-            .into_iter()
-            .take(SUBJECTS_MAX)
-            .map(name)
-            .collect(),
-        covers: covers(&operation.change),
-        edits,
-    }
-}
-
-/// How many changes that would cost a request each an operation makes.
-fn covers(change: &Change) -> u32 {
-    let many = |changes: usize| u32::try_from(changes).unwrap_or(u32::MAX);
-    match change {
-        Change::Bulk { rows } => many(rows.len()),
-        Change::AddMembers { people, .. } => many(people.len()),
-        Change::LeaveAllTeams { groups, .. } => many(groups.len()),
-        Change::Read { .. }
-        | Change::Link { .. }
-        | Change::LinkTeam { .. }
-        | Change::UnlinkTeam { .. }
-        | Change::EndOverwrite { .. } => 0,
-        Change::CutOff { .. }
-        | Change::LeaveTeams { .. }
-        | Change::Create { .. }
-        | Change::Update { .. }
-        | Change::CreateTeam { .. }
-        | Change::SetCustomFields { .. }
-        | Change::AmendTeam { .. }
-        | Change::DeleteTeam { .. }
-        | Change::RemoveMember { .. }
-        | Change::SetRole { .. } => 1,
-    }
+    SetRole {
+        job: GroupJob,
+        wish: RoleWish,
+    },
 }
 
 /// Takes what the operation needs from the world; `None` if the world has moved on and it must be planned again.
@@ -118,6 +95,7 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         link: current_person(world, person),
         revision,
         class: class_of(&operation.change),
+        beside: Vec::new(),
     };
     let group_job = |group: &GroupId| GroupJob {
         operation: operation.id.clone(),
@@ -128,11 +106,7 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         Change::Link { .. }
         | Change::LinkTeam { .. }
         | Change::UnlinkTeam { .. }
-        | Change::EndOverwrite { .. }
-        | Change::SetCustomFields { .. }
-        | Change::LeaveAllTeams { .. }
-        | Change::DeleteTeam { .. }
-        | Change::SetRole { .. } => return None,
+        | Change::EndOverwrite { .. } => return None,
         Change::CutOff {
             person,
             revision,
@@ -152,7 +126,40 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         } => Job::LeaveTeams {
             job: person_job(person, *revision),
             account: account.clone(),
-            teams: world.teams_of(account).cloned().collect(),
+            teams: teams_of(world, account),
+        },
+        Change::LeaveAllTeams {
+            person,
+            account,
+            groups,
+        } => {
+            let revision = world.person(person).map_or(0, |person| person.revision);
+            let teams = teams_of(world, account);
+            // The call knows no exception: a team that was joined meanwhile would be left too.
+            let named = |group: &Option<GroupId>| group.as_ref().is_some_and(|group| groups.contains(group));
+            if !teams.iter().all(|(_, group)| named(group)) {
+                return None;
+            }
+            Job::LeaveTeams {
+                job: PersonJob {
+                    beside: groups.clone(),
+                    ..person_job(person, revision)
+                },
+                account: account.clone(),
+                teams,
+            }
+        }
+        Change::SetCustomFields {
+            person,
+            revision,
+            account,
+            values,
+        } => Job::SetCustomFields {
+            job: person_job(person, *revision),
+            account: account
+                .clone()
+                .or_else(|| world.linked_account(person).cloned())?,
+            values: values.clone(),
         },
         Change::Read {
             person,
@@ -183,21 +190,49 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             fresh: *fresh,
         },
         Change::Bulk { rows } => Job::Bulk(bulk(world, operation, rows)?),
-        Change::CreateTeam { group, name, .. } => Job::CreateTeam {
-            job: group_job(group),
-            name: name.clone(),
-        },
+        Change::CreateTeam {
+            group,
+            name,
+            description,
+            parent,
+            ..
+        } => {
+            let job = group_job(group);
+            let draft = TeamDraft {
+                taken: orphans::taken(world, name, &job.link.value),
+                name: name.clone(),
+                description: description.clone(),
+                parent: match parent {
+                    Some(parent) => Some(team_of(world, parent)?),
+                    None => None,
+                },
+            };
+            Job::CreateTeam { job, draft }
+        }
         Change::AmendTeam {
-            group, team, name, ..
-        } => Job::RenameTeam {
+            group,
+            team,
+            name,
+            description,
+            ..
+        } => Job::AmendTeam {
             job: group_job(group),
             seen: world.team(team)?.clone(),
-            name: name.as_ref()?.to.clone(),
+            name: name.as_ref().map(|name| name.to.clone()),
+            description: description.clone(),
+        },
+        Change::DeleteTeam {
+            group, team, name, ..
+        } => Job::DeleteTeam {
+            job: group_job(group),
+            team: team.clone(),
+            name: world.team(team).map_or(name, |team| &team.name).clone(),
+            members: world.team_members(team).cloned().collect(),
         },
         Change::AddMembers { group, people } => {
             let accounts = people
                 .iter()
-                .filter_map(|person| world.account_for(person).cloned())
+                .filter_map(|person| Some((person.clone(), world.account_for(person)?.clone())))
                 .collect::<Vec<_>>();
             if accounts.is_empty() {
                 return None;
@@ -206,17 +241,59 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             Job::AddMembers {
                 team: job.link.value.team.clone()?,
                 job,
-                accounts,
+                people: accounts,
             }
         }
         Change::RemoveMember {
-            group, team, account, ..
+            group,
+            team,
+            person,
+            account,
         } => Job::RemoveMember {
             job: group_job(group),
             team: team.clone(),
+            person: person.clone(),
             account: account.clone(),
         },
+        Change::SetRole {
+            group,
+            team,
+            person,
+            account,
+            role,
+            holds,
+        } => {
+            let team = team.clone().or_else(|| team_of(world, group))?;
+            let account = account
+                .clone()
+                .or_else(|| world.linked_account(person).cloned())?;
+            Job::SetRole {
+                job: group_job(group),
+                wish: RoleWish {
+                    roles: world.roles(&team, &account),
+                    team,
+                    person: person.clone(),
+                    account,
+                    role: *role,
+                    holds: *holds,
+                },
+            }
+        }
     })
+}
+
+/// The team of a group, if it is there.
+fn team_of(world: &World, group: &GroupId) -> Option<TeamId> {
+    let team = world.group_link(group)?.value.team.as_ref()?;
+    world.team(team).map(|team| team.id.clone())
+}
+
+/// The teams that an account is in, each with the group that it is of.
+fn teams_of(world: &World, account: &AccountId) -> Vec<(TeamId, Option<GroupId>)> {
+    let teams = world.teams_of(account);
+    teams
+        .map(|team| (team.clone(), world.owner_of_team(team).cloned()))
+        .collect()
 }
 
 fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPlan> {
@@ -258,191 +335,30 @@ impl Job {
                 fresh,
             } => hands.update(permit, job, seen, &changes, fresh).await,
             Job::Bulk(plan) => hands.bulk(permit, plan).await,
-            Job::CreateTeam { job, name } => hands.create_team(permit, job, &name).await,
-            Job::RenameTeam { job, seen, name } => hands.rename_team(permit, job, seen, &name).await,
-            Job::AddMembers { job, team, accounts } => hands.add_members(permit, job, team, accounts).await,
-            Job::RemoveMember { job, team, account } => hands.remove_member(permit, job, team, account).await,
-        }
-    }
-}
-
-/// Links that are written without asking Litmos anything.
-#[derive(Debug, Default)]
-pub(crate) struct FreeLinks {
-    pub(crate) people: Vec<Revised<PersonLink>>,
-    pub(crate) groups: Vec<Revised<GroupLink>>,
-}
-
-impl FreeLinks {
-    pub(crate) fn subjects(&self) -> Vec<Subject> {
-        let people = self
-            .people
-            .iter()
-            .map(|link| Subject::Person(link.value.person.clone()));
-        people
-            .chain(
-                self.groups
-                    .iter()
-                    .map(|link| Subject::Group(link.value.group.clone())),
-            )
-            .collect()
-    }
-}
-
-pub(super) fn parked_links(world: &World, parks: Vec<(Subject, Parked)>) -> FreeLinks {
-    let mut links = FreeLinks::default();
-    for (subject, parked) in parks {
-        match subject {
-            Subject::Person(person) => {
-                let mut link = current_person(world, &person);
-                link.value.parked = Some(parked);
-                links.people.push(link);
+            Job::SetCustomFields { job, account, values } => {
+                hands.set_custom_fields(permit, job, account, values).await
             }
-            Subject::Group(group) => {
-                let mut link = current_group(world, &group);
-                link.value.parked = Some(parked);
-                links.groups.push(link);
-            }
-        }
-    }
-    links
-}
-
-pub(super) fn tied_links(world: &World, operations: &[Operation]) -> FreeLinks {
-    let mut links = FreeLinks::default();
-    for operation in operations {
-        match &operation.change {
-            Change::Link {
-                person,
-                revision,
-                account,
-            } => {
-                let mut link = current_person(world, person);
-                link.value.account = Some(account.clone());
-                link.value.applied_revision = *revision;
-                link.value.parked = None;
-                links.people.push(link);
-            }
-            Change::LinkTeam {
-                group,
-                revision,
-                team,
-            } => {
-                let mut link = current_group(world, group);
-                link.value.team = Some(team.clone());
-                link.value.applied_revision = *revision;
-                link.value.parked = None;
-                links.groups.push(link);
-            }
-            _ => {}
-        }
-    }
-    links
-}
-
-/// An intent that nobody is working on: its sender is gone.
-pub(super) enum Orphan {
-    Person {
-        link: Revised<PersonLink>,
-        intent: Intent,
-        user_name: String,
-    },
-    Group {
-        link: Revised<GroupLink>,
-        intent: Intent,
-        name: String,
-        taken: Vec<String>,
-    },
-    Bulk {
-        job: BulkJob,
-        links: Vec<(Revised<PersonLink>, String)>,
-    },
-}
-
-pub(super) fn orphans(world: &World, jobs: &BTreeMap<OperationId, BulkJob>) -> Vec<Orphan> {
-    let mut orphans = Vec::new();
-    let mut bulk: BTreeMap<OperationId, Vec<(Revised<PersonLink>, String)>> = BTreeMap::new();
-    for link in world.person_links() {
-        let Some(intent) = &link.value.intent else {
-            continue;
-        };
-        if world.is_under_way(&Subject::Person(link.value.person.clone())) {
-            continue;
-        }
-        let user_name = world
-            .person(&link.value.person)
-            .map(|person| person.value.user_name.clone())
-            .unwrap_or_default();
-        match bulk_operation(intent).filter(|operation| jobs.contains_key(*operation)) {
-            Some(operation) => bulk
-                .entry(operation.clone())
-                .or_default()
-                .push((link.clone(), user_name)),
-            None => orphans.push(Orphan::Person {
-                link: link.clone(),
-                intent: intent.clone(),
-                user_name,
-            }),
-        }
-    }
-    orphans.extend(bulk.into_iter().filter_map(|(operation, links)| {
-        jobs.get(&operation).map(|job| Orphan::Bulk {
-            job: job.clone(),
-            links,
-        })
-    }));
-    for link in world.group_links() {
-        let Some(intent) = &link.value.intent else {
-            continue;
-        };
-        if world.is_under_way(&Subject::Group(link.value.group.clone())) {
-            continue;
-        }
-        let name = world
-            .group(&link.value.group)
-            .map(|group| group.value.name.clone())
-            .unwrap_or_default();
-        let wanted = NormalName::of(&name);
-        let same = world
-            .teams_named(&wanted)
-            .filter(|team| world.owner_of_team(&team.id).is_some());
-        let taken = same.map(|team| team.id.to_string()).collect();
-        orphans.push(Orphan::Group {
-            link: link.clone(),
-            intent: intent.clone(),
-            name,
-            taken,
-        });
-    }
-    orphans
-}
-
-impl Orphan {
-    pub(super) fn subjects(&self) -> Vec<Subject> {
-        match self {
-            Orphan::Person { link, .. } => vec![Subject::Person(link.value.person.clone())],
-            Orphan::Group { link, .. } => vec![Subject::Group(link.value.group.clone())],
-            Orphan::Bulk { links, .. } => links
-                .iter()
-                .map(|(link, _)| Subject::Person(link.value.person.clone()))
-                .collect(),
-        }
-    }
-
-    pub(super) async fn recover(self, hands: &Hands) -> Done {
-        match self {
-            Orphan::Person {
-                link,
-                intent,
-                user_name,
-            } => hands.recover_person(link, intent, user_name).await,
-            Orphan::Group {
-                link,
-                intent,
+            Job::CreateTeam { job, draft } => hands.create_team(permit, job, draft).await,
+            Job::AmendTeam {
+                job,
+                seen,
                 name,
-                taken,
-            } => hands.recover_group(link, intent, name, taken).await,
-            Orphan::Bulk { job, links } => hands.recover_bulk(job, links).await,
+                description,
+            } => hands.amend_team(permit, job, seen, name, description).await,
+            Job::DeleteTeam {
+                job,
+                team,
+                name,
+                members,
+            } => hands.delete_team(permit, job, team, name, members).await,
+            Job::AddMembers { job, team, people } => hands.add_members(permit, job, team, people).await,
+            Job::RemoveMember {
+                job,
+                team,
+                person,
+                account,
+            } => hands.remove_member(permit, job, team, person, account).await,
+            Job::SetRole { job, wish } => hands.set_role(permit, job, wish).await,
         }
     }
 }

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure};
 use provisioning::{
-    Account, AccountId, BulkJob, BulkRow, Field, GroupId, Intent, IntentKind, NormalName, OperationId,
-    ParkCode, Parked, PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
+    Account, AccountId, BulkJob, BulkRow, Ended, Field, GroupId, Image, Intent, IntentKind, NormalName,
+    OperationId, ParkCode, Parked, PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
 };
 use rate_tokens::{Class, Permit};
 
-use super::people::{account, halt_of};
-use super::{Done, Halt, Hands, STALE_PAUSE, Sequel, Trouble, person_setback, said, sequel, unix_ms};
+use super::people::tie;
+use super::records::account;
+use super::setback::{Sequel, bounded, person_setback, said, sequel};
+use super::{Done, Halt, Hands, Outcome, Trouble, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// Pauses between polls of a job. The last one repeats.
@@ -110,7 +112,9 @@ impl Hands {
                 revision: row.revision,
                 ..intent.clone()
             });
-            link.value.account = row.account.clone().or(link.value.account.take());
+            if let Some(account) = &row.account {
+                tie(&mut link.value, account);
+            }
             link.value.changed_at_ms = unix_ms();
         }
         self.links.write_people(&mut plan.links).await?;
@@ -220,6 +224,7 @@ impl Hands {
     ) -> Done {
         let now = unix_ms();
         let mut effects = Effects::default();
+        let mut images = Vec::new();
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
             let name = NormalName::of(&row.user_name);
             link.value.intent = None;
@@ -228,26 +233,29 @@ impl Hands {
                 link.value.parked = Some(refused_by_bulk(words, row.revision, now));
                 continue;
             }
+            let before = row.account.as_ref().and_then(|id| plan.accounts.get(id));
             let account = match &row.account {
                 None => made.get(&name).cloned(),
-                Some(id) => plan.accounts.get(id).map(|seen| after_row(seen, row, now)),
+                Some(_) => before.map(|seen| after_row(seen, row, now)),
             };
             // Not found although nothing was refused: planned again, and a single create will say why.
             let Some(account) = account else { continue };
-            link.value.account = Some(account.id.clone());
+            tie(&mut link.value, &account.id);
             link.value.applied_revision = row.revision;
-            (link.value.attempts, link.value.next_try_ms) = (0, 0);
-            (link.value.last_error, link.value.parked) = (None, None);
+            link.value.parked = None;
+            person_setback(&mut link.value).over();
+            images.extend(row_images(row, before, &account));
             let teams = row.groups.iter().filter_map(|group| plan.teams.get(group));
             effects
                 .joined
                 .extend(teams.map(|(team, _)| (team.clone(), account.id.clone())));
             effects.accounts.push(account);
         }
-        self.finish_bulk(plan, effects).await
+        let outcome = bulk_outcome(images, refused);
+        self.finish_bulk(plan, effects, Some(outcome)).await
     }
 
-    async fn finish_bulk(&self, mut plan: BulkPlan, mut effects: Effects) -> Done {
+    async fn finish_bulk(&self, mut plan: BulkPlan, mut effects: Effects, outcome: Option<Outcome>) -> Done {
         let subjects = subjects(&plan);
         let written = async {
             self.observed.write(&effects, unix_ms()).await?;
@@ -256,83 +264,114 @@ impl Hands {
             Ok::<(), Trouble>(())
         }
         .await;
+        if let Err(trouble) = written {
+            return Done {
+                subjects,
+                halt: halt_of(&trouble),
+                ..Done::default()
+            };
+        }
         effects.person_links = plan
             .links
             .into_iter()
             .map(|link| (link.value, link.revision))
             .collect();
-        match written {
-            Ok(()) => Done {
-                subjects,
-                effects,
-                outcome: None,
-                halt: None,
-            },
-            Err(trouble) => Done {
-                subjects,
-                effects: Effects::default(),
-                outcome: None,
-                halt: halt_of(&trouble),
-            },
+        Done {
+            subjects,
+            effects,
+            outcome,
+            halt: None,
         }
     }
 
     async fn bulk_failed(&self, mut plan: BulkPlan, trouble: Trouble) -> Done {
         let failure: Failure = match trouble {
-            Trouble::Litmos(failure) => failure,
-            Trouble::Stale => {
-                tokio::time::sleep(STALE_PAUSE).await;
-                return Done {
-                    subjects: subjects(&plan),
-                    ..Done::default()
-                };
-            }
-            Trouble::Bus(_) => {
-                return Done {
-                    subjects: subjects(&plan),
-                    halt: halt_of(&trouble),
-                    ..Done::default()
-                };
-            }
+            Trouble::Litmos(failure) | Trouble::Gone(failure) => failure,
+            Trouble::Stale | Trouble::Bus(_) => return set_aside(subjects(&plan), &trouble).await,
         };
-        let mut halt = None;
         let what = sequel(&failure);
-        if matches!(what, Sequel::Halt) {
-            halt = Some(Halt::Credentials { said: said(&failure) });
-        }
         if matches!(what, Sequel::Unknown) {
-            // The intents stay: the job may run. Recovery looks for it when it must have started.
-            let subjects = subjects(&plan);
-            let links = plan.links.into_iter().map(|link| (link.value, link.revision));
-            let effects = Effects {
-                person_links: links.collect(),
-                ..Effects::default()
-            };
-            return Done {
-                subjects,
-                effects,
-                outcome: None,
-                halt,
-            };
+            return self.bulk_unknown(plan, &failure).await;
         }
+        let halt = matches!(what, Sequel::Halt).then(|| Halt::Credentials { said: said(&failure) });
+        let mut ended = None;
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
             link.value.intent = None;
-            if !matches!(what, Sequel::Again | Sequel::Halt) {
-                person_setback(&mut link.value).note(&failure, row.revision);
+            match what {
+                Sequel::Again => {}
+                Sequel::Halt => ended = Some(Ended::Failed),
+                Sequel::Later | Sequel::Unknown | Sequel::Park(_) => {
+                    ended = Some(person_setback(&mut link.value).note(&failure, row.revision));
+                }
             }
         }
+        let outcome = ended.map(|ended| Outcome::not_done(ended, said(&failure)));
+        let done = self.finish_bulk(plan, Effects::default(), outcome).await;
         Done {
-            halt,
-            ..self.finish_bulk(plan, Effects::default()).await
+            halt: halt.or(done.halt),
+            ..done
         }
+    }
+
+    /// The intents stay: the job may run. Recovery looks for it when it must have started.
+    async fn bulk_unknown(&self, mut plan: BulkPlan, failure: &Failure) -> Done {
+        let subjects = subjects(&plan);
+        for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
+            person_setback(&mut link.value).note(failure, row.revision);
+        }
+        let written = self.links.write_people(&mut plan.links).await;
+        if let Err(error) = written {
+            return set_aside(subjects, &error.into()).await;
+        }
+        let links = plan.links.into_iter().map(|link| (link.value, link.revision));
+        Done {
+            subjects,
+            effects: Effects {
+                person_links: links.collect(),
+                ..Effects::default()
+            },
+            ..Done::default()
+        }
+    }
+}
+
+/// What one row did, seen against what was there.
+fn row_images(row: &BulkRow, before: Option<&Account>, after: &Account) -> Vec<Image> {
+    let person = &row.person;
+    let own = match before {
+        None => Some(Image::Created {
+            person: person.clone(),
+            account: after.id.clone(),
+        }),
+        Some(before) => images::changed(person, before, after),
+    };
+    let joined = row.groups.iter().map(|group| Image::Joined {
+        group: group.clone(),
+        person: person.clone(),
+    });
+    own.into_iter().chain(joined).collect()
+}
+
+/// A job that took at least one row is done; what it refused is said besides, and waits on the rows' links.
+fn bulk_outcome(images: Vec<Image>, refused: &BTreeMap<NormalName, String>) -> Outcome {
+    let said = refused.values().next().map(|words| {
+        bounded(&format!(
+            "{} rows were refused, the first with: {words}",
+            refused.len()
+        ))
+    });
+    match said {
+        Some(said) if images.is_empty() => Outcome::not_done(Ended::Parked, said),
+        said => Outcome {
+            said,
+            ..Outcome::done(images)
+        },
     }
 }
 
 fn subjects(plan: &BulkPlan) -> Vec<Subject> {
     let people = plan.rows.iter().map(|row| Subject::Person(row.person.clone()));
-    people
-        .chain(plan.teams.keys().cloned().map(Subject::Group))
-        .collect()
+    people.collect()
 }
 
 /// The account after a row of a completed job: what the row gave, and notification mail switched on.
@@ -352,7 +391,7 @@ fn refused_by_bulk(words: &str, revision: u64, at_ms: u64) -> Parked {
     Parked {
         code: ParkCode::RejectedByLitmos,
         attribute: None,
-        said: words.chars().take(300).collect(),
+        said: bounded(words),
         remedy: "Correct it at the source; the change is sent again by itself.".to_owned(),
         revision,
         at_ms,

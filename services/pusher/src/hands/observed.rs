@@ -1,13 +1,10 @@
 //! What an answer of Litmos showed, written where the importer writes too.
 
-use bus::{Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
+use bus::{BATCH_MAX, Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
 use provisioning::{AccountId, OrgId, Roles, TeamId};
 
 use crate::Cuts;
 use crate::effects::Effects;
-
-/// Most writes of one atomic batch.
-const BATCH_MAX: usize = 1_000;
 
 /// The observed state of one org.
 #[derive(Clone, Debug)]
@@ -17,37 +14,50 @@ pub(crate) struct Observed {
     cuts: Cuts,
 }
 
+type Writes = Vec<Write<ObservedKey, ObservedValue>>;
+
 impl Observed {
     pub(crate) fn new(org: OrgId, bucket: Bucket<ObservedKey, ObservedValue>, cuts: Cuts) -> Observed {
         Observed { org, bucket, cuts }
     }
 
-    /// Writes what `effects` says about accounts, teams and members. An answer just received is the newest there is.
+    /// Writes what `effects` says about accounts, teams, members and roles. An answer just received is the newest there is.
     pub(crate) async fn write(&self, effects: &Effects, as_of_ms: u64) -> Result<(), WriteError> {
-        let mut writes = Vec::new();
+        let mut joined: Writes = effects
+            .joined
+            .iter()
+            .map(|(team, account)| self.member(team, account, Roles::NONE, Expect::Absent, as_of_ms))
+            .collect();
+        while !joined.is_empty() {
+            let rest = joined.split_off(joined.len().min(BATCH_MAX));
+            let batch = std::mem::replace(&mut joined, rest);
+            match self.bucket.write_all(batch.clone()).await {
+                Ok(_) => {}
+                Err(error) if error.is_conflict() => self.join_one_by_one(batch, as_of_ms).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        let mut writes = Writes::new();
         for account in &effects.accounts {
-            writes.push(self.put(self.account(&account.id), ObservedValue::Account(account.clone())));
+            writes.push(put(
+                self.account(&account.id),
+                ObservedValue::Account(account.clone()),
+            ));
         }
         for team in &effects.teams {
-            writes.push(self.put(self.team(&team.id), ObservedValue::Team(team.clone())));
-        }
-        for (team, account) in &effects.joined {
-            let member = TeamMember {
-                team: team.clone(),
-                account: account.clone(),
-                roles: Roles::NONE,
-                as_of_ms,
-            };
-            writes.push(self.put(self.member(team, account), ObservedValue::TeamMember(member)));
+            writes.push(put(self.team(&team.id), ObservedValue::Team(team.clone())));
         }
         for (team, account) in &effects.left {
-            writes.push(self.delete(self.member(team, account)));
+            writes.push(delete(self.member_key(team, account)));
+        }
+        for (team, account, roles) in &effects.roles {
+            writes.push(self.member(team, account, *roles, Expect::Any, as_of_ms));
         }
         for id in &effects.gone_accounts {
-            writes.push(self.delete(self.account(id)));
+            writes.push(delete(self.account(id)));
         }
         for id in &effects.gone_teams {
-            writes.push(self.delete(self.team(id)));
+            writes.push(delete(self.team(id)));
         }
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(BATCH_MAX));
@@ -58,19 +68,51 @@ impl Observed {
         Ok(())
     }
 
-    fn put(&self, key: ObservedKey, value: ObservedValue) -> Write<ObservedKey, ObservedValue> {
-        Write {
-            key,
-            expect: Expect::Any,
-            change: Change::Put(value),
+    /// Somebody is known to be a member already: joining takes no roles away. Where the importer writes the same key
+    /// meanwhile, its word is as new as ours and knows the roles.
+    async fn join_one_by_one(&self, batch: Writes, as_of_ms: u64) -> Result<(), WriteError> {
+        for write in batch {
+            let unknown = || WriteError::Unknown {
+                key: format!("{:?}", write.key),
+            };
+            let known = self.bucket.get(&write.key).await.map_err(|_| unknown())?;
+            let write = match known.map(|known| (known.value, known.revision)) {
+                Some((ObservedValue::TeamMember(member), revision)) => self.member(
+                    &member.team,
+                    &member.account,
+                    member.roles,
+                    Expect::Revision(revision),
+                    as_of_ms,
+                ),
+                _ => write,
+            };
+            match self.bucket.write(write).await {
+                Ok(_) => {}
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 
-    fn delete(&self, key: ObservedKey) -> Write<ObservedKey, ObservedValue> {
+    fn member(
+        &self,
+        team: &TeamId,
+        account: &AccountId,
+        roles: Roles,
+        expect: Expect,
+        as_of_ms: u64,
+    ) -> Write<ObservedKey, ObservedValue> {
+        let member = TeamMember {
+            team: team.clone(),
+            account: account.clone(),
+            roles,
+            as_of_ms,
+        };
         Write {
-            key,
-            expect: Expect::Any,
-            change: Change::Delete,
+            key: self.member_key(team, account),
+            expect,
+            change: Change::Put(ObservedValue::TeamMember(member)),
         }
     }
 
@@ -82,7 +124,23 @@ impl Observed {
         ObservedKey::Team(self.org.clone(), id.clone())
     }
 
-    fn member(&self, team: &TeamId, account: &AccountId) -> ObservedKey {
+    fn member_key(&self, team: &TeamId, account: &AccountId) -> ObservedKey {
         ObservedKey::TeamMember(self.org.clone(), team.clone(), account.clone())
+    }
+}
+
+fn put(key: ObservedKey, value: ObservedValue) -> Write<ObservedKey, ObservedValue> {
+    Write {
+        key,
+        expect: Expect::Any,
+        change: Change::Put(value),
+    }
+}
+
+fn delete(key: ObservedKey) -> Write<ObservedKey, ObservedValue> {
+    Write {
+        key,
+        expect: Expect::Any,
+        change: Change::Delete,
     }
 }

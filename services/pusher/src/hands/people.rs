@@ -1,15 +1,20 @@
 //! Operations on one person.
+//!
+//! Litmos answers a record with 404 both for an account that is not there and for a manager that is not. So a 404 is
+//! followed by a look at the account, and one more attempt with the record as it is now: what was known of the manager may
+//! have been out of date. A cut-off that still meets a 404 goes out without a manager, for access must end whatever a
+//! reference is worth.
 
-use std::collections::BTreeMap;
-
-use litmos::{Failure, FailureKind, NewUser, UserRecord};
+use litmos::{Failure, FailureKind};
 use provisioning::{
-    Account, AccountId, Attribute, AttributeChange, Draft, Field, Intent, IntentKind, OperationId,
-    PersonLink, RawAccount, Revised, Subject, TeamId,
+    Account, AccountId, Attribute, AttributeChange, Draft, Ended, GroupId, Image, Intent, IntentKind,
+    OperationId, PersonLink, Revised, Subject, TeamId,
 };
 use rate_tokens::{Class, Permit};
 
-use super::{Done, Halt, Hands, Sequel, Trouble, person_setback, said, sequel, unix_ms};
+use super::records::{account, new_user, record};
+use super::setback::{Sequel, blaming, person_setback, said, sequel};
+use super::{Done, Halt, Hands, Outcome, Trouble, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// The link of a person about to be acted on, and what for.
@@ -20,78 +25,48 @@ pub(crate) struct PersonJob {
     /// Roster revision that the operation makes true.
     pub(crate) revision: u64,
     pub(crate) class: Class,
+    /// Groups that are held with the person, and whose links are not written.
+    pub(crate) beside: Vec<GroupId>,
 }
 
-/// Reads a user record as an account of ours.
-pub(crate) fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
-    let raw = RawAccount {
-        id: &record.id,
-        user_name: &record.user_name,
-        active: record.active,
-        access_level: record.access_level.as_deref(),
-        manager: record.manager_id.as_deref(),
-    };
-    let fields = record
-        .fields
-        .iter()
-        .map(|(name, value)| (name.as_ref(), value.as_str()));
-    Account::read(raw, fields, as_of_ms).ok()
-}
-
-fn record(account: &Account) -> UserRecord {
-    UserRecord {
-        id: account.id.to_string(),
-        user_name: account.user_name.clone(),
-        active: account.active,
-        access_level: account.access_level.map(|level| level.as_litmos().to_owned()),
-        manager_id: account.manager.as_ref().map(ToString::to_string),
-        fields: account
-            .profile
-            .iter()
-            .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
-            .collect(),
-        ..UserRecord::default()
+impl PersonJob {
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        let groups = self.beside.iter().cloned().map(Subject::Group);
+        groups
+            .chain([Subject::Person(self.link.value.person.clone())])
+            .collect()
     }
-}
 
-fn new_user(draft: &Draft) -> NewUser {
-    let mut fields: BTreeMap<String, String> = draft
-        .profile
-        .iter()
-        .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
-        .collect();
-    fields
-        .entry(Field::DisableMessages.wire().to_owned())
-        .or_insert_with(|| "false".to_owned());
-    let custom = !draft.user_name.contains('@');
-    fields
-        .entry(Field::IsCustomUsername.wire().to_owned())
-        .or_insert_with(|| custom.to_string());
-    NewUser {
-        user_name: draft.user_name.clone(),
-        active: true,
-        access_level: draft.access_level.as_litmos().to_owned(),
-        manager_id: draft.manager.as_ref().map(ToString::to_string),
-        fields,
+    /// The intent of this job, to be sent with this permit.
+    fn intent(&self, hands: &Hands, permit: &Permit, kind: IntentKind) -> Intent {
+        hands.intent(permit, &self.operation, kind, self.revision)
     }
 }
 
 impl Hands {
     pub(crate) async fn create(&self, permit: Permit, mut job: PersonJob, draft: &Draft) -> Done {
         let result = async {
-            self.open_person(
-                self.intent(&permit, &job.operation, IntentKind::Create, job.revision),
-                &mut job,
-                None,
-            )
-            .await?;
+            let intent = job.intent(self, &permit, IntentKind::Create);
+            self.open_person(intent, &mut job, None).await?;
             Ok(self.litmos.create_user(permit, &new_user(draft)).await?)
         }
         .await;
         match result {
-            Ok(made) => self.applied(job, account(&made, unix_ms())).await,
-            Err(Trouble::Litmos(failure)) if matches!(failure.kind, FailureKind::Exists) => {
+            Ok(made) => {
+                let made = account(&made, unix_ms());
+                let image = made.as_ref().map(|made| Image::Created {
+                    person: job.link.value.person.clone(),
+                    account: made.id.clone(),
+                });
+                self.applied(job, made, image.into_iter().collect()).await
+            }
+            Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Exists => {
                 self.adopt(job, &draft.user_name, failure).await
+            }
+            // A new user refers to nothing but a manager.
+            Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Gone => {
+                let refused = blaming(failure, Attribute::Manager.wire());
+                self.failed(job, Trouble::Litmos(refused)).await
             }
             Err(trouble) => self.failed(job, trouble).await,
         }
@@ -101,8 +76,8 @@ impl Hands {
     async fn adopt(&self, job: PersonJob, user_name: &str, refusal: Failure) -> Done {
         let permit = self.permit(job.class).await;
         match self.litmos.user_by_name(permit, user_name).await {
-            Ok(found) => self.applied(job, account(&found, unix_ms())).await,
-            Err(failure) if matches!(failure.kind, FailureKind::Gone) => {
+            Ok(found) => self.applied(job, account(&found, unix_ms()), Vec::new()).await,
+            Err(failure) if failure.kind == FailureKind::Gone => {
                 self.failed(job, Trouble::Litmos(refusal)).await
             }
             Err(failure) => self.failed(job, Trouble::Litmos(failure)).await,
@@ -117,26 +92,14 @@ impl Hands {
         changes: &[AttributeChange],
         fresh: bool,
     ) -> Done {
-        let id = seen.id.clone();
-        let result = async {
-            let (permit, current) = self.current(permit, &job, seen, fresh).await?;
-            let wanted = current.changed(changes);
-            self.open_person(
-                self.intent(&permit, &job.operation, IntentKind::Update, job.revision),
-                &mut job,
-                Some(&id),
-            )
-            .await?;
-            self.litmos.put_user(permit, &record(&wanted)).await?;
-            Ok(Account {
-                as_of_ms: unix_ms(),
-                ..wanted
-            })
-        }
-        .await;
-        match result {
-            Ok(wanted) => self.applied(job, Some(wanted)).await,
-            Err(trouble) => self.failed(job, trouble).await,
+        let mut learnt = Effects::default();
+        let written = self.write_record(permit, &mut job, seen, changes, fresh, &mut learnt);
+        match written.await {
+            Ok((before, after)) => {
+                let image = images::changed(&job.link.value.person, &before, &after);
+                self.applied(job, Some(after), image.into_iter().collect()).await
+            }
+            Err(trouble) => self.failed_with(job, trouble, learnt).await,
         }
     }
 
@@ -147,66 +110,60 @@ impl Hands {
         seen: Account,
         fresh: bool,
     ) -> Done {
-        let id = seen.id.clone();
         let change = [AttributeChange {
             attribute: Attribute::Active,
             from: "true".to_owned(),
             to: "false".to_owned(),
         }];
-        let result = async {
-            let (permit, current) = self.current(permit, &job, seen, fresh).await?;
-            let wanted = current.changed(&change);
-            self.open_person(
-                self.intent(&permit, &job.operation, IntentKind::Update, job.revision),
-                &mut job,
-                Some(&id),
-            )
-            .await?;
-            self.litmos.put_user(permit, &record(&wanted)).await?;
-            Ok(Account {
-                as_of_ms: unix_ms(),
-                ..wanted
-            })
-        }
-        .await;
-        match result {
-            Ok(wanted) => {
-                job.link.value.leave_teams_due = true;
-                self.applied(job, Some(wanted)).await
+        // Due before it is sure that the cut-off happens: whoever finds that it did must know what comes next.
+        job.link.value.leave_teams_due = true;
+        let mut learnt = Effects::default();
+        let written = self.write_record(permit, &mut job, seen, &change, fresh, &mut learnt);
+        match written.await {
+            Ok((before, after)) => {
+                let image = before.active.then(|| Image::CutOff {
+                    person: job.link.value.person.clone(),
+                    account: after.id.clone(),
+                });
+                self.applied(job, Some(after), image.into_iter().collect()).await
             }
-            Err(trouble) => self.failed(job, trouble).await,
+            Err(trouble) => self.failed_with(job, trouble, learnt).await,
         }
     }
 
+    /// Takes an account out of all its teams.
     pub(crate) async fn leave_teams(
         &self,
         permit: Permit,
         mut job: PersonJob,
         id: AccountId,
-        teams: Vec<TeamId>,
+        teams: Vec<(TeamId, Option<GroupId>)>,
     ) -> Done {
+        let class = job.class;
         let result = async {
-            self.open_person(
-                self.intent(&permit, &job.operation, IntentKind::LeaveTeams, job.revision),
-                &mut job,
-                Some(&id),
-            )
-            .await?;
-            Ok(self.litmos.leave_all_teams(permit, id.as_str()).await?)
+            let intent = job.intent(self, &permit, IntentKind::LeaveTeams);
+            self.open_person(intent, &mut job, Some(&id)).await?;
+            match self.litmos.leave_all_teams(permit, id.as_str()).await {
+                Ok(()) => Ok(true),
+                Err(failure) if failure.kind == FailureKind::Gone => {
+                    let none_left = self.teams_now(class, &id).await?.is_empty();
+                    none_left.then_some(false).ok_or(Trouble::Litmos(failure))
+                }
+                Err(failure) => Err(failure.into()),
+            }
         }
         .await;
         match result {
-            Ok(()) => {
+            Ok(by_us) => {
+                let images = by_us.then(|| images::left(&job.link.value.person, &teams));
                 job.link.value.leave_teams_due = false;
-                let left = teams.into_iter().map(|team| (team, id.clone())).collect();
-                self.close(
-                    job,
-                    Effects {
-                        left,
-                        ..Effects::default()
-                    },
-                )
-                .await
+                person_setback(&mut job.link.value).over();
+                let effects = Effects {
+                    left: teams.into_iter().map(|(team, _)| (team, id.clone())).collect(),
+                    ..Effects::default()
+                };
+                self.close(job, effects, Outcome::done(images.unwrap_or_default()))
+                    .await
             }
             Err(trouble) => self.failed(job, trouble).await,
         }
@@ -214,38 +171,82 @@ impl Hands {
 
     /// Reads a linked account that has not been seen since.
     pub(crate) async fn read(&self, permit: Permit, job: PersonJob, id: &AccountId) -> Done {
-        match self.litmos.user(permit, id.as_str()).await {
+        match self.look_at_account(permit, id).await {
             Ok(found) => {
-                self.applied(
-                    PersonJob {
-                        revision: job.link.value.applied_revision,
-                        ..job
-                    },
-                    account(&found, unix_ms()),
-                )
-                .await
+                let applied = job.link.value.applied_revision;
+                let job = PersonJob {
+                    revision: applied,
+                    ..job
+                };
+                self.applied(job, Some(found), Vec::new()).await
             }
-            Err(failure) => self.failed(job, Trouble::Litmos(failure)).await,
+            Err(trouble) => self.failed(job, trouble).await,
         }
     }
 
-    /// The record to write back: as seen if that is fresh, else as it is now, with one more permit for the write.
-    async fn current(
+    /// Writes the record with these changes. Gives it as it was before, and as it is now. A record that is read on the way
+    /// is written down first: whoever finds the intent compares with it, and the next attempt need not read it again.
+    async fn write_record(
         &self,
         permit: Permit,
-        job: &PersonJob,
+        job: &mut PersonJob,
         seen: Account,
+        changes: &[AttributeChange],
         fresh: bool,
-    ) -> Result<(Permit, Account), Trouble> {
-        if fresh {
-            return Ok((permit, seen));
+        learnt: &mut Effects,
+    ) -> Result<(Account, Account), Trouble> {
+        let (permit, before) = if fresh {
+            (permit, seen)
+        } else {
+            let there = self.look_at_account(permit, &seen.id).await?;
+            self.learn(&there, learnt).await?;
+            (self.permit(job.class).await, there)
+        };
+        let wanted = before.changed(changes);
+        let failure = match self.put_record(permit, job, &wanted).await {
+            Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Gone => failure,
+            other => return other.map(|after| (before, after)),
+        };
+        let look = self.permit(job.class).await;
+        let there = self.look_at_account(look, &wanted.id).await?;
+        self.learn(&there, learnt).await?;
+        let mut again = there.changed(changes);
+        if again.manager == wanted.manager {
+            if again.active {
+                return Err(Trouble::Litmos(blaming(failure, Attribute::Manager.wire())));
+            }
+            again.manager = None;
         }
-        let found = self.litmos.user(permit, seen.id.as_str()).await?;
-        let current = account(&found, unix_ms()).unwrap_or(seen);
-        Ok((self.permit(job.class).await, current))
+        let permit = self.permit(job.class).await;
+        match self.put_record(permit, job, &again).await {
+            Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Gone => {
+                Err(Trouble::Litmos(blaming(failure, Attribute::Manager.wire())))
+            }
+            other => other.map(|after| (there, after)),
+        }
     }
 
-    async fn open_person(
+    async fn put_record(
+        &self,
+        permit: Permit,
+        job: &mut PersonJob,
+        wanted: &Account,
+    ) -> Result<Account, Trouble> {
+        let intent = job.intent(self, &permit, IntentKind::Update);
+        self.open_person(intent, job, Some(&wanted.id)).await?;
+        self.litmos.put_user(permit, &record(wanted)).await?;
+        Ok(Account {
+            as_of_ms: unix_ms(),
+            ..wanted.clone()
+        })
+    }
+
+    async fn learn(&self, there: &Account, learnt: &mut Effects) -> Result<(), Trouble> {
+        learnt.accounts = vec![there.clone()];
+        Ok(self.observed.write(learnt, unix_ms()).await?)
+    }
+
+    pub(crate) async fn open_person(
         &self,
         intent: Intent,
         job: &mut PersonJob,
@@ -253,7 +254,7 @@ impl Hands {
     ) -> Result<(), Trouble> {
         job.link.value.intent = Some(intent);
         if let Some(account) = account {
-            job.link.value.account = Some(account.clone());
+            tie(&mut job.link.value, account);
         }
         job.link.value.changed_at_ms = unix_ms();
         self.links.write_person(&mut job.link).await?;
@@ -261,107 +262,112 @@ impl Hands {
     }
 
     /// Litmos did it, and this is the account now.
-    pub(crate) async fn applied(&self, mut job: PersonJob, account: Option<Account>) -> Done {
+    pub(crate) async fn applied(
+        &self,
+        mut job: PersonJob,
+        account: Option<Account>,
+        images: Vec<Image>,
+    ) -> Done {
         let link = &mut job.link.value;
         link.applied_revision = job.revision;
-        (link.attempts, link.next_try_ms) = (0, 0);
-        (link.last_error, link.parked) = (None, None);
+        link.parked = None;
+        person_setback(link).over();
         if let Some(account) = &account {
-            link.account = Some(account.id.clone());
+            tie(link, &account.id);
         }
-        self.close(
-            job,
-            Effects {
-                accounts: account.into_iter().collect(),
-                ..Effects::default()
-            },
-        )
-        .await
+        let effects = Effects {
+            accounts: account.into_iter().collect(),
+            ..Effects::default()
+        };
+        self.close(job, effects, Outcome::done(images)).await
     }
 
     /// Writes what was seen, then the link without its intent: in this order a crash between them costs a read, not a repeat.
-    async fn close(&self, mut job: PersonJob, mut effects: Effects) -> Done {
+    pub(crate) async fn close(&self, mut job: PersonJob, mut effects: Effects, outcome: Outcome) -> Done {
         job.link.value.intent = None;
-        let subjects = vec![Subject::Person(job.link.value.person.clone())];
-        let written = async {
-            self.observed.write(&effects, unix_ms()).await?;
-            self.close_person(&mut job.link, &mut effects).await
-        }
-        .await;
+        let subjects = job.subjects();
+        let written = self.finish_person(&mut job, &mut effects).await;
         Done {
             subjects,
             effects,
-            outcome: None,
+            outcome: written.is_ok().then_some(outcome),
             halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }
 
-    pub(crate) async fn failed(&self, mut job: PersonJob, trouble: Trouble) -> Done {
-        let subjects = vec![Subject::Person(job.link.value.person.clone())];
-        let failure = match trouble {
-            Trouble::Litmos(failure) => failure,
-            Trouble::Stale => {
-                // The watch will bring what somebody else wrote; planning before it has would fail the same way.
-                tokio::time::sleep(super::STALE_PAUSE).await;
-                return Done {
-                    subjects,
-                    ..Done::default()
-                };
-            }
-            Trouble::Bus(_) => {
-                return Done {
-                    subjects,
-                    halt: halt_of(&trouble),
-                    ..Done::default()
-                };
-            }
+    /// Writes a person's outcome. A conflict means that the org has a new owner, who reads before it writes.
+    async fn finish_person(&self, job: &mut PersonJob, effects: &mut Effects) -> Result<(), Trouble> {
+        self.observed.write(effects, unix_ms()).await?;
+        job.link.value.changed_at_ms = unix_ms();
+        self.links.write_person(&mut job.link).await?;
+        effects
+            .person_links
+            .push((job.link.value.clone(), job.link.revision));
+        Ok(())
+    }
+
+    pub(crate) async fn failed(&self, job: PersonJob, trouble: Trouble) -> Done {
+        self.failed_with(job, trouble, Effects::default()).await
+    }
+
+    /// The same where something was learnt on the way.
+    async fn failed_with(&self, mut job: PersonJob, trouble: Trouble, mut effects: Effects) -> Done {
+        let subjects = job.subjects();
+        let (failure, gone) = match trouble {
+            Trouble::Litmos(failure) => (failure, false),
+            Trouble::Gone(failure) => (failure, true),
+            Trouble::Stale | Trouble::Bus(_) => return set_aside(subjects, &trouble).await,
         };
         let revision = job.revision;
-        let mut effects = Effects::default();
         let mut halt = None;
         let link = &mut job.link.value;
-        match sequel(&failure) {
-            Sequel::Again => link.intent = None,
-            Sequel::Later => {
-                link.intent = None;
-                person_setback(link).note(&failure, revision);
+        let ended = if gone {
+            link.intent = None;
+            link.leave_teams_due = false;
+            link.custom.clear();
+            effects.accounts.clear();
+            effects.gone_accounts.extend(link.account.take());
+            Some(Ended::Failed)
+        } else {
+            match sequel(&failure) {
+                Sequel::Again => {
+                    link.intent = None;
+                    None
+                }
+                Sequel::Later => {
+                    link.intent = None;
+                    Some(person_setback(link).note(&failure, revision))
+                }
+                Sequel::Unknown => {
+                    person_setback(link).note(&failure, revision);
+                    None
+                }
+                Sequel::Park(code) => {
+                    link.intent = None;
+                    Some(person_setback(link).park(code, &failure, revision))
+                }
+                Sequel::Halt => {
+                    link.intent = None;
+                    halt = Some(Halt::Credentials { said: said(&failure) });
+                    Some(Ended::Failed)
+                }
             }
-
-            Sequel::Unknown => person_setback(link).note(&failure, revision),
-            Sequel::Park(code) => {
-                link.intent = None;
-                person_setback(link).park(code, &failure, revision);
-            }
-            Sequel::Gone => {
-                link.intent = None;
-                link.leave_teams_due = false;
-                effects.gone_accounts.extend(link.account.take());
-            }
-            Sequel::Halt => {
-                link.intent = None;
-                halt = Some(Halt::Credentials { said: said(&failure) });
-            }
-        }
-        let written = async {
-            self.observed.write(&effects, unix_ms()).await?;
-            self.close_person(&mut job.link, &mut effects).await
-        }
-        .await;
-        let halt = halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble)));
+        };
+        let written = self.finish_person(&mut job, &mut effects).await;
+        let outcome = ended.filter(|_| written.is_ok());
         Done {
             subjects,
             effects,
-            outcome: None,
-            halt,
+            outcome: outcome.map(|ended| Outcome::not_done(ended, said(&failure))),
+            halt: halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble))),
         }
     }
 }
 
-pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
-    match trouble {
-        Trouble::Bus(error) => Some(Halt::Bus {
-            said: error.to_string(),
-        }),
-        Trouble::Stale | Trouble::Litmos(_) => None,
+/// Ties a person to an account. What was known of custom fields was known of another one.
+pub(crate) fn tie(link: &mut PersonLink, account: &AccountId) {
+    if link.account.as_ref() != Some(account) {
+        link.custom.clear();
+        link.account = Some(account.clone());
     }
 }

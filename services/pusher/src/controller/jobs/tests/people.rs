@@ -1,0 +1,325 @@
+use provisioning::{
+    AccessLevel, AccountId, Attribute, AttributeChange, BulkRow, Change, Draft, Ended, Field, Image,
+    ParkCode, Profile,
+};
+
+use super::house::{House, group_id, person, person_id};
+
+fn change(attribute: Attribute, from: &str, to: &str) -> AttributeChange {
+    AttributeChange {
+        attribute,
+        from: from.to_owned(),
+        to: to.to_owned(),
+    }
+}
+
+fn draft(name: &str, manager: Option<&str>) -> Draft {
+    let email = format!("{name}@corp.example");
+    Draft {
+        user_name: email.clone(),
+        access_level: AccessLevel::Learner,
+        profile: [
+            (Field::FirstName, "First"),
+            (Field::LastName, name),
+            (Field::Email, &email),
+        ]
+        .into_iter()
+        .collect(),
+        manager: manager.map(|id| AccountId::parse(id).unwrap()),
+    }
+}
+
+fn update(house: &House, name: &str, changes: Vec<AttributeChange>, fresh: bool) -> Change {
+    Change::Update {
+        person: person_id(name),
+        revision: 7,
+        account: house.account_id(name),
+        changes,
+        fresh,
+    }
+}
+
+fn create(name: &str, manager: Option<&str>) -> Change {
+    Change::Create {
+        person: person_id(name),
+        revision: 7,
+        draft: draft(name, manager),
+    }
+}
+
+fn cut_off(house: &House, name: &str) -> Change {
+    Change::CutOff {
+        person: person_id(name),
+        revision: 7,
+        account: house.account_id(name),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_made_changed_and_cut_off_and_each_image_says_what_was_there() {
+    let house = House::new(
+        &[("mira", "Learner")],
+        &[("Sales", &["mira"]), ("Kiel", &["mira"])],
+    )
+    .await;
+    house.want_person("otto").await;
+    let made = house.perform(create("otto", None)).await.images();
+    assert_eq!(
+        made,
+        [Image::Created {
+            person: person_id("otto"),
+            account: house.account_id("otto")
+        }]
+    );
+    let link = house.person_link("otto").await;
+    assert_eq!(
+        (link.account, link.applied_revision),
+        (Some(house.account_id("otto")), 7)
+    );
+
+    // What the plan believed is not what is there: the image says what is.
+    let title = change(Attribute::Profile(Field::JobTitle), "Nurse", "Chief");
+    let changed = house.perform(update(&house, "mira", vec![title], false)).await;
+    assert_eq!(changed.requests, ["GET /users/{}", "PUT /users/{}"]);
+    let there = change(Attribute::Profile(Field::JobTitle), "Guide", "Chief");
+    assert_eq!(
+        changed.images(),
+        [Image::Changed {
+            person: person_id("mira"),
+            account: house.account_id("mira"),
+            changes: vec![there]
+        }]
+    );
+
+    let cut = house.perform_with(cut_off(&house, "mira"), 1).await;
+    assert_eq!(cut.requests, ["PUT /users/{}"]);
+    assert_eq!(
+        cut.images(),
+        [Image::CutOff {
+            person: person_id("mira"),
+            account: house.account_id("mira")
+        }]
+    );
+    assert!(house.person_link("mira").await.leave_teams_due);
+    let leave = Change::LeaveTeams {
+        person: person_id("mira"),
+        revision: 7,
+        account: house.account_id("mira"),
+    };
+    assert_eq!(house.perform(leave).await.images().len(), 2);
+    assert!(!house.person_link("mira").await.leave_teams_due);
+    assert!(house.user("mira").teams.is_empty() && !house.user("mira").active);
+    assert_eq!(house.untruths().await, Vec::<String>::new());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_active_account_leaves_all_its_teams_in_one_call_unless_one_is_to_stay() {
+    let house = House::new(
+        &[("mira", "Learner"), ("otto", "Learner")],
+        &[("Sales", &["mira", "otto"]), ("Kiel", &["mira", "otto"])],
+    )
+    .await;
+    let leave = |name: &str, groups: &[&str]| Change::LeaveAllTeams {
+        person: person_id(name),
+        account: house.account_id(name),
+        groups: groups.iter().map(|name| group_id(name)).collect(),
+    };
+    assert!(
+        !house.prepared(leave("otto", &["Sales"])).await,
+        "the team of Kiel was joined since this was planned"
+    );
+    let left = house.perform(leave("mira", &["Sales", "Kiel"])).await;
+    assert_eq!(left.requests, ["DELETE /users/{}/teams"]);
+    let mut images = left.images();
+    images.sort_by_key(|image| format!("{image:?}"));
+    let image = |group| Image::Left {
+        group: group_id(group),
+        person: person_id("mira"),
+    };
+    assert_eq!(images, [image("Kiel"), image("Sales")]);
+    assert_eq!(house.members("Sales"), ["otto"]);
+    assert_eq!(house.untruths().await, Vec::<String>::new());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
+    let house = House::new(
+        &[("mira", "Learner"), ("otto", "Learner"), ("ida", "Learner")],
+        &[],
+    )
+    .await;
+    let manager = change(Attribute::Manager, "", "nobody-here");
+    let refused = house.perform(update(&house, "mira", vec![manager], true)).await;
+    assert_eq!(refused.requests, ["PUT /users/{}", "GET /users/{}"]);
+    assert!(refused.not_done(Ended::Parked).contains("Manager not found"));
+    let link = house.person_link("mira").await;
+    assert_eq!(link.account, Some(house.account_id("mira")));
+    let parked = link.parked.unwrap();
+    assert_eq!(
+        (parked.code, parked.attribute.as_deref(), parked.revision),
+        (ParkCode::RejectedByLitmos, Some("ManagerId"), 7)
+    );
+
+    house.want_person("newcomer").await;
+    let refused = house.perform(create("newcomer", Some("nobody-here"))).await;
+    assert_eq!(refused.requests, ["POST /users"]);
+    refused.not_done(Ended::Parked);
+    let parked = house.person_link("newcomer").await.parked.unwrap();
+    assert_eq!(parked.attribute.as_deref(), Some("ManagerId"));
+
+    // A manager who went away since the record was read: with the record as it is now it goes through.
+    for name in ["otto", "ida"] {
+        let world = house.world().await;
+        let mut old = world.account(&house.account_id(name)).unwrap().clone();
+        old.manager = Some(AccountId::parse("who-went-away").unwrap());
+        house.put_account(old).await;
+    }
+    let city = change(Attribute::Profile(Field::City), "", "Oslo");
+    let changed = house.perform(update(&house, "otto", vec![city], true)).await;
+    assert_eq!(
+        changed.requests,
+        ["PUT /users/{}", "GET /users/{}", "PUT /users/{}"]
+    );
+    assert_eq!(changed.images().len(), 1);
+    let cut = house.perform_with(cut_off(&house, "ida"), 1).await;
+    assert_eq!(cut.images().len(), 1);
+    assert!(!house.user("ida").active);
+    assert_eq!(house.untruths().await, Vec::<String>::new());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_not_there_any_more_is_gone_and_never_a_success() {
+    let users = [
+        ("mira", "Learner"),
+        ("otto", "Learner"),
+        ("ida", "Learner"),
+        ("finn", "Learner"),
+    ];
+    let house = House::new(&users, &[("Sales", &["otto"])]).await;
+    let title = || vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")];
+    let gone = [
+        ("mira", update(&house, "mira", title(), true)),
+        (
+            "otto",
+            Change::LeaveTeams {
+                person: person_id("otto"),
+                revision: 7,
+                account: house.account_id("otto"),
+            },
+        ),
+        (
+            "ida",
+            Change::SetCustomFields {
+                person: person_id("ida"),
+                revision: 7,
+                account: Some(house.account_id("ida")),
+                values: [("Site".to_owned(), "Kiel".to_owned())].into_iter().collect(),
+            },
+        ),
+        (
+            "finn",
+            Change::Read {
+                person: person_id("finn"),
+                revision: 7,
+                account: house.account_id("finn"),
+            },
+        ),
+    ];
+    for (name, change) in gone {
+        let id = house.account_id(name);
+        house.delete_user(&id).await;
+        let played = house.perform(change).await;
+        played.not_done(Ended::Failed);
+        let link = house.person_link(name).await;
+        assert_eq!(
+            (link.account, link.intent, link.parked),
+            (None, None, None),
+            "{name}"
+        );
+        assert!(house.world().await.account(&id).is_none(), "{name}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_is_said_only_where_something_came_to_its_end() {
+    let house = House::new(&[("mira", "Learner")], &[]).await;
+    let title = || vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")];
+    house
+        .litmos
+        .set_faults(&["status=503,times=1", "status=401,skip=1,times=1"])
+        .unwrap();
+    let refused = house.perform(update(&house, "mira", title(), true)).await;
+    assert!(
+        refused.outcome.is_none(),
+        "nothing was done, and it is tried at once: {refused:?}"
+    );
+    let refused = house.perform(update(&house, "mira", title(), true)).await;
+    refused.not_done(Ended::Failed);
+    assert!(refused.halt.is_some());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_import_says_of_each_row_what_it_did() {
+    let house = House::new(&[("mira", "Learner")], &[("Sales", &[])]).await;
+    house.want_person("otto").await;
+    house
+        .want(provisioning::Person {
+            user_name: "a+b@corp.example".to_owned(),
+            ..person("a-b")
+        })
+        .await;
+    let row = |name: &str, account: Option<AccountId>, groups: &[&str]| BulkRow {
+        person: person_id(&name.replace('+', "-")),
+        revision: 7,
+        account,
+        user_name: format!("{name}@corp.example"),
+        access_level: None,
+        profile: draft(name, None)
+            .profile
+            .iter()
+            .chain([(Field::JobTitle, "Chief")])
+            .collect::<Profile>(),
+        manager: None,
+        groups: groups.iter().map(|name| group_id(name)).collect(),
+    };
+    let rows = vec![
+        row("mira", Some(house.account_id("mira")), &[]),
+        row("otto", None, &["Sales"]),
+        row("a+b", None, &[]),
+    ];
+    let played = house.perform(Change::Bulk { rows }).await;
+    let outcome = played.outcome.unwrap();
+    assert_eq!(outcome.ended, Ended::Done);
+    assert!(
+        outcome
+            .said
+            .unwrap()
+            .starts_with("1 rows were refused, the first with: ")
+    );
+    assert_eq!(
+        outcome.images,
+        [
+            Image::Changed {
+                person: person_id("mira"),
+                account: house.account_id("mira"),
+                changes: vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")],
+            },
+            Image::Created {
+                person: person_id("otto"),
+                account: house.account_id("otto")
+            },
+            Image::Joined {
+                group: group_id("Sales"),
+                person: person_id("otto")
+            },
+        ]
+    );
+    assert!(house.person_link("a-b").await.parked.is_some());
+    assert_eq!(house.untruths().await, Vec::<String>::new());
+    house.close().await;
+}

@@ -1,0 +1,322 @@
+//! What an import writes down, and what it does not conclude.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bus::{ObservedValue, WatchEvent};
+use litmos_simulator::Settings;
+use provisioning::Roles;
+use rollcall_tests::{House, PATIENCE, user};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// Fast enough to be waited for, and slow enough that a limit is felt.
+const SHORT: &str = "requests_per_minute = 40\nwindow_ms = 2000\npermit_ttl_ms = 1500\nsettle_ms = 1500\n";
+
+fn simulator() -> Settings {
+    Settings {
+        limit: 40,
+        window_length: Duration::from_secs(2),
+        bulk_delay: Duration::from_millis(200),
+        ..Settings::default()
+    }
+}
+
+/// Roles by team and person, as observed.
+async fn observed_roles(house: &House) -> BTreeMap<(String, String), Roles> {
+    let state = house.litmos.state();
+    let mut roles = BTreeMap::new();
+    let mut watch = house.bus().await.observed().watch(&house.org);
+    loop {
+        match watch.next().await {
+            WatchEvent::Put(_, stored) => {
+                if let ObservedValue::TeamMember(member) = stored.value {
+                    let team = state.teams.iter().find(|team| team.id.0 == member.team.as_str());
+                    let user = state
+                        .users
+                        .iter()
+                        .find(|user| user.id.0 == member.account.as_str());
+                    let names = team.zip(user);
+                    let (team, user) = names.expect("observed members are of what there is");
+                    roles.insert((team.name.clone(), user.user_name.clone()), member.roles);
+                }
+            }
+            WatchEvent::Synced => return roles,
+            WatchEvent::Removed(_) | WatchEvent::Reset => {}
+        }
+    }
+}
+
+/// Requests so far whose path ends with this, whatever was asked of it.
+fn asked(house: &House, method: &str, end: &str) -> usize {
+    let log = house.litmos.log();
+    let plain = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
+    log.iter()
+        .filter(|entry| entry.method == method && plain(&entry.path).ends_with(end))
+        .count()
+}
+
+async fn until(what: &str, house: &House, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not happen:\n{}",
+            house.log()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Deletes something in Litmos by hand.
+async fn delete(house: &House, path: &str) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v1.svc/{path}?source=acme", house.litmos.base_url());
+    let request = http.delete(url).header("apikey", house.litmos.api_key());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+fn account(name: &str, level: &str) -> Value {
+    let email = format!("{name}@corp.example");
+    json!({"UserName": email, "FirstName": "First", "LastName": name, "Email": email, "AccessLevel": level, "Active": true})
+}
+
+fn people(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("{name}@corp.example")).collect()
+}
+
+fn is_running(run: &Value) -> bool {
+    run["running"] == true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
+    let mut house = House::new(simulator(), SHORT).await;
+    let accounts = [
+        account("lead", "Team_Leader"),
+        account("admin", "Team_Admin"),
+        account("mira", "Learner"),
+    ];
+    house.litmos.put_users(&accounts).unwrap();
+    let teams = [
+        json!({"Name": "Kiel", "Members": people(&["lead", "mira"]), "Leaders": people(&["lead"])}),
+        json!({"Name": "Oslo", "Members": people(&["admin", "lead"]), "Leaders": people(&["admin"]), "Admins": people(&["admin"])}),
+        json!({"Name": "Plain", "Members": people(&["mira"])}),
+    ];
+    house.litmos.put_teams(&teams).unwrap();
+    // The roles of a team are just being read when everything dies.
+    house
+        .litmos
+        .set_faults(&["delay_ms=4000,path=/leaders,times=1"])
+        .unwrap();
+    house.up(&[]).await;
+    let members_of = |team: &str| {
+        let id = house
+            .litmos
+            .state()
+            .teams
+            .into_iter()
+            .find(|known| known.name == team);
+        format!("/teams/{}/users", id.unwrap().id)
+    };
+    let struck = ["Kiel", "Oslo"].map(members_of);
+    until("reading members", &house, || {
+        struck.iter().any(|path| asked(&house, "GET", path) > 0)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    house.kill().await;
+    house.up(&[]).await;
+    house.settled(0).await;
+    let roles = observed_roles(&house).await;
+    let of = |team: &str, name: &str| roles[&(team.to_owned(), format!("{name}@corp.example"))];
+    let holds = |leader, admin| Roles { leader, admin };
+    assert_eq!(roles.len(), 5);
+    assert_eq!(of("Kiel", "lead"), holds(true, false));
+    assert_eq!(of("Kiel", "mira"), Roles::NONE);
+    assert_eq!(of("Oslo", "admin"), holds(true, true));
+    assert_eq!(of("Oslo", "lead"), Roles::NONE);
+    assert_eq!(of("Plain", "mira"), Roles::NONE);
+    let pages = |end: &str| asked(&house, "GET", end);
+    assert_eq!(
+        pages("/users/details"),
+        2,
+        "the page of users and the empty one after it"
+    );
+    let members: usize = ["Kiel", "Oslo", "Plain"]
+        .map(|team| {
+            let id = house
+                .litmos
+                .state()
+                .teams
+                .into_iter()
+                .find(|known| known.name == team);
+            pages(&format!("/teams/{}/users", id.unwrap().id))
+        })
+        .into_iter()
+        .sum();
+    assert_eq!(
+        members, 4,
+        "the team that was being read is read again, and no other"
+    );
+    assert!(
+        pages("/leaders") <= 3 && pages("/admins") <= 2,
+        "Plain has nobody who could hold a role"
+    );
+
+    // What changed is seen, and what did not stays as it is.
+    let before = observed_records(&house).await;
+    let change = [json!({"Name": "Kiel", "Members": people(&["admin"]), "Admins": people(&["admin"])})];
+    house.litmos.put_teams(&change).unwrap();
+    let (code, said, error) = house.rollcall(&["import"]).await;
+    assert_eq!(code, 0, "{said}{error}");
+    let roles = observed_roles(&house).await;
+    let kiel = |name: &str| roles[&("Kiel".to_owned(), format!("{name}@corp.example"))];
+    assert_eq!(
+        (kiel("admin"), kiel("lead")),
+        (holds(false, true), holds(true, false))
+    );
+    let written = observed_records(&house).await - before;
+    let seen_again = 4 + 3 + 6 + 2;
+    assert!(
+        written <= seen_again + 20,
+        "{written} records were written for {seen_again} things"
+    );
+}
+
+/// The newest revision in the observed state.
+async fn observed_records(house: &House) -> u64 {
+    let mut newest = 0;
+    let mut watch = house.bus().await.observed().watch(&house.org);
+    loop {
+        match watch.next().await {
+            WatchEvent::Put(_, stored) => newest = newest.max(stored.revision),
+            WatchEvent::Synced => return newest,
+            WatchEvent::Removed(_) | WatchEvent::Reset => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_says_so() {
+    let mut house = House::new(simulator(), SHORT).await;
+    house.up(&[]).await;
+    for n in 0..10 {
+        let (status, made) = house.scim("POST", "/Users", Some(&user(&format!("p{n}")))).await;
+        assert_eq!(status, 201, "{made}");
+    }
+    house.settled(10).await;
+    let ours = |n: usize| format!("p{n}@corp.example");
+    for n in 0..6 {
+        let users = house.litmos.state().users;
+        let user = users.iter().find(|user| user.user_name == ours(n)).unwrap();
+        delete(&house, &format!("users/{}", user.id)).await;
+    }
+    let made = asked(&house, "POST", "/users") + asked(&house, "POST", "/bulkimports");
+    let (code, said, error) = house.rollcall(&["import"]).await;
+    assert_eq!(code, 1, "{said}{error}");
+    for words in [
+        "failed",
+        "6 of 10 linked accounts",
+        "rollcall import --accept-losses",
+    ] {
+        assert!(said.contains(words), "{words} is missing in: {said}");
+    }
+    let status = house.settled(10).await;
+    assert_eq!(status["accounts"], 11, "all are known still: {status}");
+    assert_eq!(
+        asked(&house, "POST", "/users") + asked(&house, "POST", "/bulkimports"),
+        made,
+        "nobody is made again"
+    );
+
+    let (code, said, error) = house.rollcall(&["import", "--accept-losses"]).await;
+    assert_eq!(code, 0, "{said}{error}");
+    house.settled(10).await;
+    let users = house.litmos.state().users;
+    for n in 0..10 {
+        let accounts = users.iter().filter(|user| user.user_name == ours(n)).count();
+        assert_eq!(accounts, 1, "{} has an account again", ours(n));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_does_not() {
+    let mut house = House::new(simulator(), SHORT).await;
+    house.up(&[]).await;
+    let (_, made) = house.scim("POST", "/Users", Some(&user("mira"))).await;
+    let group = json!({"displayName": "Kiel", "members": [{"value": made["id"]}]});
+    assert_eq!(house.scim("POST", "/Groups", Some(&group)).await.0, 201);
+    house.settled(1).await;
+    let kiel = house.litmos.state().teams[0].id.to_string();
+    let members = format!("/teams/{kiel}/users");
+    let added = asked(&house, "POST", &members);
+    house
+        .litmos
+        .set_faults(&[&format!("status=404,method=GET,path={members},times=1")])
+        .unwrap();
+    let bus = house.bus().await;
+    house.ask(&bus, "importer", "import", Value::Null).await;
+    until("the second try", &house, || asked(&house, "GET", &members) >= 2).await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let run = house.ask(&bus, "importer", "status", Value::Null).await;
+        if run.is_some_and(|run| run["complete"] == true && !is_running(&run)) {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the import did not end:\n{}",
+            house.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    house.settled(1).await;
+    assert_eq!(
+        asked(&house, "POST", &members),
+        added,
+        "she was in it all the time"
+    );
+
+    // This one goes away while it is about to be read.
+    house
+        .litmos
+        .put_teams(&[json!({"Name": "Oslo", "Members": people(&["mira"])})])
+        .unwrap();
+    let teams = house.litmos.state().teams;
+    let oslo = teams
+        .iter()
+        .find(|team| team.name == "Oslo")
+        .unwrap()
+        .id
+        .to_string();
+    let listed = asked(&house, "GET", "/teams");
+    house
+        .litmos
+        .set_faults(&[&format!(
+            "delay_ms=1500,method=GET,path=/teams/{oslo}/users,times=1"
+        )])
+        .unwrap();
+    let import = house.rollcall(&["import"]);
+    let away = async {
+        until("the list of teams", &house, || {
+            asked(&house, "GET", "/teams") > listed + 1
+        })
+        .await;
+        delete(&house, &format!("teams/{oslo}")).await;
+    };
+    let ((code, said, error), ()) = tokio::join!(import, away);
+    assert_eq!(code, 0, "{said}{error}");
+    assert_eq!(
+        asked(&house, "GET", &format!("/teams/{oslo}")),
+        1,
+        "a look at it says that it is gone"
+    );
+    let status = house.settled(1).await;
+    assert_eq!(status["teams"], 1);
+    assert_eq!(
+        observed_roles(&house).await.len(),
+        1,
+        "its members are forgotten with it"
+    );
+}
