@@ -173,12 +173,13 @@ impl Import<'_> {
         let admins = levels.contains(&AccessLevel::TeamAdmin);
         let leaders = admins || levels.contains(&AccessLevel::TeamLeader);
         let mut roles: BTreeMap<AccountId, Roles> = BTreeMap::new();
-        for (role, ours, wanted) in [
+        let lists = [
             (Role::Leader, TeamRole::Leader, leaders),
             (Role::Admin, TeamRole::Admin, admins),
-        ] {
+        ];
+        for (role, ours, _) in lists.into_iter().filter(|(_, _, wanted)| *wanted) {
             let mut start = 0;
-            while wanted {
+            loop {
                 let holders = self.answer(run, |permit| {
                     self.litmos
                         .team_role_holders(permit, id.as_str(), role, start, PAGE)
