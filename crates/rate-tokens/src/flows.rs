@@ -258,7 +258,10 @@ impl ClassQueue {
 
     fn remove(&mut self, name: &FlowId, arrival: u64) -> Option<Ask> {
         let flow = self.flows.get_mut(name)?;
-        let place = flow.asks.binary_search_by_key(&arrival, |&(arrival, _)| arrival).ok()?;
+        let place = flow
+            .asks
+            .binary_search_by_key(&arrival, |&(arrival, _)| arrival)
+            .ok()?;
         let (_, ask) = flow.asks.remove(place)?;
         self.asks -= 1;
         if flow.asks.is_empty() {

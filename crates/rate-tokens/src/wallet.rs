@@ -96,7 +96,9 @@ impl Wallet {
     /// The governor has taken this report in, or does not know the grant any more: it need not be sent again.
     pub fn acknowledged(&mut self, parcel: &Parcel) {
         if let Some(outgoing) = self.outbox.get_mut(&parcel.grant) {
-            outgoing.settled.retain(|settled| !parcel.settled.contains(settled));
+            outgoing
+                .settled
+                .retain(|settled| !parcel.settled.contains(settled));
             if outgoing.settled.is_empty() {
                 self.outbox.remove(&parcel.grant);
             }

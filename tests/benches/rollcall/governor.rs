@@ -28,22 +28,15 @@ impl Governor {
     pub(crate) async fn start(budgets: BTreeMap<OrgId, BudgetSettings>) -> anyhow::Result<Governor> {
         let folder = tempfile::tempdir()?;
         let server = NatsServer::start(folder.path()).await?;
+        let bus = Bus::connect(server.connection(), "bench-governor").await?;
+        bus.prepare(1).await?;
         let stop = CancellationToken::new();
-        let (connection, ends) = (server.connection().clone(), stop.clone());
-        let running = tokio::task::spawn_blocking(move || {
-            let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            own.expect("a runtime").block_on(async {
-                let bus = Bus::connect(&connection, "bench-governor").await.expect("connects");
-                bus.prepare(1).await?;
-                let parts = rate_governor::Parts {
-                    bus,
-                    budgets,
-                    health: Health::new(),
-                };
-                rate_governor::run(parts, ends).await
-            })
-        });
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let parts = rate_governor::Parts {
+            bus,
+            budgets,
+            health: Health::new(),
+        };
+        let running = tokio::spawn(rate_governor::run(parts, stop.clone()));
         Ok(Governor {
             server,
             stop,

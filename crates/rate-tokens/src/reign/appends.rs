@@ -122,9 +122,9 @@ impl Reign {
 
     /// The log server is back: what stands at the newest sequence, and what after it?
     fn verified(&mut self, entries: &[Entry]) {
-        let there = entries.first().is_some_and(|entry| {
-            entry.sequence == self.last && entry.lines.as_ref() == Some(&*self.newest)
-        });
+        let there = entries
+            .first()
+            .is_some_and(|entry| entry.sequence == self.last && entry.lines.as_ref() == Some(&*self.newest));
         let own = self.doubt.appends.iter().map(|pending| Some(&*pending.lines));
         let after = entries.iter().skip(1).map(|entry| entry.lines.as_ref());
         let foreign = !after.clone().eq(own.take(after.count()));
