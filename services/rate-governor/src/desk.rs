@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{AskIn, Bus, Exchange, GovernorRequest, OrgWords, Replies, Reply, ReplyTo, ReportIn, StatusAnswer};
 use rate_tokens::{
     Answer, Ask, AskId, AskRefused, AskUnheard, Class, FlowId, Heard, Moment, NameRefused, OrgName, Reign,
-    Status, Told, WorkerId,
+    Settled, Status, Told, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ struct Asker {
 /// What all asks of one exchange have in common.
 struct Asked {
     worker: Result<WorkerId, NameRefused>,
+    at: Moment,
     deadline: Moment,
     to: ReplyTo,
 }
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     askers: HashMap<AskId, Asker>,
     next_ask: u64,
     replies: BTreeMap<ReplyTo, Replies>,
+    /// Used again for each report.
+    settled: Vec<Settled>,
     appends: u64,
 }
 
@@ -49,6 +52,7 @@ impl Desk {
             askers: HashMap::new(),
             next_ask: 0,
             replies: BTreeMap::new(),
+            settled: Vec::new(),
             appends: 0,
         }
     }
@@ -89,9 +93,11 @@ impl Desk {
             orgs,
             reply_to: to,
         } = exchange;
+        let at = now();
         let asked = Asked {
             worker: WorkerId::new(&worker),
-            deadline: now() + wait,
+            at,
+            deadline: at + wait,
             to: to.clone(),
         };
         // Answered in any case: also an empty exchange is a question.
@@ -105,8 +111,8 @@ impl Desk {
         } in orgs
         {
             let name = OrgName::new(&org);
-            for report in reports {
-                match self.report(name.as_ref().ok(), &report) {
+            for of_one_grant in reports.chunk_by(|one, next| one.grant == next.grant) {
+                match self.report(asked.at, name.as_ref().ok(), of_one_grant) {
                     Reported::TakenIn => {}
                     Reported::ForNow => heard = false,
                     Reported::Odd(said) => replies.odd.push(said),
@@ -161,7 +167,7 @@ impl Desk {
             want: ask.want,
             deadline: asked.deadline,
         };
-        match self.reign.ask(now(), org, ask) {
+        match self.reign.ask(asked.at, org, ask) {
             Ok(()) => {
                 self.askers.insert(id, asker);
                 Ok(())
@@ -179,11 +185,15 @@ impl Desk {
         }
     }
 
-    fn report(&mut self, org: Option<&OrgName>, report: &ReportIn) -> Reported {
-        let (Some(org), Some(grant)) = (org, report.grant) else {
+    fn report(&mut self, now: Moment, org: Option<&OrgName>, of_one_grant: &[ReportIn]) -> Reported {
+        let grant = of_one_grant.first().and_then(|report| report.grant);
+        let (Some(org), Some(grant)) = (org, grant) else {
             return Reported::Odd("the report names no org or no grant".to_owned());
         };
-        match self.reign.report(now(), org, grant, &report.settled) {
+        self.settled.clear();
+        self.settled
+            .extend(of_one_grant.iter().map(|report| report.settled));
+        match self.reign.report(now, org, grant, &self.settled) {
             Ok(reported) if reported.contradictions + reported.no_such_token > 0 => {
                 tracing::error!(org.id = org.as_str(), ?reported, %grant, "a report contradicts the ledger");
                 Reported::Odd("it contradicts what was reported before".to_owned())
@@ -194,8 +204,8 @@ impl Desk {
         }
     }
 
-    /// Sends what may be told by now, one message to each process.
-    pub(crate) async fn tell(&mut self) {
+    /// Sends what may be told by now, one message to each process. Unless `all`, that reports were heard waits for company.
+    pub(crate) async fn tell(&mut self, all: bool) {
         let mut granted: BTreeMap<(OrgName, Class), u64> = BTreeMap::new();
         for Answer { ask, told } in self.reign.take_answers() {
             let Some(Asker { to, id, org }) = self.askers.remove(&ask) else {
@@ -225,7 +235,11 @@ impl Desk {
                 .increment(tokens);
         }
         for (to, replies) in std::mem::take(&mut self.replies) {
-            self.bus.tell(&to, replies).await;
+            if !all && replies.are_idle() {
+                self.replies.insert(to, replies);
+            } else {
+                self.bus.tell(&to, replies).await;
+            }
         }
     }
 

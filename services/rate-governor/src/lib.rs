@@ -143,7 +143,7 @@ impl Leader<'_> {
         connections.mark_unchanged();
         // Polled in the order in which they were started, so they are sent in that order too.
         let mut commands = FuturesOrdered::new();
-        let mut reconnected = false;
+        let (mut reconnected, mut is_due) = (false, false);
         let mut measure = tokio::time::interval(MEASURE_EVERY);
         loop {
             if reconnected && commands.is_empty() {
@@ -153,7 +153,10 @@ impl Leader<'_> {
             while !reconnected && let Some(command) = desk.reign.next(now()) {
                 commands.push_back(self.ledger.perform(command));
             }
-            desk.tell().await;
+            // While the ledger is written, its answer brings grants soon: one message then says everything. Where the answer does
+            // not come, the gauges' turn does, well before a worker takes silence for a sign.
+            desk.tell(commands.is_empty() || std::mem::take(&mut is_due))
+                .await;
             if let Some(end) = desk.reign.end() {
                 return Some(end);
             }
@@ -168,6 +171,7 @@ impl Leader<'_> {
                 () = self.stop.cancelled() => return None,
                 () = self.lease.lost() => return None,
                 Some(heard) = commands.next(), if !commands.is_empty() => {
+                    is_due = true;
                     let failed = desk.hear(heard);
                     if failed {
                         tokio::time::sleep(PAUSE).await;
@@ -181,7 +185,10 @@ impl Leader<'_> {
                     }
                 }
                 Ok(()) = connections.changed() => reconnected = true,
-                _ = measure.tick() => desk.measure(),
+                _ = measure.tick() => {
+                    is_due = true;
+                    desk.measure();
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }

@@ -33,11 +33,11 @@ pub struct AskIn {
     pub want: u32,
 }
 
-/// What became of tokens of one grant, as it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What became of one token, as it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportIn {
     pub grant: Option<GrantId>,
-    pub settled: Vec<Settled>,
+    pub settled: Settled,
 }
 
 /// What one process said of one org.
@@ -46,6 +46,7 @@ pub struct OrgWords {
     pub org: String,
     pub seen: Option<GrantId>,
     pub asks: Vec<AskIn>,
+    /// Those of one grant in a row.
     pub reports: Vec<ReportIn>,
 }
 
@@ -114,6 +115,11 @@ pub struct Replies {
 }
 
 impl Replies {
+    /// Whether there is nothing that somebody waits for.
+    pub fn are_idle(&self) -> bool {
+        self.orgs.is_empty() && self.odd.is_empty()
+    }
+
     pub fn add(&mut self, org: &str, reply: Reply) {
         match self.orgs.get_mut(org) {
             Some(replies) => replies.push(reply),
@@ -239,14 +245,9 @@ fn words_in(words: v1::OrgWords) -> OrgWords {
         flow: ask.flow,
         want: ask.want,
     });
-    let of_one_grant = words.reports.chunk_by(|one, next| one.grant == next.grant);
-    let reports = of_one_grant.map(|reports| ReportIn {
-        grant: reports.first().and_then(|report| report.grant).map(grant_in),
-        settled: reports.iter().map(report_in).collect(),
-    });
     OrgWords {
         seen: words.seen.map(grant_in),
-        reports: reports.collect(),
+        reports: words.reports.iter().map(report_in).collect(),
         asks: asks.collect(),
         org: words.org,
     }

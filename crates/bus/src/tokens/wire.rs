@@ -3,6 +3,8 @@
 use proto::v1;
 use rate_tokens::{Class, Epoch, GrantId, Outcome, Settled, Settlement};
 
+use super::ReportIn;
+
 pub(crate) fn class_out(class: Class) -> v1::TokenClass {
     match class {
         Class::Urgent => v1::TokenClass::Urgent,
@@ -46,10 +48,14 @@ pub(super) fn report_out(grant: GrantId, settled: &Settled) -> v1::Report {
     }
 }
 
-pub(super) fn report_in(report: &v1::Report) -> Settled {
-    Settled {
-        token: report.token,
-        settlement: settlement_in(report.settlement(), report.retry_after_ms),
+pub(super) fn report_in(report: &v1::Report) -> ReportIn {
+    let settlement = settlement_in(report.settlement(), report.retry_after_ms);
+    ReportIn {
+        grant: report.grant.map(grant_in),
+        settled: Settled {
+            token: report.token,
+            settlement,
+        },
     }
 }
 

@@ -67,13 +67,16 @@ struct State {
     wishes: VecDeque<Wish>,
     asked: BTreeMap<u64, Asked>,
     /// By the number of the exchange in which they went out.
-    reported: BTreeMap<u64, Vec<(Arc<str>, Vec<Parcel>)>>,
+    reported: BTreeMap<u64, Parcels>,
     last_ask: u64,
     last_exchange: u64,
     leader: Option<String>,
     /// When the leader last said anything.
     heard_at: Moment,
 }
+
+/// Reports by org.
+type Parcels = BTreeMap<Arc<str>, Vec<Parcel>>;
 
 struct Wish {
     org: Arc<str>,
@@ -451,7 +454,7 @@ impl State {
     fn gather(&mut self, now: Moment, worker: &str) -> v1::Exchange {
         self.last_exchange += 1;
         let mut asks = self.ask(now);
-        let mut reports: BTreeMap<Arc<str>, Vec<Parcel>> = BTreeMap::new();
+        let mut reports = Parcels::new();
         for (org, wallet) in &mut self.wallets {
             let due = wallet.due(now);
             if !due.is_empty() {
@@ -482,8 +485,7 @@ impl State {
             orgs: words.collect(),
         };
         if !reports.is_empty() {
-            self.reported
-                .insert(self.last_exchange, reports.into_iter().collect());
+            self.reported.insert(self.last_exchange, reports);
         }
         // Reports that were never acknowledged went out again under other numbers.
         while self.reported.len() > REPORTED_MAX {
