@@ -264,6 +264,38 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_and_its_report_are_a_few_bytes() {
+        let grant = |number: u64| GrantId {
+            epoch: Epoch::new(40),
+            number: 1_000_000 + number,
+        };
+        let granted = |number: u64| LedgerRecord::Granted {
+            grant: grant(number),
+            worker: WorkerId::new("pusher-0190b1c2d3e4f5061728394a5b6c7d8e").unwrap(),
+            flow: FlowId::new(&format!("flow-{}", number % 100)).unwrap(),
+            class: Class::Normal,
+            tokens: 1,
+            ttl_ms: 10_000,
+        };
+        let reported = |number: u64| LedgerRecord::Reported {
+            grant: grant(number),
+            class: Class::Normal,
+            settled: vec![Settled {
+                token: 0,
+                settlement: Settlement::Used(Outcome::Answered),
+            }],
+        };
+        let records = (0..1_000).map(granted).chain((0..1_000).map(reported));
+        let line = |record| Line {
+            org: OrgName::new("acme").ok(),
+            record,
+        };
+        let lines: Vec<Line> = records.map(line).collect();
+        let bytes = line::write(&lines, Stamp::default()).encoded_len();
+        assert!(bytes < 1_000 * 10, "{bytes}");
+    }
+
+    #[test]
     fn two_reports_of_one_grant_stay_two() {
         let report = |token| Line {
             org: OrgName::new("acme").ok(),
