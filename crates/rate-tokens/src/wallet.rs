@@ -26,6 +26,7 @@ pub struct Slip {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     pub grant: GrantId,
+    /// By token.
     pub settled: Vec<Settled>,
 }
 
@@ -38,6 +39,7 @@ pub struct Wallet {
 
 #[derive(Clone, Debug, Default)]
 struct Outgoing {
+    /// By token.
     settled: Vec<Settled>,
     /// When it goes out next; at once if never sent since the last change.
     due: Moment,
@@ -63,8 +65,11 @@ impl Wallet {
     /// Notes what became of a token, to be reported.
     pub fn settle(&mut self, grant: GrantId, token: u32, settlement: Settlement) {
         let outgoing = self.outbox.entry(grant).or_default();
-        if outgoing.settled.iter().all(|settled| settled.token != token) {
-            outgoing.settled.push(Settled { token, settlement });
+        if let Err(place) = outgoing
+            .settled
+            .binary_search_by_key(&token, |settled| settled.token)
+        {
+            outgoing.settled.insert(place, Settled { token, settlement });
         }
         outgoing.due = Moment::default();
     }
@@ -96,9 +101,13 @@ impl Wallet {
     /// The governor has taken this report in, or does not know the grant any more: it need not be sent again.
     pub fn acknowledged(&mut self, parcel: &Parcel) {
         if let Some(outgoing) = self.outbox.get_mut(&parcel.grant) {
-            outgoing
-                .settled
-                .retain(|settled| !parcel.settled.contains(settled));
+            let heard = |token| {
+                parcel
+                    .settled
+                    .binary_search_by_key(&token, |settled| settled.token)
+                    .is_ok()
+            };
+            outgoing.settled.retain(|settled| !heard(settled.token));
             if outgoing.settled.is_empty() {
                 self.outbox.remove(&parcel.grant);
             }
