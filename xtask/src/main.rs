@@ -46,7 +46,7 @@ enum Task {
         only: Vec<String>,
     },
     /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
-    /// redis-server and Node.
+    /// redis-server and Node. `peers 5`: only what is durable, 64 and 256 in flight, taking turns five times; medians.
     Bench {
         /// Passed on to the benches: planner, governor, failover, scim, limit, peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -90,7 +90,8 @@ fn run(task: Task) -> anyhow::Result<()> {
             // The benches run them as processes.
             succeed(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
             if arguments.iter().any(|part| part == "peers") {
-                return peers::compare(&nats);
+                let rounds = arguments.iter().find_map(|part| part.parse().ok());
+                return rounds.map_or_else(|| peers::compare(&nats), |rounds| peers::duel(&nats, rounds));
             }
             let mut bench = cargo();
             bench

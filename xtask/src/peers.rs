@@ -1,32 +1,76 @@
 //! `cargo xtask bench peers`: the governor and what people would use instead, in one run and one table.
+//!
+//! Both sides are measured alike: one process with tokio's default runtime (npm's: one Node process) has so many tasks that each
+//! ask for one token, get it and ask again, over one connection to a server of its own on the same disk, 3 s a point, without
+//! a warm-up but the first grant. What is durable is synced to disk before anybody is told. Ours does two things more: every
+//! token goes back, and the governor decides in the same process.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::{cargo, root};
 
+/// What is in flight where both sides take turns.
+const IN_FLIGHT: &str = "64,256";
+
 /// Runs both sides and prints their figures side by side.
 pub(crate) fn compare(nats: &Path) -> anyhow::Result<()> {
+    let mut lines = results(ours(nats))?;
+    lines.extend(results(theirs())?);
+    println!("{}", table(&lines));
+    Ok(())
+}
+
+/// Both sides take turns, so that what else the machine does hits both; prints the medians of what is durable.
+pub(crate) fn duel(nats: &Path, rounds: u32) -> anyhow::Result<()> {
+    let mut of_peer: BTreeMap<(u64, String), Vec<Value>> = BTreeMap::new();
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        for mut side in [ours(nats), theirs()] {
+            side.env("ROLLCALL_BENCH_IN_FLIGHT", IN_FLIGHT);
+            for line in results(side)? {
+                let peer = line["peer"].as_str().unwrap_or_default().to_owned();
+                let in_flight = line["in_flight"].as_u64().unwrap_or_default();
+                of_peer.entry((in_flight, peer)).or_default().push(line);
+            }
+        }
+    }
+    let medians = of_peer.into_values().filter_map(|lines| {
+        let mut median = lines.first()?.clone();
+        for name in ["per_second", "p50_ms", "p99_ms"] {
+            let mut all: Vec<f64> = lines.iter().filter_map(|line| line[name].as_f64()).collect();
+            all.sort_by(f64::total_cmp);
+            median[name] = (*all.get(all.len() / 2)?).into();
+        }
+        Some(median)
+    });
+    println!("{}", speeds(medians.collect::<Vec<Value>>().iter()).join("\n"));
+    Ok(())
+}
+
+fn ours(nats: &Path) -> Command {
     let mut ours = cargo();
     ours.args(["bench", "--package", "rollcall-tests", "--", "governor"]);
     ours.env("ROLLCALL_NATS_SERVER", nats)
         .env("ROLLCALL_BENCH_JSON", "1");
-    let mut lines = results(ours)?;
+    ours
+}
+
+fn theirs() -> Command {
     let mut theirs = cargo();
     theirs.current_dir(root().join("tests/peers"));
     // Built apart: nobody who builds Rollcall builds its peers.
     theirs
         .args(["run", "--release"])
         .env("CARGO_TARGET_DIR", root().join("target/peers"));
-    lines.extend(results(theirs)?);
-    println!("{}", table(&lines));
-    Ok(())
+    theirs
 }
 
-fn results(mut command: std::process::Command) -> anyhow::Result<Vec<Value>> {
+fn results(mut command: Command) -> anyhow::Result<Vec<Value>> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -41,15 +85,20 @@ fn results(mut command: std::process::Command) -> anyhow::Result<Vec<Value>> {
         .collect())
 }
 
-fn table(lines: &[Value]) -> String {
-    let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
-    let number = |line: &Value, name: &str| line[name].as_f64().unwrap_or_default();
-    let of = |bench: &'static str| lines.iter().filter(move |line| line["bench"] == bench);
+fn text(line: &Value, name: &str) -> String {
+    line[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn number(line: &Value, name: &str) -> f64 {
+    line[name].as_f64().unwrap_or_default()
+}
+
+fn speeds<'a>(lines: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let mut rows = vec![format!(
         "{:<28} {:<8} {:>9} {:>12} {:>9} {:>9}",
         "tokens a second", "durable", "in flight", "per second", "p50 ms", "p99 ms"
     )];
-    rows.extend(of("speed").map(|line| {
+    rows.extend(lines.map(|line| {
         format!(
             "{:<28} {:<8} {:>9} {:>12.0} {:>9.2} {:>9.2}",
             text(line, "peer"),
@@ -60,6 +109,12 @@ fn table(lines: &[Value]) -> String {
             number(line, "p99_ms")
         )
     }));
+    rows
+}
+
+fn table(lines: &[Value]) -> String {
+    let of = |bench: &'static str| lines.iter().filter(move |line| line["bench"] == bench);
+    let mut rows = speeds(of("speed"));
     rows.push(format!(
         "\n{:<28} {:>6} {:>16} {:>18} {:>16}",
         "100 in 3 s, for 18 s", "sent", "most in any 3 s", "refused (rolling)", "refused (fixed)"

@@ -5,6 +5,7 @@
 //! take-over is one append, not a thousand.
 
 mod line;
+mod run;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -33,7 +33,8 @@ pub use ledger::Ledger;
 pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 pub use server::{NatsServer, ServerError, find_binary};
 pub use tokens::{
-    AskIn, Exchange, GOVERNOR_LEASE, GovernorRequest, Reply, ReplyTo, ReportIn, StatusAnswer, Tokens,
+    AskIn, Exchange, GOVERNOR_LEASE, GovernorRequest, GovernorRequests, OrgWords, Replies, Reply, ReplyTo,
+    ReportIn, StatusAnswer, Tokens,
 };
 pub use watch::{Watch, WatchEvent};
 

@@ -7,7 +7,7 @@
 //! - While background waits it gets the configured floor, on top of what its weight gives.
 //! - The urgent class is first, ahead of any backlog and of the floor, as long as its demand is small (see [`HEAD_START`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{Ask, AskId, Class, FlowId, Moment, WorkerId};
 
@@ -54,7 +54,8 @@ struct ClassQueue {
 struct Flow {
     pass: u64,
     turn: u64,
-    asks: BTreeMap<u64, Ask>,
+    /// By arrival, oldest first.
+    asks: VecDeque<(u64, Ask)>,
 }
 
 /// Where an ask waits.
@@ -226,7 +227,7 @@ impl ClassQueue {
             flow.turn = arrival;
             self.order.insert((flow.pass, flow.turn, ask.flow.clone()));
         }
-        flow.asks.insert(arrival, ask);
+        flow.asks.push_back((arrival, ask));
         self.asks += 1;
     }
 
@@ -257,7 +258,11 @@ impl ClassQueue {
 
     fn remove(&mut self, name: &FlowId, arrival: u64) -> Option<Ask> {
         let flow = self.flows.get_mut(name)?;
-        let ask = flow.asks.remove(&arrival)?;
+        let place = flow
+            .asks
+            .binary_search_by_key(&arrival, |&(arrival, _)| arrival)
+            .ok()?;
+        let (_, ask) = flow.asks.remove(place)?;
         self.asks -= 1;
         if flow.asks.is_empty() {
             self.order.remove(&(flow.pass, flow.turn, name.clone()));

@@ -4,6 +4,7 @@
 //! with the outcome that the sender saw, also if the sending task is cancelled half-way.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Moment;
 
@@ -31,7 +32,7 @@ type Settle = Box<dyn FnOnce(Settlement) + Send>;
 
 /// The right to send one request to one org before its use-by. Cannot be cloned; [`Permit::spend`] consumes it.
 pub struct Permit {
-    org: String,
+    org: Arc<str>,
     id: String,
     use_by: Moment,
     settle: Option<Settle>,
@@ -40,7 +41,7 @@ pub struct Permit {
 impl Permit {
     /// Wraps one granted token. `settle` is called exactly once, from whichever thread ends the permit; it must not block.
     pub fn new(
-        org: impl Into<String>,
+        org: impl Into<Arc<str>>,
         id: impl Into<String>,
         use_by: Moment,
         settle: impl FnOnce(Settlement) + Send + 'static,
@@ -73,7 +74,7 @@ impl Permit {
     pub fn spend(mut self, now: Moment) -> Result<Spent, VoidPermit> {
         if now >= self.use_by {
             return Err(VoidPermit {
-                org: self.org.clone(),
+                org: self.org.to_string(),
                 id: self.id.clone(),
             });
         }

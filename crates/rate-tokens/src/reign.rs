@@ -25,12 +25,13 @@ mod snapshot;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::words::{
     Answer, AskUnheard, Command, Distrust, End, Entry, Heard, Line, Oddities, ReportUnheard, Told,
 };
-use self::words::{claim, fingerprint, wait};
+use self::words::{claim, wait};
 use crate::record::Aged;
 use crate::{
     Append, Ask, Budget, BudgetSettings, Epoch, Grant, GrantId, LedgerRecord, Moment, OrgName, Reported,
@@ -40,8 +41,9 @@ use crate::{
 /// Lines of one append: a few hundred kilobytes, well below what a log server takes in one message.
 pub const LINES_MAX: usize = 2_000;
 
-/// Appends that may be under way at a time: while one is synced to disk the next is on its way.
-pub const APPENDS_MAX: usize = 2;
+/// Appends that may be under way at a time: while one is synced to disk the next is there already, and the answer to the one
+/// before is on its way back.
+pub const APPENDS_MAX: usize = 3;
 
 /// How often what must be kept is written anew, so that older entries can be cut off.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
@@ -80,7 +82,7 @@ enum Phase {
 /// One append that is not acknowledged yet.
 #[derive(Clone, Debug, Hash)]
 struct Pending {
-    lines: Vec<Line>,
+    lines: Arc<Vec<Line>>,
     answers: Vec<Answer>,
     /// Grants, to be undone if the append fails.
     grants: Vec<(OrgName, GrantId, u32)>,
@@ -149,8 +151,8 @@ pub struct Reign {
     trim: Option<u64>,
     trimming: bool,
     suspicion: Option<Suspicion>,
-    /// What the newest entry says, as a fingerprint.
-    newest: u64,
+    /// What the newest entry says.
+    newest: Arc<Vec<Line>>,
     /// The log server was away: the newest entry must be looked at.
     verify: Option<Verify>,
     oddities: Oddities,
@@ -183,7 +185,7 @@ impl Reign {
             trim: None,
             trimming: false,
             suspicion: None,
-            newest: 0,
+            newest: Arc::default(),
             verify: None,
             oddities: Oddities::default(),
         }
@@ -341,7 +343,7 @@ impl Reign {
                 *appending = true;
                 Some(Command::Append {
                     after: self.last,
-                    lines: claim(*epoch, silent),
+                    lines: Arc::new(claim(*epoch, silent)),
                 })
             }
             Phase::Dating {
@@ -434,7 +436,7 @@ impl Reign {
         };
         let mut entries = std::mem::take(&mut self.entries);
         let claimed = claim.written;
-        self.newest = fingerprint(claim.lines.as_deref().unwrap_or_default());
+        self.newest = Arc::new(claim.lines.clone().unwrap_or_default());
         entries.push(claim);
         let mut marks = Vec::new();
         let mut of_org: BTreeMap<&OrgName, Vec<Aged>> =
@@ -541,12 +543,9 @@ impl Reign {
             }
             self.touched.insert(org);
         }
-        let mut pending = Pending {
-            lines: std::mem::take(&mut self.left_over),
-            answers: Vec::new(),
-            grants: Vec::new(),
-        };
-        while pending.lines.len() < LINES_MAX {
+        let mut lines = std::mem::take(&mut self.left_over);
+        let (mut answers, mut grants) = (Vec::new(), Vec::new());
+        while lines.len() < LINES_MAX {
             let Some(org) = self.touched.pop_first() else {
                 break;
             };
@@ -569,8 +568,8 @@ impl Reign {
                 ttl,
             } in step.grants
             {
-                pending.grants.push((org.clone(), grant, tokens));
-                pending.answers.push(Answer {
+                grants.push((org.clone(), grant, tokens));
+                answers.push(Answer {
                     ask,
                     told: Told::Grant {
                         grant,
@@ -580,14 +579,18 @@ impl Reign {
                     },
                 });
             }
-            pending.answers.extend(step.waits.iter().map(wait));
+            answers.extend(step.waits.iter().map(wait));
             let line = |record| Line {
                 org: Some(org.clone()),
                 record,
             };
-            pending.lines.extend(step.records.into_iter().map(line));
+            lines.extend(step.records.into_iter().map(line));
         }
-        self.snapshot(now, &mut pending.lines);
-        pending
+        self.snapshot(now, &mut lines);
+        Pending {
+            lines: Arc::new(lines),
+            answers,
+            grants,
+        }
     }
 }

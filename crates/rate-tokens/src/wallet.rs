@@ -26,6 +26,7 @@ pub struct Slip {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     pub grant: GrantId,
+    /// By token.
     pub settled: Vec<Settled>,
 }
 
@@ -38,7 +39,8 @@ pub struct Wallet {
 
 #[derive(Clone, Debug, Default)]
 struct Outgoing {
-    settled: BTreeMap<u32, Settlement>,
+    /// By token.
+    settled: Vec<Settled>,
     /// When it goes out next; at once if never sent since the last change.
     due: Moment,
 }
@@ -63,7 +65,12 @@ impl Wallet {
     /// Notes what became of a token, to be reported.
     pub fn settle(&mut self, grant: GrantId, token: u32, settlement: Settlement) {
         let outgoing = self.outbox.entry(grant).or_default();
-        outgoing.settled.entry(token).or_insert(settlement);
+        if let Err(place) = outgoing
+            .settled
+            .binary_search_by_key(&token, |settled| settled.token)
+        {
+            outgoing.settled.insert(place, Settled { token, settlement });
+        }
         outgoing.due = Moment::default();
     }
 
@@ -73,17 +80,18 @@ impl Wallet {
         for (&grant, outgoing) in &mut self.outbox {
             if outgoing.due <= now {
                 outgoing.due = now + REPORT_AGAIN;
-                let settled = outgoing
-                    .settled
-                    .iter()
-                    .map(|(&token, &settlement)| Settled { token, settlement });
                 parcels.push(Parcel {
                     grant,
-                    settled: settled.collect(),
+                    settled: outgoing.settled.clone(),
                 });
             }
         }
         parcels
+    }
+
+    /// Whether there is anything that the governor has not acknowledged.
+    pub fn owes(&self) -> bool {
+        !self.outbox.is_empty()
     }
 
     pub fn next_due(&self) -> Option<Moment> {
@@ -93,9 +101,13 @@ impl Wallet {
     /// The governor has taken this report in, or does not know the grant any more: it need not be sent again.
     pub fn acknowledged(&mut self, parcel: &Parcel) {
         if let Some(outgoing) = self.outbox.get_mut(&parcel.grant) {
-            for settled in &parcel.settled {
-                outgoing.settled.remove(&settled.token);
-            }
+            let heard = |token| {
+                parcel
+                    .settled
+                    .binary_search_by_key(&token, |settled| settled.token)
+                    .is_ok()
+            };
+            outgoing.settled.retain(|settled| !heard(settled.token));
             if outgoing.settled.is_empty() {
                 self.outbox.remove(&parcel.grant);
             }

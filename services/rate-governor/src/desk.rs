@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bus::{AskIn, Bus, Exchange, GovernorRequest, Reply, ReplyTo, ReportIn, StatusAnswer};
+use bus::{AskIn, Bus, Exchange, GovernorRequest, OrgWords, Replies, Reply, ReplyTo, ReportIn, StatusAnswer};
 use rate_tokens::{
-    Answer, Ask, AskId, AskRefused, AskUnheard, Class, FlowId, Heard, OrgName, Reign, Status, Told, WorkerId,
+    Answer, Ask, AskId, AskRefused, AskUnheard, Class, FlowId, Heard, Moment, NameRefused, OrgName, Reign,
+    Settled, Status, Told, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -19,7 +20,15 @@ const AGAIN: Duration = Duration::from_millis(100);
 struct Asker {
     to: ReplyTo,
     id: u64,
-    org: String,
+    org: OrgName,
+}
+
+/// What all asks of one exchange have in common.
+struct Asked {
+    worker: Result<WorkerId, NameRefused>,
+    at: Moment,
+    deadline: Moment,
+    to: ReplyTo,
 }
 
 pub(crate) struct Desk {
@@ -28,7 +37,9 @@ pub(crate) struct Desk {
     pub(crate) has_ruled: bool,
     askers: HashMap<AskId, Asker>,
     next_ask: u64,
-    replies: BTreeMap<ReplyTo, Vec<Reply>>,
+    replies: BTreeMap<ReplyTo, Replies>,
+    /// Used again for each report.
+    settled: Vec<Settled>,
     appends: u64,
 }
 
@@ -41,6 +52,7 @@ impl Desk {
             askers: HashMap::new(),
             next_ask: 0,
             replies: BTreeMap::new(),
+            settled: Vec::new(),
             appends: 0,
         }
     }
@@ -68,74 +80,98 @@ impl Desk {
 
     pub(crate) fn take(&mut self, request: GovernorRequest) {
         match request {
-            GovernorRequest::Exchange(Exchange {
-                worker,
-                asks,
-                reports,
-                reply_to,
-            }) => {
-                // Answered in any case: also an empty exchange is a question.
-                self.replies.entry(reply_to.clone()).or_default();
-                for report in reports {
-                    self.report(&reply_to, report);
-                }
-                for ask in asks {
-                    self.ask(&reply_to, &worker, ask);
-                }
-            }
+            GovernorRequest::Exchange(exchange) => self.exchange(exchange),
             GovernorRequest::Status { org, answer } => self.status(org, answer),
         }
     }
 
-    fn ask(&mut self, to: &ReplyTo, worker: &str, ask: AskIn) {
-        let id = ask.id;
-        let org = ask.org.clone();
-        match self.try_ask(worker, ask) {
-            Ok(asked) => {
-                let asker = Asker {
-                    to: to.clone(),
-                    id,
-                    org,
-                };
-                self.askers.insert(asked, asker);
+    fn exchange(&mut self, exchange: Exchange) {
+        let Exchange {
+            worker,
+            number,
+            wait,
+            orgs,
+            reply_to: to,
+        } = exchange;
+        let at = now();
+        let asked = Asked {
+            worker: WorkerId::new(&worker),
+            at,
+            deadline: at + wait,
+            to: to.clone(),
+        };
+        // Answered in any case: also an empty exchange is a question.
+        let mut replies = self.replies.remove(&to).unwrap_or_default();
+        let mut heard = true;
+        for OrgWords {
+            org,
+            seen,
+            asks,
+            reports,
+        } in orgs
+        {
+            let name = OrgName::new(&org);
+            for of_one_grant in reports.chunk_by(|one, next| one.grant == next.grant) {
+                match self.report(asked.at, name.as_ref().ok(), of_one_grant) {
+                    Reported::TakenIn => {}
+                    Reported::ForNow => heard = false,
+                    Reported::Odd(said) => replies.odd.push(said),
+                }
             }
-            Err(Refusal::ForNow) => self.reply(
-                to,
-                Reply::Wait {
-                    id,
-                    retry_after: AGAIN,
-                },
-            ),
-            Err(Refusal::Senseless(said)) => {
-                metrics::counter!("rollcall_asks_refused_total").increment(1);
-                self.reply(to, Reply::Refused { id, said });
+            if let (Ok(name), Some(seen)) = (&name, seen) {
+                self.reign.seen(name, seen);
+            }
+            for ask in asks {
+                let id = ask.id;
+                match self.ask(&name, &asked, ask) {
+                    Ok(()) => {}
+                    Err(Refusal::ForNow) => replies.add(
+                        &org,
+                        Reply::Wait {
+                            id,
+                            retry_after: AGAIN,
+                        },
+                    ),
+                    Err(Refusal::Senseless(said)) => {
+                        metrics::counter!("rollcall_asks_refused_total").increment(1);
+                        replies.add(&org, Reply::Refused { id, said });
+                    }
+                }
             }
         }
+        // Left unanswered, reports come again.
+        replies.heard.extend(Some(number).filter(|_| heard));
+        self.replies.insert(to, replies);
     }
 
-    fn try_ask(&mut self, worker: &str, ask: AskIn) -> Result<AskId, Refusal> {
+    fn ask(&mut self, org: &Result<OrgName, NameRefused>, asked: &Asked, ask: AskIn) -> Result<(), Refusal> {
         let senseless = |said: &dyn ToString| Refusal::Senseless(said.to_string());
-        let org = OrgName::new(&ask.org).map_err(|error| senseless(&error))?;
+        let org = org.as_ref().map_err(|error| senseless(error))?;
         let class = ask
             .class
             .ok_or_else(|| senseless(&"the class of the ask is none of the four"))?;
-        let worker = WorkerId::new(worker).map_err(|error| senseless(&error))?;
+        let worker = asked.worker.clone().map_err(|error| senseless(&error))?;
         let flow = FlowId::new(&ask.flow).map_err(|error| senseless(&error))?;
-        if let Some(seen) = ask.seen {
-            self.reign.seen(&org, seen);
-        }
         self.next_ask += 1;
         let id = AskId::new(self.next_ask);
+        let asker = Asker {
+            to: asked.to.clone(),
+            id: ask.id,
+            org: org.clone(),
+        };
         let ask = Ask {
             id,
             worker,
             flow,
             class,
             want: ask.want,
-            deadline: now() + ask.wait,
+            deadline: asked.deadline,
         };
-        match self.reign.ask(now(), &org, ask) {
-            Ok(()) => Ok(id),
+        match self.reign.ask(asked.at, org, ask) {
+            Ok(()) => {
+                self.askers.insert(id, asker);
+                Ok(())
+            }
             Err(
                 AskUnheard::NotRuling
                 | AskUnheard::Refused(AskRefused::ClassFull { .. } | AskRefused::WorkerFull { .. }),
@@ -149,37 +185,28 @@ impl Desk {
         }
     }
 
-    fn report(&mut self, to: &ReplyTo, report: ReportIn) {
-        let ReportIn {
-            id,
-            org,
-            grant,
-            settled,
-        } = report;
-        let (Ok(name), Some(grant)) = (OrgName::new(&org), grant) else {
-            let said = Some("the report names no org or no grant".to_owned());
-            self.reply(to, Reply::Heard { id, said });
-            return;
+    fn report(&mut self, now: Moment, org: Option<&OrgName>, of_one_grant: &[ReportIn]) -> Reported {
+        let grant = of_one_grant.first().and_then(|report| report.grant);
+        let (Some(org), Some(grant)) = (org, grant) else {
+            return Reported::Odd("the report names no org or no grant".to_owned());
         };
-        let said = match self.reign.report(now(), &name, grant, &settled) {
+        self.settled.clear();
+        self.settled
+            .extend(of_one_grant.iter().map(|report| report.settled));
+        match self.reign.report(now, org, grant, &self.settled) {
             Ok(reported) if reported.contradictions + reported.no_such_token > 0 => {
-                tracing::error!(org.id = org, ?reported, %grant, "a report contradicts the ledger");
-                Some("it contradicts what was reported before".to_owned())
+                tracing::error!(org.id = org.as_str(), ?reported, %grant, "a report contradicts the ledger");
+                Reported::Odd("it contradicts what was reported before".to_owned())
             }
-            Ok(_) => None,
-            // Left unanswered it comes again.
-            Err(unheard) if unheard.is_for_now() => return,
-            Err(unheard) => Some(unheard.to_string()),
-        };
-        self.reply(to, Reply::Heard { id, said });
+            Ok(_) => Reported::TakenIn,
+            Err(unheard) if unheard.is_for_now() => Reported::ForNow,
+            Err(unheard) => Reported::Odd(unheard.to_string()),
+        }
     }
 
-    fn reply(&mut self, to: &ReplyTo, reply: Reply) {
-        self.replies.entry(to.clone()).or_default().push(reply);
-    }
-
-    /// Sends what may be told by now, one message to each process.
-    pub(crate) async fn tell(&mut self) {
+    /// Sends what may be told by now, one message to each process. Unless `all`, that reports were heard waits for company.
+    pub(crate) async fn tell(&mut self, all: bool) {
+        let mut granted: BTreeMap<(OrgName, Class), u64> = BTreeMap::new();
         for Answer { ask, told } in self.reign.take_answers() {
             let Some(Asker { to, id, org }) = self.askers.remove(&ask) else {
                 continue;
@@ -191,11 +218,9 @@ impl Desk {
                     tokens,
                     ttl,
                 } => {
-                    metrics::counter!("rollcall_tokens_granted_total", "org" => org.clone(), "class" => class.as_str())
-                        .increment(u64::from(tokens));
+                    *granted.entry((org.clone(), class)).or_default() += u64::from(tokens);
                     Reply::Grant {
                         id,
-                        org,
                         grant,
                         tokens,
                         ttl,
@@ -203,10 +228,18 @@ impl Desk {
                 }
                 Told::Wait { retry_after } => Reply::Wait { id, retry_after },
             };
-            self.replies.entry(to).or_default().push(reply);
+            self.replies.entry(to).or_default().add(org.as_str(), reply);
+        }
+        for ((org, class), tokens) in granted {
+            metrics::counter!("rollcall_tokens_granted_total", "org" => org.to_string(), "class" => class.as_str())
+                .increment(tokens);
         }
         for (to, replies) in std::mem::take(&mut self.replies) {
-            self.bus.tell(&to, replies).await;
+            if !all && replies.are_idle() {
+                self.replies.insert(to, replies);
+            } else {
+                self.bus.tell(&to, replies).await;
+            }
         }
     }
 
@@ -259,6 +292,15 @@ impl Desk {
 enum Refusal {
     ForNow,
     Senseless(String),
+}
+
+/// What became of a report.
+enum Reported {
+    TakenIn,
+    /// It is of use later.
+    ForNow,
+    /// It need not come again, but something is wrong with it.
+    Odd(String),
 }
 
 fn measure_org(org: &str, status: &Status) {

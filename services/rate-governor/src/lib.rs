@@ -11,13 +11,12 @@ mod desk;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{Bus, BusError, GOVERNOR_LEASE, GovernorRequest, Lease, Ledger};
+use bus::{Bus, BusError, GOVERNOR_LEASE, GovernorRequests, Lease, Ledger};
 use chassis::health::Health;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use provisioning::OrgId;
 use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign, Stamp};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use desk::Desk;
@@ -110,8 +109,7 @@ struct Leader<'a> {
 impl Leader<'_> {
     /// Reigns, again and again if need be, for as long as the lease is held.
     async fn lead(&mut self, mut memory: Memory) -> Result<Memory, BusError> {
-        let end = self.stop.child_token();
-        let mut requests = self.bus.governor_requests(end.clone()).await?;
+        let mut requests = self.bus.governor_requests().await?;
         while self.lease.is_held() && !self.stop.is_cancelled() {
             let mut reign = Reign::new(self.budgets.clone(), memory.least_epoch, memory.known);
             if memory.distrusts {
@@ -136,17 +134,16 @@ impl Leader<'_> {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        end.cancel();
         Ok(memory)
     }
 
     /// One reign: `None` if the lease ended it.
-    async fn reign(&self, desk: &mut Desk, requests: &mut mpsc::Receiver<GovernorRequest>) -> Option<End> {
+    async fn reign(&self, desk: &mut Desk, requests: &mut GovernorRequests) -> Option<End> {
         let mut connections = self.ledger.connections();
         connections.mark_unchanged();
         // Polled in the order in which they were started, so they are sent in that order too.
         let mut commands = FuturesOrdered::new();
-        let mut reconnected = false;
+        let (mut reconnected, mut is_due) = (false, false);
         let mut measure = tokio::time::interval(MEASURE_EVERY);
         loop {
             if reconnected && commands.is_empty() {
@@ -156,7 +153,10 @@ impl Leader<'_> {
             while !reconnected && let Some(command) = desk.reign.next(now()) {
                 commands.push_back(self.ledger.perform(command));
             }
-            desk.tell().await;
+            // While the ledger is written, its answer brings grants soon: one message then says everything. Where the answer does
+            // not come, the gauges' turn does, well before a worker takes silence for a sign.
+            desk.tell(commands.is_empty() || std::mem::take(&mut is_due))
+                .await;
             if let Some(end) = desk.reign.end() {
                 return Some(end);
             }
@@ -171,20 +171,24 @@ impl Leader<'_> {
                 () = self.stop.cancelled() => return None,
                 () = self.lease.lost() => return None,
                 Some(heard) = commands.next(), if !commands.is_empty() => {
+                    is_due = true;
                     let failed = desk.hear(heard);
                     if failed {
                         tokio::time::sleep(PAUSE).await;
                     }
                 }
-                request = requests.recv() => {
+                request = requests.next() => {
                     desk.take(request?);
                     for _ in 0..TAKEN_AT_ONCE {
-                        let Ok(request) = requests.try_recv() else { break };
+                        let Some(request) = requests.ready() else { break };
                         desk.take(request);
                     }
                 }
                 Ok(()) = connections.changed() => reconnected = true,
-                _ = measure.tick() => desk.measure(),
+                _ = measure.tick() => {
+                    is_due = true;
+                    desk.measure();
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }

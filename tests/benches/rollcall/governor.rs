@@ -67,6 +67,9 @@ pub(crate) async fn speed() -> anyhow::Result<()> {
     let tokens = governor.worker("bench-worker").await?;
     drop(tokens.acquire(&org, Class::Normal, "warm").await);
     for (in_flight, of_flow) in [(1, 1), (16, 1), (64, 1), (256, 1), (64, 20)] {
+        if !crate::is_wanted(in_flight) || (crate::is_duel() && of_flow > 1) {
+            continue;
+        }
         let appends = async || -> anyhow::Result<u64> {
             let status = tokens.status(Some(&org)).await?;
             Ok(status["governor"]["appends"].as_u64().unwrap_or_default())

@@ -26,6 +26,17 @@ pub(crate) fn row(name: &str, mut times: Vec<Duration>, whole: Duration) {
     );
 }
 
+/// Whether only some of what peers are compared by is measured, so that both sides can take turns: see `cargo xtask bench peers`.
+pub(crate) fn is_duel() -> bool {
+    std::env::var_os("ROLLCALL_BENCH_IN_FLIGHT").is_some()
+}
+
+/// Whether so many in flight are to be measured.
+pub(crate) fn is_wanted(in_flight: usize) -> bool {
+    let wanted = std::env::var("ROLLCALL_BENCH_IN_FLIGHT");
+    wanted.is_ok_and(|wanted| wanted.split(',').any(|one| one.parse() == Ok(in_flight))) || !is_duel()
+}
+
 fn main() -> anyhow::Result<()> {
     let chosen: Vec<String> = std::env::args()
         .skip(1)
@@ -42,7 +53,9 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         if wanted("governor") {
             governor::speed().await?;
-            governor::target().await?;
+            if !is_duel() {
+                governor::target().await?;
+            }
         }
         if wanted("failover") {
             failover::failover().await?;

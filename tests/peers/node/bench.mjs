@@ -9,8 +9,11 @@ const [part, port, durable] = process.argv.slice(2);
 const redis = new Redis(Number(port), '127.0.0.1');
 const LENGTH = 3_000;
 
+const only = process.env.ROLLCALL_BENCH_IN_FLIGHT?.split(',').map(Number);
+
 async function speed(peer, ask) {
   for (const inFlight of [1, 16, 64, 256]) {
+    if (only && !only.includes(inFlight)) continue;
     const times = [];
     const started = performance.now();
     await Promise.all(
@@ -85,10 +88,12 @@ const bottleneck = (options) =>
 if (part === 'speed') {
   const flexible = new RateLimiterRedis({ storeClient: redis, points: 1_000_000_000, duration: 60 });
   await speed('npm rate-limiter-flexible', () => flexible.consume('speed', 1));
-  const bottle = bottleneck({});
-  await bottle.ready();
-  await speed('npm bottleneck, clustered', () => bottle.schedule(async () => {}));
-  await bottle.disconnect();
+  if (!only) {
+    const bottle = bottleneck({});
+    await bottle.ready();
+    await speed('npm bottleneck, clustered', () => bottle.schedule(async () => {}));
+    await bottle.disconnect();
+  }
 } else {
   const flexible = new RateLimiterRedis({ storeClient: redis, points: 100, duration: 3, keyPrefix: 'target' });
   await target('npm rate-limiter-flexible', async () => {

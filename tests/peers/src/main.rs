@@ -28,6 +28,9 @@ fn main() -> anyhow::Result<()> {
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         for durable in [false, true] {
+            if is_duel() && !durable {
+                continue;
+            }
             let redis = RedisServer::start(durable).await?;
             speed(
                 redis.name(),
@@ -41,6 +44,9 @@ fn main() -> anyhow::Result<()> {
             .await?;
             node(&redis, "speed").await?;
         }
+        if is_duel() {
+            return Ok(());
+        }
         in_process_speed()?;
         let redis = RedisServer::start(false).await?;
         let (limit, window) = (target::LIMIT, target::WINDOW);
@@ -52,8 +58,21 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
+/// Whether only the durable ones are measured, and only some points, so that both sides can take turns.
+fn is_duel() -> bool {
+    std::env::var_os("ROLLCALL_BENCH_IN_FLIGHT").is_some()
+}
+
+fn is_wanted(in_flight: usize) -> bool {
+    let wanted = std::env::var("ROLLCALL_BENCH_IN_FLIGHT");
+    wanted.is_ok_and(|wanted| wanted.split(',').any(|one| one.parse() == Ok(in_flight))) || !is_duel()
+}
+
 async fn speed<L: Limiter + Sync>(durable: &str, limiter: L) -> anyhow::Result<()> {
     for in_flight in [1_usize, 16, 64, 256] {
+        if !is_wanted(in_flight) {
+            continue;
+        }
         let started = Instant::now();
         let mut asking = JoinSet::new();
         for _ in 0..in_flight {

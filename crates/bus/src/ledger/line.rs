@@ -1,20 +1,32 @@
 //! Lines of the ledger as messages.
 
 use prost::Message as _;
-use proto::v1::{self, ledger_line};
-use rate_tokens::{
-    Class, ClassCounts, Entry, Epoch, FlowId, GrantId, LedgerRecord, Line, OrgName, PerClass, Stamp, WorkerId,
-};
+use proto::v1::{self, ledger_run};
+use rate_tokens::{Class, ClassCounts, Entry, Epoch, GrantId, LedgerRecord, Line, OrgName, PerClass, Stamp};
 
-use crate::tokens::{class_in, class_out, grant_in, grant_out, token_in, token_out};
+use super::run::{Names, grants_in, grants_out, reports_in, reports_out};
+use crate::tokens::{class_in, class_out, grant_in, grant_out};
 
 pub(super) fn write(lines: &[Line], written: Stamp) -> v1::LedgerEntry {
     let (boot, boot_ms) = written.boot.unwrap_or_default();
+    let mut names = Names::default();
+    let mut runs = Vec::new();
+    let mut left = lines;
+    while let Some(Line { org, record }) = left.first() {
+        let of_org = left.iter().take_while(|line| line.org == *org);
+        let (taken, record) = run_out(record, of_org.map(|line| &line.record), &mut names);
+        left = left.get(taken..).unwrap_or_default();
+        runs.push(v1::LedgerRun {
+            org: org.as_ref().map(ToString::to_string).unwrap_or_default(),
+            record: Some(record),
+        });
+    }
     v1::LedgerEntry {
-        lines: lines.iter().map(line_out).collect(),
+        runs,
         wall_ms: written.wall_ms,
         boot_ms,
         boot,
+        names: names.into_list(),
     }
 }
 
@@ -31,6 +43,11 @@ pub(super) fn read(sequence: u64, server_ms: u64, payload: &[u8]) -> Entry {
             lines: None,
         };
     };
+    let lines: Option<Vec<Vec<Line>>> = entry
+        .runs
+        .into_iter()
+        .map(|run| run_in(run, &entry.names))
+        .collect();
     Entry {
         sequence,
         written: Stamp {
@@ -38,45 +55,28 @@ pub(super) fn read(sequence: u64, server_ms: u64, payload: &[u8]) -> Entry {
             wall_ms: entry.wall_ms,
             boot: (entry.boot > 0).then_some((entry.boot, entry.boot_ms)),
         },
-        lines: entry.lines.into_iter().map(line_in).collect(),
+        lines: lines.map(|lines| lines.into_iter().flatten().collect()),
     }
 }
 
-fn line_out(line: &Line) -> v1::LedgerLine {
-    v1::LedgerLine {
-        org: line.org.as_ref().map(ToString::to_string).unwrap_or_default(),
-        record: Some(record_out(&line.record)),
-    }
-}
-
-fn record_out(record: &LedgerRecord) -> ledger_line::Record {
-    use ledger_line::Record;
-    match record {
+/// The first of these records and what goes with it, and how many that are.
+fn run_out<'a>(
+    first: &'a LedgerRecord,
+    records: impl Iterator<Item = &'a LedgerRecord>,
+    names: &mut Names<'a>,
+) -> (usize, ledger_run::Record) {
+    use ledger_run::Record;
+    let lines = |count: u32| usize::try_from(count).expect("they are in memory");
+    let record = match first {
+        LedgerRecord::Granted { .. } => {
+            let run = grants_out(records, names);
+            return (lines(run.count), Record::Grants(run));
+        }
+        LedgerRecord::Reported { .. } => {
+            let run = reports_out(records);
+            return (lines(run.count), Record::Reports(run));
+        }
         LedgerRecord::Epoch { epoch } => Record::Epoch(epoch.get()),
-        LedgerRecord::Granted {
-            grant,
-            worker,
-            flow,
-            class,
-            tokens,
-            ttl_ms,
-        } => Record::Granted(v1::LedgerGranted {
-            grant: Some(grant_out(*grant)),
-            worker: worker.to_string(),
-            flow: flow.to_string(),
-            class: class_out(*class).into(),
-            tokens: *tokens,
-            ttl_ms: *ttl_ms,
-        }),
-        LedgerRecord::Reported {
-            grant,
-            class,
-            settled,
-        } => Record::Reported(v1::LedgerReported {
-            grant: Some(grant_out(*grant)),
-            class: class_out(*class).into(),
-            tokens: settled.iter().map(token_out).collect(),
-        }),
         LedgerRecord::Expired { grant, class, tokens } => Record::Expired(v1::LedgerExpired {
             grant: Some(grant_out(*grant)),
             class: class_out(*class).into(),
@@ -104,7 +104,8 @@ fn record_out(record: &LedgerRecord) -> ledger_line::Record {
                 .collect(),
             newest: newest.map(grant_out),
         }),
-    }
+    };
+    (1, record)
 }
 
 fn counts_out(class: Class, counts: &ClassCounts) -> v1::LedgerCounts {
@@ -120,35 +121,25 @@ fn counts_out(class: Class, counts: &ClassCounts) -> v1::LedgerCounts {
     }
 }
 
-fn line_in(line: v1::LedgerLine) -> Option<Line> {
-    let org = match line.org.as_str() {
+fn run_in(run: v1::LedgerRun, names: &[String]) -> Option<Vec<Line>> {
+    let org = match run.org.as_str() {
         "" => None,
         org => Some(OrgName::new(org).ok()?),
     };
-    Some(Line {
-        org,
-        record: record_in(line.record?)?,
-    })
+    let line = |record| Line {
+        org: org.clone(),
+        record,
+    };
+    Some(records_in(run.record?, names)?.into_iter().map(line).collect())
 }
 
-fn record_in(record: ledger_line::Record) -> Option<LedgerRecord> {
-    use ledger_line::Record;
-    Some(match record {
+fn records_in(record: ledger_run::Record, names: &[String]) -> Option<Vec<LedgerRecord>> {
+    use ledger_run::Record;
+    let record = match record {
+        Record::Grants(run) => return grants_in(&run, names),
+        Record::Reports(run) => return reports_in(&run),
         Record::Epoch(epoch) => LedgerRecord::Epoch {
             epoch: Epoch::new(epoch),
-        },
-        Record::Granted(granted) => LedgerRecord::Granted {
-            grant: grant(granted.grant)?,
-            worker: WorkerId::new(&granted.worker).ok()?,
-            flow: FlowId::new(&granted.flow).ok()?,
-            class: class_in(granted.class)?,
-            tokens: granted.tokens,
-            ttl_ms: granted.ttl_ms,
-        },
-        Record::Reported(reported) => LedgerRecord::Reported {
-            grant: grant(reported.grant)?,
-            class: class_in(reported.class)?,
-            settled: reported.tokens.iter().map(token_in).collect(),
         },
         Record::Expired(expired) => LedgerRecord::Expired {
             grant: grant(expired.grant)?,
@@ -172,7 +163,8 @@ fn record_in(record: ledger_line::Record) -> Option<LedgerRecord> {
                 newest: grant(carried.newest),
             }
         }
-    })
+    };
+    Some(vec![record])
 }
 
 fn grant(grant: Option<v1::GrantRef>) -> Option<GrantId> {
@@ -194,7 +186,7 @@ fn counts_in(counts: &v1::LedgerCounts) -> ClassCounts {
 
 #[cfg(test)]
 mod tests {
-    use rate_tokens::{Outcome, Settled, Settlement};
+    use rate_tokens::{FlowId, Outcome, Settled, Settlement, WorkerId};
 
     use super::*;
 
@@ -287,7 +279,7 @@ mod tests {
     fn what_is_no_entry_is_unreadable_and_not_empty() {
         assert_eq!(read(1, 1, b"\xff\xff not an entry").lines, None);
         let without_record = v1::LedgerEntry {
-            lines: vec![v1::LedgerLine::default()],
+            runs: vec![v1::LedgerRun::default()],
             ..v1::LedgerEntry::default()
         };
         assert_eq!(read(1, 1, &without_record.encode_to_vec()).lines, None);

@@ -1,17 +1,17 @@
 //! The governor's side of the exchange.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_nats::Subject;
+use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use prost::{Message as _, Name as _};
 use proto::v1::{self, answer};
 use rate_tokens::{Class, GrantId, Settled};
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 
-use super::{class_in, grant_in, grant_out, token_in};
+use super::{class_in, grant_in, grant_out, report_in};
 use crate::connection::Bus;
 use crate::error::BusError;
 use crate::publish::headers;
@@ -19,41 +19,46 @@ use crate::publish::headers;
 /// Name of the lease that the leading governor holds.
 pub const GOVERNOR_LEASE: &str = "governor";
 
-/// Exchanges that wait for the governor before new ones are left unanswered and come again.
-const WAITING_MAX: usize = 10_000;
-
 /// Where answers to one process go.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplyTo(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReplyTo(Subject);
 
 /// One wish for tokens, as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskIn {
     pub id: u64,
-    pub org: String,
     /// `None`: none of the four.
     pub class: Option<Class>,
     pub flow: String,
     pub want: u32,
-    pub wait: Duration,
-    pub seen: Option<GrantId>,
 }
 
-/// One report, as it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What became of one token, as it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportIn {
-    pub id: u64,
-    pub org: String,
     pub grant: Option<GrantId>,
-    pub settled: Vec<Settled>,
+    pub settled: Settled,
+}
+
+/// What one process said of one org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgWords {
+    pub org: String,
+    pub seen: Option<GrantId>,
+    pub asks: Vec<AskIn>,
+    /// Those of one grant in a row.
+    pub reports: Vec<ReportIn>,
 }
 
 /// All that one process said at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     pub worker: String,
-    pub asks: Vec<AskIn>,
-    pub reports: Vec<ReportIn>,
+    /// The worker's own count, to tell it that its reports were heard.
+    pub number: u64,
+    /// How long the answers may take.
+    pub wait: Duration,
+    pub orgs: Vec<OrgWords>,
     pub reply_to: ReplyTo,
 }
 
@@ -79,12 +84,11 @@ pub enum GovernorRequest {
     },
 }
 
-/// An answer to an ask or a report, by the id that the worker gave it.
+/// An answer to an ask, by the id that the worker gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Grant {
         id: u64,
-        org: String,
         grant: GrantId,
         tokens: u32,
         ttl: Duration,
@@ -97,11 +101,57 @@ pub enum Reply {
         id: u64,
         said: String,
     },
-    /// The report need not come again.
-    Heard {
-        id: u64,
-        said: Option<String>,
-    },
+}
+
+/// All that one process is told at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replies {
+    /// By org, as it was named.
+    pub orgs: BTreeMap<String, Vec<Reply>>,
+    /// Exchanges whose reports need not come again.
+    pub heard: Vec<u64>,
+    /// Why reports changed nothing, where they did not.
+    pub odd: Vec<String>,
+}
+
+impl Replies {
+    /// Whether there is nothing that somebody waits for.
+    pub fn are_idle(&self) -> bool {
+        self.orgs.is_empty() && self.odd.is_empty()
+    }
+
+    pub fn add(&mut self, org: &str, reply: Reply) {
+        match self.orgs.get_mut(org) {
+            Some(replies) => replies.push(reply),
+            None => drop(self.orgs.insert(org.to_owned(), vec![reply])),
+        }
+    }
+}
+
+/// What workers ask of the process that holds the governor's lease.
+///
+/// What is not taken out fast enough waits in the client; beyond its bound exchanges are lost, and come again.
+#[derive(Debug)]
+pub struct GovernorRequests {
+    bus: Bus,
+    messages: Subscriber,
+}
+
+impl GovernorRequests {
+    /// The next request; `None` when the connection is closed for good.
+    pub async fn next(&mut self) -> Option<GovernorRequest> {
+        loop {
+            let message = self.messages.next().await?;
+            if let Some(request) = self.bus.hear(&message) {
+                return Some(request);
+            }
+        }
+    }
+
+    /// The next request, if it is there already.
+    pub fn ready(&mut self) -> Option<GovernorRequest> {
+        self.next().now_or_never().flatten()
+    }
 }
 
 impl Bus {
@@ -109,44 +159,29 @@ impl Bus {
     ///
     /// # Errors
     /// When the bus takes no subscription.
-    pub async fn governor_requests(
-        &self,
-        stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<GovernorRequest>, BusError> {
+    pub async fn governor_requests(&self) -> Result<GovernorRequests, BusError> {
         let subject = format!("rollcall.tokens.v1.{}.*", self.worker());
-        let mut messages = self
-            .client
-            .subscribe(subject)
-            .await
-            .map_err(|error| BusError::Unavailable {
+        let messages = self.client.subscribe(subject).await;
+        Ok(GovernorRequests {
+            bus: self.clone(),
+            messages: messages.map_err(|error| BusError::Unavailable {
                 doing: "listening for those who ask for tokens",
                 said: error.to_string(),
-            })?;
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        let bus = self.clone();
-        tokio::spawn(async move {
-            loop {
-                let message = tokio::select! {
-                    () = stop.cancelled() => break,
-                    message = messages.next() => message,
-                };
-                let Some(message) = message else { break };
-                if sender.is_closed() {
-                    break;
-                }
-                if let Some(request) = bus.hear(&message) {
-                    // A full queue leaves it unanswered: the worker asks and reports again.
-                    let _ = sender.try_send(request);
-                }
-            }
-        });
-        Ok(receiver)
+            })?,
+        })
     }
 
     /// Tells one process what was decided for it.
-    pub async fn tell(&self, to: &ReplyTo, replies: Vec<Reply>) {
-        let answers = v1::Answers {
+    pub async fn tell(&self, to: &ReplyTo, replies: Replies) {
+        let Replies { orgs, heard, odd } = replies;
+        let orgs = orgs.into_iter().map(|(org, replies)| v1::OrgAnswers {
+            org,
             answers: replies.into_iter().map(reply_out).collect(),
+        });
+        let answers = v1::Answers {
+            orgs: orgs.collect(),
+            heard,
+            odd,
         };
         let payload = Bytes::from(answers.encode_to_vec());
         // An answer that is lost is asked for again, and a grant that nobody heard of lapses.
@@ -157,7 +192,7 @@ impl Bus {
         let reply_to = message.reply.clone()?;
         match message.subject.as_str().rsplit('.').next()? {
             "exchange" => match v1::Exchange::decode(message.payload.as_ref()) {
-                Ok(exchange) => Some(GovernorRequest::Exchange(exchange_in(exchange, &reply_to))),
+                Ok(exchange) => Some(GovernorRequest::Exchange(exchange_in(exchange, reply_to))),
                 Err(error) => {
                     metrics::counter!("rollcall_governor_unreadable_total").increment(1);
                     tracing::warn!(%error, "a message to the governor cannot be read");
@@ -193,27 +228,28 @@ impl Bus {
     }
 }
 
-fn exchange_in(exchange: v1::Exchange, reply_to: &Subject) -> Exchange {
-    let asks = exchange.asks.into_iter().map(|ask| AskIn {
+fn exchange_in(exchange: v1::Exchange, reply_to: Subject) -> Exchange {
+    Exchange {
+        worker: exchange.worker,
+        number: exchange.number,
+        wait: Duration::from_millis(exchange.wait_ms),
+        orgs: exchange.orgs.into_iter().map(words_in).collect(),
+        reply_to: ReplyTo(reply_to),
+    }
+}
+
+fn words_in(words: v1::OrgWords) -> OrgWords {
+    let asks = words.asks.into_iter().map(|ask| AskIn {
         id: ask.id,
-        org: ask.org,
         class: class_in(ask.class),
         flow: ask.flow,
         want: ask.want,
-        wait: Duration::from_millis(ask.wait_ms),
-        seen: ask.seen.map(grant_in),
     });
-    let reports = exchange.reports.into_iter().map(|report| ReportIn {
-        id: report.id,
-        org: report.org,
-        grant: report.grant.map(grant_in),
-        settled: report.tokens.iter().map(token_in).collect(),
-    });
-    Exchange {
-        worker: exchange.worker,
+    OrgWords {
+        seen: words.seen.map(grant_in),
+        reports: words.reports.iter().map(report_in).collect(),
         asks: asks.collect(),
-        reports: reports.collect(),
-        reply_to: ReplyTo(reply_to.to_string()),
+        org: words.org,
     }
 }
 
@@ -222,13 +258,11 @@ fn reply_out(reply: Reply) -> v1::Answer {
     let (id, answer) = match reply {
         Reply::Grant {
             id,
-            org,
             grant,
             tokens,
             ttl,
         } => {
             let grant = v1::Grant {
-                org,
                 id: Some(grant_out(grant)),
                 tokens,
                 ttl_ms: ms(ttl),
@@ -242,7 +276,6 @@ fn reply_out(reply: Reply) -> v1::Answer {
             (id, answer::Answer::Wait(wait))
         }
         Reply::Refused { id, said } => (id, answer::Answer::Refused(said)),
-        Reply::Heard { id, said } => (id, answer::Answer::Heard(v1::Heard { said })),
     };
     v1::Answer {
         id,

@@ -3,6 +3,8 @@
 use proto::v1;
 use rate_tokens::{Class, Epoch, GrantId, Outcome, Settled, Settlement};
 
+use super::ReportIn;
+
 pub(crate) fn class_out(class: Class) -> v1::TokenClass {
     match class {
         Class::Urgent => v1::TokenClass::Urgent,
@@ -36,31 +38,41 @@ pub(crate) fn grant_in(grant: v1::GrantRef) -> GrantId {
     }
 }
 
-pub(crate) fn token_out(settled: &Settled) -> v1::TokenReport {
-    let (settlement, retry_after_ms) = match settled.settlement {
-        Settlement::Unused => (v1::Settlement::Unused, None),
-        Settlement::Used(Outcome::Answered) => (v1::Settlement::Answered, None),
-        Settlement::Used(Outcome::Refused { retry_after_ms }) => (v1::Settlement::Refused, retry_after_ms),
-        Settlement::Used(Outcome::Unknown) => (v1::Settlement::Unknown, None),
-    };
-    v1::TokenReport {
+pub(super) fn report_out(grant: GrantId, settled: &Settled) -> v1::Report {
+    let (settlement, retry_after_ms) = settlement_out(settled.settlement);
+    v1::Report {
+        grant: Some(grant_out(grant)),
         token: settled.token,
         settlement: settlement.into(),
         retry_after_ms,
     }
 }
 
-pub(crate) fn token_in(report: &v1::TokenReport) -> Settled {
-    let settlement = match report.settlement() {
+pub(super) fn report_in(report: &v1::Report) -> ReportIn {
+    let settlement = settlement_in(report.settlement(), report.retry_after_ms);
+    ReportIn {
+        grant: report.grant.map(grant_in),
+        settled: Settled {
+            token: report.token,
+            settlement,
+        },
+    }
+}
+
+pub(crate) fn settlement_out(settlement: Settlement) -> (v1::Settlement, Option<u64>) {
+    match settlement {
+        Settlement::Unused => (v1::Settlement::Unused, None),
+        Settlement::Used(Outcome::Answered) => (v1::Settlement::Answered, None),
+        Settlement::Used(Outcome::Refused { retry_after_ms }) => (v1::Settlement::Refused, retry_after_ms),
+        Settlement::Used(Outcome::Unknown) => (v1::Settlement::Unknown, None),
+    }
+}
+
+pub(crate) fn settlement_in(settlement: v1::Settlement, retry_after_ms: Option<u64>) -> Settlement {
+    match settlement {
         v1::Settlement::Unused => Settlement::Unused,
         v1::Settlement::Answered => Settlement::Used(Outcome::Answered),
-        v1::Settlement::Refused => Settlement::Used(Outcome::Refused {
-            retry_after_ms: report.retry_after_ms,
-        }),
+        v1::Settlement::Refused => Settlement::Used(Outcome::Refused { retry_after_ms }),
         v1::Settlement::Unknown => Settlement::Used(Outcome::Unknown),
-    };
-    Settled {
-        token: report.token,
-        settlement,
     }
 }

@@ -8,7 +8,7 @@
 //!   straight back.
 //! - Whether the leader lives is found out by talking to it, never by waiting long: it answers even an empty exchange.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use futures_util::StreamExt as _;
 use prost::{Message as _, Name as _};
 use proto::v1::{self, answer};
 use provisioning::OrgId;
-use rate_tokens::{Class, GrantId, Moment, Parcel, Permit, WANT_MAX, Wallet};
+use rate_tokens::{Class, GrantId, Moment, Parcel, Permit, Settlement, WANT_MAX, Wallet};
 use tokio::sync::{Notify, oneshot};
 
-use super::{GOVERNOR_LEASE, class_out, grant_in, grant_out, token_out};
+use super::{GOVERNOR_LEASE, class_out, grant_in, grant_out, report_out};
 use crate::connection::Bus;
 use crate::error::BusError;
 use crate::publish::headers;
@@ -40,6 +40,9 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// Pause after the governor refused to consider an ask.
 const REFUSED: Duration = Duration::from_secs(2);
+
+/// Exchanges whose reports are remembered until they are acknowledged.
+const REPORTED_MAX: usize = 1_000;
 
 /// Where a process gets its permits. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,18 +63,23 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    wallets: BTreeMap<OrgId, Wallet>,
+    wallets: BTreeMap<Arc<str>, Wallet>,
     wishes: VecDeque<Wish>,
     asked: BTreeMap<u64, Asked>,
-    reported: BTreeMap<u64, (OrgId, Parcel)>,
-    last_id: u64,
+    /// By the number of the exchange in which they went out.
+    reported: BTreeMap<u64, Parcels>,
+    last_ask: u64,
+    last_exchange: u64,
     leader: Option<String>,
     /// When the leader last said anything.
     heard_at: Moment,
 }
 
+/// Reports by org.
+type Parcels = BTreeMap<Arc<str>, Vec<Parcel>>;
+
 struct Wish {
-    org: OrgId,
+    org: Arc<str>,
     class: Class,
     flow: String,
     answer: oneshot::Sender<Answered>,
@@ -117,15 +125,7 @@ impl Tokens {
     /// A permit to send one request to the org. Waits for as long as it takes; dropping the future withdraws the wish.
     pub async fn acquire(&self, org: &OrgId, class: Class, flow: &str) -> Permit {
         loop {
-            let (answer, answered) = oneshot::channel();
-            let wish = Wish {
-                org: org.clone(),
-                class,
-                flow: flow.to_owned(),
-                answer,
-            };
-            self.inner.state().wishes.push_back(wish);
-            self.inner.nudge.notify_one();
+            let answered = self.inner.wish(org, class, flow);
             match answered.await {
                 Ok(Answered::Permit(permit)) => return permit,
                 Ok(Answered::Wait(pause)) => tokio::time::sleep(pause).await,
@@ -140,13 +140,7 @@ impl Tokens {
         let all = async {
             loop {
                 let heard = self.inner.heard.notified();
-                let due = self
-                    .inner
-                    .state()
-                    .wallets
-                    .values()
-                    .any(|wallet| wallet.next_due().is_some());
-                if !due {
+                if !self.inner.state().wallets.values().any(Wallet::owes) {
                     return;
                 }
                 self.inner.nudge.notify_one();
@@ -230,6 +224,22 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn wish(&self, org: &OrgId, class: Class, flow: &str) -> oneshot::Receiver<Answered> {
+        let (answer, answered) = oneshot::channel();
+        let flow = flow.to_owned();
+        let mut state = self.state();
+        let org = state.org(org.as_str());
+        state.wishes.push_back(Wish {
+            org,
+            class,
+            flow,
+            answer,
+        });
+        drop(state);
+        self.nudge.notify_one();
+        answered
+    }
+
     async fn leader(&self) -> Option<String> {
         let known = self.state().leader.clone();
         if known.is_some() {
@@ -266,16 +276,15 @@ impl Inner {
         let quiet = {
             let state = self.state();
             let waits = sign_of_life && !state.asked.is_empty();
-            let settled = state.wallets.values().all(|wallet| wallet.next_due().is_none());
-            state.wishes.is_empty() && settled && !waits
+            let owes = state.wallets.values().any(Wallet::owes);
+            state.wishes.is_empty() && !owes && !waits
         };
         if quiet {
             return;
         }
         let Some(leader) = self.leader().await else { return };
         let exchange = self.state().gather(self.now(), self.bus.worker());
-        let silent = exchange.asks.is_empty() && exchange.reports.is_empty();
-        if silent && !sign_of_life {
+        if exchange.orgs.is_empty() && !sign_of_life {
             return;
         }
         let payload = Bytes::from(exchange.encode_to_vec());
@@ -297,112 +306,131 @@ impl Inner {
             return;
         }
         let answers = match v1::Answers::decode(message.payload.as_ref()) {
-            Ok(answers) => answers.answers,
+            Ok(answers) => answers,
             Err(error) => {
                 tracing::error!(%error, "the governor's answer cannot be read");
                 return;
             }
         };
-        self.state().heard_at = now;
-        for v1::Answer { id, answer } in answers {
-            match answer {
-                Some(answer::Answer::Grant(grant)) => self.granted(id, &grant),
-                Some(answer::Answer::Wait(wait)) => {
-                    let pause = Duration::from_millis(wait.retry_after_ms);
-                    self.put_off(id, pause);
-                }
-                Some(answer::Answer::Refused(said)) => {
-                    tracing::warn!(said, "the governor refuses to give tokens");
-                    self.put_off(id, REFUSED);
-                }
-                Some(answer::Answer::Heard(heard)) => {
-                    if let Some(said) = heard.said {
-                        tracing::debug!(said, "a report changed nothing");
+        for said in answers.odd {
+            tracing::debug!(said, "a report changed nothing");
+        }
+        let mut told = Vec::new();
+        let mut state = self.state();
+        state.heard_at = now;
+        for number in &answers.heard {
+            state.acknowledged(*number);
+        }
+        for v1::OrgAnswers { org, answers } in answers.orgs {
+            let org = state.org(&org);
+            for v1::Answer { id, answer } in answers {
+                match answer {
+                    Some(answer::Answer::Grant(grant)) => {
+                        self.granted(&mut state, &org, id, &grant, &mut told)
                     }
-                    let mut state = self.state();
-                    if let Some((org, parcel)) = state.reported.remove(&id)
-                        && let Some(wallet) = state.wallets.get_mut(&org)
-                    {
-                        wallet.acknowledged(&parcel);
+                    Some(answer::Answer::Wait(wait)) => {
+                        let pause = Duration::from_millis(wait.retry_after_ms);
+                        state.put_off(id, pause, &mut told);
                     }
-                    drop(state);
-                    self.heard.notify_waiters();
+                    Some(answer::Answer::Refused(said)) => {
+                        tracing::warn!(said, "the governor refuses to give tokens");
+                        state.put_off(id, REFUSED, &mut told);
+                    }
+                    None => {}
                 }
-                None => {}
             }
         }
-    }
-
-    fn put_off(&self, id: u64, pause: Duration) {
-        let asked = self.state().asked.remove(&id);
-        for wish in asked.into_iter().flat_map(|asked| asked.wishes) {
-            // Whoever is gone need not be told.
-            let _ = wish.answer.send(Answered::Wait(pause));
+        let left_over = !state.wishes.is_empty();
+        drop(state);
+        if left_over {
+            self.nudge.notify_one();
+        }
+        if !answers.heard.is_empty() {
+            self.heard.notify_waiters();
+        }
+        for (wish, answered) in told {
+            // Whoever is gone need not be told; a permit that nobody takes goes back.
+            let _ = wish.answer.send(answered);
         }
     }
 
-    fn granted(self: &Arc<Inner>, id: u64, grant: &v1::Grant) {
-        let (Ok(org), Some(name)) = (OrgId::parse(&grant.org), grant.id) else {
+    fn granted(
+        self: &Arc<Inner>,
+        state: &mut State,
+        org: &Arc<str>,
+        id: u64,
+        grant: &v1::Grant,
+        told: &mut Vec<(Wish, Answered)>,
+    ) {
+        let Some(name) = grant.id.map(grant_in) else {
             tracing::error!(?grant, "the governor's grant cannot be read");
             return;
         };
         let ttl = Duration::from_millis(grant.ttl_ms);
         let tokens = grant.tokens.min(WANT_MAX);
-        let mut state = self.state();
         // An ask that was given up has asked for nothing: its tokens are void from the start, and go back.
-        let asked = state.asked.remove(&id);
-        let at = asked.as_ref().map_or(Moment::default(), |asked| asked.at);
-        let mut wishes = asked.map(|asked| asked.wishes).unwrap_or_default();
+        let (at, mut wishes) = match state.asked.remove(&id) {
+            Some(asked) => (asked.at, asked.wishes),
+            None => (Moment::default(), VecDeque::new()),
+        };
         let wallet = state.wallets.entry(org.clone()).or_default();
-        let slips = wallet.accept(at, grant_in(name), tokens, ttl);
-        let waiting: Vec<Option<Wish>> = slips
-            .iter()
-            .map(|_| {
-                while wishes.front().is_some_and(|wish| wish.answer.is_closed()) {
-                    wishes.pop_front();
+        for slip in wallet.accept(at, name, tokens, ttl) {
+            while wishes.front().is_some_and(|wish| wish.answer.is_closed()) {
+                wishes.pop_front();
+            }
+            match wishes.pop_front() {
+                Some(wish) => {
+                    let permit = self.permit(org.clone(), slip.grant, slip.token, slip.use_by);
+                    told.push((wish, Answered::Permit(permit)));
                 }
-                wishes.pop_front()
-            })
-            .collect();
-        let left_over = !wishes.is_empty();
+                None => wallet.settle(slip.grant, slip.token, Settlement::Unused),
+            }
+        }
         for wish in wishes.into_iter().rev() {
             state.wishes.push_front(wish);
         }
-        drop(state);
-        if left_over {
-            self.nudge.notify_one();
-        }
-        for (slip, wish) in slips.into_iter().zip(waiting) {
-            let permit = self.permit(&org, slip.grant, slip.token, slip.use_by);
-            if let Some(wish) = wish {
-                let _ = wish.answer.send(Answered::Permit(permit));
-            }
-        }
     }
 
-    fn permit(self: &Arc<Inner>, org: &OrgId, grant: GrantId, token: u32, use_by: Moment) -> Permit {
+    fn permit(self: &Arc<Inner>, org: Arc<str>, grant: GrantId, token: u32, use_by: Moment) -> Permit {
         let (inner, owner) = (self.clone(), org.clone());
-        Permit::new(
-            org.as_str(),
-            format!("{grant}.{token}"),
-            use_by,
-            move |settlement| {
-                inner
-                    .state()
-                    .wallets
-                    .entry(owner)
-                    .or_default()
-                    .settle(grant, token, settlement);
-                inner.nudge.notify_one();
-            },
-        )
+        Permit::new(org, format!("{grant}.{token}"), use_by, move |settlement| {
+            inner
+                .state()
+                .wallets
+                .entry(owner)
+                .or_default()
+                .settle(grant, token, settlement);
+            inner.nudge.notify_one();
+        })
     }
 }
 
 impl State {
-    fn id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
+    /// The org's name as it is kept here.
+    fn org(&mut self, name: &str) -> Arc<str> {
+        if let Some((kept, _)) = self.wallets.get_key_value(name) {
+            return kept.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.wallets.insert(name.clone(), Wallet::new());
+        name
+    }
+
+    fn acknowledged(&mut self, number: u64) {
+        for (org, parcels) in self.reported.remove(&number).unwrap_or_default() {
+            if let Some(wallet) = self.wallets.get_mut(&org) {
+                parcels.iter().for_each(|parcel| wallet.acknowledged(parcel));
+            }
+        }
+    }
+
+    fn put_off(&mut self, id: u64, pause: Duration, told: &mut Vec<(Wish, Answered)>) {
+        let wishes = self.asked.remove(&id).map(|asked| asked.wishes);
+        let waits = wishes
+            .into_iter()
+            .flatten()
+            .map(|wish| (wish, Answered::Wait(pause)));
+        told.extend(waits);
     }
 
     /// Puts the wishes of some asks back in front.
@@ -424,67 +452,88 @@ impl State {
 
     /// Everything that is to be said now.
     fn gather(&mut self, now: Moment, worker: &str) -> v1::Exchange {
-        let mut flows: Vec<Asked> = Vec::new();
-        let mut index: BTreeMap<(OrgId, Class, String), usize> = BTreeMap::new();
-        for wish in std::mem::take(&mut self.wishes) {
-            if wish.answer.is_closed() {
-                continue;
-            }
-            let key = (wish.org.clone(), wish.class, wish.flow.clone());
-            let place = *index.entry(key).or_insert_with(|| {
-                flows.push(Asked {
-                    at: now,
-                    wishes: VecDeque::new(),
-                });
-                flows.len() - 1
-            });
-            if let Some(asked) = flows.get_mut(place) {
-                asked.wishes.push_back(wish);
+        self.last_exchange += 1;
+        let mut asks = self.ask(now);
+        let mut reports = Parcels::new();
+        for (org, wallet) in &mut self.wallets {
+            let due = wallet.due(now);
+            if !due.is_empty() {
+                reports.insert(org.clone(), due);
             }
         }
-        let mut exchange = v1::Exchange {
+        let spoken_of: BTreeSet<Arc<str>> = asks.keys().chain(reports.keys()).cloned().collect();
+        let words = spoken_of.into_iter().map(|org| v1::OrgWords {
+            seen: self.wallets.get(&org).and_then(Wallet::seen).map(grant_out),
+            asks: asks.remove(&org).unwrap_or_default(),
+            reports: reports
+                .get(&org)
+                .into_iter()
+                .flatten()
+                .flat_map(|parcel| {
+                    parcel
+                        .settled
+                        .iter()
+                        .map(|settled| report_out(parcel.grant, settled))
+                })
+                .collect(),
+            org: org.as_ref().to_owned(),
+        });
+        let exchange = v1::Exchange {
             worker: worker.to_owned(),
-            ..v1::Exchange::default()
+            number: self.last_exchange,
+            wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX),
+            orgs: words.collect(),
         };
-        for mut asked in flows {
-            while asked.wishes.len() > WANT_MAX as usize {
-                self.wishes.extend(asked.wishes.pop_back());
-            }
-            let Some(first) = asked.wishes.front() else {
-                continue;
-            };
-            let id = self.id();
-            let seen = self.wallets.get(&first.org).and_then(Wallet::seen);
-            exchange.asks.push(v1::Ask {
-                id,
-                org: first.org.to_string(),
-                class: class_out(first.class).into(),
-                flow: first.flow.clone(),
-                want: u32::try_from(asked.wishes.len()).unwrap_or(WANT_MAX),
-                wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX),
-                seen: seen.map(grant_out),
-            });
-            self.asked.insert(id, asked);
-        }
-        let due: Vec<(OrgId, Parcel)> = self
-            .wallets
-            .iter_mut()
-            .flat_map(|(org, wallet)| wallet.due(now).into_iter().map(|parcel| (org.clone(), parcel)))
-            .collect();
-        for (org, parcel) in due {
-            let id = self.id();
-            exchange.reports.push(v1::Report {
-                id,
-                org: org.to_string(),
-                grant: Some(grant_out(parcel.grant)),
-                tokens: parcel.settled.iter().map(token_out).collect(),
-            });
-            self.reported.insert(id, (org, parcel));
+        if !reports.is_empty() {
+            self.reported.insert(self.last_exchange, reports);
         }
         // Reports that were never acknowledged went out again under other numbers.
-        while self.reported.len() > 10_000 {
+        while self.reported.len() > REPORTED_MAX {
             self.reported.pop_first();
         }
         exchange
+    }
+
+    /// The wishes as asks by org, those of one flow as one.
+    fn ask(&mut self, now: Moment) -> BTreeMap<Arc<str>, Vec<v1::Ask>> {
+        let wishes: Vec<Wish> = std::mem::take(&mut self.wishes)
+            .into_iter()
+            .filter(|wish| !wish.answer.is_closed())
+            .collect();
+        let mut index: HashMap<(&str, Class, &str), usize> = HashMap::with_capacity(wishes.len());
+        let places: Vec<usize> = wishes
+            .iter()
+            .map(|wish| {
+                let next = index.len();
+                *index.entry((&wish.org, wish.class, &wish.flow)).or_insert(next)
+            })
+            .collect();
+        let mut flows: Vec<VecDeque<Wish>> = Vec::with_capacity(index.len());
+        for (wish, place) in wishes.into_iter().zip(places) {
+            match flows.get_mut(place) {
+                Some(flow) if flow.len() < WANT_MAX as usize => flow.push_back(wish),
+                Some(_) => self.wishes.push_back(wish),
+                None => flows.push(VecDeque::from([wish])),
+            }
+        }
+        let mut asks: BTreeMap<Arc<str>, Vec<v1::Ask>> = BTreeMap::new();
+        for wishes in flows {
+            let Some(first) = wishes.front() else {
+                continue;
+            };
+            self.last_ask += 1;
+            let ask = v1::Ask {
+                id: self.last_ask,
+                class: class_out(first.class).into(),
+                flow: first.flow.clone(),
+                want: u32::try_from(wishes.len()).unwrap_or(WANT_MAX),
+            };
+            match asks.get_mut(&first.org) {
+                Some(asks) => asks.push(ask),
+                None => drop(asks.insert(first.org.clone(), vec![ask])),
+            }
+            self.asked.insert(self.last_ask, Asked { at: now, wishes });
+        }
+        asks
     }
 }

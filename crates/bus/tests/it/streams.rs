@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{CallRecord, Event, EventBody};
@@ -73,7 +74,7 @@ async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be
     let world = world().await;
     let ledger = world.bus.ledger([OrgName::new("acme").unwrap()], Stamp::default);
     let append = async |after, epoch| {
-        let lines = claim(epoch);
+        let lines = Arc::new(claim(epoch));
         ledger.perform(Command::Append { after, lines }).await
     };
     assert_eq!(append(0, 1).await, Heard::Appended { sequence: 1 });

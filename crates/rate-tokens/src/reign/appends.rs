@@ -47,7 +47,7 @@ impl Reign {
         }
         match heard {
             Heard::Appended { sequence } => {
-                self.appended(now, sequence, &pending.lines);
+                self.appended(now, sequence, pending.lines);
                 self.answers.append(&mut pending.answers);
             }
             Heard::Fenced => self.phase = Phase::Over(End::Fenced),
@@ -60,8 +60,7 @@ impl Reign {
                 self.put_off(&pending);
                 // It may have been the snapshot's: cut off nothing before the next one.
                 (self.trim, self.snapshot) = (None, None);
-                let kept = pending
-                    .lines
+                let kept = Arc::unwrap_or_clone(pending.lines)
                     .into_iter()
                     .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
                 self.left_over.extend(kept);
@@ -83,7 +82,7 @@ impl Reign {
             (InDoubt::Reading, Heard::Read { entries, .. }) => {
                 for entry in entries {
                     let oldest = self.doubt.appends.pop_front();
-                    match oldest.filter(|oldest| entry.lines.as_ref() == Some(&oldest.lines)) {
+                    match oldest.filter(|oldest| entry.lines.as_ref() == Some(&*oldest.lines)) {
                         Some(oldest) => self.settle_doubt(now, entry.sequence, &oldest),
                         None => {
                             self.phase = Phase::Over(End::Fenced);
@@ -115,22 +114,18 @@ impl Reign {
         }
     }
 
-    fn appended(&mut self, now: Moment, sequence: u64, lines: &[Line]) {
+    fn appended(&mut self, now: Moment, sequence: u64, lines: Arc<Vec<Line>>) {
         self.last = sequence;
-        self.newest = fingerprint(lines);
+        self.newest = lines;
         self.mark(now, sequence);
     }
 
     /// The log server is back: what stands at the newest sequence, and what after it?
     fn verified(&mut self, entries: &[Entry]) {
-        let there = entries.first().is_some_and(|entry| {
-            entry.sequence == self.last
-                && entry
-                    .lines
-                    .as_deref()
-                    .is_some_and(|lines| fingerprint(lines) == self.newest)
-        });
-        let own = self.doubt.appends.iter().map(|pending| Some(&pending.lines));
+        let there = entries
+            .first()
+            .is_some_and(|entry| entry.sequence == self.last && entry.lines.as_ref() == Some(&*self.newest));
+        let own = self.doubt.appends.iter().map(|pending| Some(&*pending.lines));
         let after = entries.iter().skip(1).map(|entry| entry.lines.as_ref());
         let foreign = !after.clone().eq(own.take(after.count()));
         self.verify = None;
@@ -144,7 +139,7 @@ impl Reign {
 
     /// The doubtful append is stored. Nobody was told of its grants, so their tokens come back.
     fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
-        self.appended(now, sequence, &pending.lines);
+        self.appended(now, sequence, pending.lines.clone());
         for (org, grant, tokens) in &pending.grants {
             let unused: Vec<Settled> = (0..*tokens)
                 .map(|token| Settled {

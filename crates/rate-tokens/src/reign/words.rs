@@ -1,7 +1,7 @@
 //! What passes between a governor, its ledger and those who ask it.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub enum Command {
     /// Read all entries whose sequence is at least `from`.
     Read { from: u64 },
     /// Append these lines as one entry, on the condition that `after` is the newest sequence (0: there is none).
-    Append { after: u64, lines: Vec<Line> },
+    Append { after: u64, lines: Arc<Vec<Line>> },
     /// Cut off all entries whose sequence is below `before`. If it fails it is asked for again later.
     Trim { before: u64 },
 }
@@ -167,10 +167,4 @@ pub(super) fn wait(wait: &Wait) -> Answer {
             retry_after: wait.retry_after,
         },
     }
-}
-
-pub(super) fn fingerprint(lines: &[Line]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    lines.hash(&mut hasher);
-    hasher.finish()
 }

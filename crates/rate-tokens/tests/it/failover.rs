@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rate_tokens::{
@@ -429,7 +430,7 @@ impl Model {
                 if newest != after && self.fault != Some(Fault::AppendsAreUnconditional) {
                     return Heard::Fenced;
                 }
-                let sequence = world.store(lines);
+                let sequence = world.store(Arc::unwrap_or_clone(lines));
                 Heard::Appended { sequence }
             }
             Command::Trim { .. } => Heard::Failed,
@@ -549,7 +550,7 @@ impl World {
         let Command::Append { lines, .. } = command else {
             return;
         };
-        for line in lines {
+        for line in lines.iter() {
             if let (rate_tokens::LedgerRecord::Granted { grant, .. }, Worker::Asked { at, .. }) =
                 (&line.record, &self.worker)
             {

@@ -1,6 +1,7 @@
 //! A governor over many orgs, and its ledger: what is written, kept, cut off, read again, and answered.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rate_tokens::{
@@ -80,7 +81,7 @@ impl Shell {
                         server_ms: self.now,
                         ..Stamp::default()
                     },
-                    lines: Some(lines),
+                    lines: Some(Arc::unwrap_or_clone(lines)),
                 });
                 Heard::Appended { sequence }
             }
