@@ -8,7 +8,7 @@
 //! | row of a bulk import | 0: new account, update or up to [`CostModel::teams_max`] teams; it clears, renames and revives nothing |
 //! | manager who is made in the same plan | 0 where the manager's account stands first, else one update, or a row of a second import |
 //! | advanced custom fields of one account | 2 (write, read back) |
-//! | joining a team | 1 for each [`CostModel::members_max`] people; 0 where rows carry all who join |
+//! | joining a team | 1 for each [`CostModel::members_max`] people whom no row carries |
 //! | leaving teams | 1 each; 1 in all where every team is left, no fewer than two, and memberships were read lately |
 //! | leaving all teams after a cut-off | 1 |
 //! | new team, deleted team, promotion, demotion | 1 |
@@ -22,7 +22,7 @@
 //! **Ways that are compared.** Everybody by single calls; or everybody in rows who can be, where managers who are new
 //! themselves are made first by single calls (all who have reports in rows, those with two, or none) and what is then
 //! still missing is set by single calls or by a second import; and, where rows fill more than one import, the same
-//! with the last import's people taken out. Groups are carried whole or not at all.
+//! with the last import's people taken out. Rows carry of a group whoever can be in a row, where that leaves fewer calls.
 //!
 //! **Exact and bounded.** While one import holds all rows and no row is wanted in more than
 //! [`CostModel::teams_max`] teams, no plan of this model weighs less (a property in the tests). Beyond that, choosing

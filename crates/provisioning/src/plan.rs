@@ -261,6 +261,8 @@ impl Change {
                 for row in rows {
                     part(row.person.as_str());
                     part(&row.revision.to_string());
+                    // A row that will only name a manager is not the one that makes the account.
+                    part(if row.profile.is_empty() { "manager" } else { "" });
                 }
             }
             Change::LinkTeam { group, revision, .. }
@@ -460,7 +462,7 @@ impl Plan {
         for line in self.summary() {
             let _ = writeln!(
                 text,
-                "  {:<14} {:>6} × = {:>6} calls",
+                "  {:<17} {:>6} × = {:>6} calls",
                 line.kind, line.operations, line.calls
             );
         }

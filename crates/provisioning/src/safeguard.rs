@@ -401,6 +401,9 @@ impl Bench<'_> {
                 in_day += count;
             }
         }
+        for items in held.values_mut() {
+            items.sort_by(|a, b| (&a.subject, a.key).cmp(&(&b.subject, b.key)));
+        }
         held.into_iter()
             .map(|(day, items)| Held {
                 harm,

@@ -11,12 +11,12 @@ impl World {
         touched.insert(Subject::Person(id.clone()));
         touched.extend(self.groups_of(id).cloned().map(Subject::Group));
         let mut names = Vec::new();
-        if let Some(person) = self.people.get(id) {
-            for reference in people::references(&person.value) {
-                touched.extend(self.reports_of.get(&reference).cloned().map(Subject::Person));
-            }
-            names.push(NormalName::of(&person.value.user_name));
-        }
+        self.around_manager(id, touched);
+        names.extend(
+            self.people
+                .get(id)
+                .map(|person| NormalName::of(&person.value.user_name)),
+        );
         if let Some(account) = self.linked_account(id) {
             names.extend(
                 self.accounts
@@ -26,6 +26,14 @@ impl World {
             touched.extend(self.managed_teams_of(account));
         }
         self.around_names(names, touched);
+    }
+
+    /// Those who report to somebody: that one's account may come or go.
+    fn around_manager(&self, id: &PersonId, touched: &mut Subjects) {
+        let Some(person) = self.people.get(id) else { return };
+        for reference in people::references(&person.value) {
+            touched.extend(self.reports_of.get(&reference).cloned().map(Subject::Person));
+        }
     }
 
     /// Everybody who wants one of these user names, and whoever wants the names that those would give up.
@@ -40,6 +48,7 @@ impl World {
                     continue;
                 }
                 touched.insert(Subject::Person(person.clone()));
+                self.around_manager(person, touched);
                 let account = self.linked_account(person).and_then(|id| self.accounts.get(id));
                 names.extend(account.map(|account| NormalName::of(&account.user_name)));
             }

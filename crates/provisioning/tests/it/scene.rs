@@ -273,7 +273,10 @@ impl Scene {
                         operation.label
                     );
                 }
-                self.write_account(account, |account| *account = account.changed(changes));
+                self.write_account(account, |account| {
+                    *account = account.changed(changes);
+                    account.whole = true;
+                });
             }
             Change::Bulk { rows } => rows.iter().for_each(|row| self.perform_row(row)),
             Change::SetCustomFields {
@@ -379,7 +382,10 @@ impl Scene {
                 let seen = self.world.account(account).unwrap();
                 assert_eq!(seen.user_name, row.user_name, "a row is found by its user name");
                 assert!(seen.active, "a row does not revive");
+                let fresh = NOW - seen.as_of_ms <= self.policy.fresh_ms;
                 self.write_account(account, |account| {
+                    // The import does not show the record: one that was not fresh is none after it.
+                    account.whole &= fresh;
                     account.profile.set(Field::DisableMessages, "false");
                     row.profile
                         .iter()

@@ -11,7 +11,8 @@ pub(super) fn dependencies_first(operations: Vec<Operation>) -> Vec<Operation> {
     let mut ids: Vec<OperationId> = Vec::with_capacity(operations.len());
     for operation in operations {
         ids.push(operation.id.clone());
-        open.insert(operation.id.clone(), operation);
+        let twin = open.insert(operation.id.clone(), operation);
+        debug_assert!(twin.is_none(), "two operations have one id");
     }
     let mut ordered = Vec::with_capacity(ids.len());
     let mut entered: BTreeSet<OperationId> = BTreeSet::new();

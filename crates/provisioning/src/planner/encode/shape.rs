@@ -13,12 +13,16 @@ use crate::need;
 use crate::planner::{Amendment, Needs};
 use crate::{GroupId, PersonId, Policy, World};
 
+/// Up to so many people the managers who might go first are also tried one by one. Above, a call more or less is not
+/// worth the time of looking.
+const CLOSER_LOOK_MAX: usize = 200;
+
 /// A way of choosing who is in rows.
-#[derive(Clone, Copy, Debug)]
-struct Way {
+#[derive(Clone, Debug, Default)]
+struct Way<'a> {
     import: bool,
-    /// A newcomer with so many reports to be set goes before the import by a call of their own.
-    reports_min: u32,
+    /// Newcomers who go before the import by a call of their own, because others report to them.
+    early: BTreeSet<&'a PersonId>,
     /// Managers that the first import could not name are set by a second one.
     second: bool,
 }
@@ -32,13 +36,25 @@ pub(super) struct Shape<'a> {
     pub(super) rows: BTreeMap<&'a PersonId, Vec<&'a GroupId>>,
     /// The rows, import by import.
     pub(super) chunks: Vec<Vec<&'a PersonId>>,
-    pub(super) carried: BTreeSet<&'a GroupId>,
+    /// How many of those who join a group rows carry.
+    pub(super) carried: BTreeMap<&'a GroupId, usize>,
     /// People whose manager is set after they and the manager have an account.
     pub(super) debts: BTreeSet<&'a PersonId>,
     /// Those of them whom a second import says.
     pub(super) second: BTreeSet<&'a PersonId>,
     pub(super) calls: u32,
     pub(super) imports: u32,
+}
+
+impl Shape<'_> {
+    /// Whether a row adds this person to the group's team.
+    pub(super) fn carries(&self, group: &GroupId, person: &PersonId) -> bool {
+        self.carried.contains_key(group)
+            && self
+                .rows
+                .get(person)
+                .is_some_and(|groups| groups.contains(&group))
+    }
 }
 
 /// What shapes are made of.
@@ -49,7 +65,7 @@ pub(super) struct Desk<'a> {
     bulk: bool,
     sizes: HashMap<&'a PersonId, usize>,
     /// The first of each circle of newcomers who are each other's managers: it waits for nobody.
-    circles: BTreeSet<&'a PersonId>,
+    pub(super) circles: BTreeSet<&'a PersonId>,
     /// People whose user name is given up to somebody: they wait for no manager, or two could wait for each other.
     pub(super) givers: HashSet<&'a PersonId>,
 }
@@ -94,40 +110,93 @@ impl<'a> Desk<'a> {
 
     /// The shape that weighs least; of two that weigh the same, the one with more imports.
     pub(super) fn cheapest(&self) -> Shape<'a> {
-        let none = HashSet::new();
-        let single = Way {
-            import: false,
-            reports_min: u32::MAX,
-            second: false,
-        };
-        let mut best = self.shape(single, &none);
+        let mut best = self.shape(&Way::default(), &HashSet::new());
         if !self.bulk {
             return best;
         }
-        let ways = [u32::MAX, 2, 1].into_iter().flat_map(|reports_min| {
-            [false, true].map(|second| Way {
-                import: true,
-                reports_min,
-                second,
-            })
-        });
-        for way in ways {
-            let mut shape = self.shape(way, &none);
-            let mut left_out: HashSet<&PersonId> = HashSet::new();
-            while shape.chunks.len() > 1 {
-                left_out.extend(shape.chunks.last().into_iter().flatten());
-                let fewer = self.shape(way, &left_out);
-                if self.weight(&fewer) >= self.weight(&shape) {
-                    break;
-                }
-                shape = fewer;
-            }
+        let mut consider = |way: &Way<'a>| {
+            let shape = self.filled(way);
             let (new, old) = (self.weight(&shape), self.weight(&best));
             if new < old || (new == old && shape.imports > best.imports) {
                 best = shape;
             }
+        };
+        let (reports, with_calls) = self.reports();
+        let with = |reports: &BTreeMap<&'a PersonId, u32>, least: u32| {
+            let enough = reports.iter().filter(|(_, count)| **count >= least);
+            enough.map(|(manager, _)| *manager).collect::<BTreeSet<_>>()
+        };
+        let mut starts = vec![
+            BTreeSet::new(),
+            with(&reports, 2),
+            with(&reports, 1),
+            with(&with_calls, 1),
+        ];
+        starts.dedup();
+        for early in &starts {
+            for second in [false, true] {
+                let way = Way {
+                    import: true,
+                    early: early.clone(),
+                    second,
+                };
+                consider(&way);
+            }
+        }
+        let needs = self.needs;
+        if needs.creations.len() + needs.amendments.len() + needs.later.len() <= CLOSER_LOOK_MAX {
+            for early in starts {
+                for manager in with_calls.keys() {
+                    for second in [false, true] {
+                        let mut early = early.clone();
+                        if !early.remove(manager) {
+                            early.insert(manager);
+                        }
+                        let way = Way {
+                            import: true,
+                            early,
+                            second,
+                        };
+                        consider(&way);
+                    }
+                }
+            }
         }
         best
+    }
+
+    /// The shape of a way, with the last import left out as long as that weighs less.
+    fn filled(&self, way: &Way<'a>) -> Shape<'a> {
+        let mut left_out: HashSet<&PersonId> = HashSet::new();
+        let mut shape = self.shape(way, &left_out);
+        while shape.chunks.len() > 1 {
+            left_out.extend(shape.chunks.last().into_iter().flatten());
+            let fewer = self.shape(way, &left_out);
+            if self.weight(&fewer) >= self.weight(&shape) {
+                break;
+            }
+            shape = fewer;
+        }
+        shape
+    }
+
+    /// What setting the managers of those in rows would cost for each newcomer whom they report to; and the same
+    /// with those who are said by calls, which may be needed in time for a row that names their teams.
+    fn reports(&self) -> (BTreeMap<&'a PersonId, u32>, BTreeMap<&'a PersonId, u32>) {
+        let (mut in_rows, mut with_calls) = (BTreeMap::new(), BTreeMap::new());
+        let creations = self.needs.creations.iter();
+        let creations = creations.map(|(id, creation)| (id, need::bulk_can_create(&creation.draft)));
+        let amendments = self.needs.amendments.iter().chain(&self.needs.later);
+        for (person, fits) in creations.chain(amendments.map(|(id, amendment)| (id, amendment.bulk))) {
+            if let Some(manager) = self.new_manager(person) {
+                let calls = self.debt_calls(person);
+                *with_calls.entry(manager).or_default() += calls;
+                if fits {
+                    *in_rows.entry(manager).or_default() += calls;
+                }
+            }
+        }
+        (in_rows, with_calls)
     }
 
     fn weight(&self, shape: &Shape<'_>) -> u64 {
@@ -153,31 +222,18 @@ impl<'a> Desk<'a> {
             .or_else(|| self.needs.later.get(person))
     }
 
-    /// Calls of setting somebody's manager when all else about them is done.
-    pub(super) fn debt_calls(&self, person: &PersonId, in_row: bool) -> u32 {
-        match self
-            .needs
-            .later
-            .get(person)
-            .or_else(|| self.needs.amendments.get(person))
-        {
+    /// Calls of setting somebody's manager when all else about them is done. A row writes without showing the record,
+    /// so a record that was not fresh is none after it.
+    pub(super) fn debt_calls(&self, person: &PersonId) -> u32 {
+        match self.amendment(person) {
+            Some(amendment) if amendment.bulk => amendment.single_calls(),
+            Some(_) if self.needs.amendments.contains_key(person) => 1,
+            Some(amendment) => amendment.single_calls(),
             None => 1,
-            Some(amendment) => {
-                let whole = self
-                    .world
-                    .account(&amendment.account)
-                    .is_some_and(|account| account.whole);
-                let just_written = self.needs.amendments.contains_key(person) && !in_row;
-                if just_written || (in_row && whole) {
-                    1
-                } else {
-                    amendment.single_calls()
-                }
-            }
         }
     }
 
-    fn shape(&self, way: Way, left_out: &HashSet<&PersonId>) -> Shape<'a> {
+    fn shape(&self, way: &Way<'a>, left_out: &HashSet<&PersonId>) -> Shape<'a> {
         let mut shape = Shape::default();
         let fits = |person: &PersonId| way.import && !left_out.contains(person);
         let mut new_rows: BTreeSet<&PersonId> = self
@@ -196,54 +252,48 @@ impl<'a> Desk<'a> {
         };
         let changed_rows = bulky(&self.needs.amendments);
         let later_rows = bulky(&self.needs.later);
-        self.choose_first(way, &mut new_rows, &changed_rows, &later_rows, &mut shape);
+        self.choose_first(way, &mut new_rows, &mut shape);
         for person in new_rows.iter().chain(&changed_rows) {
             shape.rows.insert(person, Vec::new());
         }
-        let ready = |person: &PersonId| {
+        let ready = |person: &PersonId, shape: &Shape<'_>| {
             self.new_manager(person)
                 .is_some_and(|manager| shape.first.contains(manager))
         };
-        let ready: Vec<&PersonId> = later_rows.iter().filter(|id| ready(id)).copied().collect();
-        shape.rows.extend(ready.iter().map(|id| (*id, Vec::new())));
+        let ready_rows: BTreeSet<&PersonId> = later_rows
+            .iter()
+            .filter(|id| ready(id, &shape))
+            .copied()
+            .collect();
+        shape.rows.extend(ready_rows.iter().map(|id| (*id, Vec::new())));
         if way.import {
+            // Of a circle that is made before the import, its rows can say what the first had to leave out.
+            for person in &self.circles {
+                if shape.first.contains(person)
+                    && ready(person, &shape)
+                    && !left_out.contains(person)
+                    && self.can_be_repeated(person, &shape)
+                {
+                    shape.rows.insert(person, Vec::new());
+                }
+            }
             self.carry(left_out, &mut shape);
         }
-        self.cut(&new_rows, &ready.into_iter().collect(), &mut shape);
+        self.cut(&new_rows, &ready_rows, &mut shape);
         self.owe(way, &mut shape);
         self.price(&new_rows, &mut shape);
         shape
     }
 
-    /// Chooses the newcomers who go before the import: those with enough reports in rows, and those who have to be
-    /// said by a call and wait for nobody who is in a row.
-    fn choose_first(
-        &self,
-        way: Way,
-        new_rows: &mut BTreeSet<&'a PersonId>,
-        changed_rows: &BTreeSet<&'a PersonId>,
-        later_rows: &BTreeSet<&'a PersonId>,
-        shape: &mut Shape<'a>,
-    ) {
+    /// Chooses the newcomers who go before the import: those of the way, and those who have to be said by a call and
+    /// wait for nobody who is in a row.
+    fn choose_first(&self, way: &Way<'a>, new_rows: &mut BTreeSet<&'a PersonId>, shape: &mut Shape<'a>) {
         if !way.import {
             return;
         }
-        let mut reports: BTreeMap<&PersonId, u32> = BTreeMap::new();
-        for person in new_rows.iter().chain(changed_rows) {
-            if let Some(manager) = self.new_manager(person) {
-                *reports.entry(manager).or_default() += self.debt_calls(person, true);
-            }
-        }
-        for person in later_rows {
-            if let Some(manager) = self.new_manager(person) {
-                *reports.entry(manager).or_default() += self.debt_calls(person, false);
-            }
-        }
-        for (manager, count) in reports {
-            if count >= way.reports_min {
-                new_rows.remove(manager);
-                shape.first.insert(manager);
-            }
+        for manager in &way.early {
+            new_rows.remove(manager);
+            shape.first.insert(manager);
         }
         let mut open: Vec<&PersonId> = Vec::new();
         let mut under: BTreeMap<&PersonId, Vec<&PersonId>> = BTreeMap::new();
@@ -300,7 +350,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Finds whose manager cannot be said together with the rest.
-    fn owe(&self, way: Way, shape: &mut Shape<'a>) {
+    fn owe(&self, way: &Way<'a>, shape: &mut Shape<'a>) {
         let creations = self.needs.creations.keys();
         let amendments = self.needs.amendments.keys();
         for person in creations.chain(amendments).chain(self.needs.later.keys()) {
@@ -309,11 +359,17 @@ impl<'a> Desk<'a> {
             };
             let is_later = self.needs.later.contains_key(person);
             let manager_first = shape.first.contains(manager);
-            let in_row = shape.rows.contains_key(person);
+            // An update that no row can say is a call, also where a row repeats the account for its teams.
+            let by_call = self
+                .needs
+                .amendments
+                .get(person)
+                .is_some_and(|amendment| !amendment.bulk);
+            let in_row = shape.rows.contains_key(person) && !by_call;
             let owes = if in_row && !shape.first.contains(person) {
                 !manager_first
             } else if shape.first.contains(person) {
-                !manager_first || self.circles.contains(person)
+                !manager_first || (self.circles.contains(person) && !in_row)
             } else if self.needs.creations.contains_key(person) {
                 !shape.rows.contains_key(manager) && !manager_first && self.circles.contains(person)
             } else {
@@ -345,18 +401,16 @@ impl<'a> Desk<'a> {
             .debts
             .iter()
             .filter(|id| !shape.second.contains(*id))
-            .map(|id| self.debt_calls(id, shape.rows.contains_key(id)));
+            .map(|id| self.debt_calls(id));
         let imports = shape.chunks.iter().map(|chunk| {
             let created = chunk.iter().filter(|id| new_rows.contains(*id)).count();
             self.costs.import_calls(created)
         });
         let second = shape.second.len().div_ceil(self.costs.rows_max);
-        let joins = self
-            .needs
-            .joinings
-            .iter()
-            .filter(|(group, _)| !shape.carried.contains(group))
-            .map(|(_, joining)| self.costs.join_calls(joining.people.len()));
+        let joins = self.needs.joinings.iter().map(|(group, joining)| {
+            let carried = shape.carried.get(group).copied().unwrap_or_default();
+            self.costs.join_calls(joining.people.len() - carried)
+        });
         let sum: u32 = updates.chain(debts).chain(imports).chain(joins).sum();
         shape.calls = sum + calls(singles) + calls(second) * self.costs.import_calls(0);
         shape.imports = calls(shape.chunks.len() + second);

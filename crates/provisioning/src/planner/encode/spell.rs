@@ -4,6 +4,7 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rows::manager_row;
 pub(super) use rows::row_bytes;
 
 use super::Spelled;
@@ -52,7 +53,7 @@ pub(super) fn spell<'a>(
     let mut carriers: BTreeMap<&GroupId, BTreeSet<OperationId>> = BTreeMap::new();
     for ((group, _), import) in by_member
         .iter()
-        .filter(|((group, _), _)| shape.carried.contains(group))
+        .filter(|((group, person), _)| shape.carries(group, person))
     {
         carriers.entry(group).or_default().insert(import.clone());
     }
@@ -153,7 +154,8 @@ impl<'a> Spelling<'a, '_> {
             operation
                 .after
                 .extend(name_from.and_then(|owner| self.freed.get(owner)).cloned());
-            if !self.shape.debts.contains(person) {
+            let left_to_a_row = self.shape.first.contains(person) && self.desk.circles.contains(person);
+            if !self.shape.debts.contains(person) && !left_to_a_row {
                 let manager = self.desk.new_manager(person);
                 operation
                     .after
@@ -218,15 +220,14 @@ impl<'a> Spelling<'a, '_> {
             let mut operation = match self.desk.needs.creations.get(person) {
                 Some(creation) => {
                     let label = format!("set the manager of {}", creation.draft.user_name);
-                    let rows = self.row(person).into_iter().collect();
+                    let rows = vec![manager_row(person, creation.revision, &creation.draft.user_name)];
                     Operation::new(Change::Bulk { rows }, 1, label)
                 }
                 None => {
                     let Some(amendment) = self.desk.amendment(person) else {
                         continue;
                     };
-                    let in_row = self.shape.rows.contains_key(person);
-                    let price = self.desk.debt_calls(person, in_row);
+                    let price = self.desk.debt_calls(person);
                     update(person, amendment, &[], price, true)
                 }
             };
@@ -235,7 +236,10 @@ impl<'a> Spelling<'a, '_> {
         }
         let second: Vec<&PersonId> = self.shape.second.iter().copied().collect();
         for chunk in second.chunks(self.desk.costs.rows_max) {
-            let rows = chunk.iter().filter_map(|person| self.row(person)).collect();
+            let rows = chunk
+                .iter()
+                .filter_map(|person| self.manager_row(person))
+                .collect();
             let label = match chunk.len() {
                 1 => "set the manager of 1 person by import".to_owned(),
                 n => format!("set the managers of {n} people"),
@@ -268,15 +272,14 @@ impl<'a> Spelling<'a, '_> {
     fn joins(&mut self) -> BTreeMap<(&'a GroupId, &'a PersonId), OperationId> {
         let mut by_member = BTreeMap::new();
         for (group, joining) in &self.desk.needs.joinings {
-            if self.shape.carried.contains(group) {
-                let carried = joining.people.keys();
-                by_member.extend(carried.filter_map(|person| {
-                    let import = self.imported.get(person)?;
-                    Some(((group, person), import.clone()))
-                }));
-                continue;
-            }
-            let people: Vec<&PersonId> = joining.people.keys().collect();
+            let (carried, people): (Vec<&PersonId>, Vec<&PersonId>) = joining
+                .people
+                .keys()
+                .partition(|person| self.shape.carries(group, person));
+            by_member.extend(carried.into_iter().filter_map(|person| {
+                let import = self.imported.get(person)?;
+                Some(((group, person), import.clone()))
+            }));
             for chunk in people.chunks(self.desk.costs.members_max) {
                 let operation = self.add_members(group, joining, chunk);
                 by_member.extend(

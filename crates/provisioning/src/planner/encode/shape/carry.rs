@@ -1,4 +1,4 @@
-//! Which groups rows carry: all who join must be in a row, or can be.
+//! Which groups rows carry, and for whom.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use crate::planner::Joining;
 use crate::{GroupId, PersonId, need};
 
 impl<'a> Desk<'a> {
-    /// Lets rows carry whole groups, from the smallest, and adds rows that say nothing else.
+    /// Lets rows carry groups, from the smallest, and adds rows that say nothing else. Who cannot be in a row is added
+    /// by calls; a group is carried where fewer of those are left.
     pub(super) fn carry(&self, left_out: &HashSet<&PersonId>, shape: &mut Shape<'a>) {
         let mut smallest_first: Vec<(&GroupId, &Joining)> = self.needs.joinings.iter().collect();
         smallest_first.sort_by_key(|(id, joining)| (joining.people.len(), *id));
@@ -16,18 +17,27 @@ impl<'a> Desk<'a> {
                 continue;
             }
             let mut extra = 0;
-            let carried = joining.people.keys().all(|person| match shape.rows.get(person) {
-                Some(groups) => groups.len() < self.costs.teams_max,
-                None => {
-                    extra += 1;
-                    !left_out.contains(person) && self.can_be_repeated(person, shape)
+            let mut carried: Vec<&PersonId> = Vec::with_capacity(joining.people.len());
+            for person in joining.people.keys() {
+                match shape.rows.get(person) {
+                    Some(groups) if groups.len() < self.costs.teams_max => carried.push(person),
+                    Some(_) => {}
+                    None if !left_out.contains(person)
+                        && self.can_be_repeated(person, shape)
+                        && self.has_room(extra + 1, shape) =>
+                    {
+                        extra += 1;
+                        carried.push(person);
+                    }
+                    None => {}
                 }
-            });
-            if carried && self.has_room(extra, shape) {
-                for person in joining.people.keys() {
+            }
+            let all = joining.people.len();
+            if self.costs.join_calls(all - carried.len()) < self.costs.join_calls(all) {
+                shape.carried.insert(id, carried.len());
+                for person in carried {
                     shape.rows.entry(person).or_default().push(id);
                 }
-                shape.carried.insert(id);
             }
         }
     }
@@ -39,7 +49,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Whether a row that repeats what the account then has changes nothing about it.
-    fn can_be_repeated(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
+    pub(super) fn can_be_repeated(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
         if let Some(creation) = self.needs.creations.get(person) {
             return shape.first.contains(person) && need::leaves_alone_when_made(&creation.draft);
         }

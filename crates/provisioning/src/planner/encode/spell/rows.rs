@@ -9,6 +9,18 @@ use crate::{AccessLevel, Account, AccountId, Attribute, GroupId, PersonId, Profi
 const FIELD_OVERHEAD: usize = 32;
 
 impl<'a> Spelling<'a, '_> {
+    pub(super) fn manager_row(&self, person: &PersonId) -> Option<BulkRow> {
+        if let Some(creation) = self.desk.needs.creations.get(person) {
+            return Some(manager_row(person, creation.revision, &creation.draft.user_name));
+        }
+        let amendment = self.desk.amendment(person)?;
+        let account = self.desk.world.account(&amendment.account)?;
+        Some(BulkRow {
+            account: Some(account.id.clone()),
+            ..manager_row(person, amendment.revision, &account.user_name)
+        })
+    }
+
     /// What the row of this person says; somebody who is made before the import is repeated.
     pub(super) fn row(&self, person: &PersonId) -> Option<BulkRow> {
         let groups = self.shape.rows.get(person);
@@ -40,6 +52,20 @@ impl<'a> Spelling<'a, '_> {
                 })
             }
         }
+    }
+}
+
+/// A row that will name a manager: which one is known when both accounts are there.
+pub(super) fn manager_row(person: &PersonId, revision: u64, user_name: &str) -> BulkRow {
+    BulkRow {
+        person: person.clone(),
+        revision,
+        account: None,
+        user_name: user_name.to_owned(),
+        access_level: None,
+        profile: Profile::new(),
+        manager: None,
+        groups: Vec::new(),
     }
 }
 
