@@ -37,7 +37,7 @@ pub struct Room {
 
 /// What an org's settings say beside its name and address: quick tokens, and a short time to settle.
 pub const QUICK: &str =
-    "requests_per_minute = 400\nwindow_ms = 1000\npaced = false\npermit_ttl_ms = 600\nsettle_ms = 600\n";
+    "requests_per_minute = 400\nwindow_ms = 1000\npaced = false\npermit_ttl_ms = 3000\nsettle_ms = 1000\n";
 
 impl Room {
     /// Starts a Litmos for an org of this name.

@@ -257,6 +257,8 @@ impl Controller {
 
     fn finish(&mut self, finished: Finished) {
         let Finished { performed, mut done } = finished;
+        let touched = std::mem::take(&mut done.effects).apply(&mut self.world);
+        self.touch(touched);
         if let Some(performed) = performed {
             self.performed += 1;
             self.promises.performed(performed.calls);
@@ -265,8 +267,6 @@ impl Controller {
             }
             self.tell(performed, &mut done);
         }
-        let touched = done.effects.apply(&mut self.world);
-        self.touch(touched);
         let released = self.world.release(&done.subjects);
         self.touch(released);
         if let Some(halt) = done.halt {
@@ -282,10 +282,13 @@ impl Controller {
 
     /// Tells the journal how an operation ended. What was not done is taken out of the safeguard's books again.
     fn tell(&mut self, performed: Performed, done: &mut Done) {
-        let Some(outcome) = done.outcome.take() else {
-            return;
+        let outcome = done.outcome.take();
+        let took_effect = match &outcome {
+            Some(outcome) => outcome.ended == Ended::Done,
+            // An intent that stays open may have taken effect; without one nothing was sent.
+            None => done.subjects.iter().any(|subject| self.has_intent(subject)),
         };
-        if outcome.ended != Ended::Done && !performed.harms.is_empty() {
+        if !took_effect && !performed.harms.is_empty() {
             let mut history = self.world.harm_history().clone();
             let now = unix_ms();
             for (harm, count) in &performed.harms {
@@ -293,6 +296,7 @@ impl Controller {
             }
             self.world.set_harm_history(history);
         }
+        let Some(outcome) = outcome else { return };
         let decision = Decision {
             run: performed.run.unwrap_or_else(|| self.plan.hash()),
             operation: performed.operation,
@@ -304,6 +308,19 @@ impl Controller {
             images: outcome.images,
         };
         self.hands.journal.decided(&self.org, decision);
+    }
+
+    fn has_intent(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Person(id) => self
+                .world
+                .person_link(id)
+                .is_some_and(|link| link.value.intent.is_some()),
+            Subject::Group(id) => self
+                .world
+                .group_link(id)
+                .is_some_and(|link| link.value.intent.is_some()),
+        }
     }
 
     /// Writes down what was promised, and that it has come to its end.

@@ -80,6 +80,15 @@ fn sort(
         custom(world, person, revision, account, policy, needs);
     }
     let awaits = need::awaited_manager(world, person);
+    // A manager whose account is being made right now is there in a moment: then one call says all.
+    if matches!(needed, PersonNeed::Create { .. } | PersonNeed::Update(_))
+        && let Some(manager) = &awaits
+        && world.is_under_way(&Subject::Person(manager.clone()))
+    {
+        needs.customs.remove(&id);
+        needs.wait(Subject::Person(id), WaitReason::UnderWay);
+        return;
+    }
     let at_rest = match &needed {
         PersonNeed::Nothing => world.linked_account(&id),
         PersonNeed::Link(account) => Some(account),
