@@ -42,6 +42,8 @@ pub(super) struct Shape<'a> {
     pub(super) debts: BTreeSet<&'a PersonId>,
     /// Those of them whom a second import says.
     pub(super) second: BTreeSet<&'a PersonId>,
+    /// Those who give up a user name and can wait for a new manager all the same: nobody waits in a circle for it.
+    pub(super) patient: BTreeSet<&'a PersonId>,
     pub(super) calls: u32,
     pub(super) imports: u32,
 }
@@ -66,7 +68,7 @@ pub(super) struct Desk<'a> {
     sizes: HashMap<&'a PersonId, usize>,
     /// The first of each circle of newcomers who are each other's managers: it waits for nobody.
     pub(super) circles: BTreeSet<&'a PersonId>,
-    /// People whose user name is given up to somebody: they wait for no manager, or two could wait for each other.
+    /// People whose user name is given up to somebody in this plan.
     pub(super) givers: HashSet<&'a PersonId>,
 }
 
@@ -253,6 +255,14 @@ impl<'a> Desk<'a> {
         let changed_rows = bulky(&self.needs.amendments);
         let later_rows = bulky(&self.needs.later);
         self.choose_first(way, &mut new_rows, &mut shape);
+        for giver in &self.givers {
+            if let Some(manager) = self.new_manager(giver)
+                && (shape.first.contains(manager) || !way.import)
+                && !self.rests_on(manager, giver, None)
+            {
+                shape.patient.insert(giver);
+            }
+        }
         for person in new_rows.iter().chain(&changed_rows) {
             shape.rows.insert(person, Vec::new());
         }
@@ -283,6 +293,31 @@ impl<'a> Desk<'a> {
         self.owe(way, &mut shape);
         self.price(&new_rows, &mut shape);
         shape
+    }
+
+    /// Whether what is done about one person comes after what is done about another, by managers or user names. The
+    /// manager of `but` is not followed.
+    pub(super) fn rests_on(&self, one: &PersonId, other: &PersonId, but: Option<&PersonId>) -> bool {
+        let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
+        let mut open: Vec<&PersonId> = vec![one];
+        while let Some(id) = open.pop() {
+            let creation = self.needs.creations.get(id);
+            let amendment = self.needs.amendments.get(id);
+            let name_from = match creation {
+                Some(creation) => creation.name_from.as_ref(),
+                None => amendment.and_then(|amendment| amendment.name_from.as_ref()),
+            };
+            let manager = self.new_manager(id).filter(|_| Some(id) != but);
+            for next in name_from.into_iter().chain(manager) {
+                if next == other {
+                    return true;
+                }
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        false
     }
 
     /// Chooses the newcomers who go before the import: those of the way, and those who have to be said by a call and
@@ -373,7 +408,7 @@ impl<'a> Desk<'a> {
             } else if self.needs.creations.contains_key(person) {
                 !shape.rows.contains_key(manager) && !manager_first && self.circles.contains(person)
             } else {
-                is_later || self.givers.contains(person)
+                is_later || (self.givers.contains(person) && !shape.patient.contains(person))
             };
             if !owes {
                 continue;
