@@ -404,7 +404,7 @@ impl Bench<'_> {
 
 /// Cuts changes into runs: smaller ones first, so that a heap never uses up the day of those beside it.
 fn runs(mut changes: Vec<Harmful>) -> Vec<Vec<Harmful>> {
-    changes.sort_by(|a, b| (a.wished_at_ms, a.key).cmp(&(b.wished_at_ms, b.key)));
+    changes.sort_by_key(|change| (change.wished_at_ms, change.key));
     let mut runs: Vec<Vec<Harmful>> = Vec::new();
     for change in changes {
         match runs.last_mut() {

@@ -4,6 +4,7 @@
 //! as far as it goes, because with an import paid for a row costs nothing.
 
 mod carry;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,10 +13,6 @@ use crate::cost::{CostModel, calls};
 use crate::need;
 use crate::planner::{Amendment, Needs};
 use crate::{GroupId, PersonId, Policy, World};
-
-/// Up to so many people the managers who might go first are also tried one by one. Above, a call more or less is not
-/// worth the time of looking.
-const CLOSER_LOOK_MAX: usize = 200;
 
 /// A way of choosing who is in rows.
 #[derive(Clone, Debug, Default)]
@@ -108,101 +105,6 @@ impl<'a> Desk<'a> {
             }
         }
         desk
-    }
-
-    /// The shape that weighs least; of two that weigh the same, the one with more imports.
-    pub(super) fn cheapest(&self) -> Shape<'a> {
-        let mut best = self.shape(&Way::default(), &HashSet::new());
-        if !self.bulk {
-            return best;
-        }
-        let mut consider = |way: &Way<'a>| {
-            let shape = self.filled(way);
-            let (new, old) = (self.weight(&shape), self.weight(&best));
-            if new < old || (new == old && shape.imports > best.imports) {
-                best = shape;
-            }
-        };
-        let (reports, with_calls) = self.reports();
-        let with = |reports: &BTreeMap<&'a PersonId, u32>, least: u32| {
-            let enough = reports.iter().filter(|(_, count)| **count >= least);
-            enough.map(|(manager, _)| *manager).collect::<BTreeSet<_>>()
-        };
-        let mut starts = vec![
-            BTreeSet::new(),
-            with(&reports, 2),
-            with(&reports, 1),
-            with(&with_calls, 1),
-        ];
-        starts.dedup();
-        for early in &starts {
-            for second in [false, true] {
-                let way = Way {
-                    import: true,
-                    early: early.clone(),
-                    second,
-                };
-                consider(&way);
-            }
-        }
-        let needs = self.needs;
-        if needs.creations.len() + needs.amendments.len() + needs.later.len() <= CLOSER_LOOK_MAX {
-            for early in starts {
-                for manager in with_calls.keys() {
-                    for second in [false, true] {
-                        let mut early = early.clone();
-                        if !early.remove(manager) {
-                            early.insert(manager);
-                        }
-                        let way = Way {
-                            import: true,
-                            early,
-                            second,
-                        };
-                        consider(&way);
-                    }
-                }
-            }
-        }
-        best
-    }
-
-    /// The shape of a way, with the last import left out as long as that weighs less.
-    fn filled(&self, way: &Way<'a>) -> Shape<'a> {
-        let mut left_out: HashSet<&PersonId> = HashSet::new();
-        let mut shape = self.shape(way, &left_out);
-        while shape.chunks.len() > 1 {
-            left_out.extend(shape.chunks.last().into_iter().flatten());
-            let fewer = self.shape(way, &left_out);
-            if self.weight(&fewer) >= self.weight(&shape) {
-                break;
-            }
-            shape = fewer;
-        }
-        shape
-    }
-
-    /// What setting the managers of those in rows would cost for each newcomer whom they report to; and the same
-    /// with those who are said by calls, which may be needed in time for a row that names their teams.
-    fn reports(&self) -> (BTreeMap<&'a PersonId, u32>, BTreeMap<&'a PersonId, u32>) {
-        let (mut in_rows, mut with_calls) = (BTreeMap::new(), BTreeMap::new());
-        let creations = self.needs.creations.iter();
-        let creations = creations.map(|(id, creation)| (id, need::bulk_can_create(&creation.draft)));
-        let amendments = self.needs.amendments.iter().chain(&self.needs.later);
-        for (person, fits) in creations.chain(amendments.map(|(id, amendment)| (id, amendment.bulk))) {
-            if let Some(manager) = self.new_manager(person) {
-                let calls = self.debt_calls(person);
-                *with_calls.entry(manager).or_default() += calls;
-                if fits {
-                    *in_rows.entry(manager).or_default() += calls;
-                }
-            }
-        }
-        (in_rows, with_calls)
-    }
-
-    fn weight(&self, shape: &Shape<'_>) -> u64 {
-        self.costs.weight(shape.calls, shape.imports)
     }
 
     /// Somebody new whom this person reports to.
