@@ -1,9 +1,8 @@
 //! Everything one org's planner looks at, indexed the ways it asks.
 //!
 //! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
-//! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A subject
-//! stands for all that its planning looks at: for a person also the groups they have a word about, for a group also
-//! its members.
+//! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A person
+//! stands also for their place in each group that has a word about them, a group also for all its members.
 
 mod around;
 mod people;
@@ -128,7 +127,11 @@ impl World {
         for subject in subjects {
             self.under_way.remove(subject);
             match subject {
-                Subject::Person(id) => self.around_person(id, &mut touched),
+                // Others may have waited to join a team together with this one.
+                Subject::Person(id) => {
+                    self.around_person(id, &mut touched);
+                    touched.extend(self.groups_of(id).cloned().map(Subject::Group));
+                }
                 // Others look at a team that is there, not at what is being done to its members.
                 Subject::Group(id) if self.is_settled(id) => {
                     touched.insert(subject.clone());
@@ -141,6 +144,10 @@ impl World {
 
     pub fn is_under_way(&self, subject: &Subject) -> bool {
         self.under_way.contains(subject)
+    }
+
+    pub(crate) fn is_person_under_way(&self, id: &PersonId) -> bool {
+        !self.under_way.is_empty() && self.under_way.contains(&Subject::Person(id.clone()))
     }
 
     pub fn under_way(&self) -> &BTreeSet<Subject> {

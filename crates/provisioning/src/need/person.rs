@@ -277,13 +277,13 @@ pub(crate) fn awaited_manager(world: &World, person: &Person) -> Option<PersonId
 }
 
 /// The active account by which somebody who is to stay can be in a team now.
-pub(crate) fn can_join(world: &World, person: &Person) -> Option<AccountId> {
+pub(crate) fn can_join<'a>(world: &'a World, person: &Person) -> Option<&'a AccountId> {
     if !world.is_to_be_active(person) {
         return None;
     }
     let id = world.account_for(&person.id)?;
     let account = world.account(id)?;
-    account.active.then(|| id.clone())
+    account.active.then_some(id)
 }
 
 /// Whether the person is about to leave all teams, because the account is or was cut off.

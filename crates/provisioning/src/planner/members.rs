@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::teams::Place;
+use super::teams::{Place, Scope};
 use super::{Joining, Needs, Removal, RoleNeed};
 use crate::need;
 use crate::plan::{Change, Operation};
 use crate::{
-    AccessLevel, AccountId, Group, GroupId, Person, PersonId, Policy, Revised, Roles, Subject, TeamId,
-    TeamRole, World,
+    AccessLevel, AccountId, Attribute, Group, GroupId, Person, PersonId, Policy, Revised, Roles, Subject,
+    TeamId, TeamRole, World,
 };
 
 struct Look<'a> {
@@ -26,6 +26,7 @@ pub(super) fn look(
     world: &World,
     group: &Revised<Group>,
     place: &Place,
+    scope: &Scope,
     policy: &Policy,
     needs: &mut Needs,
 ) -> Joining {
@@ -50,32 +51,48 @@ pub(super) fn look(
     let mut roles = Vec::new();
     // Somebody whose account is being made right now joins in the same call as the others, a moment later.
     let mut awaited = false;
-    for (id, wanted) in world.wanted_members(&group.value.id) {
+    let mut member = |id: &PersonId, wanted: bool| {
         let Some(person) = world.person(id).map(|person| &person.value) else {
-            continue;
+            return;
         };
         let account = need::can_join(world, person);
-        if world.is_under_way(&Subject::Person(id.clone())) {
+        if world.is_person_under_way(id) {
             awaited |= wanted && account.is_none() && world.is_to_be_active(person);
-            continue;
+            return;
         }
         if !wanted {
             if let Some(account) = account.filter(|account| look.is_member(account)) {
                 look.remove(
                     Some(person),
-                    account,
+                    account.clone(),
                     world.membership_wished_at_ms(&group.value.id, id),
                 );
             }
-            continue;
+            return;
         }
         let Some(account) = look.account_to_be(person, account) else {
-            continue;
+            return;
         };
-        let joins = !account.as_ref().is_some_and(|account| look.is_member(account));
-        roles.extend(look.roles(person, account.as_ref(), joins));
+        let joins = !account.is_some_and(|account| look.is_member(account));
+        roles.extend(look.roles(person, account, joins));
         if joins {
-            joining.people.insert(id.clone(), account);
+            joining.people.insert(id.clone(), account.cloned());
+        }
+    };
+    let id = &group.value.id;
+    let overwrites = world.group_link(id).is_some_and(|link| link.value.overwrite_due);
+    match scope {
+        Scope::Only(people) if !overwrites => {
+            for person in people {
+                if let Some(wanted) = world.wants_member(id, person) {
+                    member(person, wanted);
+                }
+            }
+        }
+        Scope::All | Scope::Only(_) => {
+            for (person, wanted) in world.wanted_members(id) {
+                member(person, wanted);
+            }
         }
     }
     if awaited {
@@ -95,7 +112,11 @@ impl Look<'_> {
     }
 
     /// The account by which somebody can be a member when this plan is done; `Some(None)` if it is still to be made.
-    fn account_to_be(&self, person: &Person, account: Option<AccountId>) -> Option<Option<AccountId>> {
+    fn account_to_be<'b>(
+        &'b self,
+        person: &Person,
+        account: Option<&'b AccountId>,
+    ) -> Option<Option<&'b AccountId>> {
         if account.is_some() {
             return Some(account);
         }
@@ -103,7 +124,7 @@ impl Look<'_> {
             return Some(None);
         }
         let amendment = self.needs.amendments.get(&person.id)?;
-        amendment.reactivates().then(|| Some(amendment.account.clone()))
+        amendment.reactivates().then_some(Some(&amendment.account))
     }
 
     fn remove(&mut self, person: Option<&Person>, account: AccountId, wished_at_ms: u64) {
@@ -183,30 +204,35 @@ impl Look<'_> {
         }
     }
 
-    /// The level that somebody is wished to have, if the account has it or gets it by this plan, and which of both.
-    fn level(&self, person: &Person, account: Option<&AccountId>) -> Option<(AccessLevel, bool)> {
-        let wished = person.access_level?;
+    /// Whether the account gets the wished level by this plan; `None` if it neither has nor gets it.
+    fn is_levelled(&self, person: &Person, account: Option<&AccountId>) -> Option<bool> {
         let has = account
             .and_then(|account| self.world.account(account))
-            .is_some_and(|account| account.access_level == Some(wished));
+            .is_some_and(|account| account.access_level == person.access_level);
         let gets = || {
             let amendment = self.needs.amendments.get(&person.id);
             self.needs.creations.contains_key(&person.id)
-                || amendment.is_some_and(|amendment| amendment.changes(crate::Attribute::AccessLevel))
+                || amendment.is_some_and(|amendment| amendment.changes(Attribute::AccessLevel))
         };
-        (has || gets()).then_some((wished, !has))
+        (has || gets()).then_some(!has)
     }
 
     /// Promotions, then demotions. A level that gives no role in teams takes roles away; no wish leaves them.
     fn roles(&self, person: &Person, account: Option<&AccountId>, joins: bool) -> Vec<RoleNeed> {
-        let Some((level, levelled)) = self.level(person, account) else {
+        let Some(wished) = person.access_level.map(role_of) else {
             return Vec::new();
         };
         let held = match (self.team, account) {
             (Some(team), Some(account)) if !joins => self.world.roles(team, account),
             _ => Roles::NONE,
         };
-        let wished = role_of(level);
+        // Nearly everybody has no role and is to have none.
+        if wished.is_none() && held == Roles::NONE {
+            return Vec::new();
+        }
+        let Some(levelled) = self.is_levelled(person, account) else {
+            return Vec::new();
+        };
         let spared = account
             .and_then(|account| self.world.account(account))
             .is_some_and(|account| need::is_protected(account, self.policy));

@@ -15,22 +15,27 @@ pub(super) fn look(
     policy: &Policy,
     now_ms: u64,
 ) {
-    let mut seen = BTreeSet::new();
+    let mut elsewhere: BTreeSet<PersonId> = BTreeSet::new();
     let mut open: Vec<PersonId> = Vec::new();
+    let mut look = |id: &PersonId| {
+        if world.is_person_under_way(id) {
+            return None;
+        }
+        let person = world.person(id)?;
+        let needed = need::person_need(world, person, policy, now_ms);
+        let name_from = name_from(&needed).cloned();
+        sort(world, person, needed, policy, now_ms, needs);
+        name_from
+    };
     for subject in subjects {
-        let Subject::Person(id) = subject else { continue };
-        open.push(id.clone());
-        while let Some(id) = open.pop() {
-            if world.is_under_way(&Subject::Person(id.clone())) {
-                continue;
-            }
-            if let Some(person) = world.person(&id)
-                && seen.insert(id)
-            {
-                let needed = need::person_need(world, person, policy, now_ms);
-                open.extend(name_from(&needed).cloned());
-                sort(world, person, needed, policy, now_ms, needs);
-            }
+        if let Subject::Person(id) = subject {
+            open.extend(look(id));
+        }
+    }
+    while let Some(id) = open.pop() {
+        let named = subjects.contains(&Subject::Person(id.clone()));
+        if !named && elsewhere.insert(id.clone()) {
+            open.extend(look(&id));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Deletion, Needs, is_over, members};
 use crate::need::{self, GroupNeed, Parent, ParentTeam};
 use crate::plan::{Change, Operation, WaitReason};
-use crate::{Group, GroupId, OperationId, Policy, Revised, Subject, TeamId, World};
+use crate::{Group, GroupId, OperationId, PersonId, Policy, Revised, Roles, Subject, TeamId, World};
 
 /// Where a group's team is, or will be when an operation of this plan is done.
 #[derive(Clone, Default)]
@@ -27,6 +27,14 @@ struct Look<'a> {
     now_ms: u64,
     needs: &'a mut Needs,
     places: BTreeMap<GroupId, Place>,
+    scopes: BTreeMap<GroupId, Scope>,
+}
+
+/// Which members of a group are looked at.
+#[derive(Clone)]
+pub(super) enum Scope {
+    All,
+    Only(BTreeSet<PersonId>),
 }
 
 /// Sorts what the named groups need, and those of the named people; then what their members need.
@@ -43,33 +51,45 @@ pub(super) fn look(
         now_ms,
         needs,
         places: BTreeMap::new(),
+        scopes: scopes(world, subjects),
     };
-    for id in groups_to_look_at(world, subjects) {
+    let groups: Vec<GroupId> = look.scopes.keys().cloned().collect();
+    for id in groups {
         look.with_those_above(&id);
     }
     look.leavers_elsewhere();
 }
 
-/// The named groups, those with a word about somebody named, and those in whose teams such a one holds a role.
-fn groups_to_look_at(world: &World, subjects: &BTreeSet<Subject>) -> BTreeSet<GroupId> {
-    let mut groups = BTreeSet::new();
+/// The named groups whole; and of those with a word about somebody named, or in whose teams such a one holds a role,
+/// the named people.
+fn scopes(world: &World, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scope> {
+    let mut scopes: BTreeMap<GroupId, Scope> = BTreeMap::new();
     for subject in subjects {
-        match subject {
-            Subject::Group(id) => {
-                groups.insert(id.clone());
-            }
-            Subject::Person(id) => {
-                groups.extend(world.groups_of(id).cloned());
-                if let Some(account) = world.account_for(id) {
-                    let held = world
-                        .teams_of(account)
-                        .filter(|team| world.roles(team, account) != crate::Roles::NONE);
-                    groups.extend(held.filter_map(|team| world.owner_of_team(team)).cloned());
+        if let Subject::Group(id) = subject {
+            scopes.insert(id.clone(), Scope::All);
+        }
+    }
+    for subject in subjects {
+        let Subject::Person(id) = subject else { continue };
+        let account = world.account_for(id);
+        let teams = account.into_iter().flat_map(|account| {
+            let holds = |team: &&TeamId| world.roles(team, account) != Roles::NONE;
+            world.teams_of(account).filter(holds)
+        });
+        let by_role = teams.filter_map(|team| world.owner_of_team(team));
+        for group in world.groups_of(id).chain(by_role) {
+            match scopes.get_mut(group) {
+                None => {
+                    scopes.insert(group.clone(), Scope::Only(BTreeSet::from([id.clone()])));
+                }
+                Some(Scope::All) => {}
+                Some(Scope::Only(people)) => {
+                    people.insert(id.clone());
                 }
             }
         }
     }
-    groups
+    scopes
 }
 
 impl Look<'_> {
@@ -121,7 +141,9 @@ impl Look<'_> {
         );
         let (place, goes_on) = self.sort(group, needed, linked);
         if goes_on && place.is_anywhere() {
-            let joining = members::look(self.world, group, &place, self.policy, self.needs);
+            // Somebody else's group that this plan needs is looked at whole: what is left to do there is done with it.
+            let scope = self.scopes.get(id).unwrap_or(&Scope::All);
+            let joining = members::look(self.world, group, &place, scope, self.policy, self.needs);
             if !joining.people.is_empty() {
                 self.needs.joinings.insert(id.clone(), joining);
             }

@@ -6,10 +6,9 @@ use super::{Subject, Subjects, World, people, teams};
 use crate::{AccountId, GroupId, NormalName, PersonId, TeamId};
 
 impl World {
-    /// The person, the groups with a word about them, those who report to them, and whoever waits for their user name.
+    /// The person, those who report to them, and whoever waits for their user name.
     pub(super) fn around_person(&self, id: &PersonId, touched: &mut Subjects) {
         touched.insert(Subject::Person(id.clone()));
-        touched.extend(self.groups_of(id).cloned().map(Subject::Group));
         let mut names = Vec::new();
         self.around_manager(id, touched);
         names.extend(
@@ -23,7 +22,6 @@ impl World {
                     .get(account)
                     .map(|account| NormalName::of(&account.user_name)),
             );
-            touched.extend(self.managed_teams_of(account));
         }
         self.around_names(names, touched);
     }

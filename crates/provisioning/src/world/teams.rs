@@ -297,9 +297,10 @@ impl World {
     }
 
     pub fn is_team_member(&self, team: &TeamId, account: &AccountId) -> bool {
-        self.members
-            .get(team)
-            .is_some_and(|members| members.contains(account))
+        // Somebody is in few teams, and a team may have everybody.
+        self.teams_of
+            .get(account)
+            .is_some_and(|teams| teams.contains(team))
     }
 
     pub fn team_members(&self, team: &TeamId) -> impl Iterator<Item = &AccountId> {

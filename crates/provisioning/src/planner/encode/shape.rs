@@ -4,6 +4,7 @@
 //! as far as it goes, because with an import paid for a row costs nothing.
 
 mod carry;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,10 +13,6 @@ use crate::cost::{CostModel, calls};
 use crate::need;
 use crate::planner::{Amendment, Needs};
 use crate::{GroupId, PersonId, Policy, World};
-
-/// Up to so many people the managers who might go first are also tried one by one. Above, a call more or less is not
-/// worth the time of looking.
-const CLOSER_LOOK_MAX: usize = 200;
 
 /// A way of choosing who is in rows.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +39,8 @@ pub(super) struct Shape<'a> {
     pub(super) debts: BTreeSet<&'a PersonId>,
     /// Those of them whom a second import says.
     pub(super) second: BTreeSet<&'a PersonId>,
+    /// Those who give up a user name and can wait for a new manager all the same: nobody waits in a circle for it.
+    pub(super) patient: BTreeSet<&'a PersonId>,
     pub(super) calls: u32,
     pub(super) imports: u32,
 }
@@ -66,7 +65,7 @@ pub(super) struct Desk<'a> {
     sizes: HashMap<&'a PersonId, usize>,
     /// The first of each circle of newcomers who are each other's managers: it waits for nobody.
     pub(super) circles: BTreeSet<&'a PersonId>,
-    /// People whose user name is given up to somebody: they wait for no manager, or two could wait for each other.
+    /// People whose user name is given up to somebody in this plan.
     pub(super) givers: HashSet<&'a PersonId>,
 }
 
@@ -106,101 +105,6 @@ impl<'a> Desk<'a> {
             }
         }
         desk
-    }
-
-    /// The shape that weighs least; of two that weigh the same, the one with more imports.
-    pub(super) fn cheapest(&self) -> Shape<'a> {
-        let mut best = self.shape(&Way::default(), &HashSet::new());
-        if !self.bulk {
-            return best;
-        }
-        let mut consider = |way: &Way<'a>| {
-            let shape = self.filled(way);
-            let (new, old) = (self.weight(&shape), self.weight(&best));
-            if new < old || (new == old && shape.imports > best.imports) {
-                best = shape;
-            }
-        };
-        let (reports, with_calls) = self.reports();
-        let with = |reports: &BTreeMap<&'a PersonId, u32>, least: u32| {
-            let enough = reports.iter().filter(|(_, count)| **count >= least);
-            enough.map(|(manager, _)| *manager).collect::<BTreeSet<_>>()
-        };
-        let mut starts = vec![
-            BTreeSet::new(),
-            with(&reports, 2),
-            with(&reports, 1),
-            with(&with_calls, 1),
-        ];
-        starts.dedup();
-        for early in &starts {
-            for second in [false, true] {
-                let way = Way {
-                    import: true,
-                    early: early.clone(),
-                    second,
-                };
-                consider(&way);
-            }
-        }
-        let needs = self.needs;
-        if needs.creations.len() + needs.amendments.len() + needs.later.len() <= CLOSER_LOOK_MAX {
-            for early in starts {
-                for manager in with_calls.keys() {
-                    for second in [false, true] {
-                        let mut early = early.clone();
-                        if !early.remove(manager) {
-                            early.insert(manager);
-                        }
-                        let way = Way {
-                            import: true,
-                            early,
-                            second,
-                        };
-                        consider(&way);
-                    }
-                }
-            }
-        }
-        best
-    }
-
-    /// The shape of a way, with the last import left out as long as that weighs less.
-    fn filled(&self, way: &Way<'a>) -> Shape<'a> {
-        let mut left_out: HashSet<&PersonId> = HashSet::new();
-        let mut shape = self.shape(way, &left_out);
-        while shape.chunks.len() > 1 {
-            left_out.extend(shape.chunks.last().into_iter().flatten());
-            let fewer = self.shape(way, &left_out);
-            if self.weight(&fewer) >= self.weight(&shape) {
-                break;
-            }
-            shape = fewer;
-        }
-        shape
-    }
-
-    /// What setting the managers of those in rows would cost for each newcomer whom they report to; and the same
-    /// with those who are said by calls, which may be needed in time for a row that names their teams.
-    fn reports(&self) -> (BTreeMap<&'a PersonId, u32>, BTreeMap<&'a PersonId, u32>) {
-        let (mut in_rows, mut with_calls) = (BTreeMap::new(), BTreeMap::new());
-        let creations = self.needs.creations.iter();
-        let creations = creations.map(|(id, creation)| (id, need::bulk_can_create(&creation.draft)));
-        let amendments = self.needs.amendments.iter().chain(&self.needs.later);
-        for (person, fits) in creations.chain(amendments.map(|(id, amendment)| (id, amendment.bulk))) {
-            if let Some(manager) = self.new_manager(person) {
-                let calls = self.debt_calls(person);
-                *with_calls.entry(manager).or_default() += calls;
-                if fits {
-                    *in_rows.entry(manager).or_default() += calls;
-                }
-            }
-        }
-        (in_rows, with_calls)
-    }
-
-    fn weight(&self, shape: &Shape<'_>) -> u64 {
-        self.costs.weight(shape.calls, shape.imports)
     }
 
     /// Somebody new whom this person reports to.
@@ -253,6 +157,14 @@ impl<'a> Desk<'a> {
         let changed_rows = bulky(&self.needs.amendments);
         let later_rows = bulky(&self.needs.later);
         self.choose_first(way, &mut new_rows, &mut shape);
+        for giver in &self.givers {
+            if let Some(manager) = self.new_manager(giver)
+                && (shape.first.contains(manager) || !way.import)
+                && !self.rests_on(manager, giver, None)
+            {
+                shape.patient.insert(giver);
+            }
+        }
         for person in new_rows.iter().chain(&changed_rows) {
             shape.rows.insert(person, Vec::new());
         }
@@ -283,6 +195,31 @@ impl<'a> Desk<'a> {
         self.owe(way, &mut shape);
         self.price(&new_rows, &mut shape);
         shape
+    }
+
+    /// Whether what is done about one person comes after what is done about another, by managers or user names. The
+    /// manager of `but` is not followed.
+    pub(super) fn rests_on(&self, one: &PersonId, other: &PersonId, but: Option<&PersonId>) -> bool {
+        let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
+        let mut open: Vec<&PersonId> = vec![one];
+        while let Some(id) = open.pop() {
+            let creation = self.needs.creations.get(id);
+            let amendment = self.needs.amendments.get(id);
+            let name_from = match creation {
+                Some(creation) => creation.name_from.as_ref(),
+                None => amendment.and_then(|amendment| amendment.name_from.as_ref()),
+            };
+            let manager = self.new_manager(id).filter(|_| Some(id) != but);
+            for next in name_from.into_iter().chain(manager) {
+                if next == other {
+                    return true;
+                }
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        false
     }
 
     /// Chooses the newcomers who go before the import: those of the way, and those who have to be said by a call and
@@ -373,7 +310,7 @@ impl<'a> Desk<'a> {
             } else if self.needs.creations.contains_key(person) {
                 !shape.rows.contains_key(manager) && !manager_first && self.circles.contains(person)
             } else {
-                is_later || self.givers.contains(person)
+                is_later || (self.givers.contains(person) && !shape.patient.contains(person))
             };
             if !owes {
                 continue;

@@ -133,7 +133,7 @@ impl<'a> Spelling<'a, '_> {
             let manager = self
                 .desk
                 .new_manager(person)
-                .filter(|_| !self.desk.givers.contains(person));
+                .filter(|_| !self.desk.givers.contains(person) || self.shape.patient.contains(person));
             let mut operation = update(person, amendment, &amendment.changes, price, manager.is_some());
             operation
                 .after
@@ -154,6 +154,7 @@ impl<'a> Spelling<'a, '_> {
             operation
                 .after
                 .extend(name_from.and_then(|owner| self.freed.get(owner)).cloned());
+            operation.after.extend(self.before_manager(person));
             let left_to_a_row = self.shape.first.contains(person) && self.desk.circles.contains(person);
             if !self.shape.debts.contains(person) && !left_to_a_row {
                 let manager = self.desk.new_manager(person);
@@ -163,6 +164,17 @@ impl<'a> Spelling<'a, '_> {
             }
             self.operations.push(operation);
         }
+    }
+
+    /// Renames that are said before their people's new manager is made, because others wait for the name.
+    fn before_manager(&self, manager: &PersonId) -> impl Iterator<Item = OperationId> {
+        let desk = self.desk;
+        let givers = desk.givers.iter().filter(move |giver| {
+            desk.new_manager(giver) == Some(manager)
+                && !self.shape.patient.contains(*giver)
+                && !desk.rests_on(giver, manager, Some(giver))
+        });
+        givers.filter_map(|giver| self.updated.get(*giver)).cloned()
     }
 
     fn place_updates(&mut self, asides: Vec<Operation>, updates: Vec<(&'a PersonId, Operation)>) {
@@ -180,31 +192,29 @@ impl<'a> Spelling<'a, '_> {
     /// An import comes after the teams that it names, after whom it repeats, and after the managers that it names.
     fn place_imports(&mut self, imports: Vec<Operation>) {
         for (chunk, mut import) in self.shape.chunks.iter().zip(imports) {
-            let mut after: BTreeSet<&OperationId> = BTreeSet::new();
+            let mut after: BTreeSet<OperationId> = BTreeSet::new();
             for person in chunk {
                 let manager = self.desk.new_manager(person);
                 let people = manager.into_iter().chain([*person]);
-                after.extend(
-                    people
-                        .filter(|person| self.shape.first.contains(person))
-                        .filter_map(|person| self.made.get(person)),
-                );
+                let first = people.filter(|person| self.shape.first.contains(person));
+                after.extend(first.filter_map(|person| self.made.get(person)).cloned());
                 if self.desk.is_before_imports(person, self.shape) {
-                    after.extend(self.updated.get(person));
+                    after.extend(self.updated.get(person).cloned());
                 }
                 let creation = self.desk.needs.creations.get(*person);
                 let name_from = creation.and_then(|creation| creation.name_from.as_ref());
-                after.extend(name_from.and_then(|owner| self.freed.get(owner)));
+                after.extend(name_from.and_then(|owner| self.freed.get(owner)).cloned());
+                after.extend(self.before_manager(person));
                 let groups = &self.shape.rows[person];
                 let joinings = groups
                     .iter()
                     .filter_map(|group| self.desk.needs.joinings.get(*group));
-                after.extend(joinings.filter_map(|joining| joining.made_by.as_ref()));
+                after.extend(joinings.filter_map(|joining| joining.made_by.clone()));
                 if !groups.is_empty() {
-                    after.extend(self.leaving.get(*person));
+                    after.extend(self.leaving.get(*person).cloned());
                 }
             }
-            import.after = after.into_iter().cloned().collect();
+            import.after = after;
             self.operations.push(import);
         }
     }

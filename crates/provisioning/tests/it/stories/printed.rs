@@ -58,17 +58,17 @@ fn a_plan_with_a_bit_of_everything_reads_well() {
     scene.group_under("Waits", "Nobody knows", &[]);
     assert_snapshot!(scene.plan().to_text(30), @r#"
     plan 60f8e8e2e4ea143948b0 for acme: 15 operations, 16 calls (Okta's formula: 15)
-      cut-off             1 × =      1 calls
-      amend-team          1 × =      1 calls
-      create-team         1 × =      1 calls
-      leave-teams         1 × =      1 calls
-      leave-all-teams      1 × =      1 calls
-      delete-team         1 × =      1 calls
-      create              2 × =      2 calls
-      update              4 × =      4 calls
-      add-members         1 × =      1 calls
+      cut-off                1 × =      1 calls
+      amend-team             1 × =      1 calls
+      create-team            1 × =      1 calls
+      leave-teams            1 × =      1 calls
+      leave-all-teams        1 × =      1 calls
+      delete-team            1 × =      1 calls
+      create                 2 × =      2 calls
+      update                 4 × =      4 calls
+      add-members            1 × =      1 calls
       set-custom-fields      1 × =      2 calls
-      promote             1 × =      1 calls
+      promote                1 × =      1 calls
     - cut off old1@corp.example, frozen by ops [1 call]
     - describe team Everybody anew [1 call]
     - create team Sub under Everybody [1 call]
@@ -85,14 +85,14 @@ fn a_plan_with_a_bit_of_everything_reads_well() {
     - set custom fields of lead@corp.example: Badge [2 calls]
     - make lead@corp.example leader of team Everybody [1 call]
     HELD 8 people would lose access: 5 of 14 pass without approval
-      - cut off old11@corp.example
-      - cut off old9@corp.example
-      - cut off old5@corp.example
-      - cut off old4@corp.example
-      - cut off old7@corp.example
-      - cut off old6@corp.example
-      - cut off old8@corp.example
       - cut off old10@corp.example
+      - cut off old11@corp.example
+      - cut off old4@corp.example
+      - cut off old5@corp.example
+      - cut off old6@corp.example
+      - cut off old7@corp.example
+      - cut off old8@corp.example
+      - cut off old9@corp.example
       look at each, then: rollcall approve 772c62e7582e74b321a7
     ! person boss: protected-account "boss@corp.example" is a protected account and is not cut off by a plan: Do it in Litmos by hand if it is meant, or take the account off the protected ones.
     ! group Moved: team-parent-differs lies under no team and is wanted under "Everybody": Move the team in Litmos and import again, or name another parent at the source.

@@ -224,3 +224,37 @@ fn what_litmos_refused_waits_for_another_wish() {
     assert!(plan.is_empty());
     assert!(matches!(&plan.waiting[0].1, WaitReason::Parked(parked) if *parked == refused));
 }
+
+#[test]
+fn an_account_that_is_overwritten_in_two_ways_is_one_account_to_the_safeguard() {
+    let mut scene = Scene::new();
+    let people: Vec<_> = (0..60)
+        .map(|n| {
+            scene.person_with(&format!("p{n}"), |person| {
+                person.custom.insert("Badge".to_owned(), "old".to_owned());
+                person.profile.set(Field::City, "Oslo");
+            })
+        })
+        .collect();
+    scene.run();
+    scene.policy.safeguard = provisioning::Safeguard::default();
+    for (n, person) in people.iter().enumerate() {
+        scene.edit(person, |person| {
+            person.custom.insert("Badge".to_owned(), "new".to_owned());
+            if n < 30 {
+                person.profile.set(Field::City, "Rome");
+            }
+        });
+    }
+    let plan = scene.plan();
+    assert!(plan.is_empty(), "{}", plan.to_text(9));
+    assert_eq!(plan.held[0].items.len(), 60);
+    assert_eq!(plan.held[0].items[0].label, "update p0@corp.example: City, Badge");
+
+    // What only gives is not held: a field that had no value, and one that gets its first.
+    let newcomer = scene.person("newcomer");
+    scene.edit(&newcomer, |person| {
+        person.custom.insert("Badge".to_owned(), "1".to_owned());
+    });
+    assert_eq!(scene.plan().calls(), 3);
+}

@@ -1,0 +1,109 @@
+//! A plan as text that a person would approve.
+
+use std::fmt::Write as _;
+
+use super::{Plan, WaitReason};
+use crate::Subject;
+use crate::cost::okta_formula;
+
+impl Plan {
+    /// The plan as text that a person would approve, with at most `lines_max` operations in full.
+    pub fn to_text(&self, lines_max: usize) -> String {
+        let mut text = format!(
+            "plan {} for {}: {} operations, {} calls",
+            self.hash(),
+            self.org,
+            self.operations.len(),
+            self.calls()
+        );
+        if self.people + self.groups > 0 {
+            let _ = write!(
+                text,
+                " (Okta's formula: {})",
+                okta_formula(self.people, self.groups)
+            );
+        }
+        text.push('\n');
+        for line in self.summary() {
+            let _ = writeln!(
+                text,
+                "  {:<17} {:>6} × = {:>6} calls",
+                line.kind, line.operations, line.calls
+            );
+        }
+        for operation in self.operations.iter().take(lines_max) {
+            let _ = writeln!(text, "- {} [{}]", operation.label, calls_text(operation.calls));
+        }
+        if self.operations.len() > lines_max {
+            let _ = writeln!(text, "- and {} more", self.operations.len() - lines_max);
+        }
+        if let Some(hash) = self.held_hash() {
+            for held in &self.held {
+                let _ = writeln!(text, "HELD {}", held.said());
+                for item in held.items.iter().take(lines_max) {
+                    let _ = writeln!(text, "  - {}", item.label);
+                }
+                if held.items.len() > lines_max {
+                    let _ = writeln!(text, "  - and {} more", held.items.len() - lines_max);
+                }
+            }
+            let _ = writeln!(text, "  look at each, then: rollcall approve {hash}");
+        }
+        for (subject, parked) in self.park.iter().take(lines_max) {
+            let _ = writeln!(
+                text,
+                "! {}: {} {}: {}",
+                subject_text(subject),
+                parked.code,
+                parked.said,
+                parked.remedy
+            );
+        }
+        let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. });
+        let waiting = self.waiting.iter().filter(|(_, reason)| told(reason));
+        for (subject, reason) in waiting.take(lines_max) {
+            let _ = writeln!(text, "~ {}: {}", subject_text(subject), reason.said());
+        }
+        text
+    }
+}
+
+impl WaitReason {
+    /// Why, for a person to read.
+    pub fn said(&self) -> String {
+        match self {
+            WaitReason::UnderWay => "a request about it is under way".to_owned(),
+            WaitReason::RetryAt { at_ms, error } => {
+                let error = error.as_deref().unwrap_or("the last attempt failed");
+                format!("{error}; tried again at {at_ms} ms since 1970")
+            }
+            WaitReason::FirstImport => "no complete import has been seen yet".to_owned(),
+            WaitReason::Parked(parked) => {
+                format!("parked, {}: {}: {}", parked.code, parked.said, parked.remedy)
+            }
+            WaitReason::SwitchedOff { feature } => format!("{feature} is switched off"),
+            WaitReason::Held { harm } => format!("held by the safeguard: {harm}"),
+            WaitReason::ParentAwaited { parent } => format!("its parent {parent:?} has no team yet"),
+            WaitReason::NameAwaited { person } => {
+                format!("the account of person {person} has the user name and is to be renamed first")
+            }
+            WaitReason::Paused => "group push is paused for it".to_owned(),
+            WaitReason::Frozen => "frozen by an admin".to_owned(),
+        }
+    }
+}
+
+fn calls_text(calls: u32) -> String {
+    match calls {
+        0 => "no call".to_owned(),
+        1 => "1 call".to_owned(),
+        n => format!("{n} calls"),
+    }
+}
+
+fn subject_text(subject: &Subject) -> String {
+    match subject {
+        Subject::Person(id) => format!("person {id}"),
+        Subject::Group(id) => format!("group {id}"),
+    }
+}
