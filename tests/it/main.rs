@@ -5,6 +5,7 @@
 
 mod architecture;
 mod arrival;
+mod commands;
 mod crash;
 mod governor;
 mod imports;

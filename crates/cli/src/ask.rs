@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long the first answer is waited for: the services may be starting.
 const STARTING: Duration = Duration::from_secs(15);
 
+/// How long an org may stand still before a command that waits for it gives up: a hiccup of the bus takes a second.
+const STANDS_STILL: Duration = Duration::from_secs(5);
+
 pub(crate) struct Desk {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
@@ -47,9 +50,24 @@ impl Desk {
         method: &str,
         body: Value,
     ) -> anyhow::Result<Value> {
+        self.ask_within(ANSWER, service, method, body).await
+    }
+
+    /// Asks for something that may take its time.
+    pub(crate) async fn ask_within(
+        &self,
+        patience: Duration,
+        service: &'static str,
+        method: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let deadline = Instant::now() + STARTING;
         loop {
-            match self.bus.control(service, &self.org, method, &body, ANSWER).await {
+            match self
+                .bus
+                .control(service, &self.org, method, &body, patience)
+                .await
+            {
                 Err(bus::ControlError::NobodyServes { .. }) if Instant::now() < deadline => {
                     tokio::time::sleep(LOOK).await
                 }
@@ -65,32 +83,6 @@ impl Desk {
     }
 }
 
-pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let plan = desk.ask("pusher", "plan", Value::Null).await?;
-    say::answer(global.json, &plan, |plan| {
-        let forecast = say::duration(plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default());
-        let mode = match say::text(plan, "mode") {
-            "manual" => "; it waits for `rollcall apply`",
-            _ => "; it is being performed",
-        };
-        format!("{}\nabout {forecast}{mode}", say::text(plan, "text"))
-    });
-    Ok(Ending::Done)
-}
-
-pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let applied = desk.ask("pusher", "apply", json!({"plan": plan})).await?;
-    if no_wait {
-        say::answer(global.json, &applied, |applied| {
-            format!("performing plan {}", say::text(applied, "applied"))
-        });
-        return Ok(Ending::Done);
-    }
-    wait(&desk, global.json).await
-}
-
 pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result<Ending> {
     let desk = Desk::open(global).await?;
     if wait_for_it {
@@ -102,7 +94,15 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
 }
 
 fn ending(status: &Value) -> Ending {
-    if say::number(status, "parked") > 0 {
+    ends_with(
+        say::number(&status["held"], "changes"),
+        say::number(status, "parked"),
+    )
+}
+
+/// Whether something waits for a person.
+pub(crate) fn ends_with(held: u64, parked: u64) -> Ending {
+    if held + parked > 0 {
         Ending::Waits
     } else {
         Ending::Done
@@ -111,12 +111,23 @@ fn ending(status: &Value) -> Ending {
 
 /// Shows progress until nothing is left to do, then the final status.
 pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
-    let started = Instant::now();
+    let (status, ending) = wait_quietly(desk, json).await?;
+    say::answer(json, &status, say::status);
+    Ok(ending)
+}
+
+/// The same without the last words: the status at the end, and what it comes to.
+///
+/// What waits for `rollcall apply` is not waited for: nobody may ever say so.
+pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Value, Ending)> {
     let progress = std::io::stderr().is_terminal() && !json;
-    let mut quiet = 0;
+    let (mut quiet, mut still_since) = (0, None);
     loop {
         let status = desk.ask("pusher", "status", Value::Null).await?;
-        let done = status["in_sync"].as_bool().unwrap_or_default();
+        let going = say::number(&status, "operations_left")
+            .saturating_sub(say::number(&status, "waiting_for_apply"))
+            + say::number(&status, "subjects_under_way");
+        let done = say::flag(&status, "import_complete") && going == 0;
         if progress {
             eprint!(
                 "\r\x1b[2K{} linked of {} people, {} calls left, about {} more",
@@ -132,15 +143,18 @@ pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
         }
         // Twice in a row: the roster may have been about to change.
         quiet = if done { quiet + 1 } else { 0 };
+        let halted = status["halted"].is_string() && !done;
+        still_since = halted.then(|| still_since.unwrap_or_else(Instant::now));
+        let gave_up = still_since.is_some_and(|since: Instant| since.elapsed() > STANDS_STILL);
+        if progress && (quiet >= 2 || gave_up) {
+            eprint!("\r\x1b[2K");
+        }
         if quiet >= 2 {
-            if progress {
-                eprintln!(
-                    "\r\x1b[2Kdone in {}",
-                    say::duration(started.elapsed().as_secs_f64())
-                );
-            }
-            say::answer(json, &status, say::status);
-            return Ok(ending(&status));
+            let ending = ending(&status);
+            return Ok((status, ending));
+        }
+        if gave_up {
+            return Ok((status, Ending::Failed));
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -176,27 +190,6 @@ pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Resu
             return Ok(if complete { Ending::Done } else { Ending::Failed });
         }
     }
-}
-
-pub(crate) async fn explain(global: &Global, person: &str) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let mut story = desk.ask("pusher", "explain", json!({"person": person})).await?;
-    let id = format!("person/{}", say::text(&story, "person"));
-    let calls: Vec<Value> = desk
-        .bus
-        .journal_calls(&desk.org)
-        .await?
-        .into_iter()
-        .filter(|call| call.subjects.contains(&id))
-        .map(|call| {
-            json!({"at": call.started_at_ms.to_string(), "kind": call.kind, "method": call.method, "path": call.path,
-                "status": call.status, "outcome": call.outcome, "trace": call.trace, "operation": call.operation})
-        })
-        .collect();
-    story["calls"] = calls.into();
-    say::answer(global.json, &story, say::explain);
-    let parked = !story["act"]["parked"].is_null();
-    Ok(if parked { Ending::Waits } else { Ending::Done })
 }
 
 /// Asks the governor for the two permits where one runs; without, nobody else can be using the limit through us.

@@ -4,9 +4,16 @@
 
 mod ask;
 mod demo;
+mod explain;
+mod groups;
+mod leaver;
+mod links;
 mod load;
+mod parked;
+mod plan;
 mod say;
 mod tokens;
+mod undo;
 mod up;
 
 use std::path::PathBuf;
@@ -55,7 +62,7 @@ enum Command {
         #[arg(long)]
         accept_losses: bool,
     },
-    /// Shows what would be done now: operations, calls, minutes.
+    /// Shows what would be done now: operations, calls, minutes, and what is held or parked.
     Plan,
     /// Performs exactly the plan of this hash, or the current one, and waits until it is done.
     Apply {
@@ -71,8 +78,24 @@ enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Tells what happened to one person, by user name, id or external id.
-    Explain { person: String },
+    /// Shows what was done and when, and whether the forecasts held.
+    Runs,
+    /// Takes back what a run did: shows what that comes to, and does it with --yes.
+    Undo(undo::Undo),
+    /// Shows what waits for a person: who, which attribute, what Litmos said, what to do.
+    Parked(parked::Parked),
+    /// Tries again what is parked, once its cause is gone.
+    Retry(parked::Retry),
+    /// Approves what the safeguard holds back, bound to the hash that `rollcall plan` shows.
+    Approve(parked::Approve),
+    /// Cuts somebody off now, in front of everything else, and hands over the receipt.
+    Leaver(leaver::Leaver),
+    /// Tells one person's story: source, scope, match, plan, act, and what comes next.
+    Explain(explain::Explain),
+    /// Shows who is tied to which account and what is tied to nothing; exports, imports and mends ties.
+    Links(links::Links),
+    /// Shows how groups stand to their teams; pauses, resumes or pushes one.
+    Groups(groups::Groups),
     /// Tests base URL, key and rights against Litmos, with at most two requests.
     TestCredentials,
     /// Shows the budget of requests: used, free, waiting, refused, and who spent it on what.
@@ -110,10 +133,18 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Demo(demo) => demo.run().await,
         Command::Load(load) => load.run(&global).await,
         Command::Import { accept_losses } => ask::import(&global, accept_losses).await,
-        Command::Plan => ask::plan(&global).await,
-        Command::Apply { plan, no_wait } => ask::apply(&global, plan.as_deref(), no_wait).await,
+        Command::Plan => plan::plan(&global).await,
+        Command::Apply { plan, no_wait } => plan::apply(&global, plan.as_deref(), no_wait).await,
         Command::Status { wait } => ask::status(&global, wait).await,
-        Command::Explain { person } => ask::explain(&global, &person).await,
+        Command::Runs => plan::runs(&global).await,
+        Command::Undo(undo) => undo.run(&global).await,
+        Command::Parked(parked) => parked.run(&global).await,
+        Command::Retry(retry) => retry.run(&global).await,
+        Command::Approve(approve) => approve.run(&global).await,
+        Command::Leaver(leaver) => leaver.run(&global).await,
+        Command::Explain(explain) => explain.run(&global).await,
+        Command::Links(links) => links.run(&global).await,
+        Command::Groups(groups) => groups.run(&global).await,
         Command::TestCredentials => ask::test_credentials(&global).await,
         Command::Tokens(tokens) => tokens.run(&global).await,
     }

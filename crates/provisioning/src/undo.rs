@@ -2,16 +2,29 @@
 //! it. What follows is a plan like any other, priced and held by the same safeguard.
 //!
 //! A wish is taken back only while it still stands: whoever changed their mind since is left alone and named. What a
-//! run did last about a thing is taken back to what was there before the run touched it first.
+//! run did last about a thing is taken back to what was there before the run touched it first. A wish that already is
+//! what it was before needs nothing and is not mentioned: the teams of somebody who was cut off were never unwished.
 //!
 //! Deliberately missing: bringing back what Litmos deleted for good, and what a run did before a crash hid from us
 //! what was there before. Both are named, not guessed.
 
 use std::collections::BTreeMap;
 
+use crate::change::{Manager, manager_of};
 use crate::{
-    AccessLevel, Attribute, Decision, Ended, Field, GroupId, Image, ManagerWish, Person, PersonId, World,
+    AccessLevel, AccountId, Attribute, Decision, Ended, Field, GroupId, Image, ManagerWish, NormalName,
+    Person, PersonId, World,
 };
+
+/// Kinds of operations that may have changed nothing: without an image there is nothing to take back.
+const MAY_CHANGE_NOTHING: [&str; 6] = [
+    "link",
+    "link-team",
+    "unlink-team",
+    "read",
+    "end-overwrite",
+    "leave-teams",
+];
 
 /// One wish to be changed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +48,7 @@ pub struct PersonEdit {
     pub active: Option<bool>,
     pub user_name: Option<String>,
     pub access_level: Option<AccessLevel>,
-    /// The account that was the manager's; `Some(None)`: nobody was.
+    /// Whoever was the manager before, by person id; `Clear`: nobody was.
     pub manager: Option<ManagerWish>,
     /// Empty: clear.
     pub fields: BTreeMap<Field, String>,
@@ -93,15 +106,16 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
     let mut people: BTreeMap<PersonId, PersonEdit> = BTreeMap::new();
     let mut memberships: BTreeMap<(GroupId, PersonId), bool> = BTreeMap::new();
     let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
-    let mut newest_first: Vec<&Decision> = decisions.iter().collect();
+    // Of two in the same millisecond, the one that was written down later is the newer.
+    let mut newest_first: Vec<&Decision> = decisions.iter().rev().collect();
     newest_first.sort_by_key(|decision| std::cmp::Reverse(decision.at_ms));
     for decision in newest_first {
         match decision.ended {
             Ended::Done => {}
             Ended::Failed | Ended::Parked => continue,
         }
-        if decision.images.is_empty() && !decision.kind.starts_with("link") {
-            let why = "what was there before is not known: it was found done after an interruption";
+        if decision.images.is_empty() && !MAY_CHANGE_NOTHING.contains(&decision.kind.as_str()) {
+            let why = "what was there before is not known";
             undo.left.push((decision.label.clone(), why.to_owned()));
         }
         for image in &decision.images {
@@ -124,13 +138,7 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
                 Image::Left { group, person } => {
                     take_back_membership(world, &mut memberships, group, person, true)
                 }
-                Image::TeamNamed { group, from, to } => match world.group(group) {
-                    Some(now) if names.get(group).unwrap_or(&now.value.name).trim() == to.trim() => {
-                        names.insert(group.clone(), from.clone());
-                        Ok(())
-                    }
-                    _ => Err("the group has another name by now".to_owned()),
-                },
+                Image::TeamNamed { group, from, to } => take_back_name(world, &mut names, group, from, to),
                 // The level that promoted is taken back with the account's change.
                 Image::RoleSet { .. } => Ok(()),
                 Image::TeamMade { .. } => {
@@ -185,10 +193,17 @@ fn take_back_active(
     if person.deleted {
         return Err("the source has deleted the person".to_owned());
     }
-    if person.active == to {
-        return Err("the source wants the opposite by now".to_owned());
+    let frozen = world
+        .person_link(id)
+        .is_some_and(|link| link.value.frozen.is_some());
+    if to && frozen {
+        return Err(format!(
+            "an order cut the person off, not a wish; take it back with: rollcall leaver {id} --lift"
+        ));
     }
-    edit.active = Some(to);
+    if person.active != to {
+        edit.active = Some(to);
+    }
     Ok(())
 }
 
@@ -209,23 +224,49 @@ fn take_back(
             Ok(())
         }
         Attribute::AccessLevel if person.access_level.map(AccessLevel::as_litmos) == Some(to) => {
-            edit.access_level = AccessLevel::parse(from).ok();
+            let level = AccessLevel::parse(from)
+                .map_err(|_| "the access level before is not known, and none cannot be wished".to_owned())?;
+            edit.access_level = Some(level);
             Ok(())
         }
-        Attribute::Manager => {
-            let then = world
-                .accounts()
-                .find(|account| account.id.as_str() == from)
-                .map(|account| account.user_name.clone());
-            edit.manager = Some(then.map_or(ManagerWish::Clear, ManagerWish::Reference));
+        Attribute::Manager if wants_manager(world, &person, to) => {
+            edit.manager = Some(manager_before(world, from)?);
             Ok(())
         }
         Attribute::Profile(field) if person.profile.value(field) == to => {
             edit.fields.insert(field, from.to_owned());
             Ok(())
         }
-        Attribute::UserName | Attribute::AccessLevel | Attribute::Profile(_) => Err(changed()),
+        Attribute::UserName | Attribute::AccessLevel | Attribute::Manager | Attribute::Profile(_) => {
+            Err(changed())
+        }
     }
+}
+
+/// Whether the person's wish for a manager still comes to this account; empty: to none.
+fn wants_manager(world: &World, person: &Person, account: &str) -> bool {
+    match manager_of(world, person) {
+        Manager::Account(id) => id.as_str() == account,
+        Manager::Clear => account.is_empty(),
+        Manager::Leave | Manager::Pending => false,
+    }
+}
+
+/// The wish that comes to the manager who was there before.
+fn manager_before(world: &World, account: &str) -> Result<ManagerWish, String> {
+    if account.is_empty() {
+        return Ok(ManagerWish::Clear);
+    }
+    let person = AccountId::parse(account).ok().and_then(|id| {
+        let named = || {
+            let name = &world.account(&id)?.user_name;
+            world.referenced(NormalName::of(name).as_str())
+        };
+        world.owner_of(&id).or_else(named)
+    });
+    person
+        .map(|person| ManagerWish::Reference(person.to_string()))
+        .ok_or_else(|| "the manager before is not in the roster, and no wish can name them".to_owned())
 }
 
 fn take_back_membership(
@@ -235,6 +276,9 @@ fn take_back_membership(
     person: &PersonId,
     to: bool,
 ) -> Result<(), String> {
+    if world.group(group).is_none_or(|group| group.value.deleted) {
+        return Err("the group is no longer in the roster".to_owned());
+    }
     let key = (group.clone(), person.clone());
     let now = memberships.get(&key).copied().or_else(|| {
         world
@@ -242,10 +286,29 @@ fn take_back_membership(
             .find(|(id, _)| *id == person)
             .map(|(_, present)| present)
     });
-    if now == Some(!to) {
-        memberships.insert(key, to);
-        Ok(())
-    } else {
-        Err("the source wants the opposite by now".to_owned())
+    match now {
+        Some(present) => {
+            if present != to {
+                memberships.insert(key, to);
+            }
+            Ok(())
+        }
+        None => Err("no source says anything about this membership".to_owned()),
     }
+}
+
+fn take_back_name(
+    world: &World,
+    names: &mut BTreeMap<GroupId, String>,
+    group: &GroupId,
+    from: &str,
+    to: &str,
+) -> Result<(), String> {
+    let now = world.group(group).filter(|group| !group.value.deleted);
+    let now = now.ok_or("the group is no longer in the roster")?;
+    if names.get(group).unwrap_or(&now.value.name).trim() != to.trim() {
+        return Err("the group has another name by now".to_owned());
+    }
+    names.insert(group.clone(), from.to_owned());
+    Ok(())
 }

@@ -6,6 +6,7 @@
 mod groups;
 mod members;
 mod people;
+mod revise;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

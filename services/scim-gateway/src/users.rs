@@ -37,6 +37,11 @@ fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocumen
         "active": person.active,
         "name": {"givenName": value(Field::FirstName), "familyName": value(Field::LastName)},
     });
+    // Somebody whom another source has the last word about keeps the id that SCIM clients know them by.
+    let mark = person.sources.get(&source());
+    if let Some(external) = mark.and_then(|mark| mark.external_id.as_ref()) {
+        body["externalId"] = json!(external);
+    }
     let email = Some(value(Field::Email))
         .filter(|email| !email.is_empty())
         .unwrap_or(&person.user_name);

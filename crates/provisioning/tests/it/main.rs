@@ -6,3 +6,4 @@ mod company;
 mod laws;
 mod scene;
 mod stories;
+mod undo;

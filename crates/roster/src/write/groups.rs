@@ -3,8 +3,8 @@
 use bus::{Change, Expect, Index, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{Group, GroupId, NormalName, SourceId};
 
-use super::{Applied, RosterError, Wanted, external_ids, marked, new_id};
-use crate::{Directory, Roster};
+use super::{Applied, RosterError, RosterWrite, Wanted, external_ids, marked, new_id};
+use crate::{Directory, Entry, Roster};
 
 /// A group as a source wants it, to be laid over what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,11 @@ impl Roster {
         if old.is_some_and(|old| same_group(&old.value, &group)) {
             return Ok((old.cloned(), group, Vec::new()));
         }
+        let writes = self.group_and_name(old, &group);
+        Ok((old.cloned(), group, writes))
+    }
+
+    pub(super) fn group_and_name(&self, old: Option<&Entry<Group>>, group: &Group) -> Vec<RosterWrite> {
         let key = RosterKey::Group(self.org().clone(), group.id.clone());
         let expect = old.map_or(Expect::Absent, |old| Expect::Revision(old.revision));
         let mut writes = vec![Write {
@@ -108,7 +113,7 @@ impl Roster {
         }];
         // The name's own key is what makes it unique: of two who make one group at once, one meets the other's key.
         let name_of = |group: &Group| (!group.deleted).then(|| NormalName::of(&group.name));
-        let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(&group));
+        let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(group));
         if before != after {
             let key = |name: &NormalName| RosterKey::GroupName(self.org().clone(), NameToken::of_name(name));
             if let Some(name) = &after {
@@ -127,7 +132,7 @@ impl Roster {
                 });
             }
         }
-        Ok((old.cloned(), group, writes))
+        writes
     }
 }
 

@@ -114,7 +114,7 @@ impl Roster {
         Ok((old.cloned(), person, writes))
     }
 
-    fn person_and_names(&self, old: Option<&Entry<Person>>, person: &Person) -> Vec<RosterWrite> {
+    pub(super) fn person_and_names(&self, old: Option<&Entry<Person>>, person: &Person) -> Vec<RosterWrite> {
         let org = self.org();
         let key = RosterKey::Person(org.clone(), person.id.clone());
         let expect = old.map_or(Expect::Absent, |old| Expect::Revision(old.revision));

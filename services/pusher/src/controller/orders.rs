@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::jobs::FreeLinks;
-use super::report::Answer;
-use super::{Controller, Finished};
+use super::report::{Answer, concerns};
+use super::{Controller, Finished, Mode};
 use crate::hands::unix_ms;
 use crate::links::{current_group, current_person};
 
@@ -24,6 +24,9 @@ const BY_MAX: usize = 100;
 
 /// Links that one order may change at once. More are ordered again.
 const LINKS_MAX: usize = 20_000;
+
+/// Standing orders that an answer spells out; the rest is counted.
+const STANDING_MAX: usize = 200;
 
 /// A change of links that a person asked for.
 #[derive(Clone, Debug)]
@@ -200,9 +203,18 @@ impl Controller {
             Order::Freeze { by: by(body) }
         };
         let account = self.world.account_for(&person);
+        let seen = account.and_then(|id| self.world.account(id));
+        let stopped: Vec<&str> = self
+            .plan
+            .operations
+            .iter()
+            .filter(|operation| !operation.change.cuts_access() && concerns(&operation.change, &person))
+            .map(|operation| operation.label.as_str())
+            .collect();
         let said = json!({
             "org": self.org, "person": person, "account": account, "frozen": !lift, "ordered_at_ms": unix_ms(),
-            "active": account.and_then(|id| self.world.account(id)).map(|account| account.active),
+            "active": seen.map(|account| account.active), "account_user_name": seen.map(|account| &account.user_name),
+            "teams": account.map(|id| self.team_names(id)).unwrap_or_default(), "stopped": stopped,
         });
         Ok((order, vec![Subject::Person(person)], said))
     }
@@ -285,9 +297,15 @@ impl Controller {
     fn approve(&mut self, body: &Value, answer: oneshot::Sender<Answer>) {
         match self.approval(body) {
             Ok(approval) => {
+                let held = self.plan.held.iter().flat_map(|held| &held.items);
+                let approved = held.filter(|item| approval.keys.contains(&item.key));
+                let labels: Vec<&str> = approved
+                    .take(STANDING_MAX)
+                    .map(|item| item.label.as_str())
+                    .collect();
                 let said = json!({
-                    "org": self.org, "approved": approval.hash, "changes": approval.keys.len(),
-                    "expires_at_ms": approval.expires_at_ms,
+                    "org": self.org, "approved": approval.hash, "changes": approval.keys.len(), "items": labels,
+                    "by": approval.by, "at_ms": approval.at_ms, "expires_at_ms": approval.expires_at_ms,
                 });
                 let hands = self.hands.clone();
                 self.running.spawn(async move {
@@ -313,22 +331,19 @@ impl Controller {
                  Look at `rollcall plan` again; what is held now is {hash}"
             ));
         }
-        let only: Option<BTreeSet<&str>> = body["only"]
-            .as_array()
-            .map(|ids| ids.iter().filter_map(Value::as_str).collect());
+        let only = match body["only"].as_array() {
+            Some(names) => Some(self.named(names)?),
+            None => None,
+        };
         let items = self.plan.held.iter().flat_map(|held| &held.items);
         let keys: BTreeSet<HarmKey> = items
-            .filter(|item| {
-                let id = match &item.subject {
-                    Subject::Person(id) => id.as_str(),
-                    Subject::Group(id) => id.as_str(),
-                };
-                only.as_ref().is_none_or(|only| only.contains(id))
-            })
+            .filter(|item| only.as_ref().is_none_or(|only| only.contains(&item.subject)))
             .map(|item| item.key)
             .collect();
         if keys.is_empty() {
-            return Err("none of what is held concerns those ids; see `rollcall plan --json`".to_owned());
+            return Err(
+                "none of what is held concerns those people or groups; see `rollcall plan`".to_owned(),
+            );
         }
         let now = unix_ms();
         Ok(Approval {
@@ -338,6 +353,68 @@ impl Controller {
             at_ms: now,
             expires_at_ms: now + self.policy.safeguard.approval_ms,
         })
+    }
+
+    /// People and groups by whatever names them.
+    fn named(&self, names: &[Value]) -> Result<BTreeSet<Subject>, String> {
+        let subject = |name: &Value| {
+            let person = self.named_person(&json!({"person": name})).map(Subject::Person);
+            person.or_else(|why| {
+                self.named_group(&json!({"group": name}))
+                    .map(Subject::Group)
+                    .map_err(|_| why)
+            })
+        };
+        names.iter().map(subject).collect()
+    }
+
+    /// Orders that stand until somebody takes them back, and approvals that have not run out.
+    pub(super) fn say_standing_orders(&self) -> Value {
+        let paused: Vec<&GroupId> = self
+            .world
+            .group_links()
+            .filter(|link| link.value.paused)
+            .map(|link| &link.value.group)
+            .collect();
+        let names = paused.iter().take(STANDING_MAX).filter_map(|id| {
+            let group = self.world.group(id)?;
+            Some(json!({"group": id, "name": group.value.name.chars().take(100).collect::<String>()}))
+        });
+        let frozen = || {
+            self.world
+                .person_links()
+                .filter_map(|link| Some((&link.value.person, link.value.frozen.as_ref()?)))
+        };
+        let people = frozen().take(STANDING_MAX).map(|(id, frozen)| {
+            let user_name = self.world.person(id).map(|person| &person.value.user_name);
+            json!({"person": id, "user_name": user_name, "by": frozen.by, "at_ms": frozen.at_ms})
+        });
+        let now = unix_ms();
+        let approvals = self
+            .world
+            .approvals()
+            .iter()
+            .filter(|approval| approval.expires_at_ms > now);
+        json!({
+            "paused": paused.len(), "paused_groups": names.collect::<Vec<_>>(),
+            "frozen": frozen().count(), "frozen_people": people.collect::<Vec<_>>(),
+            "approvals": approvals.map(|approval| json!({"hash": approval.hash, "changes": approval.keys.len(),
+                "by": approval.by, "expires_at_ms": approval.expires_at_ms})).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Operations that only `rollcall apply` sets going.
+    pub(super) fn waiting_for_apply(&self) -> usize {
+        if self.mode == Mode::Automatic {
+            return 0;
+        }
+        let waits = |subject: &Subject| self.released.get(subject) != Some(&self.revision_of(subject));
+        let operations = self.plan.operations.iter();
+        operations
+            .filter(|operation| {
+                !operation.change.cuts_access() && operation.change.subjects().iter().any(waits)
+            })
+            .count()
     }
 
     fn named_person(&self, body: &Value) -> Result<PersonId, String> {

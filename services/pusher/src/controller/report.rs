@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provisioning::{NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
+use provisioning::{Change, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -10,8 +10,11 @@ use tokio::time::Instant;
 use super::{Controller, Mode};
 use crate::hands::unix_ms;
 
-/// Operations of a plan that an answer spells out. The whole is counted; nobody reads more than this.
-const LINES_MAX: usize = 200;
+/// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
+const LINES_MAX: usize = 1_000;
+
+/// Of those who wait, so many are spelled out.
+const WAITING_MAX: usize = 200;
 
 /// Parked items of one answer: with the longest words of Litmos they still fit a message.
 const PARKED_PAGE: usize = 500;
@@ -52,7 +55,7 @@ impl Controller {
             return;
         }
         let answer = match question.method.as_str() {
-            "plan" => Ok(self.say_plan()),
+            "plan" => Ok(self.say_plan(&question.body)),
             "apply" => self.apply(&question.body),
             "status" => Ok(self.say_status()),
             "explain" => self.explain(&question.body),
@@ -66,12 +69,15 @@ impl Controller {
         let _ = question.answer.send(answer);
     }
 
-    fn say_plan(&mut self) -> Value {
+    /// The plan, with a page of its operations and of what is held from an offset on.
+    fn say_plan(&mut self, body: &Value) -> Value {
+        let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let forecast = self.say_forecast();
         let plan = &self.plan;
         let operations: Vec<Value> = plan
             .operations
             .iter()
+            .skip(start)
             .take(LINES_MAX)
             .map(|operation| {
                 json!({"id": operation.id, "kind": operation.kind(), "calls": operation.calls, "label": operation.label})
@@ -87,10 +93,12 @@ impl Controller {
             "groups": plan.groups,
             "okta_formula_calls": okta_formula(plan.people, plan.groups),
             "forecast": forecast,
-            "held": self.say_held(LINES_MAX),
+            "held": self.say_held(start, LINES_MAX),
+            "parked": self.parked().count() + plan.park.len(),
+            "waiting": self.say_waiting(),
             "summary": plan.summary(),
+            "start": start,
             "lines": operations,
-            "text": plan.to_text(LINES_MAX),
         })
     }
 
@@ -124,14 +132,17 @@ impl Controller {
         })
     }
 
-    /// What the safeguard holds back, and the hash that approves it.
-    fn say_held(&self, lines_max: usize) -> Value {
+    /// What the safeguard holds back, with a page of its items, and the hash that approves it.
+    fn say_held(&self, start: usize, lines_max: usize) -> Value {
+        let mut before = 0;
         let held: Vec<Value> = self
             .plan
             .held
             .iter()
             .map(|held| {
-                let items: Vec<Value> = held.items.iter().take(lines_max).map(|item| {
+                let (from, to) = (start.saturating_sub(before), (start + lines_max).saturating_sub(before));
+                before += held.items.len();
+                let items: Vec<Value> = held.items.iter().take(to).skip(from).map(|item| {
                     json!({"subject": item.subject, "label": item.label, "wished_at_ms": item.wished_at_ms})
                 }).collect();
                 json!({"harm": held.harm, "count": held.items.len(), "allowed": held.allowed, "population": held.population,
@@ -140,6 +151,20 @@ impl Controller {
             .collect();
         json!({"hash": self.plan.held_hash(), "kinds": held,
             "changes": self.plan.held.iter().map(|held| held.items.len()).sum::<usize>()})
+    }
+
+    /// Whom nothing is done about just now for a reason of its own, beside those who are parked or held.
+    fn say_waiting(&self) -> Vec<Value> {
+        let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. } | WaitReason::Parked(_));
+        let waiting = self
+            .plan
+            .waiting
+            .iter()
+            .filter(|(_, reason)| told(reason))
+            .take(WAITING_MAX);
+        waiting
+            .map(|(subject, reason)| json!({"subject": subject, "kind": wait_kind(reason), "said": reason.said()}))
+            .collect()
     }
 
     fn say_runs(&self) -> Value {
@@ -157,7 +182,7 @@ impl Controller {
     fn say_parked(&self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
-        json!({"org": self.org, "total": self.parked().count(), "start": start, "items": items, "held": self.say_held(LINES_MAX)})
+        json!({"org": self.org, "total": self.parked().count(), "start": start, "items": items, "held": self.say_held(0, 0)})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -189,7 +214,7 @@ impl Controller {
         for (_, reason) in &self.plan.waiting {
             *waits.entry(wait_kind(reason)).or_default() += 1;
         }
-        let parked: Vec<Value> = self.parked().take(LINES_MAX).collect();
+        let parked: Vec<Value> = self.parked().take(PARKED_PAGE).collect();
         let (mut people, mut linked, mut active) = (0_usize, 0_usize, 0_usize);
         for person in self.world.people() {
             people += usize::from(!person.value.deleted);
@@ -214,7 +239,9 @@ impl Controller {
             "subjects_under_way": busy,
             "operations_performed": self.performed,
             "forecast": forecast,
-            "held": self.say_held(0),
+            "held": self.say_held(0, 0),
+            "orders": self.say_standing_orders(),
+            "waiting_for_apply": self.waiting_for_apply(),
             "waiting": waits,
             "parked": self.parked().count(),
             "parked_items": parked,
@@ -228,7 +255,7 @@ impl Controller {
             let parked = link.parked.as_ref()?;
             let person = self.world.person(&link.person)?;
             (parked.revision >= person.revision).then(|| {
-                json!({"person": link.person, "user_name": person.value.user_name, "code": parked.code,
+                json!({"person": link.person, "user_name": person.value.user_name, "code": parked.code, "at_ms": parked.at_ms,
                     "attribute": parked.attribute, "said": parked.said, "remedy": parked.remedy})
             })
         });
@@ -237,7 +264,7 @@ impl Controller {
             let parked = link.parked.as_ref()?;
             let group = self.world.group(&link.group)?;
             (parked.revision >= group.revision).then(|| {
-                json!({"group": link.group, "name": group.value.name.chars().take(100).collect::<String>(), "code": parked.code,
+                json!({"group": link.group, "name": group.value.name.chars().take(100).collect::<String>(), "code": parked.code, "at_ms": parked.at_ms,
                     "attribute": parked.attribute, "said": parked.said, "remedy": parked.remedy})
             })
         });
@@ -255,11 +282,13 @@ impl Controller {
             .account_for(id)
             .and_then(|account| self.world.account(account));
         let subject = Subject::Person(id.clone());
-        let next: Vec<&str> = self
+        let planned = self
             .plan
             .operations
             .iter()
-            .filter(|operation| operation.change.subjects().contains(&subject))
+            .filter(|operation| concerns(&operation.change, id));
+        let next: Vec<&str> = planned
+            .clone()
             .map(|operation| operation.label.as_str())
             .collect();
         let waits = self
@@ -268,21 +297,17 @@ impl Controller {
             .iter()
             .find(|(waiting, _)| *waiting == subject)
             .map(|(_, reason)| reason);
-        let in_seconds: Vec<f64> = self
-            .plan
-            .operations
-            .iter()
-            .filter(|operation| operation.change.subjects().contains(&subject))
-            .filter_map(|operation| self.promises.expectation().by_operation.get(&operation.id))
-            .map(std::time::Duration::as_secs_f64)
+        let in_seconds: Vec<Option<f64>> = planned
+            .map(|operation| self.promises.expectation().by_operation.get(&operation.id))
+            .map(|by| by.map(std::time::Duration::as_secs_f64))
             .collect();
-        let held: Vec<&str> = self
+        let held: Vec<Value> = self
             .plan
             .held
             .iter()
-            .flat_map(|held| &held.items)
-            .filter(|item| item.subject == subject)
-            .map(|item| item.label.as_str())
+            .flat_map(|held| held.items.iter().map(move |item| (held, item)))
+            .filter(|(_, item)| item.subject == subject)
+            .map(|(held, item)| json!({"label": item.label, "said": held.said()}))
             .collect();
         let groups: Vec<Value> = self
             .world
@@ -300,7 +325,7 @@ impl Controller {
                     .world
                     .wanted_members(&group.value.id)
                     .any(|(member, present)| member == id && present);
-                json!({"group": group.value.name, "wanted": wanted, "in_team": in_team})
+                json!({"group": group.value.name, "id": group.value.id, "wanted": wanted, "in_team": in_team})
             })
             .collect();
         Ok(json!({
@@ -310,15 +335,26 @@ impl Controller {
                 "changed_at_ms": person.value.changed_at_ms, "wanted_active": person.value.wanted_active(),
                 "access_level": person.value.access_level},
             "scope": {"groups": groups},
-            "match": {"account": account.map(|account| &account.id), "linked": link.is_some_and(|link| link.account.is_some()),
+            "match": {"account": account.map(|account| &account.id), "user_name": account.map(|account| &account.user_name),
+                "teams": account.map(|account| self.team_names(&account.id)), "linked": link.is_some_and(|link| link.account.is_some()),
                 "active": account.map(|account| account.active), "seen_at_ms": account.map(|account| account.as_of_ms)},
-            "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "held": held},
+            "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "waits_said": waits.map(WaitReason::said), "held": held,
+                "held_hash": self.plan.held_hash(), "manual": self.mode == Mode::Manual},
             "act": {"applied_revision": link.map_or(0, |link| link.applied_revision),
                 "under_way": self.world.is_under_way(&subject), "attempts": link.map_or(0, |link| link.attempts),
                 "last_error": link.and_then(|link| link.last_error.as_ref()), "parked": link.and_then(|link| link.parked.as_ref()),
                 "leave_teams_due": link.is_some_and(|link| link.leave_teams_due),
                 "frozen": link.and_then(|link| link.frozen.as_ref())},
         }))
+    }
+
+    /// The teams that an account is in, by name, whether some group stands behind them or none.
+    pub(super) fn team_names(&self, account: &provisioning::AccountId) -> Vec<&str> {
+        let teams = self
+            .world
+            .teams_of(account)
+            .filter_map(|team| self.world.team(team));
+        teams.map(|team| team.name.as_str()).collect()
     }
 
     pub(super) fn nobody(&self, wanted: &str) -> String {
@@ -339,6 +375,14 @@ impl Controller {
                     .and_then(|id| self.world.person(id))
             })
     }
+}
+
+/// Whether an operation does something to this person, in their own account or among others.
+pub(super) fn concerns(change: &Change, person: &PersonId) -> bool {
+    let joins = matches!(change, Change::AddMembers { people, .. } if people.contains(person));
+    let leaves = matches!(change, Change::RemoveMember { person: Some(member), .. } if member == person);
+    let serves = matches!(change, Change::SetRole { person: member, .. } if member == person);
+    joins || leaves || serves || change.subjects().contains(&Subject::Person(person.clone()))
 }
 
 fn wait_kind(reason: &WaitReason) -> &'static str {

@@ -1,0 +1,71 @@
+//! `rollcall explain PERSON`: one person's story, now or as it was known at some moment.
+
+mod past;
+
+use clap::Args;
+use jiff::{Span, SpanRelativeTo, Timestamp};
+use serde_json::{Value, json};
+
+use crate::ask::{self, Desk};
+use crate::{Ending, Global, say};
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// User name, id or external id.
+    person: String,
+    /// What had been decided and done by then: 2026-03-01T09:30:00Z, or "2 hours ago".
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<u64>,
+}
+
+/// A moment as Unix milliseconds.
+fn moment(text: &str) -> Result<u64, String> {
+    let at = text.parse::<Timestamp>().or_else(|_| {
+        let span: Span = text.parse()?;
+        // A day of 24 hours: "yesterday, this time" is meant.
+        let ago = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
+        Timestamp::now().checked_add(ago)
+    });
+    let at = at.map_err(|_: jiff::Error| {
+        "write a moment like 2026-03-01T09:30:00Z, or how long ago like \"2 hours ago\"".to_owned()
+    })?;
+    u64::try_from(at.as_millisecond()).map_err(|_| "that is before 1970".to_owned())
+}
+
+impl Explain {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let mut story = desk
+            .ask("pusher", "explain", json!({"person": self.person}))
+            .await?;
+        let calls = desk.bus.journal_calls(&desk.org).await?;
+        if let Some(at) = self.at {
+            let decisions = desk.bus.journal_decisions(&desk.org).await?;
+            let past = past::past(&story, &decisions, &calls, at);
+            say::answer(global.json, &past, past::said);
+            return Ok(Ending::Done);
+        }
+        let id = format!("person/{}", say::text(&story, "person"));
+        let calls = calls.iter().filter(|call| call.subjects.contains(&id));
+        story["calls"] = calls.map(past::call).collect::<Vec<Value>>().into();
+        say::answer(global.json, &story, say::explain);
+        let parked = u64::from(!story["act"]["parked"].is_null());
+        Ok(ask::ends_with(
+            say::list(&story["plan"]["held"]).len() as u64,
+            parked,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_times_and_as_ages() {
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000));
+        let (now, ago) = (chassis::clock::unix_ms(), moment("1 day 2 hours ago").unwrap());
+        assert!(now.abs_diff(ago + 26 * 3_600_000) < 60_000, "{now} {ago}");
+        assert!(moment("yesterday").is_err() && moment("1960-01-01T00:00:00Z").is_err());
+    }
+}

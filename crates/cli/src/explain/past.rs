@@ -1,0 +1,154 @@
+//! What had been decided and done about one person by some moment, read from the journal alone.
+//!
+//! The roster keeps only its newest word, so what a source had wanted then is not known; what came of it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus::CallRecord;
+use provisioning::{Decision, Ended, Image};
+use serde_json::{Value, json};
+
+use crate::say;
+
+/// What the journal says of one request.
+pub(super) fn call(call: &CallRecord) -> Value {
+    json!({"at_ms": call.started_at_ms, "kind": call.kind, "method": call.method, "path": call.path, "status": call.status,
+        "outcome": call.outcome, "trace": call.trace, "operation": call.operation})
+}
+
+/// What decisions had made of somebody.
+#[derive(Debug, Default)]
+struct Known {
+    account: Option<String>,
+    active: Option<bool>,
+    values: BTreeMap<&'static str, String>,
+    groups: BTreeSet<String>,
+}
+
+impl Known {
+    /// Takes an image in; false if it is about somebody else.
+    fn take(&mut self, image: &Image, id: &str) -> bool {
+        match image {
+            Image::Created { person, account } if person.as_str() == id => {
+                (self.account, self.active) = (Some(account.to_string()), Some(true));
+            }
+            Image::CutOff { person, account } if person.as_str() == id => {
+                (self.account, self.active) = (Some(account.to_string()), Some(false));
+            }
+            Image::Changed {
+                person,
+                account,
+                changes,
+            } if person.as_str() == id => {
+                self.account = Some(account.to_string());
+                for change in changes {
+                    if change.attribute == provisioning::Attribute::Active {
+                        self.active = Some(change.to == "true");
+                    }
+                    self.values.insert(change.attribute.wire(), change.to.clone());
+                }
+            }
+            Image::Joined { group, person } if person.as_str() == id => {
+                self.groups.insert(group.to_string());
+            }
+            Image::Left { group, person } if person.as_str() == id => {
+                self.groups.remove(group.as_str());
+            }
+            Image::RoleSet { person, .. } if person.as_str() == id => {}
+            Image::Created { .. }
+            | Image::CutOff { .. }
+            | Image::Changed { .. }
+            | Image::Joined { .. }
+            | Image::Left { .. }
+            | Image::RoleSet { .. }
+            | Image::TeamMade { .. }
+            | Image::TeamNamed { .. }
+            | Image::TeamDeleted { .. } => return false,
+        }
+        true
+    }
+}
+
+pub(super) fn past(story: &Value, decisions: &[Decision], calls: &[CallRecord], at_ms: u64) -> Value {
+    let id = say::text(story, "person");
+    let subject = format!("person/{id}");
+    let calls: Vec<&CallRecord> = calls
+        .iter()
+        .filter(|call| call.started_at_ms <= at_ms && call.subjects.contains(&subject))
+        .collect();
+    let of_calls: BTreeSet<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+    let mut known = Known::default();
+    let mut told = Vec::new();
+    for decision in decisions.iter().filter(|decision| decision.at_ms <= at_ms) {
+        let mut concerns = of_calls.contains(decision.operation.as_str());
+        for image in &decision.images {
+            concerns |= known.take(image, id);
+        }
+        if concerns {
+            told.push(
+                json!({"at_ms": decision.at_ms, "run": decision.run, "label": decision.label,
+                "ended": decision.ended, "said": decision.said}),
+            );
+        }
+    }
+    let later = decisions.iter().any(|decision| decision.at_ms > at_ms);
+    let name_of = |id: &String| {
+        let mut groups = say::list(&story["scope"]["groups"]).iter();
+        let named = groups.find(|group| group["id"] == id.as_str());
+        named
+            .map_or(id.as_str(), |group| say::text(group, "group"))
+            .to_owned()
+    };
+    let groups: Vec<String> = known.groups.iter().map(name_of).collect();
+    json!({
+        "person": id, "user_name": story["user_name"], "at_ms": at_ms,
+        "known": {"account": known.account, "active": known.active, "values": known.values, "groups": groups},
+        "decisions": told, "calls": calls.into_iter().map(call).collect::<Vec<_>>(), "later": later,
+    })
+}
+
+pub(super) fn said(past: &Value) -> String {
+    let known = &past["known"];
+    let mut lines = vec![format!(
+        "{} ({}), as far as the journal knew at {}",
+        say::text(past, "user_name"),
+        say::text(past, "person"),
+        say::moment(say::number(past, "at_ms")),
+    )];
+    lines.push(match known["account"].as_str() {
+        None => "  Rollcall had done nothing about the person yet".to_owned(),
+        Some(account) => format!(
+            "  account {account}{}",
+            match known["active"].as_bool() {
+                Some(true) => ", active",
+                Some(false) => ", cut off",
+                None => "",
+            }
+        ),
+    });
+    for (name, value) in known["values"].as_object().into_iter().flatten() {
+        lines.push(format!("  {name} was {value}, as last changed by Rollcall"));
+    }
+    if !say::list(&known["groups"]).is_empty() {
+        lines.push(format!(
+            "  in the teams of {}, as joined by Rollcall",
+            say::names(&known["groups"])
+        ));
+    }
+    for decision in say::list(&past["decisions"]) {
+        let ended = match serde_json::from_value(decision["ended"].clone()) {
+            Ok(Ended::Done) => "done".to_owned(),
+            Ok(Ended::Failed) => format!("failed: {}", say::text(decision, "said")),
+            Ok(Ended::Parked) => format!("parked: {}", say::text(decision, "said")),
+            Err(_) => "ended".to_owned(),
+        };
+        lines.push(format!(
+            "  {} {}: {ended} (run {})",
+            say::moment(say::number(decision, "at_ms")),
+            say::text(decision, "label"),
+            say::text(decision, "run"),
+        ));
+    }
+    lines.extend(say::calls(&past["calls"]));
+    lines.join("\n")
+}

@@ -1,0 +1,135 @@
+//! `rollcall groups`: how each group stands to its team, and the orders about one.
+
+use clap::{Args, Subcommand};
+use provisioning::World;
+use serde_json::{Value, json};
+
+use crate::ask::Desk;
+use crate::{Ending, Global, parked, plan, say};
+
+#[derive(Debug, Args)]
+pub(crate) struct Groups {
+    #[command(subcommand)]
+    order: Option<Order>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Sends nothing more about a group and its members until it is resumed.
+    Pause(Of),
+    /// Sends what has changed meanwhile, and goes on.
+    Resume(Of),
+    /// Makes the team hold exactly the members of the group: strangers are taken out, within the safeguard.
+    Push(Of),
+}
+
+#[derive(Debug, Args)]
+struct Of {
+    /// Name or id.
+    group: String,
+    /// Waits until nothing is left to do.
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Groups {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        match &self.order {
+            None => {
+                let world = pusher::world(&desk.bus, &desk.org).await;
+                let answer = json!({"org": desk.org, "groups": list(&world)});
+                say::answer(global.json, &answer, said);
+                Ok(Ending::Done)
+            }
+            Some(Order::Pause(of)) => order(global, &desk, of, "pause").await,
+            Some(Order::Resume(of)) => order(global, &desk, of, "resume").await,
+            Some(Order::Push(of)) => order(global, &desk, of, "push").await,
+        }
+    }
+}
+
+async fn order(global: &Global, desk: &Desk, of: &Of, does: &str) -> anyhow::Result<Ending> {
+    let order = json!({"group": of.group, "do": does, "by": parked::by()});
+    let ordered = desk.ask("pusher", "group", order).await?;
+    if of.wait {
+        return plan::report(desk, global.json).await;
+    }
+    say::answer(global.json, &ordered, |_| match does {
+        "pause" => format!(
+            "nothing more is sent about {}; go on with: rollcall groups resume",
+            of.group
+        ),
+        "resume" => format!("{} is pushed again", of.group),
+        _ => format!(
+            "the team of {} is made to hold exactly its members; what the safeguard holds shows in: rollcall plan",
+            of.group
+        ),
+    });
+    Ok(Ending::Done)
+}
+
+/// Every group that is not deleted, by name.
+pub(crate) fn list(world: &World) -> Vec<Value> {
+    let mut groups: Vec<_> = world.groups().filter(|group| !group.value.deleted).collect();
+    groups.sort_by(|a, b| a.value.name.cmp(&b.value.name));
+    let line = |group: &provisioning::Revised<provisioning::Group>| {
+        let id = &group.value.id;
+        let link = world.group_link(id).map(|link| &link.value);
+        let team = link.and_then(|link| link.team.as_ref());
+        let wanted: Vec<_> = world
+            .wanted_members(id)
+            .filter(|(_, present)| *present)
+            .filter_map(|(person, _)| world.person(person))
+            .filter(|person| person.value.wanted_active())
+            .collect();
+        let there = team.map_or(0, |team| world.team_members(team).count());
+        let met = wanted.iter().filter(|person| {
+            let account = world.account_for(&person.value.id);
+            team.zip(account)
+                .is_some_and(|(team, account)| world.is_team_member(team, account))
+        });
+        let met = met.count();
+        let parked = link.and_then(|link| link.parked.as_ref());
+        json!({
+            "group": id, "name": group.value.name, "team": team,
+            "team_name": team.and_then(|team| world.team(team)).map(|team| &team.name),
+            "push": if link.is_some_and(|link| link.paused) { "paused" } else { "active" },
+            "push_now": link.is_some_and(|link| link.overwrite_due),
+            "members_wanted": wanted.len(), "members_there": met, "others_there": there - met,
+            "applied_revision": link.map_or(0, |link| link.applied_revision), "revision": group.revision,
+            "parked": parked.map(|parked| json!({"code": parked.code, "said": parked.said, "remedy": parked.remedy})),
+        })
+    };
+    groups.into_iter().map(line).collect()
+}
+
+pub(crate) fn said(answer: &Value) -> String {
+    let groups = say::list(&answer["groups"]);
+    if groups.is_empty() {
+        return "the roster has no groups".to_owned();
+    }
+    let line = |group: &Value| {
+        let team = match group["team"].as_str() {
+            Some(team) => format!("team {team} ({})", say::text(group, "team_name")),
+            None => "no team yet".to_owned(),
+        };
+        let mut line = format!(
+            "{:<30} {:<7} {} of {} members there, {} others  {team}  {}",
+            say::text(group, "name"),
+            say::text(group, "push"),
+            say::number(group, "members_there"),
+            say::number(group, "members_wanted"),
+            say::number(group, "others_there"),
+            say::text(group, "group"),
+        );
+        if say::flag(group, "push_now") {
+            line.push_str("  push now is under way");
+        }
+        if group["parked"].is_object() {
+            line.push_str(&format!("  parked: {}", say::text(&group["parked"], "said")));
+        }
+        line
+    };
+    groups.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,229 @@
+//! `rollcall leaver PERSON`: cuts somebody off now, waits for it, and hands over the receipt.
+
+use std::time::Duration;
+
+use bus::CallRecord;
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::ask::Desk;
+use crate::{Ending, Global, parked, say};
+
+/// How often the account is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long the teams, which are left after the cut-off, and the journal are waited for: a receipt may go without.
+const REST: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Args)]
+pub(crate) struct Leaver {
+    /// User name, id or external id.
+    person: String,
+    /// Takes the order back: the sources decide again.
+    #[arg(long)]
+    lift: bool,
+    /// How long the cut-off is waited for; the order stands also after that.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    within: u64,
+}
+
+impl Leaver {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let patience = Duration::from_secs(self.within.max(1));
+        let deadline = Instant::now() + patience;
+        let before = desk
+            .ask("pusher", "explain", json!({"person": self.person}))
+            .await?;
+        let order = json!({"person": before["person"], "by": parked::by(), "lift": self.lift});
+        let ordered = desk.ask_within(patience, "pusher", "leaver", order).await?;
+        if self.lift {
+            say::answer(global.json, &ordered, |_| {
+                format!(
+                    "the order about {} is taken back; its sources want the person {}",
+                    say::text(&before, "user_name"),
+                    match say::flag(&before["source"], "wanted_active") {
+                        true => "active: that is what happens next",
+                        false => "inactive all the same",
+                    }
+                )
+            });
+            return Ok(Ending::Done);
+        }
+        let story = cut_off(&desk, &ordered, deadline).await?;
+        let request = match story["match"]["active"].as_bool() {
+            Some(false) => request(&desk, &ordered).await?,
+            Some(true) | None => None,
+        };
+        let receipt = receipt(&ordered, &story, request);
+        say::answer(global.json, &receipt, said);
+        Ok(match say::text(&receipt, "outcome") {
+            "not_yet" => Ending::Failed,
+            _ => Ending::Done,
+        })
+    }
+}
+
+fn active(story: &Value) -> bool {
+    say::flag(&story["match"], "active")
+}
+
+/// Looks until the account is inactive and has left its teams, or the time is up.
+async fn cut_off(desk: &Desk, ordered: &Value, deadline: Instant) -> anyhow::Result<Value> {
+    let mut rest = None;
+    loop {
+        let story = desk
+            .ask("pusher", "explain", json!({"person": ordered["person"]}))
+            .await?;
+        if !active(&story) {
+            let until = *rest.get_or_insert(Instant::now() + REST);
+            let teams = say::list(&story["match"]["teams"]);
+            if teams.is_empty() || Instant::now() > until {
+                return Ok(story);
+            }
+        }
+        if Instant::now() > deadline {
+            return Ok(story);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The request that cut the person off: the last one that changed anything, since the order where there is one.
+async fn request(desk: &Desk, ordered: &Value) -> anyhow::Result<Option<CallRecord>> {
+    let subject = format!("person/{}", say::text(ordered, "person"));
+    let since = say::number(ordered, "ordered_at_ms");
+    let was_active = ordered["active"] != false;
+    let until = Instant::now() + REST;
+    loop {
+        let calls = desk.bus.journal_calls(&desk.org).await?;
+        let cut = calls.into_iter().rev().find(|call| {
+            call.kind == "cut-off"
+                && call.method != "GET"
+                && call.outcome == "done"
+                && call.subjects.contains(&subject)
+        });
+        let fresh = cut.as_ref().is_some_and(|call| call.started_at_ms >= since);
+        if fresh || !was_active || Instant::now() > until {
+            return Ok(cut);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn receipt(ordered: &Value, story: &Value, request: Option<CallRecord>) -> Value {
+    let outcome = match (story["match"]["account"].is_null(), active(story)) {
+        (true, _) => "no_account",
+        (false, true) => "not_yet",
+        (false, false) if ordered["active"] == false => "already_inactive",
+        (false, false) => "cut_off",
+    };
+    let ordered_at = say::number(ordered, "ordered_at_ms");
+    let cut_at = request.as_ref().map(|call| call.started_at_ms + call.duration_ms);
+    let seconds = cut_at.map(|at| (at as f64 - ordered_at as f64) / 1_000.0);
+    let teams = say::list(&story["match"]["teams"]);
+    let left: Vec<&Value> = say::list(&ordered["teams"])
+        .iter()
+        .filter(|team| !teams.contains(team))
+        .collect();
+    let joins: Vec<String> = say::list(&story["scope"]["groups"])
+        .iter()
+        .filter(|group| say::flag(group, "wanted") && !say::flag(group, "in_team"))
+        .map(|group| say::text(group, "group").to_owned())
+        .collect();
+    json!({
+        "org": ordered["org"], "outcome": outcome, "person": ordered["person"], "user_name": story["user_name"],
+        "account": story["match"]["account"], "account_user_name": story["match"]["user_name"],
+        "ordered_at_ms": ordered_at, "by": story["act"]["frozen"]["by"], "cut_off_at_ms": cut_at,
+        "seconds": seconds.filter(|_| outcome == "cut_off"),
+        "request": request.map(|call| json!({"method": call.method, "path": call.path, "status": call.status,
+            "permit": call.permit, "trace": call.trace})),
+        "teams_left": left, "teams_still_to_leave": teams,
+        "frozen": ordered["stopped"], "groups_not_joined": joins,
+        "plan": story["plan"], "act": story["act"],
+    })
+}
+
+fn said(receipt: &Value) -> String {
+    let who = format!(
+        "{} ({})",
+        say::text(receipt, "user_name"),
+        say::text(receipt, "person")
+    );
+    let account = format!(
+        "account {} ({})",
+        say::text(receipt, "account"),
+        say::text(receipt, "account_user_name")
+    );
+    let mut lines = vec![match say::text(receipt, "outcome") {
+        "no_account" => format!("{who}: Litmos has no account to cut off; none will be made"),
+        "already_inactive" => format!("{who}: {account} was inactive already, and stays so"),
+        "not_yet" => format!("{who}: {account} is NOT cut off yet; the order stands and goes on"),
+        _ => format!("{who}: {account} is cut off"),
+    }];
+    lines.push(format!(
+        "  ordered     {} by {}",
+        say::moment(say::number(receipt, "ordered_at_ms")),
+        say::text(receipt, "by")
+    ));
+    if let Some(at) = receipt["cut_off_at_ms"].as_u64() {
+        let after = match receipt["seconds"].as_f64() {
+            Some(seconds) => format!(", {seconds:.1} s after the order"),
+            None => String::new(),
+        };
+        lines.push(format!("  cut off     {}{after}", say::moment(at)));
+    }
+    let request = &receipt["request"];
+    if request.is_object() {
+        lines.push(format!(
+            "  request     {} {} -> {}, permit {}, {}",
+            say::text(request, "method"),
+            say::text(request, "path"),
+            say::number(request, "status"),
+            say::text(request, "permit"),
+            match say::text(request, "trace") {
+                "" => "no trace, for the settings name no [telemetry] otlp_endpoint".to_owned(),
+                trace => format!("trace {trace}"),
+            },
+        ));
+    }
+    let named = [
+        ("  teams left  ", "teams_left"),
+        ("  still in    ", "teams_still_to_leave"),
+        ("  frozen      ", "frozen"),
+        ("  not joined  ", "groups_not_joined"),
+    ];
+    for (title, name) in named {
+        if !say::list(&receipt[name]).is_empty() {
+            lines.push(format!("{title}{}", say::names(&receipt[name])));
+        }
+    }
+    if receipt["outcome"] == "not_yet" {
+        lines.push(format!("  where it stands: {}", standing(receipt)));
+    }
+    lines.push(format!(
+        "  take it back with: rollcall leaver {} --lift",
+        say::text(receipt, "person")
+    ));
+    lines.join("\n")
+}
+
+/// Why somebody is not cut off yet.
+fn standing(receipt: &Value) -> String {
+    let (plan, act) = (&receipt["plan"], &receipt["act"]);
+    if say::flag(act, "under_way") {
+        return "a request is under way".to_owned();
+    }
+    if act["parked"].is_object() {
+        let parked = &act["parked"];
+        return format!("{}. {}", say::text(parked, "said"), say::text(parked, "remedy"));
+    }
+    if let Some(why) = plan["waits_said"].as_str() {
+        return why.to_owned();
+    }
+    match say::names(&plan["operations"]) {
+        planned if planned.is_empty() => "nothing is planned; see rollcall status".to_owned(),
+        planned => format!("{planned} waits for a token; see rollcall tokens"),
+    }
+}

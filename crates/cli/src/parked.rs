@@ -1,0 +1,138 @@
+//! `rollcall parked`, `retry` and `approve`: what waits for a person, and the person's word.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::ask::{self, Desk};
+use crate::{Ending, Global, plan, say};
+
+/// Items shown without `--all`: what somebody reads at once.
+const SHOWN: usize = 50;
+
+#[derive(Debug, Args)]
+pub(crate) struct Parked {
+    /// Shows all of them, however many.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct Retry {
+    /// Whom to try again: user name, id or external id.
+    #[arg(group = "what")]
+    person: Option<String>,
+    /// Tries a group again, by name or id.
+    #[arg(long, group = "what")]
+    group: Option<String>,
+    /// Tries everything again that is parked or waits after a failure.
+    #[arg(long, group = "what")]
+    all: bool,
+    /// Waits until nothing is left to do.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    /// Hash of what is held, as `rollcall plan` shows it.
+    hash: String,
+    /// Approves only what concerns these people or groups; may be given several times.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    only: Vec<String>,
+    /// Waits until nothing is left to do.
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Who gives an order, for the record.
+pub(crate) fn by() -> String {
+    let named = ["ROLLCALL_BY", "USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    named.unwrap_or_else(|| "somebody at the command line".to_owned())
+}
+
+impl Parked {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let mut parked = desk.ask("pusher", "parked", Value::Null).await?;
+        let total = say::number(&parked, "total");
+        if self.all || global.json {
+            let mut items = take_items(&mut parked);
+            while (items.len() as u64) < total {
+                let mut page = desk
+                    .ask("pusher", "parked", json!({"start": items.len()}))
+                    .await?;
+                let more = take_items(&mut page);
+                if more.is_empty() {
+                    break;
+                }
+                items.extend(more);
+            }
+            parked["items"] = items.into();
+        } else if let Some(items) = parked["items"].as_array_mut() {
+            items.truncate(SHOWN);
+        }
+        say::answer(global.json, &parked, say::parked);
+        Ok(ask::ends_with(say::number(&parked["held"], "changes"), total))
+    }
+}
+
+fn take_items(page: &mut Value) -> Vec<Value> {
+    match page["items"].take() {
+        Value::Array(items) => items,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+impl Retry {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let order = json!({"person": self.person, "group": self.group, "all": self.all, "by": by()});
+        let retried = desk.ask("pusher", "retry", order).await?;
+        if self.wait {
+            return plan::report(&desk, global.json).await;
+        }
+        say::answer(global.json, &retried, |retried| {
+            let tried = say::count(say::number(retried, "retried"), "item is", "items are");
+            format!("{tried} tried again; see: rollcall status")
+        });
+        Ok(Ending::Done)
+    }
+}
+
+impl Approve {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let only = (!self.only.is_empty()).then_some(&self.only);
+        let order = json!({"plan": self.hash, "only": only, "by": by()});
+        let approved = desk.ask("pusher", "approve", order).await?;
+        if !self.wait || !global.json {
+            say::answer(global.json, &approved, said);
+        }
+        if self.wait {
+            return plan::report(&desk, global.json).await;
+        }
+        Ok(Ending::Done)
+    }
+}
+
+fn said(approved: &Value) -> String {
+    let (changes, items) = (say::number(approved, "changes"), say::list(&approved["items"]));
+    let minutes =
+        say::number(approved, "expires_at_ms").saturating_sub(say::number(approved, "at_ms")) / 60_000;
+    let mut lines = vec![format!(
+        "approved {} by {}, for {} (until {}); what is not done by then is held again",
+        say::count(changes, "change", "changes"),
+        say::text(approved, "by"),
+        say::count(minutes, "minute", "minutes"),
+        say::moment(say::number(approved, "expires_at_ms")),
+    )];
+    let labels = items.iter().filter_map(Value::as_str);
+    lines.extend(labels.take(SHOWN).map(|label| format!("  - {label}")));
+    if changes > SHOWN as u64 {
+        lines.push(format!("  - and {} more", changes - SHOWN as u64));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,107 @@
+//! `rollcall plan`, `apply` and `runs`: what would be done, doing exactly that, and what became of it.
+
+use serde_json::{Value, json};
+
+use crate::ask::{self, Desk};
+use crate::{Ending, Global, say};
+
+/// How often a plan is read anew because it changed between two pages of it.
+const READS: usize = 5;
+
+pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let plan = if global.json {
+        whole(&desk).await?
+    } else {
+        desk.ask("pusher", "plan", Value::Null).await?
+    };
+    say::answer(global.json, &plan, say::plan);
+    Ok(ask::ends_with(
+        say::number(&plan["held"], "changes"),
+        say::number(&plan, "parked"),
+    ))
+}
+
+/// The plan with all its operations and all that is held: pages of one and the same plan.
+pub(crate) async fn whole(desk: &Desk) -> anyhow::Result<Value> {
+    for _ in 0..READS {
+        let mut plan = desk.ask("pusher", "plan", Value::Null).await?;
+        let all = say::number(&plan, "operations").max(say::number(&plan["held"], "changes"));
+        let mut read = page_size(&plan);
+        while read < all {
+            let page = desk.ask("pusher", "plan", json!({"start": read})).await?;
+            let same = page["hash"] == plan["hash"] && page["held"]["hash"] == plan["held"]["hash"];
+            if !same {
+                break;
+            }
+            read += page_size(&page).max(1);
+            append(&mut plan["lines"], &page["lines"]);
+            let kinds = plan["held"]["kinds"].as_array_mut().into_iter().flatten();
+            for (kind, more) in kinds.zip(say::list(&page["held"]["kinds"])) {
+                append(&mut kind["items"], &more["items"]);
+            }
+        }
+        if read >= all {
+            return Ok(plan);
+        }
+    }
+    anyhow::bail!("the plan changes faster than it can be read: it is being performed; ask again in a moment")
+}
+
+/// How far a page reaches: each holds as many operations as held changes, where there are so many.
+fn page_size(page: &Value) -> u64 {
+    let held: usize = say::list(&page["held"]["kinds"])
+        .iter()
+        .map(|kind| say::list(&kind["items"]).len())
+        .sum();
+    held.max(say::list(&page["lines"]).len()) as u64
+}
+
+fn append(to: &mut Value, more: &Value) {
+    if let Some(items) = to.as_array_mut() {
+        items.extend(say::list(more).iter().cloned());
+    }
+}
+
+pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let applied = desk.ask("pusher", "apply", json!({"plan": plan})).await?;
+    let operations = say::number(&applied, "operations");
+    if no_wait {
+        say::answer(global.json, &applied, |applied| {
+            format!("performing plan {}", say::text(applied, "applied"))
+        });
+        return Ok(Ending::Done);
+    }
+    if !global.json && operations > 0 {
+        let forecast = say::forecast(&applied["forecast"]);
+        println!(
+            "performing plan {}: {}, {}\n{}",
+            say::text(&applied, "applied"),
+            say::count(operations, "operation", "operations"),
+            say::count(say::number(&applied, "calls"), "call", "calls"),
+            forecast.join("\n"),
+        );
+    }
+    report(&desk, global.json).await
+}
+
+/// Waits until nothing is left to do, and says what it took against what had been promised.
+pub(crate) async fn report(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
+    let (mut status, ending) = ask::wait_quietly(desk, json).await?;
+    let runs = desk.ask("pusher", "runs", Value::Null).await?;
+    status["run"] = say::list(&runs["runs"]).first().cloned().unwrap_or_default();
+    say::answer(json, &status, |status| {
+        let run = (!status["run"].is_null()).then(|| say::last_run(&status["run"]));
+        let lines = run.into_iter().chain([say::status(status)]);
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    Ok(ending)
+}
+
+pub(crate) async fn runs(global: &Global) -> anyhow::Result<Ending> {
+    let desk = Desk::open(global).await?;
+    let runs = desk.ask("pusher", "runs", Value::Null).await?;
+    say::answer(global.json, &runs, say::runs);
+    Ok(Ending::Done)
+}

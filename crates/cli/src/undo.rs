@@ -1,0 +1,344 @@
+//! `rollcall undo RUN`: takes back what a run did, by changing the wishes that led to it.
+//!
+//! Without `--yes` it is a look: what would be wished, what cannot be taken back and why, and the price, planned on a
+//! world in which it has been wished already. With it the wishes go into the roster as words of the source `undo`,
+//! each only in place of what was looked at; the pusher then plans and holds them like any others.
+
+mod price;
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use provisioning::{Decision, Edit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World};
+use roster::Roster;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::Desk;
+use crate::{Ending, Global, plan, say};
+use price::Price;
+
+/// Wishes written side by side. Each is acknowledged when it is on disk.
+const SIDE_BY_SIDE: usize = 64;
+
+/// Lines of each sort that are spelled out; `--json` has all.
+const LINES_MAX: usize = 40;
+
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// The run: its id or how it begins, as `rollcall runs` shows it, or `last`.
+    run: String,
+    /// Does it. Without, it only says what would be done.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Undo {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let runs = desk.ask("pusher", "runs", Value::Null).await?;
+        let decisions = desk.bus.journal_decisions(&desk.org).await?;
+        let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), decisions)?;
+        let world = pusher::world(&desk.bus, &desk.org).await;
+        let wishes = provisioning::undo(&world, &chosen.decisions);
+        let price = Price::of(&world, &wishes, desk.org()?);
+        let mut named: Vec<Value> = wishes.edits.iter().map(|edit| wish(&world, edit)).collect();
+        named.sort_by(|a, b| say::text(a, "said").cmp(say::text(b, "said")));
+        let mut answer = json!({
+            "org": desk.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
+            "wishes": named,
+            "left": wishes.left.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
+            "price": price.to_json(), "written": false,
+        });
+        if !self.yes || wishes.edits.is_empty() {
+            say::answer(global.json, &answer, said);
+            return Ok(Ending::Done);
+        }
+        let missed = write(&desk, &world, &wishes).await;
+        answer["written"] = true.into();
+        answer["not_written"] = missed
+            .iter()
+            .map(|(what, why)| json!({"what": what, "why": why}))
+            .collect();
+        if !global.json {
+            println!("{}", said(&answer));
+        }
+        let ending = if global.json {
+            let (status, ending) = crate::ask::wait_quietly(&desk, true).await?;
+            answer["status"] = status;
+            println!("{answer:#}");
+            ending
+        } else {
+            plan::report(&desk, false).await?
+        };
+        Ok(if missed.is_empty() { ending } else { Ending::Failed })
+    }
+}
+
+/// A run, and what it did.
+#[derive(Debug)]
+struct Chosen {
+    id: String,
+    decisions: Vec<Decision>,
+    under_way: bool,
+}
+
+impl Chosen {
+    /// The run of this name. Two runs can begin with the same plan, so where the record knows its times they count.
+    fn find(wanted: &str, runs: &[Value], decisions: Vec<Decision>) -> anyhow::Result<Chosen> {
+        let mut ids: Vec<&str> = decisions
+            .iter()
+            .rev()
+            .map(|decision| decision.run.as_str())
+            .collect();
+        let mut seen = std::collections::BTreeSet::new();
+        ids.retain(|id| seen.insert(*id));
+        let id = match (wanted, ids.as_slice()) {
+            (_, []) => anyhow::bail!("the journal knows nothing that was done yet; see: rollcall runs"),
+            ("last", [newest, ..]) => *newest,
+            _ => {
+                let mut fits = ids.iter().filter(|id| id.starts_with(wanted));
+                match (fits.next(), fits.next()) {
+                    (Some(id), None) => *id,
+                    (Some(_), Some(_)) => match ids.iter().find(|id| **id == wanted) {
+                        Some(id) => *id,
+                        None => anyhow::bail!(
+                            "several runs begin with {wanted:?}; write more of it, as in: rollcall runs"
+                        ),
+                    },
+                    (None, _) => anyhow::bail!(
+                        "the journal knows no run {wanted:?} that did anything; see: rollcall runs"
+                    ),
+                }
+            }
+        }
+        .to_owned();
+        let run = runs.iter().find(|run| run["id"] == id.as_str());
+        let began = run.map_or(0, |run| say::number(run, "started_at_ms"));
+        let ended = run
+            .and_then(|run| run["ended_at_ms"].as_u64())
+            .unwrap_or(u64::MAX);
+        let of_run =
+            |decision: &Decision| decision.run.as_str() == id && (began..=ended).contains(&decision.at_ms);
+        Ok(Chosen {
+            decisions: decisions.into_iter().filter(of_run).collect(),
+            under_way: run.is_some_and(|run| run["ended_at_ms"].is_null()),
+            id,
+        })
+    }
+}
+
+/// One wish, for people and scripts.
+fn wish(world: &World, edit: &Edit) -> Value {
+    let name_of = |id: &PersonId| {
+        let person = world.person(id);
+        person.map_or_else(|| id.to_string(), |person| person.value.user_name.clone())
+    };
+    let group_of = |id: &GroupId| {
+        let group = world.group(id);
+        group.map_or_else(|| id.to_string(), |group| group.value.name.clone())
+    };
+    match edit {
+        Edit::Person(edit) => json!({"person": edit.person, "user_name": name_of(&edit.person),
+            "said": format!("{}: {}", name_of(&edit.person), person_said(edit))}),
+        Edit::Membership {
+            group,
+            person,
+            present,
+        } => {
+            let does = if *present { "is in" } else { "is not in" };
+            json!({"person": person, "group": group, "present": present,
+                "said": format!("{} {does} {} again", name_of(person), group_of(group))})
+        }
+        Edit::GroupName { group, name } => json!({"group": group, "name": name,
+            "said": format!("group {} is called {name} again", group_of(group))}),
+    }
+}
+
+fn person_said(edit: &PersonEdit) -> String {
+    let mut said = Vec::new();
+    match edit.active {
+        Some(true) => said.push("active again".to_owned()),
+        Some(false) => said.push("inactive (an account that was made is never deleted)".to_owned()),
+        None => {}
+    }
+    if let Some(name) = &edit.user_name {
+        said.push(format!("user name {name} again"));
+    }
+    if let Some(level) = edit.access_level {
+        said.push(format!("{} again", level.as_litmos()));
+    }
+    if edit.manager.is_some() {
+        said.push("the manager from before".to_owned());
+    }
+    for (field, value) in &edit.fields {
+        said.push(match value.as_str() {
+            "" => format!("{} empty again", field.wire()),
+            value => format!("{} {value:?} again", field.wire()),
+        });
+    }
+    said.join(", ")
+}
+
+/// Writes the wishes, each in place of what was looked at. Says which were not written, and why.
+async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, String)> {
+    let stop = CancellationToken::new();
+    let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
+    roster.ready().await;
+    let source = SourceId::parse("undo").expect("letters are a source id");
+    let now = chassis::clock::unix_ms();
+    let mut members: BTreeMap<&GroupId, Vec<(PersonId, bool)>> = BTreeMap::new();
+    let mut missed = Vec::new();
+    let mut writing = JoinSet::new();
+    for edit in &wishes.edits {
+        if writing.len() >= SIDE_BY_SIDE
+            && let Some(Ok(Some(miss))) = writing.join_next().await
+        {
+            missed.push(miss);
+        }
+        let (roster, source) = (roster.clone(), source.clone());
+        match edit {
+            Edit::Person(edit) => {
+                let Some(known) = world.person(&edit.person) else {
+                    continue;
+                };
+                let mut person = edit.apply(&known.value);
+                // What a SCIM client wrote no longer says what is wanted; it reads the roster's words until it writes again.
+                person.scim_document = None;
+                let (what, revision) = (person.user_name.clone(), known.revision);
+                writing.spawn(async move {
+                    judge(what, roster.revise_person(&source, person, revision, now).await)
+                });
+            }
+            Edit::GroupName { group, name } => {
+                let Some(known) = world.group(group) else { continue };
+                let mut group = known.value.clone();
+                group.name.clone_from(name);
+                group.scim_document = None;
+                let (what, revision) = (format!("group {name}"), known.revision);
+                writing.spawn(async move {
+                    judge(what, roster.revise_group(&source, group, revision, now).await)
+                });
+            }
+            Edit::Membership {
+                group,
+                person,
+                present,
+            } => {
+                members.entry(group).or_default().push((person.clone(), *present));
+            }
+        }
+    }
+    while let Some(written) = writing.join_next().await {
+        missed.extend(written.ok().flatten());
+    }
+    for (group, people) in members {
+        if let Err(error) = roster.put_members(&source, group, people, now).await {
+            missed.push((format!("members of group {group}"), error.to_string()));
+        }
+    }
+    stop.cancel();
+    missed
+}
+
+fn judge(what: String, written: Result<bool, roster::RosterError>) -> Option<(String, String)> {
+    match written {
+        Ok(true) => None,
+        Ok(false) => Some((
+            what,
+            "somebody has changed it while this ran; undo again".to_owned(),
+        )),
+        Err(error) => Some((what, error.to_string())),
+    }
+}
+
+fn said(answer: &Value) -> String {
+    let id = say::text(answer, "run");
+    let (wishes, left) = (say::list(&answer["wishes"]), say::list(&answer["left"]));
+    let mut lines = vec![format!(
+        "run {id}, {}{}",
+        say::count(say::number(answer, "operations"), "operation", "operations"),
+        if say::flag(answer, "under_way") {
+            " until now; it is still under way"
+        } else {
+            ""
+        }
+    )];
+    let written = say::flag(answer, "written");
+    if wishes.is_empty() {
+        lines.push("there is nothing to take back".to_owned());
+    } else {
+        lines.push(match written {
+            true => "taken back:".to_owned(),
+            false => "would be taken back:".to_owned(),
+        });
+        lines.extend(shown(wishes, |wish| format!("  {}", say::text(wish, "said"))));
+    }
+    let named = |item: &Value| format!("  {}: {}", say::text(item, "what"), say::text(item, "why"));
+    if !left.is_empty() {
+        lines.push("stays as it is:".to_owned());
+        lines.extend(shown(left, named));
+    }
+    let missed = say::list(&answer["not_written"]);
+    if !missed.is_empty() {
+        lines.push("could not be written:".to_owned());
+        lines.extend(shown(missed, named));
+    }
+    if !wishes.is_empty() && !written {
+        lines.extend(price::said(&answer["price"]));
+        lines.push(format!(
+            "nothing is written yet; do it with: rollcall undo {id} --yes\n\
+             correct it at the source too: what a source says again counts again"
+        ));
+    }
+    lines.join("\n")
+}
+
+fn shown(items: &[Value], line: impl Fn(&Value) -> String) -> Vec<String> {
+    let mut lines: Vec<String> = items.iter().take(LINES_MAX).map(line).collect();
+    if items.len() > LINES_MAX {
+        lines.push(format!("  and {} more; --json has all", items.len() - LINES_MAX));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use provisioning::{Ended, OperationId, PlanHash};
+
+    use super::*;
+
+    fn decision(run: &str, at_ms: u64) -> Decision {
+        Decision {
+            run: PlanHash::parse(run).unwrap(),
+            operation: OperationId::parse("op").unwrap(),
+            kind: "update".to_owned(),
+            label: String::new(),
+            at_ms,
+            ended: Ended::Done,
+            said: None,
+            images: Vec::new(),
+        }
+    }
+
+    fn find(wanted: &str) -> Result<(String, usize), String> {
+        let runs = [json!({"id": "abc", "started_at_ms": 50, "ended_at_ms": 100})];
+        let decisions = vec![decision("abc", 10), decision("abd", 40), decision("abc", 60)];
+        Chosen::find(wanted, &runs, decisions)
+            .map(|chosen| (chosen.id, chosen.decisions.len()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_beginning_and_counts_only_its_own_time() {
+        assert_eq!(find("abd"), Ok(("abd".to_owned(), 1)));
+        assert_eq!(
+            find("last"),
+            Ok(("abc".to_owned(), 1)),
+            "what ran under the same hash before is another run's"
+        );
+        assert!(find("ab").unwrap_err().contains("several runs"));
+        assert!(find("x").unwrap_err().contains("no run"));
+    }
+}

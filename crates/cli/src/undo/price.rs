@@ -1,0 +1,123 @@
+//! What taking something back would cost, and what the safeguard would say: planned on a world in which it is wished.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use provisioning::{
+    Account, Attribute, Change, Edit, Membership, Operation, Plan, SourceId, Subject, Undo, World, plan,
+};
+use serde_json::{Value, json};
+use settings::Org;
+
+use crate::say;
+
+#[derive(Debug)]
+pub(super) struct Price {
+    plan: Plan,
+    expected: Duration,
+}
+
+impl Price {
+    pub(super) fn of(world: &World, undo: &Undo, org: &Org) -> Price {
+        let now = chassis::clock::unix_ms();
+        let (mut world, touched) = wished(world.clone(), undo, now);
+        let mut plan = plan(&org.id, &world, &touched, &org.policy, now);
+        reactivate(&mut world, &plan);
+        let later = provisioning::plan(&org.id, &world, &touched, &org.policy, now);
+        // Whoever comes back joins their teams again, which a look at the world as it is does not show.
+        let joins = |operation: &Operation| matches!(operation.change, Change::AddMembers { .. });
+        plan.operations.retain(|operation| !joins(operation));
+        plan.operations.extend(later.operations.into_iter().filter(joins));
+        let expected = pusher::expected(&plan, org.budget());
+        Price { plan, expected }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let held: Vec<Value> = self
+            .plan
+            .held
+            .iter()
+            .map(|held| json!({"harm": held.harm, "said": held.said(), "count": held.items.len()}))
+            .collect();
+        let park: Vec<&str> = self
+            .plan
+            .park
+            .iter()
+            .map(|(_, parked)| parked.said.as_str())
+            .collect();
+        json!({"operations": self.plan.operations.len(), "calls": self.plan.calls(), "seconds": self.expected.as_secs_f64(),
+            "held": held, "parked": park})
+    }
+}
+
+/// The accounts that a plan makes active, as they will be.
+fn reactivate(world: &mut World, plan: &Plan) {
+    for operation in &plan.operations {
+        let Change::Update { account, changes, .. } = &operation.change else {
+            continue;
+        };
+        let active = changes.iter().any(|change| change.attribute == Attribute::Active);
+        if let Some(account) = world.account(account).filter(|account| active && !account.active) {
+            let active = Account {
+                active: true,
+                ..account.clone()
+            };
+            world.put_account(active);
+        }
+    }
+}
+
+/// The world with these wishes in it, and whose plan may change by them.
+fn wished(mut world: World, undo: &Undo, now_ms: u64) -> (World, BTreeSet<Subject>) {
+    let source = SourceId::parse("undo").expect("letters are a source id");
+    let mut touched = BTreeSet::new();
+    for edit in &undo.edits {
+        touched.extend(match edit {
+            Edit::Person(edit) => {
+                let Some(known) = world.person(&edit.person) else {
+                    continue;
+                };
+                let mut person = edit.apply(&known.value);
+                person.changed_at_ms = now_ms;
+                let revision = known.revision + 1;
+                world.put_person(person, revision)
+            }
+            Edit::Membership {
+                group,
+                person,
+                present,
+            } => world.put_membership(&Membership {
+                group: group.clone(),
+                person: person.clone(),
+                present: *present,
+                source: source.clone(),
+                changed_at_ms: now_ms,
+            }),
+            Edit::GroupName { group, name } => {
+                let Some(known) = world.group(group) else { continue };
+                let (mut group, revision) = (known.value.clone(), known.revision + 1);
+                group.name.clone_from(name);
+                world.put_group(group, revision)
+            }
+        });
+    }
+    (world, touched)
+}
+
+pub(super) fn said(price: &Value) -> Vec<String> {
+    let mut lines = vec![format!(
+        "it would take {} in about {}",
+        say::count(say::number(price, "calls"), "call", "calls"),
+        say::duration(price["seconds"].as_f64().unwrap_or_default())
+    )];
+    for held in say::list(&price["held"]) {
+        lines.push(format!("and wait for your approval: {}", say::text(held, "said")));
+    }
+    for parked in say::list(&price["parked"]) {
+        lines.push(format!(
+            "and not be possible: {}",
+            parked.as_str().unwrap_or_default()
+        ));
+    }
+    lines
+}

@@ -1,0 +1,379 @@
+//! Taking back a run leads Litmos back to where it was, and leaves alone what has been wished anew.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use provisioning::{
+    AccessLevel, AccountId, Change, Decision, Edit, Ended, Field, GroupId, Image, ManagerWish, OperationId,
+    PersonId, PlanHash, Undo, undo,
+};
+
+use crate::scene::{NOW, Scene};
+
+fn decision(label: &str, at_ms: u64, images: Vec<Image>) -> Decision {
+    Decision {
+        run: PlanHash::parse("aa").unwrap(),
+        operation: OperationId::parse("bb").unwrap(),
+        kind: "update".to_owned(),
+        label: label.to_owned(),
+        at_ms,
+        ended: Ended::Done,
+        said: None,
+        images,
+    }
+}
+
+/// What hands would tell of the operations that are planned now, before anybody performs them.
+fn decisions(scene: &Scene) -> Vec<Decision> {
+    let world = &scene.world;
+    let teams_of = |account: &AccountId| -> Vec<GroupId> {
+        let teams = world.teams_of(account);
+        teams
+            .filter_map(|team| world.owner_of_team(team).cloned())
+            .collect()
+    };
+    let images = |change: &Change| -> Vec<Image> {
+        match change.clone() {
+            Change::CutOff { person, account, .. } => vec![Image::CutOff { person, account }],
+            Change::LeaveTeams { person, account, .. } => teams_of(&account)
+                .into_iter()
+                .map(|group| Image::Left {
+                    group,
+                    person: person.clone(),
+                })
+                .collect(),
+            Change::Update {
+                person,
+                account,
+                changes,
+                ..
+            } => vec![Image::Changed {
+                person,
+                account,
+                changes,
+            }],
+            Change::AddMembers { group, people } => people
+                .into_iter()
+                .map(|person| Image::Joined {
+                    group: group.clone(),
+                    person,
+                })
+                .collect(),
+            Change::RemoveMember { group, person, .. } => person
+                .map(|person| Image::Left { group, person })
+                .into_iter()
+                .collect(),
+            Change::LeaveAllTeams { groups, person, .. } => groups
+                .into_iter()
+                .map(|group| Image::Left {
+                    group,
+                    person: person.clone(),
+                })
+                .collect(),
+            Change::AmendTeam {
+                group,
+                name: Some(name),
+                ..
+            } => vec![Image::TeamNamed {
+                group,
+                from: name.from,
+                to: name.to,
+            }],
+            Change::SetRole {
+                group,
+                person,
+                role,
+                holds,
+                ..
+            } => vec![Image::RoleSet {
+                group,
+                person,
+                role,
+                holds,
+            }],
+            other => panic!("these stories plan no {}", other.kind()),
+        }
+    };
+    let operations = scene.plan().operations;
+    let numbered = operations.iter().zip(0..);
+    numbered
+        .map(|(operation, n)| Decision {
+            kind: operation.kind().to_owned(),
+            ..decision(&operation.label, NOW + n, images(&operation.change))
+        })
+        .collect()
+}
+
+/// Does what the edits say to the wishes.
+fn take_back(scene: &mut Scene, undo: &Undo) {
+    for edit in &undo.edits {
+        match edit {
+            Edit::Person(edit) => scene.edit(&edit.person, |person| *person = edit.apply(person)),
+            Edit::Membership {
+                group,
+                person,
+                present,
+            } => scene.membership(group, person, *present),
+            Edit::GroupName { group, name } => scene.rename_group(group, name),
+        }
+    }
+}
+
+fn company() -> (Scene, Vec<PersonId>, Vec<GroupId>) {
+    let mut scene = Scene::new();
+    scene.policy.bulk = false;
+    let people: Vec<PersonId> = ["ada", "ben", "cleo", "dov"]
+        .into_iter()
+        .map(|name| {
+            scene.person_with(name, |person| {
+                person.access_level = Some(AccessLevel::Learner);
+                person.profile.set(Field::JobTitle, "Clerk");
+                person.manager = ManagerWish::Clear;
+            })
+        })
+        .collect();
+    let sales = scene.group("Sales", &[&people[0], &people[1]]);
+    let ops = scene.group("Ops", &[&people[1], &people[2]]);
+    scene.run();
+    (scene, people, vec![sales, ops])
+}
+
+#[test]
+fn somebody_cut_off_comes_back_into_all_teams() {
+    let (mut scene, people, _) = company();
+    let before = scene.litmos();
+    scene.edit(&people[1], |person| person.active = false);
+    let done = decisions(&scene);
+    scene.run();
+    assert_ne!(scene.litmos(), before);
+    let undo = undo(&scene.world, &done);
+    assert_eq!(undo.left, Vec::new());
+    take_back(&mut scene, &undo);
+    scene.run();
+    assert_eq!(scene.litmos(), before);
+}
+
+#[test]
+fn what_the_source_has_changed_since_is_left_alone_and_named() {
+    let (mut scene, people, groups) = company();
+    scene.edit(&people[0], |person| {
+        person.profile.set(Field::JobTitle, "Chief");
+        person.profile.set(Field::City, "Bern");
+    });
+    scene.rename_group(&groups[0], "Sellers");
+    let done = decisions(&scene);
+    scene.run();
+    scene.edit(&people[0], |person| person.profile.set(Field::JobTitle, "Owner"));
+    scene.rename_group(&groups[0], "Selling");
+    let undo = undo(&scene.world, &done);
+    let [Edit::Person(edit)] = undo.edits.as_slice() else {
+        panic!("{undo:?}")
+    };
+    assert_eq!(edit.fields, BTreeMap::from([(Field::City, String::new())]));
+    let why: Vec<&str> = undo.left.iter().map(|(_, why)| why.as_str()).collect();
+    assert_eq!(
+        why,
+        [
+            "JobTitle has been changed again since",
+            "the group has another name by now"
+        ]
+    );
+}
+
+#[test]
+fn of_two_changes_of_one_thing_the_first_is_what_it_goes_back_to() {
+    let (mut scene, people, _) = company();
+    let before = scene.litmos();
+    let mut done = Vec::new();
+    for (n, title) in ["Chief", "Owner"].into_iter().enumerate() {
+        scene.edit(&people[0], |person| person.profile.set(Field::JobTitle, title));
+        let later = decisions(&scene).into_iter().map(|decision| Decision {
+            at_ms: NOW + n as u64 * 1_000,
+            ..decision
+        });
+        done.extend(later);
+        scene.run();
+    }
+    let undo = undo(&scene.world, &done);
+    take_back(&mut scene, &undo);
+    scene.run();
+    assert_eq!((scene.litmos(), undo.left), (before, Vec::new()));
+}
+
+#[test]
+fn a_manager_goes_back_to_whom_it_was_by_person_and_one_nobody_knows_is_named() {
+    let (mut scene, people, _) = company();
+    let stranger = scene.account("stranger");
+    let reports_to = |scene: &mut Scene, manager: usize| {
+        let reference = ManagerWish::Reference(people[manager].to_string());
+        scene.edit(&people[0], |person| person.manager = reference);
+    };
+    reports_to(&mut scene, 1);
+    scene.run();
+    let before = scene.litmos();
+    reports_to(&mut scene, 2);
+    let done = decisions(&scene);
+    scene.run();
+    let back = undo(&scene.world, &done);
+    take_back(&mut scene, &back);
+    scene.run();
+    assert_eq!((scene.litmos(), back.left), (before, Vec::new()));
+
+    let account = scene.world.linked_account(&people[0]).unwrap().clone();
+    scene.edit_account(&account, |account| account.manager = Some(stranger));
+    let done = decisions(&scene);
+    scene.run();
+    let back = undo(&scene.world, &done);
+    assert_eq!(back.edits, Vec::new());
+    assert_eq!(
+        back.left[0].1,
+        "the manager before is not in the roster, and no wish can name them"
+    );
+}
+
+#[test]
+fn what_was_ordered_deleted_or_not_seen_is_named() {
+    let (mut scene, people, _) = company();
+    let account = scene.world.linked_account(&people[0]).unwrap().clone();
+    let frozen = provisioning::Frozen {
+        at_ms: NOW,
+        by: "ada".to_owned(),
+    };
+    scene.person_link(&people[0], |link| link.frozen = Some(frozen));
+    scene.edit(&people[1], |person| {
+        (person.active, person.deleted) = (false, true)
+    });
+    let cut = |person: &PersonId| Image::CutOff {
+        person: person.clone(),
+        account: account.clone(),
+    };
+    let done = [
+        decision("cut off ada", 1, vec![cut(&people[0])]),
+        decision("cut off ben", 2, vec![cut(&people[1])]),
+        decision("update cleo", 3, Vec::new()),
+        Decision {
+            kind: "read".to_owned(),
+            ..decision("read cleo", 4, Vec::new())
+        },
+        Decision {
+            ended: Ended::Failed,
+            ..decision("update dov", 5, vec![cut(&people[3])])
+        },
+    ];
+    let undo = undo(&scene.world, &done);
+    assert_eq!(undo.edits, Vec::new());
+    let left: Vec<(&str, &str)> = undo
+        .left
+        .iter()
+        .map(|(what, why)| (what.as_str(), why.as_str()))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            ("update cleo", "what was there before is not known"),
+            ("cut off ben", "the source has deleted the person"),
+            (
+                "cut off ada",
+                "an order cut the person off, not a wish; take it back with: rollcall leaver ada --lift"
+            ),
+        ]
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Active(usize, bool),
+    Title(usize, usize),
+    Rename(usize, usize),
+    Level(usize, bool),
+    Manager(usize, usize),
+    Member(usize, usize, bool),
+    GroupName(usize, usize),
+}
+
+impl Step {
+    fn about(&self) -> Option<usize> {
+        match *self {
+            Step::Active(who, _)
+            | Step::Title(who, _)
+            | Step::Rename(who, _)
+            | Step::Level(who, _)
+            | Step::Manager(who, _)
+            | Step::Member(_, who, _) => Some(who),
+            Step::GroupName(..) => None,
+        }
+    }
+}
+
+/// One run's wishes. Coming and going has runs of its own: what is wished about somebody who is cut off is done by no
+/// run, so no undo takes it back.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let active = (0..4_usize, any::<bool>()).prop_map(|(who, active)| Step::Active(who, active));
+    let other = prop_oneof![
+        (0..4_usize, 0..3_usize).prop_map(|(who, title)| Step::Title(who, title)),
+        (0..4_usize, 0..3_usize).prop_map(|(who, name)| Step::Rename(who, name)),
+        (0..4_usize, any::<bool>()).prop_map(|(who, high)| Step::Level(who, high)),
+        (0..4_usize, 0..4_usize).prop_map(|(who, manager)| Step::Manager(who, manager)),
+        (0..2_usize, 0..4_usize, any::<bool>())
+            .prop_map(|(group, who, present)| Step::Member(group, who, present)),
+        (0..2_usize, 0..3_usize).prop_map(|(group, name)| Step::GroupName(group, name)),
+    ];
+    prop_oneof![
+        prop::collection::vec(active, 1..4),
+        prop::collection::vec(other, 1..10),
+    ]
+}
+
+fn wish(scene: &mut Scene, people: &[PersonId], groups: &[GroupId], step: &Step) {
+    let gone = |who: usize| !scene.world.person(&people[who]).unwrap().value.active;
+    if !matches!(step, Step::Active(..)) && step.about().is_some_and(gone) {
+        return;
+    }
+    match *step {
+        Step::Active(who, active) => scene.edit(&people[who], |person| person.active = active),
+        Step::Title(who, title) => scene.edit(&people[who], |person| {
+            person.profile.set(Field::JobTitle, ["", "Chief", "Owner"][title]);
+        }),
+        Step::Rename(who, name) => scene.edit(&people[who], |person| {
+            person.user_name = format!("other-{who}-{name}@corp.example");
+        }),
+        Step::Level(who, high) => scene.edit(&people[who], |person| {
+            let level = if high {
+                AccessLevel::TeamLeader
+            } else {
+                AccessLevel::Learner
+            };
+            person.access_level = Some(level);
+        }),
+        Step::Manager(who, manager) if who == manager => {
+            scene.edit(&people[who], |person| person.manager = ManagerWish::Clear);
+        }
+        Step::Manager(who, manager) => {
+            let reference = ManagerWish::Reference(people[manager].to_string());
+            scene.edit(&people[who], |person| person.manager = reference);
+        }
+        Step::Member(group, who, present) => scene.membership(&groups[group], &people[who], present),
+        Step::GroupName(group, name) => scene.rename_group(&groups[group], &format!("Team {group} {name}")),
+    }
+}
+
+proptest! {
+    #[test]
+    fn taking_back_all_that_was_done_leads_back_to_where_litmos_was(runs in prop::collection::vec(steps(), 1..4)) {
+        let (mut scene, people, groups) = company();
+        let before = scene.litmos();
+        let mut done = Vec::new();
+        for (n, steps) in runs.iter().enumerate() {
+            steps.iter().for_each(|step| wish(&mut scene, &people, &groups, step));
+            // Within a run operations follow one another; between two lies time.
+            let later = decisions(&scene).into_iter();
+            done.extend(later.map(|decision| Decision { at_ms: decision.at_ms + n as u64 * 1_000, ..decision }));
+            scene.run();
+        }
+        let undo = undo(&scene.world, &done);
+        prop_assert_eq!(&undo.left, &Vec::new());
+        take_back(&mut scene, &undo);
+        scene.run();
+        prop_assert_eq!(scene.litmos(), before);
+    }
+}

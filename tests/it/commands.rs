@@ -1,0 +1,184 @@
+//! What an admin asks and orders on the command line, each against a real `rollcall up` and a simulated Litmos.
+
+mod groups;
+mod held;
+mod leaver;
+mod links;
+mod parked;
+mod plan;
+mod undo;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use litmos_simulator::{Settings, UserState};
+use rollcall_tests::{House, PATIENCE, user};
+use serde_json::{Value, json};
+
+/// A minute shortened to two seconds, and a limit that no story here waits for.
+const QUICK: &str = "requests_per_minute = 200\nwindow_ms = 2000\npermit_ttl_ms = 2000\nsettle_ms = 2000\n";
+
+fn quick() -> Settings {
+    Settings {
+        limit: 200,
+        window_length: Duration::from_secs(2),
+        bulk_delay: Duration::from_millis(100),
+        ..Settings::default()
+    }
+}
+
+/// A house with these people of a CSV file in Litmos.
+async fn house_of(more: &str, people: usize, csv: &str) -> House {
+    let mut house = House::new(quick(), &format!("{QUICK}{more}")).await;
+    house.up(&[]).await;
+    house.bus().await;
+    load(&house, csv).await;
+    if !more.contains("manual") {
+        house.settled(people).await;
+    }
+    house
+}
+
+async fn load(house: &House, csv: &str) {
+    let file = house.write("people.csv", csv);
+    let (code, printed, error) = house
+        .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
+        .await;
+    assert_eq!(code, 0, "{printed}{error}");
+}
+
+/// A command that ends with this code: what it printed.
+async fn ends(house: &House, code: i32, arguments: &[&str]) -> String {
+    let (found, printed, error) = house.rollcall(arguments).await;
+    assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
+    printed + &error
+}
+
+/// The same as JSON.
+async fn told(house: &House, code: i32, arguments: &[&str]) -> Value {
+    let arguments = [arguments, &["--json"]].concat();
+    let (found, printed, error) = house.rollcall(&arguments).await;
+    assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// Waits until Litmos shows what was wished: the file of a load is taken in when it is, not when the command ends.
+async fn until(house: &House, what: &str, there: impl Fn(&House) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !there(house) {
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not come:\n{:#?}",
+            litmos(house)
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// An account in the simulated Litmos.
+fn account(house: &House, name: &str) -> UserState {
+    let users = house.litmos.state().users.into_iter();
+    let mut named = users.filter(|user| user.user_name == format!("{name}@corp.example"));
+    named.next().unwrap_or_else(|| panic!("{name} has no account"))
+}
+
+/// Litmos, as far as provisioning has a say: by name, without what only time changes.
+fn litmos(house: &House) -> BTreeMap<String, String> {
+    let state = house.litmos.state();
+    let name_of: BTreeMap<_, _> = state
+        .users
+        .iter()
+        .map(|user| (&user.id, &user.user_name))
+        .collect();
+    let users = state.users.iter().filter(|user| !user.key_owner).map(|user| {
+        let manager = user.manager_id.as_ref().and_then(|id| name_of.get(id));
+        let values: BTreeMap<_, _> = user
+            .attributes
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let said = format!(
+            "active {} as {:?}, {} {}, {}, manager {manager:?}, {values:?}",
+            user.active, user.access_level, user.first_name, user.last_name, user.email
+        );
+        (format!("user {} {}", user.user_name, user.id), said)
+    });
+    let teams = state.teams.iter().map(|team| {
+        let members: BTreeSet<_> = team.members.iter().filter_map(|id| name_of.get(id)).collect();
+        (format!("team {} {}", team.name, team.id), format!("{members:?}"))
+    });
+    users.chain(teams).collect()
+}
+
+fn title(house: &House, name: &str) -> String {
+    account(house, name)
+        .attributes
+        .remove("JobTitle")
+        .unwrap_or_default()
+}
+
+/// Applies until nothing waits: what makes more to be done possible may need another word.
+async fn apply_all(house: &House) {
+    while told(house, 0, &["plan"]).await["operations"] != 0 {
+        ends(house, 0, &["apply"]).await;
+    }
+}
+
+/// The SCIM id of somebody who is made.
+async fn made(house: &House, name: &str) -> String {
+    let (status, made) = house.scim("POST", "/Users", Some(&user(name))).await;
+    assert_eq!(status, 201, "{made}");
+    made["id"].as_str().unwrap().to_owned()
+}
+
+async fn patched(house: &House, path: &str, value: Value) {
+    let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "value": value}]});
+    let (status, answer) = house.scim("PATCH", path, Some(&patch)).await;
+    assert!(status == 200 || status == 204, "{status} {answer}");
+}
+
+/// A printed text with what differs from run to run masked: ids by the names given, hashes, moments, durations.
+fn masked(text: &str, names: &[(&str, &str)]) -> String {
+    let mut text = text.trim_end().to_owned();
+    for (id, name) in names {
+        text = text.replace(id, name);
+    }
+    let lines: Vec<String> = text.lines().map(masked_line).collect();
+    lines.join("\n")
+}
+
+fn masked_line(line: &str) -> String {
+    let indent = " ".repeat(line.len() - line.trim_start().len());
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let last = words.last().map(|last| last.trim_start_matches('(').to_owned());
+        let counted = last.is_some_and(|last| last == "<time>" || last.parse::<f64>().is_ok());
+        match bare {
+            // "1 min 24 s" is one duration.
+            "s" | "min" if counted => {
+                let number = words.pop().unwrap_or_default();
+                let open = if number.starts_with('(') { "(" } else { "" };
+                let before = open.is_empty() && words.last().is_some_and(|before| before.ends_with("<time>"));
+                let end = word.trim_start_matches(bare);
+                match words.last_mut() {
+                    Some(before_it) if before => before_it.push_str(end),
+                    _ => words.push(format!("{open}<time>{end}")),
+                }
+            }
+            "UTC" if words.len() >= 2 => {
+                words.truncate(words.len() - 2);
+                words.push(word.replace("UTC", "<moment>"));
+            }
+            _ if bare.len() == 20 && bare.chars().all(|c| c.is_ascii_hexdigit()) => {
+                words.push(word.replace(bare, "<hash>"))
+            }
+            _ if bare.len() == 32 && bare.chars().all(|c| c.is_ascii_hexdigit()) => {
+                words.push(word.replace(bare, "<trace>"))
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    indent + &words.join(" ")
+}
