@@ -177,7 +177,7 @@ impl Look<'_> {
             .collect();
         let mut left = false;
         for account in world.team_members(team) {
-            let owner = world.owner_of(account);
+            let owner = world.holder_of(account);
             if accounts.contains(account)
                 || owner.is_some_and(|owner| world.wants_member(id, owner) == Some(true))
             {
@@ -264,7 +264,7 @@ impl Look<'_> {
         for (account, _) in self.world.role_holders(team) {
             let Some(person) = self
                 .world
-                .owner_of(account)
+                .holder_of(account)
                 .and_then(|owner| self.world.person(owner))
             else {
                 continue;

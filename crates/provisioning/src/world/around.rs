@@ -23,7 +23,20 @@ impl World {
                     .map(|account| NormalName::of(&account.user_name)),
             );
         }
+        if let Some(account) = self.account_for(id) {
+            touched.extend(self.overwritten_teams_of(account));
+        }
         self.around_names(names, touched);
+    }
+
+    /// Groups that are to take strangers out of their teams, and have this account there.
+    fn overwritten_teams_of(&self, account: &AccountId) -> impl Iterator<Item = Subject> {
+        let owners = self.teams_of(account).flat_map(|team| self.team_owners.get(team));
+        let due = owners.filter(|group| {
+            let link = self.group_links.get(*group);
+            link.is_some_and(|link| link.value.overwrite_due)
+        });
+        due.cloned().map(Subject::Group)
     }
 
     /// Those who report to somebody: that one's account may come or go.
@@ -47,6 +60,9 @@ impl World {
                 }
                 touched.insert(Subject::Person(person.clone()));
                 self.around_manager(person, touched);
+                if let Some(account) = self.account_for(person) {
+                    touched.extend(self.overwritten_teams_of(account));
+                }
                 let account = self.linked_account(person).and_then(|id| self.accounts.get(id));
                 names.extend(account.map(|account| NormalName::of(&account.user_name)));
             }

@@ -189,6 +189,15 @@ impl World {
         (self.owner_of(&named.id).is_none() && self.adopter(&name)? == person).then_some(&named.id)
     }
 
+    /// Whose account this is, or is about to be.
+    pub(crate) fn holder_of(&self, account: &AccountId) -> Option<&PersonId> {
+        self.owner_of(account).or_else(|| {
+            let named = self.accounts.get(account)?;
+            let adopter = self.adopter(&NormalName::of(&named.user_name))?;
+            (self.account_for(adopter) == Some(account)).then_some(adopter)
+        })
+    }
+
     /// Who of those without an account gets one of this name that is nobody's: somebody who is to be active, and was
     /// first in the roster.
     pub(crate) fn adopter(&self, name: &NormalName) -> Option<&PersonId> {
