@@ -24,10 +24,14 @@
 //! still missing is set by single calls or by a second import; and, where rows fill more than one import, the same
 //! with the last import's people taken out. Rows carry of a group whoever can be in a row, where that leaves fewer calls.
 //!
+//! Up to two hundred people, those managers are also tried one by one.
+//!
 //! **Exact and bounded.** While one import holds all rows and no row is wanted in more than
-//! [`CostModel::teams_max`] teams, no plan of this model weighs less (a property in the tests). Beyond that, choosing
-//! rows and teams is a packing problem: rows are filled by value and teams from the smallest, and what may be lost is
-//! at most one import and one call for each row whose teams are full (a property in the tests, over small bounds).
+//! [`CostModel::teams_max`] teams, no plan of this model weighs less: the tests try every other plan of worlds of up
+//! to six people and three groups. Beyond that, choosing rows and teams is a packing problem: rows are filled by value
+//! and teams from the smallest, and what is lost is at most one import and one call a person (a property in the tests,
+//! over small bounds). Leaving a team that is to stay, to come back by a cheaper way, is no way at all: it takes a role
+//! away and is seen.
 //!
 //! Sources of the bounds: the vendor's pages on bulk import (2,000 KB, nearly 2,000 users) and lists (1,000 rows a
 //! page).

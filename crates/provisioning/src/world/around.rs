@@ -23,9 +23,6 @@ impl World {
                     .map(|account| NormalName::of(&account.user_name)),
             );
         }
-        if let Some(account) = self.account_for(id) {
-            touched.extend(self.overwritten_teams_of(account));
-        }
         self.around_names(names, touched);
     }
 

@@ -325,3 +325,28 @@ fn push_now_is_held_where_it_would_take_too_many() {
     assert!(plan.is_empty(), "nor does it end: {}", plan.to_text(9));
     assert!(matches!(plan.waiting[0].1, WaitReason::Held { .. }));
 }
+
+#[test]
+fn push_now_waits_for_somebody_about_to_leave_and_hears_when_they_stay() {
+    let mut scene = Scene::new();
+    let zoe = scene.person("zoe");
+    let sales = scene.group("Sales", &[]);
+    scene.run();
+    let team = scene.team_of(&sales);
+    let account = scene.world.linked_account(&zoe).cloned().unwrap();
+    scene.join(&team, &account);
+    scene.group_link(&sales, |link| link.overwrite_due = true);
+    scene.edit(&zoe, |person| person.active = false);
+    scene.person_link(&zoe, |link| {
+        link.next_try_ms = u64::MAX;
+        link.changed_at_ms = u64::MAX;
+    });
+    assert_eq!(operations(&scene), "");
+    scene.touched.clear();
+    scene.edit(&zoe, |person| person.active = true);
+    let plan = scene.plan_for(&scene.touched);
+    assert_eq!(
+        plan.operations[0].label,
+        "take zoe@corp.example out of team Sales"
+    );
+}
