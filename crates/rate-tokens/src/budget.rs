@@ -41,7 +41,7 @@ pub struct Budget {
     pacer: Pacer,
     waiting: Waiting,
     pub(crate) refusals: Refusals,
-    records: Vec<LedgerRecord>,
+    pub(crate) records: Vec<LedgerRecord>,
     pub(crate) counts: PerClass<ClassCounts>,
     report_delay: Duration,
     contradictions: u64,

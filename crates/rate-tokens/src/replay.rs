@@ -3,6 +3,8 @@
 //! Law: whatever prefix of the ledger is read, and however much of the reports it lacks, a token frees no earlier than it would
 //! have in the hands of the predecessor.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::record::{Aged, LedgerRecord};
 use crate::ring::Restored;
 use crate::settings::{LIMIT_MAX, PERMIT_TTL_MAX, millis};
@@ -23,7 +25,8 @@ impl Budget {
     /// Rebuilds a budget from the ledger's records, oldest first, at least as far back as [`BudgetSettings::horizon`].
     ///
     /// Reported tokens cool for what is left of their time by the age of the report, and a guard more. Tokens without a report
-    /// are treated as granted just now, since their holder may have them still; late reports settle them as usual.
+    /// are treated as granted just now, since their holder may have them still; late reports settle them as usual. Those whose
+    /// time was over while nobody ruled are entered as expired with the first append.
     ///
     /// # Errors
     /// [`ReplayError`] if the records cannot be an earlier governor's.
@@ -35,6 +38,7 @@ impl Budget {
     ) -> Result<Budget, ReplayError> {
         let mut budget = Budget::new(settings, epoch, now);
         let mut youngest = None;
+        let mut overdue: BTreeMap<GrantId, (Class, BTreeSet<u32>)> = BTreeMap::new();
         for Aged { record, age } in records {
             // Where the server's clock stepped back between two records, both count as young as the younger one.
             let age = youngest.map_or(age, |youngest| age.min(youngest));
@@ -60,6 +64,8 @@ impl Budget {
                     let out_at_most = spans.cooling + budget.settings().terms().guard + ttl + spans.settle;
                     if age < out_at_most && budget.ring.origin(grant).is_none() {
                         budget.ring.take(grant, worker, class, tokens, now, now + ttl);
+                    } else if age >= out_at_most {
+                        overdue.insert(grant, (class, (0..tokens).collect()));
                     }
                 }
                 LedgerRecord::Reported {
@@ -69,6 +75,9 @@ impl Budget {
                 } => {
                     for Settled { token, settlement } in settled {
                         budget.check(grant, token.saturating_add(1))?;
+                        if let Some((_, tokens)) = overdue.get_mut(&grant) {
+                            tokens.remove(&token);
+                        }
                         budget.recount(grant, class, token, settlement);
                         let until = budget.cooled(now, age);
                         let restored = match settlement {
@@ -94,6 +103,9 @@ impl Budget {
                     budget.counts.get_mut(class).expired += tokens.len() as u64;
                     for token in tokens {
                         budget.check(grant, token.saturating_add(1))?;
+                        if let Some((_, tokens)) = overdue.get_mut(&grant) {
+                            tokens.remove(&token);
+                        }
                         let until = budget.cooled(now, age);
                         budget
                             .ring
@@ -117,7 +129,18 @@ impl Budget {
                 }
             }
         }
+        for (grant, (class, tokens)) in overdue {
+            if !tokens.is_empty() {
+                budget.lapse_at_once(grant, class, tokens.into_iter().collect());
+            }
+        }
         Ok(budget)
+    }
+
+    /// Tokens whose holder had its time while nobody ruled: free, and on the books as expired.
+    fn lapse_at_once(&mut self, grant: GrantId, class: Class, tokens: Vec<u32>) {
+        self.counts.get_mut(class).expired += tokens.len() as u64;
+        self.records.push(LedgerRecord::Expired { grant, class, tokens });
     }
 
     fn readapt(&mut self, working_limit: u32, stretch: u8) {

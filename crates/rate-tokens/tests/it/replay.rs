@@ -240,3 +240,35 @@ fn an_age_is_the_least_that_any_clock_says() {
     assert_eq!(age(at(90_000, 203_000, None)), 0);
     assert_eq!(age(at(103_000, 0, None)), 3_000);
 }
+
+#[test]
+fn a_token_whose_time_was_over_while_nobody_ruled_is_on_the_books_as_expired_once() {
+    let long_ago = || vec![aged(3_600_000, granted(2)), aged(3_599_000, reported(ANSWERED))];
+    let mut first = Budget::replay(unpaced(5), Epoch::new(2), long_ago(), START).unwrap();
+    let step = first.advance(START);
+    let counts = |budget: &Budget| *budget.status(START).classes.get(Class::Normal);
+    assert_eq!(
+        (
+            counts(&first).granted,
+            counts(&first).answered,
+            counts(&first).expired
+        ),
+        (2, 1, 1)
+    );
+    assert_eq!(first.status(START).free, 5, "it holds nobody up");
+    let expired = LedgerRecord::Expired {
+        grant: GRANT,
+        class: Class::Normal,
+        tokens: vec![1],
+    };
+    assert_eq!(step.records, [expired.clone()]);
+
+    let mut records = long_ago();
+    records.push(aged(1_000, expired));
+    let second = Budget::replay(unpaced(5), Epoch::new(3), records, START).unwrap();
+    assert_eq!(
+        counts(&second).expired,
+        1,
+        "the next successor does not count it again"
+    );
+}
