@@ -233,6 +233,9 @@ impl Controller {
     }
 
     fn hear(&mut self, event: Heard) {
+        if event.is_own_book() {
+            return;
+        }
         if event.is_roster() {
             self.promises.wishes_joined();
             self.quiet_since = Instant::now();

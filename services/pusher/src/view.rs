@@ -107,6 +107,11 @@ impl Heard {
         }
     }
 
+    /// Whether it is an echo of the safeguard's books. Only the owner writes them, and knows better what stands in them.
+    pub(crate) fn is_own_book(&self) -> bool {
+        matches!(self, Heard::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Harm(_)))
+    }
+
     /// Whether a person has approved something.
     pub(crate) fn is_approval(&self) -> bool {
         matches!(self, Heard::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Approval(_)))
