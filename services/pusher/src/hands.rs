@@ -60,6 +60,8 @@ pub(crate) struct Hands {
     /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     pub(crate) custom_fields: CustomFieldsShape,
+    /// How old a record may be to be written back without reading it again.
+    pub(crate) fresh_ms: u64,
     /// Longest time after its use-by that a request of ours may still take effect.
     pub(crate) settle: Duration,
 }

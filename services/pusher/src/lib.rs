@@ -135,6 +135,7 @@ impl Owner {
             journal: self.journal.clone(),
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
+            fresh_ms: self.org.policy.fresh_ms,
             settle: self.org.budget().settle(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);

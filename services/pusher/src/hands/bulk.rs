@@ -236,7 +236,7 @@ impl Hands {
             let before = row.account.as_ref().and_then(|id| plan.accounts.get(id));
             let account = match &row.account {
                 None => made.get(&name).cloned(),
-                Some(_) => before.map(|seen| after_row(seen, row, now)),
+                Some(_) => before.map(|seen| after_row(seen, row, now, self.fresh_ms)),
             };
             // Not found although nothing was refused: planned again, and a single create will say why.
             let Some(account) = account else { continue };
@@ -374,8 +374,9 @@ fn subjects(plan: &BulkPlan) -> Vec<Subject> {
     people.collect()
 }
 
-/// The account after a row of a completed job: what the row gave, and notification mail switched on.
-fn after_row(seen: &Account, row: &BulkRow, now_ms: u64) -> Account {
+/// The account after a row of a completed job: what the row gave, and notification mail switched on. The job showed nothing of
+/// the rest, so a record that was old before is not one that could be written back.
+fn after_row(seen: &Account, row: &BulkRow, now_ms: u64, fresh_ms: u64) -> Account {
     let mut account = seen.clone();
     account.profile.set(Field::DisableMessages, "false");
     for (field, value) in row.profile.iter() {
@@ -383,6 +384,7 @@ fn after_row(seen: &Account, row: &BulkRow, now_ms: u64) -> Account {
     }
     account.access_level = row.access_level.or(account.access_level);
     account.manager = row.manager.clone().or(account.manager);
+    account.whole &= now_ms.saturating_sub(seen.as_of_ms) <= fresh_ms;
     account.as_of_ms = now_ms;
     account
 }

@@ -8,7 +8,7 @@
 use litmos::{Failure, FailureKind};
 use provisioning::{
     Account, AccountId, Attribute, AttributeChange, Draft, Ended, GroupId, Image, Intent, IntentKind,
-    OperationId, PersonLink, Revised, Subject, TeamId,
+    NormalName, OperationId, PersonLink, Revised, Subject, TeamId,
 };
 use rate_tokens::{Class, Permit};
 
@@ -72,11 +72,23 @@ impl Hands {
         }
     }
 
-    /// Litmos says that the user name is taken: it may be this person's account, made by hand or by a lost request.
+    /// Litmos says that the user name is taken. What is found under it is written down, not tied: whether it is this person's
+    /// account, made by hand or by a lost request, or somebody else's, is for the planner to say, who knows all ties.
     async fn adopt(&self, job: PersonJob, user_name: &str, refusal: Failure) -> Done {
         let permit = self.permit(job.class).await;
         match self.litmos.user_by_name(permit, user_name).await {
-            Ok(found) => self.applied(job, account(&found, unix_ms()), Vec::new()).await,
+            Ok(found) if NormalName::of(&found.user_name) == NormalName::of(user_name) => {
+                let effects = Effects {
+                    accounts: account(&found, unix_ms()).into_iter().collect(),
+                    ..Effects::default()
+                };
+                Done {
+                    outcome: None,
+                    ..self.close(job, effects, Outcome::done(Vec::new())).await
+                }
+            }
+            // Litmos takes two names for one that are two for us.
+            Ok(_) => self.failed(job, Trouble::Litmos(refusal)).await,
             Err(failure) if failure.kind == FailureKind::Gone => {
                 self.failed(job, Trouble::Litmos(refusal)).await
             }
