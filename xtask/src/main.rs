@@ -45,10 +45,10 @@ enum Task {
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
-    /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
-    /// redis-server and Node.
+    /// Measures, in release builds: planner, governor, failover and scim, or what is named; scale holds the pusher to its
+    /// goals at 200,000 people and takes two minutes, limit takes ten, peers wants redis-server and Node.
     Bench {
-        /// Passed on to the benches: planner, governor, failover, scim, limit, peers.
+        /// Passed on to the benches: planner, governor, failover, scim, scale, limit, peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -1,11 +1,12 @@
-//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | limit | peers]`.
+//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | scale | limit | peers]`.
 //!
-//! Absolute figures are this machine's; nothing is asserted.
+//! Absolute figures are this machine's; nothing is asserted but the goals of `scale`.
 
 mod failover;
 mod governor;
 mod limit;
 mod planner;
+mod scale;
 mod scim;
 
 use std::time::Duration;
@@ -30,9 +31,9 @@ fn main() -> anyhow::Result<()> {
         .skip(1)
         .filter(|part| !part.starts_with("--"))
         .collect();
-    // The limit takes minutes, so it is measured when it is asked for.
-    let wanted =
-        |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && part != "limit");
+    // These take minutes, so they are measured when they are asked for.
+    let long = |part: &str| matches!(part, "limit" | "scale");
+    let wanted = |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && !long(part));
     if wanted("planner") {
         planner::planner()?;
     }
@@ -47,6 +48,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("scim") {
             scim::scim().await?;
+        }
+        if wanted("scale") {
+            scale::scale().await?;
         }
         if wanted("limit") {
             limit::limit().await?;
