@@ -7,6 +7,7 @@ mod decisions;
 mod links;
 mod observed;
 mod promises;
+mod reader;
 mod roster;
 
 use prost::{Message, Name};
@@ -48,6 +49,17 @@ trait Wire<M>: Sized {
     fn to_wire(&self) -> M;
 
     fn from_wire(message: M) -> Result<Self, BrokenRecord>;
+
+    /// Reads the usual form without the generated type; `None` leaves it to that, for the value or for the reason.
+    fn read(_bytes: &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+/// Whether this is the name of the type, without making the name.
+fn is<M: Name>(type_name: &str) -> bool {
+    let rest = type_name.strip_prefix(M::PACKAGE);
+    rest.and_then(|rest| rest.strip_prefix('.')) == Some(M::NAME)
 }
 
 fn encoded<M: Message + Name>(message: &M) -> (String, Vec<u8>) {
@@ -88,7 +100,10 @@ macro_rules! record {
             }
 
             fn decode(type_name: &str, bytes: &[u8]) -> Result<$name, BrokenRecord> {
-                $(if type_name == <$message>::full_name() {
+                $(if is::<$message>(type_name) {
+                    if let Some(value) = <$domain as Wire<$message>>::read(bytes) {
+                        return Ok($name::$variant(value));
+                    }
                     return Ok($name::$variant(<$domain as Wire<$message>>::from_wire(decoded::<$message>(bytes)?)?));
                 })*
                 Err(broken(type_name, "is no type of this bucket"))

@@ -38,10 +38,10 @@ pub enum WatchEvent<K, V> {
 /// A watch over one org's part of a bucket.
 pub struct Watch<K, V> {
     bucket: Bucket<K, V>,
-    filter: String,
+    filters: Vec<String>,
     seen: u64,
-    /// Messages still to come until the initial state is complete.
-    behind: Option<u64>,
+    /// The initial state is still being told.
+    behind: bool,
     messages: Option<pull::Stream>,
     connection: u64,
     ready: VecDeque<WatchEvent<K, V>>,
@@ -50,7 +50,7 @@ pub struct Watch<K, V> {
 impl<K, V> std::fmt::Debug for Watch<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
-            .field("filter", &self.filter)
+            .field("filters", &self.filters)
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
@@ -59,11 +59,21 @@ impl<K, V> std::fmt::Debug for Watch<K, V> {
 impl<K: Key, V: Record> Bucket<K, V> {
     /// Watches everything about one org.
     pub fn watch(&self, org: &OrgId) -> Watch<K, V> {
+        self.watch_over(vec![format!("$KV.{}.{org}.>", K::BUCKET)])
+    }
+
+    /// Watches only keys of these kinds: what stands behind the org in a key's text.
+    pub fn watch_kinds(&self, org: &OrgId, kinds: &[&str]) -> Watch<K, V> {
+        let filter = |kind: &&str| format!("$KV.{}.{org}.{kind}.>", K::BUCKET);
+        self.watch_over(kinds.iter().map(filter).collect())
+    }
+
+    fn watch_over(&self, filters: Vec<String>) -> Watch<K, V> {
         Watch {
             bucket: self.clone(),
-            filter: format!("$KV.{}.{org}.>", K::BUCKET),
+            filters,
             seen: 0,
-            behind: None,
+            behind: true,
             messages: None,
             connection: 0,
             ready: VecDeque::new(),
@@ -93,9 +103,9 @@ impl<K: Key, V: Record> Watch<K, V> {
                 Ok(_) = connections.wait_for(|count| *count != mine) => None,
             };
             match message {
-                Some(Ok(message)) => self.take(message.message).await,
+                Some(Ok(message)) => self.take(message).await,
                 Some(Err(error)) => {
-                    tracing::debug!(%error, filter = %self.filter, "a watch broke off, watching anew");
+                    tracing::debug!(%error, filters = ?self.filters, "a watch broke off, watching anew");
                     self.messages = None;
                 }
                 None => self.messages = None,
@@ -108,7 +118,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         match self.try_open().await {
             Ok(()) => {}
             Err(said) => {
-                tracing::debug!(said, filter = %self.filter, "cannot watch yet");
+                tracing::debug!(said, filters = ?self.filters, "cannot watch yet");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -124,6 +134,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         let last = stream.cached_info().state.last_sequence;
         if last < self.seen {
             self.seen = 0;
+            self.behind = true;
             self.ready.push_back(WatchEvent::Reset);
         }
         let policy = match self.seen {
@@ -135,7 +146,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         let config = pull::Config {
             deliver_policy: policy,
             ack_policy: AckPolicy::None,
-            filter_subject: self.filter.clone(),
+            filter_subjects: self.filters.clone(),
             inactive_threshold: FORGOTTEN_AFTER,
             memory_storage: true,
             num_replicas: 1,
@@ -154,32 +165,26 @@ impl<K: Key, V: Record> Watch<K, V> {
             .messages()
             .await
             .map_err(|error| error.to_string())?;
-        if self.seen == 0 || self.behind.is_some() {
-            self.behind = Some(pending);
-            self.settle();
-        }
+        self.settle(pending);
         self.messages = Some(messages);
         Ok(())
     }
 
-    fn settle(&mut self) {
-        if self.behind == Some(0) {
-            self.behind = None;
+    /// Everything has been told when nothing is pending: a count of messages would be met too early where keys are
+    /// written while they are told, for such a key moves to the end.
+    fn settle(&mut self, pending: u64) {
+        if self.behind && pending == 0 {
+            self.behind = false;
             self.ready.push_back(WatchEvent::Synced);
         }
     }
 
-    async fn take(&mut self, message: async_nats::Message) {
-        let info = async_nats::jetstream::Message {
-            message: message.clone(),
-            context: self.bucket.bus.js.clone(),
-        }
-        .info()
-        .map(|info| info.stream_sequence);
-        let Ok(sequence) = info else {
+    async fn take(&mut self, message: async_nats::jetstream::Message) {
+        let Ok((sequence, pending)) = message.info().map(|info| (info.stream_sequence, info.pending)) else {
             self.messages = None;
             return;
         };
+        let message = message.message;
         self.seen = self.seen.max(sequence);
         let headers = message.headers.unwrap_or_default();
         let text = message
@@ -215,10 +220,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 }
             },
         }
-        if let Some(behind) = self.behind.as_mut() {
-            *behind = behind.saturating_sub(1);
-            self.settle();
-        }
+        self.settle(pending);
     }
 
     async fn bury(&self, subject: &str, reason: &str, payload: &Bytes) {

@@ -93,7 +93,9 @@ pub(crate) fn changes(world: &World, person: &Person, account: &Account) -> Vec<
             to: to.to_owned(),
         });
     };
-    if NormalName::of(&person.user_name) != NormalName::of(&account.user_name) {
+    if person.user_name != account.user_name
+        && NormalName::of(&person.user_name) != NormalName::of(&account.user_name)
+    {
         change(Attribute::UserName, &account.user_name, person.user_name.trim());
     }
     if !account.active {

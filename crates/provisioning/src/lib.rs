@@ -19,10 +19,13 @@ mod observed;
 mod plan;
 mod planner;
 mod policy;
+mod pool;
 mod profile;
 mod roster;
 mod run;
 mod safeguard;
+mod small_set;
+mod sources;
 mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
@@ -45,4 +48,5 @@ pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};
 pub use safeguard::{
     Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
 };
+pub use sources::Sources;
 pub use world::{Revised, Subject, World};

@@ -142,7 +142,8 @@ fn sort_person(
         PersonNeed::Link(account) => Some(account),
         _ => None,
     };
-    if let Some(account) = at_rest.and_then(|account| world.account(account))
+    if awaits.is_some()
+        && let Some(account) = at_rest.and_then(|account| world.account(account))
         && person.value.wanted_active()
         && policy.update_attributes
     {

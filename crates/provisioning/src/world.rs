@@ -1,5 +1,8 @@
 //! Everything one org's planner looks at, indexed the ways it asks.
 //!
+//! Made small, for two hundred thousand people live in it: ids share their text, names are kept as keys of sixteen bytes,
+//! and what is large stands in memory of its own size. What no planner asks for is not kept.
+//!
 //! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
 //! at returned subjects plans the same as one that looks at all (checked as a property of the planner).
 
@@ -7,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::NameKey;
+use crate::pool::Ids;
+use crate::small_set::SmallSet;
 use crate::{
     Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, ManagerWish, Membership,
     NormalName, Person, PersonId, PersonLink, Roles, Team, TeamId,
@@ -39,23 +45,28 @@ pub(crate) type Subjects = BTreeSet<Subject>;
 /// One org's roster, links and observed state in memory.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    people: HashMap<PersonId, Revised<Person>>,
+    ids: Ids,
+    /// It is being read for the first time: nobody asks whose plan a change touches.
+    filling: bool,
+
+    people: HashMap<PersonId, Box<Revised<Person>>>,
     groups: HashMap<GroupId, Revised<Group>>,
     wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
-    groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
-    people_by_reference: HashMap<NormalName, PersonId>,
+    groups_of: HashMap<PersonId, SmallSet<GroupId>>,
+    /// By user name, external id, and the id where its normal form is another text.
+    people_by_reference: HashMap<NameKey, PersonId>,
     reports_of: HashMap<NormalName, BTreeSet<PersonId>>,
 
-    accounts: HashMap<AccountId, Account>,
-    accounts_by_name: HashMap<NormalName, AccountId>,
+    accounts: HashMap<AccountId, Box<Account>>,
+    accounts_by_name: HashMap<NameKey, AccountId>,
     teams: BTreeMap<TeamId, Team>,
     teams_by_name: HashMap<NormalName, BTreeSet<TeamId>>,
     members: HashMap<TeamId, BTreeSet<AccountId>>,
     /// Those members who are more than that.
     roles: HashMap<(TeamId, AccountId), Roles>,
-    teams_of: HashMap<AccountId, BTreeSet<TeamId>>,
+    teams_of: HashMap<AccountId, SmallSet<TeamId>>,
 
-    person_links: HashMap<PersonId, Revised<PersonLink>>,
+    person_links: HashMap<PersonId, Box<Revised<PersonLink>>>,
     group_links: HashMap<GroupId, Revised<GroupLink>>,
     owners: HashMap<AccountId, PersonId>,
     team_owners: HashMap<TeamId, GroupId>,
@@ -82,6 +93,15 @@ fn references(person: &Person) -> Vec<NormalName> {
     all
 }
 
+/// Those of them that need an index: an id in its normal form is found by itself.
+fn indexed_references(person: &Person) -> impl Iterator<Item = NameKey> {
+    let own = person.id.as_str().to_owned();
+    references(person)
+        .into_iter()
+        .filter(move |reference| reference.as_str() != own)
+        .map(|reference| NameKey::of(&reference))
+}
+
 fn manager_reference(person: &Person) -> Option<NormalName> {
     match &person.manager {
         ManagerWish::Reference(text) => Some(NormalName::of(text)),
@@ -94,10 +114,25 @@ impl World {
         World::default()
     }
 
-    pub fn put_person(&mut self, person: Person, revision: u64) -> Subjects {
+    /// An empty world that is about to be filled: until [`World::filled`], changes say that they touch nobody.
+    pub fn filling() -> World {
+        World {
+            filling: true,
+            ..World::default()
+        }
+    }
+
+    /// Everything has been put in. From now on each change says whose plan it touches.
+    pub fn filled(&mut self) {
+        self.filling = false;
+    }
+
+    pub fn put_person(&mut self, mut person: Person, revision: u64) -> Subjects {
+        self.ids.person(&mut person);
+        person.scim_document = None;
         let mut touched = self.forget_person_references(&person.id);
         let id = person.id.clone();
-        for reference in references(&person) {
+        for reference in indexed_references(&person) {
             self.people_by_reference.insert(reference, id.clone());
         }
         if let Some(manager) = manager_reference(&person) {
@@ -105,10 +140,10 @@ impl World {
         }
         self.people.insert(
             id.clone(),
-            Revised {
+            Box::new(Revised {
                 value: person,
                 revision,
-            },
+            }),
         );
         touched.extend(self.around_person(&id));
         touched
@@ -121,7 +156,9 @@ impl World {
         touched
     }
 
-    pub fn put_group(&mut self, group: Group, revision: u64) -> Subjects {
+    pub fn put_group(&mut self, mut group: Group, revision: u64) -> Subjects {
+        self.ids.group(&mut group);
+        group.scim_document = None;
         let touched = self.around_group(&group.id);
         self.groups.insert(
             group.id.clone(),
@@ -139,24 +176,23 @@ impl World {
     }
 
     pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
-        self.wanted_members
-            .entry(membership.group.clone())
-            .or_default()
-            .insert(
-                membership.person.clone(),
-                WantedMember {
-                    present: membership.present,
-                    changed_at_ms: membership.changed_at_ms,
-                },
-            );
+        let group = self.ids.group_id(&membership.group);
+        let person = self.ids.person_id(&membership.person);
+        self.wanted_members.entry(group.clone()).or_default().insert(
+            person.clone(),
+            WantedMember {
+                present: membership.present,
+                changed_at_ms: membership.changed_at_ms,
+            },
+        );
         self.groups_of
-            .entry(membership.person.clone())
+            .entry(person.clone())
             .or_default()
-            .insert(membership.group.clone());
-        Subjects::from([
-            Subject::Group(membership.group.clone()),
-            Subject::Person(membership.person.clone()),
-        ])
+            .insert(group.clone());
+        if self.filling {
+            return Subjects::new();
+        }
+        Subjects::from([Subject::Group(group), Subject::Person(person)])
     }
 
     pub fn drop_membership(&mut self, group: &GroupId, person: &PersonId) -> Subjects {
@@ -169,12 +205,13 @@ impl World {
         Subjects::from([Subject::Group(group.clone()), Subject::Person(person.clone())])
     }
 
-    pub fn put_account(&mut self, account: Account) -> Subjects {
+    pub fn put_account(&mut self, mut account: Account) -> Subjects {
+        self.ids.account(&mut account);
         let id = account.id.clone();
         let mut touched = self.drop_account(&id);
         self.accounts_by_name
-            .insert(NormalName::of(&account.user_name), id.clone());
-        self.accounts.insert(id.clone(), account);
+            .insert(NameKey::of(&NormalName::of(&account.user_name)), id.clone());
+        self.accounts.insert(id.clone(), Box::new(account));
         touched.extend(self.around_account(&id));
         touched
     }
@@ -182,7 +219,7 @@ impl World {
     pub fn drop_account(&mut self, id: &AccountId) -> Subjects {
         let touched = self.around_account(id);
         if let Some(old) = self.accounts.remove(id) {
-            let name = NormalName::of(&old.user_name);
+            let name = NameKey::of(&NormalName::of(&old.user_name));
             if self.accounts_by_name.get(&name) == Some(id) {
                 self.accounts_by_name.remove(&name);
             }
@@ -190,7 +227,8 @@ impl World {
         touched
     }
 
-    pub fn put_team(&mut self, team: Team) -> Subjects {
+    pub fn put_team(&mut self, mut team: Team) -> Subjects {
+        self.ids.team(&mut team);
         let id = team.id.clone();
         let mut touched = self.drop_team(&id);
         self.teams_by_name
@@ -214,6 +252,7 @@ impl World {
     }
 
     pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
+        let (team, account) = (self.ids.team_id(team), self.ids.account_id(account));
         self.members
             .entry(team.clone())
             .or_default()
@@ -222,7 +261,7 @@ impl World {
             .entry(account.clone())
             .or_default()
             .insert(team.clone());
-        self.around_team_member(team, account)
+        self.around_team_member(&team, &account)
     }
 
     pub fn drop_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
@@ -238,7 +277,7 @@ impl World {
 
     /// What a member of a team is beyond that.
     pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
-        let key = (team.clone(), account.clone());
+        let key = (self.ids.team_id(team), self.ids.account_id(account));
         if roles == Roles::NONE {
             self.roles.remove(&key);
         } else {
@@ -274,7 +313,8 @@ impl World {
         &self.approvals
     }
 
-    pub fn put_person_link(&mut self, link: PersonLink, revision: u64) -> Subjects {
+    pub fn put_person_link(&mut self, mut link: PersonLink, revision: u64) -> Subjects {
+        self.ids.person_link(&mut link);
         let person = link.person.clone();
         let mut touched = self.forget_ownership(&person);
         if let Some(account) = &link.account {
@@ -282,10 +322,10 @@ impl World {
         }
         self.person_links.insert(
             person.clone(),
-            Revised {
+            Box::new(Revised {
                 value: link,
                 revision,
-            },
+            }),
         );
         touched.extend(self.around_person(&person));
         touched
@@ -298,7 +338,8 @@ impl World {
         touched
     }
 
-    pub fn put_group_link(&mut self, link: GroupLink, revision: u64) -> Subjects {
+    pub fn put_group_link(&mut self, mut link: GroupLink, revision: u64) -> Subjects {
+        self.ids.group_link(&mut link);
         let group = link.group.clone();
         self.team_owners.retain(|_, owner| *owner != group);
         if let Some(team) = &link.team {
@@ -368,12 +409,13 @@ impl World {
             .collect()
     }
 
+    /// Without the SCIM document, which no plan asks for.
     pub fn person(&self, id: &PersonId) -> Option<&Revised<Person>> {
-        self.people.get(id)
+        self.people.get(id).map(AsRef::as_ref)
     }
 
     pub fn people(&self) -> impl Iterator<Item = &Revised<Person>> {
-        self.people.values()
+        self.people.values().map(AsRef::as_ref)
     }
 
     pub fn group(&self, id: &GroupId) -> Option<&Revised<Group>> {
@@ -385,17 +427,16 @@ impl World {
     }
 
     pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.get(id)
+        self.accounts.get(id).map(AsRef::as_ref)
     }
 
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.accounts.values().map(AsRef::as_ref)
     }
 
     pub fn account_named(&self, name: &NormalName) -> Option<&Account> {
-        self.accounts_by_name
-            .get(name)
-            .and_then(|id| self.accounts.get(id))
+        let id = self.accounts_by_name.get(&NameKey::of(name))?;
+        self.account(id)
     }
 
     pub fn team(&self, id: &TeamId) -> Option<&Team> {
@@ -453,11 +494,11 @@ impl World {
     }
 
     pub fn person_link(&self, person: &PersonId) -> Option<&Revised<PersonLink>> {
-        self.person_links.get(person)
+        self.person_links.get(person).map(AsRef::as_ref)
     }
 
     pub fn person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
-        self.person_links.values()
+        self.person_links.values().map(AsRef::as_ref)
     }
 
     pub fn group_link(&self, group: &GroupId) -> Option<&Revised<GroupLink>> {
@@ -494,7 +535,14 @@ impl World {
 
     /// The person a manager reference names, if that person is in the roster.
     pub fn referenced(&self, reference: &str) -> Option<&PersonId> {
-        self.people_by_reference.get(&NormalName::of(reference))
+        self.person_named(&NormalName::of(reference))
+    }
+
+    fn person_named(&self, reference: &NormalName) -> Option<&PersonId> {
+        let by_id = || self.people.get_key_value(reference.as_str()).map(|(id, _)| id);
+        self.people_by_reference
+            .get(&NameKey::of(reference))
+            .or_else(by_id)
     }
 
     /// Active accounts that are somebody's.
@@ -514,6 +562,9 @@ impl World {
     }
 
     fn around_person(&self, id: &PersonId) -> Subjects {
+        if self.filling {
+            return Subjects::new();
+        }
         let mut touched = Subjects::from([Subject::Person(id.clone())]);
         touched.extend(self.groups_of(id).cloned().map(Subject::Group));
         if let Some(person) = self.people.get(id) {
@@ -534,11 +585,14 @@ impl World {
 
     /// Others who may have a claim to the account of the same name.
     fn rivals(&self, person: &Person) -> Option<Subject> {
-        let account = self.accounts_by_name.get(&NormalName::of(&person.user_name))?;
-        self.owners.get(account).cloned().map(Subject::Person)
+        let account = self.account_named(&NormalName::of(&person.user_name))?;
+        self.owners.get(&account.id).cloned().map(Subject::Person)
     }
 
     fn around_group(&self, id: &GroupId) -> Subjects {
+        if self.filling {
+            return Subjects::new();
+        }
         let mut touched = Subjects::from([Subject::Group(id.clone())]);
         touched.extend(
             self.wanted_members(id)
@@ -549,11 +603,14 @@ impl World {
 
     fn around_account(&self, id: &AccountId) -> Subjects {
         let mut touched = Subjects::new();
+        if self.filling {
+            return touched;
+        }
         if let Some(owner) = self.owners.get(id) {
             touched.extend(self.around_person(owner));
         }
         if let Some(account) = self.accounts.get(id)
-            && let Some(person) = self.people_by_reference.get(&NormalName::of(&account.user_name))
+            && let Some(person) = self.referenced(&account.user_name)
         {
             touched.extend(self.around_person(person));
         }
@@ -562,6 +619,9 @@ impl World {
 
     fn around_team(&self, id: &TeamId) -> Subjects {
         let mut touched = Subjects::new();
+        if self.filling {
+            return touched;
+        }
         if let Some(owner) = self.team_owners.get(id) {
             touched.extend(self.around_group(owner));
         }
@@ -577,6 +637,9 @@ impl World {
     }
 
     fn around_team_member(&self, team: &TeamId, account: &AccountId) -> Subjects {
+        if self.filling {
+            return Subjects::new();
+        }
         let group = self.team_owners.get(team).cloned().map(Subject::Group);
         let person = self.owners.get(account).cloned().map(Subject::Person);
         group.into_iter().chain(person).collect()
@@ -587,7 +650,8 @@ impl World {
             return Subjects::new();
         };
         let touched = self.around_person(id);
-        let (old_references, old_manager) = (references(&old.value), manager_reference(&old.value));
+        let old_references: Vec<NameKey> = indexed_references(&old.value).collect();
+        let old_manager = manager_reference(&old.value);
         for reference in old_references {
             if self.people_by_reference.get(&reference) == Some(id) {
                 self.people_by_reference.remove(&reference);

@@ -187,7 +187,7 @@ impl Roster {
                 });
             }
         }
-        for (source, mark) in &person.sources {
+        for (source, mark) in person.sources.iter() {
             let before = old
                 .and_then(|old| old.value.sources.get(source))
                 .and_then(|mark| mark.external_id.as_ref());
@@ -320,7 +320,7 @@ impl Roster {
             });
         }
         let mut sources = old.map(|old| old.value.sources.clone()).unwrap_or_default();
-        let mark = sources.entry(source.clone()).or_default();
+        let mark = sources.mark(source);
         if let Some(old) = old
             && mark.changed_at_ms > at_ms
         {
@@ -459,9 +459,7 @@ impl Roster {
     }
 }
 
-fn external_ids(
-    sources: &std::collections::BTreeMap<SourceId, SourceMark>,
-) -> impl Iterator<Item = (&SourceId, Option<&String>)> {
+fn external_ids(sources: &provisioning::Sources) -> impl Iterator<Item = (&SourceId, Option<&String>)> {
     sources
         .iter()
         .map(|(source, mark)| (source, mark.external_id.as_ref()))
@@ -469,7 +467,7 @@ fn external_ids(
 
 fn laid_over(old: Option<&Person>, source: &SourceId, draft: &PersonDraft, at_ms: u64) -> Person {
     let mut sources = old.map(|old| old.sources.clone()).unwrap_or_default();
-    let mark = sources.entry(source.clone()).or_default();
+    let mark = sources.mark(source);
     *mark = SourceMark {
         external_id: draft.external_id.clone().or(mark.external_id.take()),
         changed_at_ms: at_ms,

@@ -97,7 +97,7 @@ mod tests {
             profile: profile(name),
             custom: std::collections::BTreeMap::new(),
             manager: ManagerWish::Leave,
-            sources: std::collections::BTreeMap::new(),
+            sources: provisioning::Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,

@@ -39,7 +39,7 @@ fn person(n: usize) -> Person {
         profile: provisioning::Profile::default(),
         custom: std::collections::BTreeMap::default(),
         manager: provisioning::ManagerWish::Leave,
-        sources: std::collections::BTreeMap::default(),
+        sources: provisioning::Sources::new(),
         scim_document: None,
         created_at_ms: 1,
         changed_at_ms: 1,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisioning::{
     AccessLevel, Account, AccountId, Attribute, Change, Field, Group, GroupId, GroupLink, ManagerWish,
     Membership, Operation, OrgId, Person, PersonId, PersonLink, Plan, Policy, Profile, Safeguard, SourceId,
-    Subject, Team, TeamId, World, plan,
+    Sources, Subject, Team, TeamId, World, plan,
 };
 
 pub(crate) const NOW: u64 = 1_700_000_000_000;
@@ -53,7 +53,7 @@ impl Scene {
                 .collect(),
             custom: BTreeMap::new(),
             manager: ManagerWish::Leave,
-            sources: BTreeMap::new(),
+            sources: Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,
@@ -93,7 +93,7 @@ impl Scene {
             description: None,
             parent: None,
             deleted: false,
-            sources: BTreeMap::new(),
+            sources: Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,
