@@ -4,6 +4,7 @@
 //! mistake and is named as such; it never becomes a half-right value.
 
 mod decisions;
+pub(crate) mod fields;
 mod links;
 mod observed;
 mod promises;
@@ -42,6 +43,11 @@ pub trait Record: Clone + Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`BrokenRecord`] if the type is unknown here or the bytes are not of it.
     fn decode(type_name: &str, bytes: &[u8]) -> Result<Self, BrokenRecord>;
+
+    /// The bytes without what only a door to sources asks for; `None` if there is nothing of that in them.
+    fn lean(_type_name: &str, _bytes: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// A type of ours and its payload.
@@ -54,6 +60,9 @@ trait Wire<M>: Sized {
     fn read(_bytes: &[u8]) -> Option<Self> {
         None
     }
+
+    /// Number of the field that [`Record::lean`] leaves out.
+    const LEFT_OUT: Option<u32> = None;
 }
 
 /// Whether this is the name of the type, without making the name.
@@ -107,6 +116,13 @@ macro_rules! record {
                     return Ok($name::$variant(<$domain as Wire<$message>>::from_wire(decoded::<$message>(bytes)?)?));
                 })*
                 Err(broken(type_name, "is no type of this bucket"))
+            }
+
+            fn lean(type_name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+                $(if is::<$message>(type_name) {
+                    return fields::without(bytes, <$domain as Wire<$message>>::LEFT_OUT?);
+                })*
+                None
             }
         }
     };

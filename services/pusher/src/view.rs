@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bus::{
-    Bus, Key as _, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue, Watch,
-    WatchEvent,
+    Bus, Key as _, LinksKey, LinksValue, ObservedKey, ObservedValue, PictureTerms, RosterKey, RosterValue,
+    Watch, WatchEvent,
 };
 use provisioning::{BulkJob, OperationId, OrgId, Subject, World};
 use tokio::sync::mpsc;
@@ -50,15 +50,13 @@ pub(crate) async fn look(
         jobs: BTreeMap::new(),
         traces: HashMap::new(),
     };
-    follow(bus.links().watch(org), Heard::Links, sender.clone(), over.clone());
-    follow(
-        bus.observed().watch(org),
-        Heard::Observed,
-        sender.clone(),
-        over.clone(),
-    );
+    let terms = PictureTerms::default();
+    let links = bus.links().watch(org).with_pictures(terms);
+    let observed = bus.observed().watch(org).with_pictures(terms);
     let roster = bus.roster().watch_kinds(org, &RosterKey::WISHES);
-    follow(roster, Heard::Roster, sender, over);
+    follow(links, Heard::Links, sender.clone(), over.clone());
+    follow(observed, Heard::Observed, sender.clone(), over.clone());
+    follow(roster.with_pictures(terms), Heard::Roster, sender, over);
     let mut told = BTreeSet::new();
     let mut events = Vec::with_capacity(AT_ONCE);
     while told.len() < BUCKETS {

@@ -37,6 +37,11 @@ const SLICE: usize = BATCH / 3;
 /// Batches under way at once while the buckets are filled.
 const FILLING: usize = 8;
 
+/// Buckets of which a picture is drawn.
+const BUCKETS: usize = 3;
+
+const RESTARTS: usize = 3;
+
 /// How long the pusher may take to answer at all.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -149,11 +154,10 @@ async fn process() -> anyhow::Result<Vec<Line>> {
     let started = Instant::now();
     let place = house.service("pusher", &environment);
     let status = first_answer(&house, &bus).await?;
-    lines.push(timed(
-        "process start to first plan",
-        started.elapsed(),
-        START_GOAL,
-    ));
+    println!(
+        "first start of all, with every key read from the buckets: {:.2} s",
+        started.elapsed().as_secs_f64()
+    );
     anyhow::ensure!(
         status["people_linked"] == PEOPLE && status["in_sync"] == true,
         "the pusher does not see the company at rest: {status:#}"
@@ -164,24 +168,27 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         "peak memory of the pusher after its start",
     )?);
 
-    let before = owned(&house);
-    house.kill_and_restart(place, "pusher", &environment).await;
-    let deadline = Instant::now() + PATIENCE;
-    while owned(&house) == before {
+    logged(&house, "picture drawn", BUCKETS).await?;
+    for round in 1..=RESTARTS {
+        house.kill_and_restart(place, "pusher", &environment).await;
+        logged(&house, "working on this org", 1 + round).await?;
+        let started = Instant::now();
+        let status = first_answer(&house, &bus).await?;
+        lines.push(timed(
+            "restart after a kill: lease taken to first plan",
+            started.elapsed(),
+            START_GOAL,
+        ));
         anyhow::ensure!(
-            Instant::now() < deadline,
-            "nobody took the lease:\n{}",
-            house.log()
+            status["people_linked"] == PEOPLE && status["in_sync"] == true,
+            "after a restart the pusher sees another company: {status:#}"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let started = Instant::now();
-    first_answer(&house, &bus).await?;
-    lines.push(timed(
-        "lease taken after a kill to first plan",
-        started.elapsed(),
-        START_GOAL,
-    ));
+    lines.push(memory(
+        &house,
+        place,
+        "peak memory of the pusher after a restart",
+    )?);
 
     // One in a hundred at once, as a file brings them.
     let started = Instant::now();
@@ -305,9 +312,18 @@ async fn planned(house: &House, bus: &Bus, people: usize) -> anyhow::Result<()> 
     }
 }
 
-/// How often the pusher has taken the org's lease.
-fn owned(house: &House) -> usize {
-    house.log().matches("working on this org").count()
+/// Waits until the pusher has logged this so often.
+async fn logged(house: &House, text: &str, times: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while house.log().matches(text).count() < times {
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "{text:?} was not logged {times} times:\n{}",
+            house.log()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 fn memory(house: &House, place: usize, what: &str) -> anyhow::Result<Line> {

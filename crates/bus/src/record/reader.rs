@@ -12,73 +12,7 @@ use provisioning::{
 };
 
 use super::TeamMember;
-
-/// A field's number, and what it holds.
-enum Part<'a> {
-    Number(u32, u64),
-    Bytes(u32, &'a [u8]),
-}
-
-/// The fields of one message, in the order they lie in it. Ends early, and is then `broken`, at what it does not know.
-struct Parts<'a> {
-    bytes: &'a [u8],
-    broken: bool,
-}
-
-impl<'a> Parts<'a> {
-    fn of(bytes: &'a [u8]) -> Parts<'a> {
-        Parts { bytes, broken: false }
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for at in 0..9 {
-            let byte = *self.bytes.get(at)?;
-            value |= u64::from(byte & 0x7f) << (7 * at);
-            if byte < 0x80 {
-                self.bytes = &self.bytes[at + 1..];
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn part(&mut self) -> Option<Part<'a>> {
-        let key = self.varint()?;
-        let number = u32::try_from(key >> 3).ok()?;
-        match key & 7 {
-            0 => Some(Part::Number(number, self.varint()?)),
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                let (bytes, rest) = self.bytes.split_at_checked(length)?;
-                self.bytes = rest;
-                Some(Part::Bytes(number, bytes))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
-
-    fn next(&mut self) -> Option<Part<'a>> {
-        if self.bytes.is_empty() || self.broken {
-            return None;
-        }
-        let part = self.part();
-        self.broken = part.is_none();
-        part
-    }
-}
-
-fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-fn flag(value: u64) -> bool {
-    value != 0
-}
+use super::fields::{Part, Parts, flag, text};
 
 /// One entry of a map: key and value.
 fn entry(bytes: &[u8]) -> Option<(&str, &[u8])> {

@@ -36,6 +36,9 @@ fn sources_in(type_name: &str, sources: BTreeMap<String, v1::SourceMark>) -> Res
 }
 
 impl Wire<v1::Person> for Person {
+    /// The SCIM document.
+    const LEFT_OUT: Option<u32> = Some(9);
+
     fn read(bytes: &[u8]) -> Option<Person> {
         reader::person(bytes)
     }
@@ -92,6 +95,9 @@ impl Wire<v1::Person> for Person {
 }
 
 impl Wire<v1::Group> for Group {
+    /// The SCIM document.
+    const LEFT_OUT: Option<u32> = Some(5);
+
     fn to_wire(&self) -> v1::Group {
         let group = self;
         v1::Group {

@@ -3,6 +3,7 @@
 
 mod buckets;
 mod leases;
+mod pictures;
 mod records;
 mod streams;
 
