@@ -26,6 +26,7 @@ mod run;
 mod safeguard;
 mod small_set;
 mod sources;
+mod tally;
 mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
@@ -49,4 +50,5 @@ pub use safeguard::{
     Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
 };
 pub use sources::Sources;
+pub use tally::Tally;
 pub use world::{Revised, Subject, World};

@@ -15,7 +15,7 @@ use crate::pool::Ids;
 use crate::small_set::SmallSet;
 use crate::{
     Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, ManagerWish, Membership,
-    NormalName, Person, PersonId, PersonLink, Roles, Team, TeamId,
+    NormalName, Person, PersonId, PersonLink, Roles, Tally, Team, TeamId,
 };
 
 /// A thing that is planned by itself.
@@ -68,9 +68,12 @@ pub struct World {
 
     person_links: HashMap<PersonId, Box<Revised<PersonLink>>>,
     group_links: HashMap<GroupId, Revised<GroupLink>>,
+    /// Those whose link has an open intent or something parked.
+    noted: BTreeSet<PersonId>,
     owners: HashMap<AccountId, PersonId>,
     team_owners: HashMap<TeamId, GroupId>,
 
+    tally: Tally,
     under_way: BTreeSet<Subject>,
     import_complete: bool,
     harm_history: HarmHistory,
@@ -102,6 +105,23 @@ fn indexed_references(person: &Person) -> impl Iterator<Item = NameKey> {
         .map(|reference| NameKey::of(&reference))
 }
 
+/// Whether nobody else's plan can tell the one from the other.
+fn same_to_others(old: &Person, new: &Person) -> bool {
+    let external_ids = |person: &Person| -> Vec<Option<String>> {
+        person
+            .sources
+            .values()
+            .map(|mark| mark.external_id.clone())
+            .collect()
+    };
+    old.user_name == new.user_name
+        && old.wanted_active() == new.wanted_active()
+        && old.deleted == new.deleted
+        && old.access_level == new.access_level
+        && old.manager == new.manager
+        && external_ids(old) == external_ids(new)
+}
+
 fn manager_reference(person: &Person) -> Option<NormalName> {
     match &person.manager {
         ManagerWish::Reference(text) => Some(NormalName::of(text)),
@@ -130,8 +150,18 @@ impl World {
     pub fn put_person(&mut self, mut person: Person, revision: u64) -> Subjects {
         self.ids.person(&mut person);
         person.scim_document = None;
-        let mut touched = self.forget_person_references(&person.id);
         let id = person.id.clone();
+        if let Some(known) = self.people.get_mut(&id)
+            && same_to_others(&known.value, &person)
+        {
+            **known = Revised {
+                value: person,
+                revision,
+            };
+            return Subjects::from([Subject::Person(id)]);
+        }
+        let before = self.standing(&id);
+        let mut touched = self.forget_person_references(&id);
         for reference in indexed_references(&person) {
             self.people_by_reference.insert(reference, id.clone());
         }
@@ -145,6 +175,7 @@ impl World {
                 revision,
             }),
         );
+        self.tally.recount(before, self.standing(&id));
         touched.extend(self.around_person(&id));
         touched
     }
@@ -152,7 +183,9 @@ impl World {
     pub fn drop_person(&mut self, id: &PersonId) -> Subjects {
         let mut touched = self.around_person(id);
         touched.extend(self.forget_person_references(id));
+        let before = self.standing(id);
         self.people.remove(id);
+        self.tally.recount(before, self.standing(id));
         touched
     }
 
@@ -212,12 +245,14 @@ impl World {
         self.accounts_by_name
             .insert(NameKey::of(&NormalName::of(&account.user_name)), id.clone());
         self.accounts.insert(id.clone(), Box::new(account));
+        self.tally.recount(Tally::default(), self.account_standing(&id));
         touched.extend(self.around_account(&id));
         touched
     }
 
     pub fn drop_account(&mut self, id: &AccountId) -> Subjects {
         let touched = self.around_account(id);
+        self.tally.recount(self.account_standing(id), Tally::default());
         if let Some(old) = self.accounts.remove(id) {
             let name = NameKey::of(&NormalName::of(&old.user_name));
             if self.accounts_by_name.get(&name) == Some(id) {
@@ -316,9 +351,17 @@ impl World {
     pub fn put_person_link(&mut self, mut link: PersonLink, revision: u64) -> Subjects {
         self.ids.person_link(&mut link);
         let person = link.person.clone();
+        let before = self.standing(&person);
         let mut touched = self.forget_ownership(&person);
         if let Some(account) = &link.account {
+            let before = self.account_standing(account);
             self.owners.insert(account.clone(), person.clone());
+            self.tally.recount(before, self.account_standing(account));
+        }
+        if link.intent.is_some() || link.parked.is_some() {
+            self.noted.insert(person.clone());
+        } else {
+            self.noted.remove(&person);
         }
         self.person_links.insert(
             person.clone(),
@@ -327,6 +370,7 @@ impl World {
                 revision,
             }),
         );
+        self.tally.recount(before, self.standing(&person));
         touched.extend(self.around_person(&person));
         touched
     }
@@ -334,7 +378,10 @@ impl World {
     pub fn drop_person_link(&mut self, person: &PersonId) -> Subjects {
         let mut touched = self.around_person(person);
         touched.extend(self.forget_ownership(person));
+        let before = self.standing(person);
         self.person_links.remove(person);
+        self.noted.remove(person);
+        self.tally.recount(before, self.standing(person));
         touched
     }
 
@@ -501,6 +548,37 @@ impl World {
         self.person_links.values().map(AsRef::as_ref)
     }
 
+    /// The links with an open intent or something parked, in id order: few, and looked at all the time.
+    pub fn noted_person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
+        self.noted.iter().filter_map(|person| self.person_link(person))
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// What one person counts for.
+    fn standing(&self, id: &PersonId) -> Tally {
+        let Some(person) = self.person(id) else {
+            return Tally::default();
+        };
+        Tally {
+            people: usize::from(!person.value.deleted),
+            active: usize::from(person.value.wanted_active()),
+            linked: usize::from(self.linked_account(id).is_some()),
+            accounts_in_use: 0,
+        }
+    }
+
+    /// What one account counts for.
+    fn account_standing(&self, id: &AccountId) -> Tally {
+        let in_use = self.owners.contains_key(id) && self.account(id).is_some_and(|account| account.active);
+        Tally {
+            accounts_in_use: usize::from(in_use),
+            ..Tally::default()
+        }
+    }
+
     pub fn group_link(&self, group: &GroupId) -> Option<&Revised<GroupLink>> {
         self.group_links.get(group)
     }
@@ -547,8 +625,7 @@ impl World {
 
     /// Active accounts that are somebody's.
     pub(crate) fn linked_active_accounts(&self) -> usize {
-        let linked = self.owners.keys().filter_map(|id| self.accounts.get(id));
-        linked.filter(|account| account.active).count()
+        self.tally.accounts_in_use
     }
 
     pub(crate) fn linked_teams(&self) -> usize {
@@ -669,7 +746,9 @@ impl World {
         };
         let touched = self.around_account(&account);
         if self.owners.get(&account) == Some(person) {
+            let before = self.account_standing(&account);
             self.owners.remove(&account);
+            self.tally.recount(before, self.account_standing(&account));
         }
         touched
     }

@@ -29,7 +29,7 @@ pub(crate) fn needs(
     now_ms: u64,
 ) -> BTreeMap<GroupId, Joining> {
     let mut joinings = BTreeMap::new();
-    for id in groups_to_look_at(world, subjects) {
+    for id in groups_to_look_at(world, subjects, needs) {
         if world.is_under_way(&Subject::Group(id.clone())) {
             continue;
         }
@@ -108,14 +108,18 @@ pub(crate) fn needs(
 }
 
 /// The named groups, and those that a newcomer of this plan is to join.
-fn groups_to_look_at(world: &World, subjects: &BTreeSet<Subject>) -> BTreeSet<GroupId> {
+fn groups_to_look_at(world: &World, subjects: &BTreeSet<Subject>, needs: &Needs) -> BTreeSet<GroupId> {
     let mut groups = BTreeSet::new();
     for subject in subjects {
         match subject {
             Subject::Group(id) => {
                 groups.insert(id.clone());
             }
-            Subject::Person(id) => groups.extend(world.groups_of(id).cloned()),
+            Subject::Person(id) if needs.creations.contains_key(id) => {
+                groups.extend(world.groups_of(id).cloned());
+            }
+            // Whatever else about a person makes a difference to a group touches the group.
+            Subject::Person(_) => {}
         }
     }
     groups

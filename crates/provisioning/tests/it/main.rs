@@ -1,6 +1,7 @@
 //! The planner, looked at from outside: stories as snapshots, laws as properties over small random companies.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod indexes;
 mod laws;
 mod scene;
 mod stories;

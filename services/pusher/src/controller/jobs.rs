@@ -362,7 +362,7 @@ pub(super) enum Orphan {
 pub(super) fn orphans(world: &World, jobs: &BTreeMap<OperationId, BulkJob>) -> Vec<Orphan> {
     let mut orphans = Vec::new();
     let mut bulk: BTreeMap<OperationId, Vec<(Revised<PersonLink>, String)>> = BTreeMap::new();
-    for link in world.person_links() {
+    for link in world.noted_person_links() {
         let Some(intent) = &link.value.intent else {
             continue;
         };
