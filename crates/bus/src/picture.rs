@@ -13,30 +13,25 @@
 //! Deliberately missing: any use of a picture as a record. It leaves out removals and SCIM documents. And one thing is not
 //! seen: messages that an operator takes out of a bucket's stream by hand, which no watch sees either.
 
+mod drawing;
+mod reading;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use prost::{Message as _, Name as _};
-use proto::v1::{PictureHead, PictureItem, PicturePart};
+use prost::Message as _;
+use proto::v1::PictureHead;
 
-use crate::bucket::{Bucket, Stored, header, is_removal};
+use self::drawing::draw;
+use self::reading::Reading;
+use crate::bucket::Bucket;
 use crate::connection::Bus;
-use crate::error::WriteError;
 use crate::key::Key;
-use crate::publish::{EXPECTED, TYPE, headers};
 use crate::record::Record;
-use crate::record::fields::{Part, Parts, text};
-use crate::trace::TRACEPARENT;
 use crate::watch::{Source, WatchEvent};
 
 pub(crate) const STREAM: &str = "pictures";
-
-/// Bytes of one part: what goes into one message of the server's default size.
-const PART_MAX: usize = 900_000;
 
 /// When pictures are worth their making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +55,6 @@ impl Default for PictureTerms {
         }
     }
 }
-
-/// How long drawing waits for the next message before it gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The sides that drawings take turns on.
-const SIDES: [&str; 2] = ["a", "b"];
-
-/// Parts that are fetched ahead of the one being read.
-const AHEAD: usize = 2;
 
 fn subject(source: &Source, rest: &str) -> String {
     format!("rollcall.picture.v1.{}.{}.{rest}", source.org, source.bucket)
@@ -121,7 +107,7 @@ impl Pictures {
         }
         match Reading::open(bus, source, made, last).await {
             Ok(reading) => {
-                let through = reading.head.through;
+                let through = reading.through();
                 self.reading = Some(reading);
                 self.drawn = true;
                 Some(through)
@@ -137,7 +123,7 @@ impl Pictures {
         self.reading.is_some()
     }
 
-    /// The events of the next part; `None` when there are no more.
+    /// The next events; `None` when there are no more.
     ///
     /// # Errors
     /// When the picture turns out not to be whole: then the bucket must be read from the start.
@@ -191,89 +177,6 @@ impl Pictures {
     }
 }
 
-/// A picture being read.
-#[derive(Debug)]
-struct Reading {
-    bus: Bus,
-    source: Source,
-    head: PictureHead,
-    /// Number of the next part to be asked for.
-    asked: u32,
-    coming: VecDeque<tokio::task::JoinHandle<Result<Bytes, NoPicture>>>,
-}
-
-impl Reading {
-    async fn open(bus: &Bus, source: &Source, made: &str, last: u64) -> Result<Reading, NoPicture> {
-        let (head, _) = find_head(bus, source).await?.ok_or_else(|| no("there is none"))?;
-        if head.bucket_made != made || head.through > last {
-            return Err(no("it is of another bucket"));
-        }
-        if head.filters != source.filters {
-            return Err(no("it was drawn from other subjects"));
-        }
-        Ok(Reading {
-            bus: bus.clone(),
-            source: source.clone(),
-            head,
-            asked: 0,
-            coming: VecDeque::new(),
-        })
-    }
-
-    async fn next<K: Key, V: Record>(&mut self) -> Result<Option<VecDeque<WatchEvent<K, V>>>, NoPicture> {
-        while self.coming.len() <= AHEAD && self.asked < self.head.parts {
-            let part = subject(&self.source, &format!("{}.{}", self.head.side, self.asked));
-            let bus = self.bus.clone();
-            self.coming.push_back(tokio::spawn(async move {
-                let message = last(&bus, &part).await?;
-                Ok(message.ok_or_else(|| no(format!("{part} is missing")))?.payload)
-            }));
-            self.asked += 1;
-        }
-        let Some(coming) = self.coming.pop_front() else {
-            return Ok(None);
-        };
-        let payload = coming.await.map_err(no)??;
-        let part = read_part(&payload).ok_or_else(|| no("a part cannot be read"))?;
-        if part.drawing != self.head.drawing {
-            return Err(no("a part is of another drawing"));
-        }
-        let mut events = VecDeque::with_capacity(part.items.len());
-        for item in &part.items {
-            match event(&part, item) {
-                Ok(event) => events.push_back(event),
-                // It was in the bucket as it is here, and is set aside as it is there.
-                Err(NoPicture(reason)) => {
-                    let key = format!("$KV.{}.{}", K::BUCKET, item.key);
-                    self.bus
-                        .bury(&key, &reason, Bytes::copy_from_slice(item.payload))
-                        .await;
-                }
-            }
-        }
-        Ok(Some(events))
-    }
-}
-
-fn event<K: Key, V: Record>(part: &PartView<'_>, item: &ItemView<'_>) -> Result<WatchEvent<K, V>, NoPicture> {
-    let type_name = part.types.get(item.type_at).ok_or_else(|| no("has no type"))?;
-    let key = K::parse(item.key).ok_or_else(|| no("is no key of this bucket"))?;
-    let stored = Stored {
-        value: V::decode(type_name, item.payload).map_err(no)?,
-        revision: item.revision,
-        trace: item.traceparent.map(str::to_owned),
-    };
-    Ok(WatchEvent::Put(key, stored))
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        for coming in &self.coming {
-            coming.abort();
-        }
-    }
-}
-
 /// The message on a subject of pictures.
 async fn last(bus: &Bus, subject: &str) -> Result<Option<StreamMessage>, NoPicture> {
     let stream = bus.js.get_stream_no_info(STREAM).await.map_err(no)?;
@@ -288,201 +191,4 @@ async fn find_head(bus: &Bus, source: &Source) -> Result<Option<(PictureHead, u6
         Ok((head, message.sequence))
     });
     head.transpose()
-}
-
-/// Reads the bucket beside everything else, and leaves a picture of it. Says how many items it has; `None` if so few keys
-/// are not worth it.
-async fn draw<K: Key, V: Record>(
-    bucket: &Bucket<K, V>,
-    source: &Source,
-    keys_min: u64,
-) -> Result<Option<u64>, NoPicture> {
-    let bus = &bucket.bus;
-    let old = find_head(bus, source).await?;
-    let revision = old.as_ref().map_or(0, |(_, revision)| *revision);
-    let taken = old.map(|(head, _)| head.side).unwrap_or_default();
-    let side = SIDES.into_iter().find(|side| *side != taken).unwrap_or(SIDES[0]);
-    clear(bus, source, side).await?;
-    let stream = source.stream(bus).await.map_err(no)?;
-    let consumer = source.consumer(&stream, 0).await.map_err(no)?;
-    if consumer.cached_info().num_pending < keys_min.max(1) {
-        return Ok(None);
-    }
-    let mut drawing = Drawing {
-        bus: bus.clone(),
-        source: source.clone(),
-        part: PicturePart {
-            drawing: uuid::Uuid::now_v7().simple().to_string(),
-            ..PicturePart::default()
-        },
-        bytes: 0,
-        head: PictureHead {
-            side: side.to_owned(),
-            bucket_made: stream.cached_info().created.to_string(),
-            filters: source.filters.clone(),
-            ..PictureHead::default()
-        },
-    };
-    let mut messages = Source::messages(consumer).await.map_err(no)?;
-    loop {
-        let message = tokio::time::timeout(PATIENCE, messages.next()).await;
-        let message = message
-            .map_err(no)?
-            .ok_or_else(|| no("the bucket fell silent"))?
-            .map_err(no)?;
-        let (sequence, pending) = message
-            .info()
-            .map(|info| (info.stream_sequence, info.pending))
-            .map_err(no)?;
-        drawing.head.through = sequence;
-        drawing.take::<V>(message, sequence).await?;
-        if pending == 0 {
-            break;
-        }
-    }
-    drop(messages);
-    drawing.flush().await?;
-    let mut head = drawing.head;
-    head.drawing = drawing.part.drawing;
-    let mut guarded = headers(&PictureHead::full_name());
-    guarded.insert(EXPECTED, revision.to_string().as_str());
-    let stored = bus
-        .publish(&subject(source, "head"), guarded, head.encode_to_vec().into())
-        .await;
-    stored.map_err(|error| match error {
-        WriteError::Conflict { .. } => no("somebody else has drawn one meanwhile"),
-        other => no(other),
-    })?;
-    // The old one is of no use any more; what cannot be cleared now is cleared by the drawing after the next.
-    let _ = clear(
-        bus,
-        source,
-        SIDES.into_iter().find(|other| *other != side).unwrap_or(SIDES[1]),
-    )
-    .await;
-    Ok(Some(head.items))
-}
-
-async fn clear(bus: &Bus, source: &Source, side: &str) -> Result<(), NoPicture> {
-    let stream = bus.js.get_stream_no_info(STREAM).await.map_err(no)?;
-    let parts = subject(source, &format!("{side}.*"));
-    stream.purge().filter(parts).await.map(drop).map_err(no)
-}
-
-/// A picture being drawn.
-struct Drawing {
-    bus: Bus,
-    source: Source,
-    head: PictureHead,
-    part: PicturePart,
-    bytes: usize,
-}
-
-impl Drawing {
-    async fn take<V: Record>(&mut self, message: jetstream::Message, revision: u64) -> Result<(), NoPicture> {
-        let jetstream::Message { message, .. } = message;
-        let headers = message.headers.unwrap_or_default();
-        let key = message.subject.as_str().strip_prefix("$KV.");
-        let (Some((_, key)), Some(type_name)) =
-            (key.and_then(|rest| rest.split_once('.')), headers.get(TYPE))
-        else {
-            return Ok(());
-        };
-        if is_removal(&headers) {
-            return Ok(());
-        }
-        let payload = V::lean(type_name.as_str(), &message.payload)
-            .map_or_else(|| message.payload.to_vec(), Into::into);
-        let place = self
-            .part
-            .types
-            .iter()
-            .position(|known| known == type_name.as_str());
-        let place = place.unwrap_or_else(|| {
-            self.part.types.push(type_name.as_str().to_owned());
-            self.part.types.len() - 1
-        });
-        let item = PictureItem {
-            key: key.to_owned(),
-            r#type: u32::try_from(place).map_err(no)?,
-            payload,
-            revision,
-            traceparent: header(&headers, TRACEPARENT),
-        };
-        let size = item.encoded_len() + ITEM_OVERHEAD;
-        if self.bytes + size > PART_MAX {
-            self.flush().await?;
-        }
-        self.bytes += size;
-        self.part.items.push(item);
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), NoPicture> {
-        if self.part.items.is_empty() {
-            return Ok(());
-        }
-        let subject = subject(&self.source, &format!("{}.{}", self.head.side, self.head.parts));
-        let payload = self.part.encode_to_vec();
-        let headers = headers(&PicturePart::full_name());
-        self.bus
-            .publish(&subject, headers, payload.into())
-            .await
-            .map_err(no)?;
-        self.head.parts += 1;
-        self.head.items += self.part.items.len() as u64;
-        self.part.items.clear();
-        self.bytes = 0;
-        Ok(())
-    }
-}
-
-/// Bytes that an item takes in its part beside its own: a tag and a length.
-const ITEM_OVERHEAD: usize = 6;
-
-/// A [`PicturePart`], borrowed from its bytes: a start reads a few hundred megabytes of them.
-#[derive(Default)]
-struct PartView<'a> {
-    drawing: &'a str,
-    types: Vec<&'a str>,
-    items: Vec<ItemView<'a>>,
-}
-
-#[derive(Default)]
-struct ItemView<'a> {
-    key: &'a str,
-    type_at: usize,
-    payload: &'a [u8],
-    revision: u64,
-    traceparent: Option<&'a str>,
-}
-
-fn read_part(bytes: &[u8]) -> Option<PartView<'_>> {
-    let mut view = PartView::default();
-    let mut parts = Parts::of(bytes);
-    for part in &mut parts {
-        match part {
-            Part::Bytes(1, bytes) => view.drawing = text(bytes)?,
-            Part::Bytes(2, bytes) => view.types.push(text(bytes)?),
-            Part::Bytes(3, bytes) => view.items.push(read_item(bytes)?),
-            Part::Number(..) | Part::Bytes(..) => return None,
-        }
-    }
-    (!parts.broken).then_some(view)
-}
-
-fn read_item(bytes: &[u8]) -> Option<ItemView<'_>> {
-    let mut view = ItemView::default();
-    let mut parts = Parts::of(bytes);
-    for part in &mut parts {
-        match part {
-            Part::Bytes(1, bytes) => view.key = text(bytes)?,
-            Part::Number(2, value) => view.type_at = usize::try_from(value).ok()?,
-            Part::Bytes(3, bytes) => view.payload = bytes,
-            Part::Number(4, value) => view.revision = value,
-            Part::Bytes(5, bytes) => view.traceparent = Some(text(bytes)?),
-            Part::Number(..) | Part::Bytes(..) => return None,
-        }
-    }
-    (!parts.broken).then_some(view)
 }

@@ -21,6 +21,7 @@ mod planner;
 mod policy;
 mod pool;
 mod profile;
+mod roll;
 mod roster;
 mod run;
 mod safeguard;

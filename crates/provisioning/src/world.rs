@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::NameKey;
 use crate::pool::Ids;
+use crate::roll::Roll;
 use crate::small_set::SmallSet;
 use crate::{
     Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, ManagerWish, Membership,
@@ -51,7 +52,7 @@ pub struct World {
 
     people: HashMap<PersonId, Box<Revised<Person>>>,
     groups: HashMap<GroupId, Revised<Group>>,
-    wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
+    wanted_members: HashMap<GroupId, Roll<PersonId, WantedMember>>,
     groups_of: HashMap<PersonId, SmallSet<GroupId>>,
     /// By user name, external id, and the id where its normal form is another text.
     people_by_reference: HashMap<NameKey, PersonId>,
@@ -61,7 +62,7 @@ pub struct World {
     accounts_by_name: HashMap<NameKey, AccountId>,
     teams: BTreeMap<TeamId, Team>,
     teams_by_name: HashMap<NormalName, BTreeSet<TeamId>>,
-    members: HashMap<TeamId, BTreeSet<AccountId>>,
+    members: HashMap<TeamId, Roll<AccountId, ()>>,
     /// Those members who are more than that.
     roles: HashMap<(TeamId, AccountId), Roles>,
     teams_of: HashMap<AccountId, SmallSet<TeamId>>,
@@ -134,7 +135,8 @@ impl World {
         World::default()
     }
 
-    /// An empty world that is about to be filled: until [`World::filled`], changes say that they touch nobody.
+    /// An empty world that is about to be filled: until [`World::filled`], changes say that they touch nobody, and who is
+    /// in which group or team is not told yet.
     pub fn filling() -> World {
         World {
             filling: true,
@@ -145,6 +147,8 @@ impl World {
     /// Everything has been put in. From now on each change says whose plan it touches.
     pub fn filled(&mut self) {
         self.filling = false;
+        self.wanted_members.values_mut().for_each(Roll::settle);
+        self.members.values_mut().for_each(Roll::settle);
     }
 
     pub fn put_person(&mut self, mut person: Person, revision: u64) -> Subjects {
@@ -211,13 +215,16 @@ impl World {
     pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
         let group = self.ids.group_id(&membership.group);
         let person = self.ids.person_id(&membership.person);
-        self.wanted_members.entry(group.clone()).or_default().insert(
-            person.clone(),
-            WantedMember {
-                present: membership.present,
-                changed_at_ms: membership.changed_at_ms,
-            },
-        );
+        let wanted = WantedMember {
+            present: membership.present,
+            changed_at_ms: membership.changed_at_ms,
+        };
+        let roll = self.wanted_members.entry(group.clone()).or_default();
+        if self.filling {
+            roll.fill(person.clone(), Some(wanted));
+        } else {
+            roll.insert(person.clone(), wanted);
+        }
         self.groups_of
             .entry(person.clone())
             .or_default()
@@ -229,8 +236,12 @@ impl World {
     }
 
     pub fn drop_membership(&mut self, group: &GroupId, person: &PersonId) -> Subjects {
-        if let Some(wanted) = self.wanted_members.get_mut(group) {
-            wanted.remove(person);
+        if let Some(roll) = self.wanted_members.get_mut(group) {
+            if self.filling {
+                roll.fill(person.clone(), None);
+            } else {
+                roll.remove(person);
+            }
         }
         if let Some(groups) = self.groups_of.get_mut(person) {
             groups.remove(group);
@@ -288,10 +299,12 @@ impl World {
 
     pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
         let (team, account) = (self.ids.team_id(team), self.ids.account_id(account));
-        self.members
-            .entry(team.clone())
-            .or_default()
-            .insert(account.clone());
+        let roll = self.members.entry(team.clone()).or_default();
+        if self.filling {
+            roll.fill(account.clone(), Some(()));
+        } else {
+            roll.insert(account.clone(), ());
+        }
         self.teams_of
             .entry(account.clone())
             .or_default()
@@ -300,8 +313,12 @@ impl World {
     }
 
     pub fn drop_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
-        if let Some(members) = self.members.get_mut(team) {
-            members.remove(account);
+        if let Some(roll) = self.members.get_mut(team) {
+            if self.filling {
+                roll.fill(account.clone(), None);
+            } else {
+                roll.remove(account);
+            }
         }
         self.roles.remove(&(team.clone(), account.clone()));
         if let Some(teams) = self.teams_of.get_mut(account) {
@@ -312,10 +329,10 @@ impl World {
 
     /// What a member of a team is beyond that.
     pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
-        let key = (self.ids.team_id(team), self.ids.account_id(account));
         if roles == Roles::NONE {
-            self.roles.remove(&key);
+            self.roles.remove(&(team.clone(), account.clone()));
         } else {
+            let key = (self.ids.team_id(team), self.ids.account_id(account));
             self.roles.insert(key, roles);
         }
         self.around_team_member(team, account)
@@ -510,7 +527,7 @@ impl World {
     }
 
     pub fn team_members(&self, team: &TeamId) -> impl Iterator<Item = &AccountId> {
-        self.members.get(team).into_iter().flatten()
+        self.members.get(team).into_iter().flat_map(Roll::keys)
     }
 
     pub fn teams_of(&self, account: &AccountId) -> impl Iterator<Item = &TeamId> {
@@ -522,7 +539,7 @@ impl World {
         self.wanted_members
             .get(group)
             .into_iter()
-            .flatten()
+            .flat_map(Roll::iter)
             .map(|(person, wanted)| (person, wanted.present))
     }
 
@@ -635,7 +652,7 @@ impl World {
     /// Members of teams that are some group's.
     pub(crate) fn linked_memberships(&self) -> usize {
         let members = self.team_owners.keys().filter_map(|team| self.members.get(team));
-        members.map(BTreeSet::len).sum()
+        members.map(Roll::len).sum()
     }
 
     fn around_person(&self, id: &PersonId) -> Subjects {

@@ -1,20 +1,20 @@
 //! The fields of a protobuf message, one after the other, borrowed from its bytes.
 
 /// A field's number, and what it holds.
-pub(crate) enum Part<'a> {
+pub(crate) enum Field<'a> {
     Number(u32, u64),
     Bytes(u32, &'a [u8]),
 }
 
 /// The fields of one message, in the order they lie in it. Ends early, and is then `broken`, at what it does not know.
-pub(crate) struct Parts<'a> {
+pub(crate) struct Fields<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) broken: bool,
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn of(bytes: &'a [u8]) -> Parts<'a> {
-        Parts { bytes, broken: false }
+impl<'a> Fields<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes, broken: false }
     }
 
     fn varint(&mut self) -> Option<u64> {
@@ -30,32 +30,32 @@ impl<'a> Parts<'a> {
         None
     }
 
-    fn part(&mut self) -> Option<Part<'a>> {
+    fn field(&mut self) -> Option<Field<'a>> {
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).ok()?;
         match key & 7 {
-            0 => Some(Part::Number(number, self.varint()?)),
+            0 => Some(Field::Number(number, self.varint()?)),
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
                 let (bytes, rest) = self.bytes.split_at_checked(length)?;
                 self.bytes = rest;
-                Some(Part::Bytes(number, bytes))
+                Some(Field::Bytes(number, bytes))
             }
             _ => None,
         }
     }
 }
 
-impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
 
-    fn next(&mut self) -> Option<Part<'a>> {
+    fn next(&mut self) -> Option<Field<'a>> {
         if self.bytes.is_empty() || self.broken {
             return None;
         }
-        let part = self.part();
-        self.broken = part.is_none();
-        part
+        let field = self.field();
+        self.broken = field.is_none();
+        field
     }
 }
 
@@ -70,15 +70,15 @@ pub(crate) fn flag(value: u64) -> bool {
 /// The message without one of its fields; `None` if it cannot be taken apart.
 pub(crate) fn without(bytes: &[u8], number: u32) -> Option<Vec<u8>> {
     let mut rest = Vec::with_capacity(bytes.len());
-    let mut parts = Parts::of(bytes);
+    let mut fields = Fields::of(bytes);
     loop {
-        let before = parts.bytes;
-        let found = match parts.next() {
-            None => return (!parts.broken).then_some(rest),
-            Some(Part::Number(found, _) | Part::Bytes(found, _)) => found,
+        let before = fields.bytes;
+        let found = match fields.next() {
+            None => return (!fields.broken).then_some(rest),
+            Some(Field::Number(found, _) | Field::Bytes(found, _)) => found,
         };
         if found != number {
-            rest.extend_from_slice(&before[..before.len() - parts.bytes.len()]);
+            rest.extend_from_slice(&before[..before.len() - fields.bytes.len()]);
         }
     }
 }

@@ -12,7 +12,7 @@ use provisioning::{
 };
 
 use super::TeamMember;
-use super::fields::{Part, Parts, flag, text};
+use super::fields::{Field as Part, Fields as Parts, flag, text};
 
 /// One entry of a map: key and value.
 fn entry(bytes: &[u8]) -> Option<(&str, &[u8])> {

@@ -210,6 +210,35 @@ async fn a_bucket_that_was_made_anew_is_not_the_one_in_the_picture() {
     world.server.stop().await;
 }
 
+/// Keys move to the end of the stream while they are drawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_drawn_while_its_keys_are_written_is_right() {
+    let world = world().await;
+    for from in (0..3_000).step_by(1_000) {
+        put(&world, (from..from + 1_000).map(person)).await;
+    }
+    let pictures = raw(&world).await.get_stream("pictures").await.unwrap();
+    let mut first = watch(&world);
+    told(&mut first).await;
+    let mut round = 0_u64;
+    while pictures.direct_get_last_for_subject(HEAD).await.is_err() {
+        round += 1;
+        let spread = |n: u64| usize::try_from((n * 7 + round * 131) % 3_000).unwrap();
+        put(
+            &world,
+            (0..100).map(|n| Person {
+                changed_at_ms: round,
+                ..person(spread(n))
+            }),
+        )
+        .await;
+        remove(&world, spread(round)).await;
+    }
+    assert!(round > 0, "nothing was written meanwhile");
+    assert_eq!(told(&mut watch(&world)).await, plain(&world).await);
+    world.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_picture_is_drawn_anew_and_the_old_parts_go() {
     let world = pictured().await;
