@@ -10,7 +10,7 @@
 //! another drawing, a part that is missing) means that the bucket is read; a head names a drawing only after all its
 //! parts are stored; drawing never stands in the way of the watch.
 //!
-//! Deliberately missing: any use of a picture as a record. It leaves out removals and SCIM documents. And one thing is not
+//! Deliberately missing: any use of a picture as a record. It leaves out SCIM documents, and what was removed before. And one thing is not
 //! seen: messages that an operator takes out of a bucket's stream by hand, which no watch sees either.
 
 mod drawing;

@@ -50,6 +50,7 @@ pub(super) async fn draw<K: Key, V: Record>(
     let mut drawing = Drawing {
         bus: bus.clone(),
         source: source.clone(),
+        began: stream.cached_info().state.last_sequence,
         part: PicturePart {
             drawing: uuid::Uuid::now_v7().simple().to_string(),
             ..PicturePart::default()
@@ -112,6 +113,8 @@ async fn clear(bus: &Bus, source: &Source, side: &str) -> Result<(), NoPicture> 
 struct Drawing {
     bus: Bus,
     source: Source,
+    /// The bucket's last sequence when drawing began.
+    began: u64,
     head: PictureHead,
     part: PicturePart,
     bytes: usize,
@@ -122,31 +125,33 @@ impl Drawing {
         let jetstream::Message { message, .. } = message;
         let headers = message.headers.unwrap_or_default();
         let key = message.subject.as_str().strip_prefix("$KV.");
-        let (Some((_, key)), Some(type_name)) =
-            (key.and_then(|rest| rest.split_once('.')), headers.get(TYPE))
-        else {
+        let Some((_, key)) = key.and_then(|rest| rest.split_once('.')) else {
             return Ok(());
         };
-        if is_removal(&headers) {
-            return Ok(());
-        }
-        let payload = V::lean(type_name.as_str(), &message.payload)
-            .map_or_else(|| message.payload.to_vec(), Into::into);
-        let place = self
-            .part
-            .types
-            .iter()
-            .position(|known| known == type_name.as_str());
-        let place = place.unwrap_or_else(|| {
-            self.part.types.push(type_name.as_str().to_owned());
-            self.part.types.len() - 1
-        });
-        let item = PictureItem {
-            key: key.to_owned(),
-            r#type: u32::try_from(place).map_err(no)?,
-            payload,
-            revision,
-            traceparent: header(&headers, TRACEPARENT),
+        let item = if is_removal(&headers) {
+            // What was gone before needs no word.
+            if revision <= self.began {
+                return Ok(());
+            }
+            PictureItem {
+                key: key.to_owned(),
+                revision,
+                removed: true,
+                ..PictureItem::default()
+            }
+        } else {
+            let Some(type_name) = headers.get(TYPE) else {
+                return Ok(());
+            };
+            let lean = V::lean(type_name.as_str(), &message.payload);
+            PictureItem {
+                key: key.to_owned(),
+                r#type: self.place_of(type_name.as_str()),
+                payload: lean.unwrap_or_else(|| message.payload.to_vec()),
+                revision,
+                traceparent: header(&headers, TRACEPARENT),
+                removed: false,
+            }
         };
         let size = item.encoded_len() + ITEM_OVERHEAD;
         if self.bytes + size > PART_MAX {
@@ -155,6 +160,15 @@ impl Drawing {
         self.bytes += size;
         self.part.items.push(item);
         Ok(())
+    }
+
+    fn place_of(&mut self, type_name: &str) -> u32 {
+        let known = self.part.types.iter().position(|known| known == type_name);
+        let place = known.unwrap_or_else(|| {
+            self.part.types.push(type_name.to_owned());
+            self.part.types.len() - 1
+        });
+        u32::try_from(place).expect("a bucket has a handful of types")
     }
 
     async fn flush(&mut self) -> Result<(), NoPicture> {

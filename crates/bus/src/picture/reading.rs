@@ -10,7 +10,7 @@ use crate::bucket::Stored;
 use crate::connection::Bus;
 use crate::key::Key;
 use crate::record::Record;
-use crate::record::fields::{Field, Fields, text};
+use crate::record::fields::{Field, Fields, flag, text};
 use crate::watch::{Source, WatchEvent};
 
 /// Items that are taken from a part at once.
@@ -115,8 +115,11 @@ impl Reading {
 }
 
 fn event<K: Key, V: Record>(types: &[String], item: &ItemView<'_>) -> Result<WatchEvent<K, V>, NoPicture> {
-    let type_name = types.get(item.type_at).ok_or_else(|| no("has no type"))?;
     let key = K::parse(item.key).ok_or_else(|| no("is no key of this bucket"))?;
+    if item.removed {
+        return Ok(WatchEvent::Removed(key));
+    }
+    let type_name = types.get(item.type_at).ok_or_else(|| no("has no type"))?;
     let stored = Stored {
         value: V::decode(type_name, item.payload).map_err(no)?,
         revision: item.revision,
@@ -174,6 +177,7 @@ struct ItemView<'a> {
     payload: &'a [u8],
     revision: u64,
     traceparent: Option<&'a str>,
+    removed: bool,
 }
 
 impl ItemView<'_> {
@@ -187,6 +191,7 @@ impl ItemView<'_> {
                 Field::Bytes(3, bytes) => view.payload = bytes,
                 Field::Number(4, value) => view.revision = value,
                 Field::Bytes(5, bytes) => view.traceparent = Some(text(bytes)?),
+                Field::Number(6, value) => view.removed = flag(value),
                 Field::Number(..) | Field::Bytes(..) => return None,
             }
         }
