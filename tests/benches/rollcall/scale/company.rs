@@ -191,7 +191,7 @@ pub(crate) fn person(n: usize) -> Person {
             ManagerWish::Reference(user_name(manager))
         }),
         sources: [(source(), mark)].into(),
-        scim_document: (n % BY_SCIM == 0).then(|| document(n)),
+        scim_document: n.is_multiple_of(BY_SCIM).then(|| document(n)),
         created_at_ms: NOW,
         changed_at_ms: NOW,
     }
