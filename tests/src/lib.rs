@@ -156,6 +156,11 @@ impl House {
         command.spawn().expect("the service starts")
     }
 
+    /// The process id of one service, while it runs.
+    pub fn pid(&self, place: usize) -> Option<u32> {
+        self.processes.get(place).and_then(Child::id)
+    }
+
     /// Kills one service without a warning, and starts it anew.
     pub async fn kill_and_restart<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         &mut self,

@@ -48,7 +48,7 @@ enum Task {
     /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
     /// redis-server and Node. `peers 5`: only what is durable, 64 and 256 in flight, taking turns five times; medians.
     Bench {
-        /// Passed on to the benches: planner, governor, failover, scim, limit, peers.
+        /// Passed on to the benches: planner, governor, failover, scim, scale, limit, peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

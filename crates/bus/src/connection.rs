@@ -182,6 +182,10 @@ fn streams() -> Vec<Config> {
         max_age: 7 * 24 * HOUR,
         ..log("import", "rollcall.import.v1.>")
     });
+    all.push(Config {
+        max_messages_per_subject: 1,
+        ..log(crate::picture::STREAM, "rollcall.picture.v1.>")
+    });
     all
 }
 

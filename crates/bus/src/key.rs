@@ -55,6 +55,11 @@ pub enum RosterKey {
     GroupExternalId(OrgId, SourceId, NameToken),
 }
 
+impl RosterKey {
+    /// Kinds of keys that hold what sources want. The others are indexes: only who writes the roster asks them.
+    pub const WISHES: [&str; 3] = ["person", "group", "member"];
+}
+
 impl Key for RosterKey {
     const BUCKET: &'static str = "roster";
 

@@ -14,6 +14,7 @@ mod journal;
 mod key;
 mod lease;
 mod ledger;
+mod picture;
 mod publish;
 mod record;
 mod server;
@@ -30,6 +31,7 @@ pub use journal::{CallRecord, Journal};
 pub use key::{Key, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
 pub use lease::Lease;
 pub use ledger::Ledger;
+pub use picture::PictureTerms;
 pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 pub use server::{NatsServer, ServerError, find_binary};
 pub use tokens::{

@@ -4,9 +4,11 @@
 //! mistake and is named as such; it never becomes a half-right value.
 
 mod decisions;
+pub(crate) mod fields;
 mod links;
 mod observed;
 mod promises;
+mod reader;
 mod roster;
 
 use prost::{Message, Name};
@@ -41,6 +43,11 @@ pub trait Record: Clone + Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`BrokenRecord`] if the type is unknown here or the bytes are not of it.
     fn decode(type_name: &str, bytes: &[u8]) -> Result<Self, BrokenRecord>;
+
+    /// The bytes without what only a door to sources asks for; `None` if there is nothing of that in them.
+    fn lean(_type_name: &str, _bytes: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// A type of ours and its payload.
@@ -48,6 +55,20 @@ trait Wire<M>: Sized {
     fn to_wire(&self) -> M;
 
     fn from_wire(message: M) -> Result<Self, BrokenRecord>;
+
+    /// Reads the usual form without the generated type; `None` leaves it to that, for the value or for the reason.
+    fn read(_bytes: &[u8]) -> Option<Self> {
+        None
+    }
+
+    /// Number of the field that [`Record::lean`] leaves out.
+    const LEFT_OUT: Option<u32> = None;
+}
+
+/// Whether this is the name of the type, without making the name.
+fn is<M: Name>(type_name: &str) -> bool {
+    let rest = type_name.strip_prefix(M::PACKAGE);
+    rest.and_then(|rest| rest.strip_prefix('.')) == Some(M::NAME)
 }
 
 fn encoded<M: Message + Name>(message: &M) -> (String, Vec<u8>) {
@@ -88,10 +109,20 @@ macro_rules! record {
             }
 
             fn decode(type_name: &str, bytes: &[u8]) -> Result<$name, BrokenRecord> {
-                $(if type_name == <$message>::full_name() {
+                $(if is::<$message>(type_name) {
+                    if let Some(value) = <$domain as Wire<$message>>::read(bytes) {
+                        return Ok($name::$variant(value));
+                    }
                     return Ok($name::$variant(<$domain as Wire<$message>>::from_wire(decoded::<$message>(bytes)?)?));
                 })*
                 Err(broken(type_name, "is no type of this bucket"))
+            }
+
+            fn lean(type_name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+                $(if is::<$message>(type_name) {
+                    return fields::without(bytes, <$domain as Wire<$message>>::LEFT_OUT?);
+                })*
+                None
             }
         }
     };

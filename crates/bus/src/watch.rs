@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use provisioning::OrgId;
@@ -15,11 +16,15 @@ use provisioning::OrgId;
 use crate::bucket::{Bucket, Stored, decode, header, is_removal};
 use crate::connection::Bus;
 use crate::key::Key;
+use crate::picture::{PictureTerms, Pictures};
 use crate::record::Record;
 use crate::trace::TRACEPARENT;
 
 /// Pause after a failed attempt to watch again.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Messages that one request asks for.
+const PULLED: usize = 500;
 
 /// How long the server keeps the consumer of a process that went away.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
@@ -38,10 +43,11 @@ pub enum WatchEvent<K, V> {
 /// A watch over one org's part of a bucket.
 pub struct Watch<K, V> {
     bucket: Bucket<K, V>,
-    filter: String,
+    source: Source,
+    pictures: Option<Pictures>,
     seen: u64,
-    /// Messages still to come until the initial state is complete.
-    behind: Option<u64>,
+    /// The initial state is still being told.
+    behind: bool,
     messages: Option<pull::Stream>,
     connection: u64,
     ready: VecDeque<WatchEvent<K, V>>,
@@ -50,7 +56,7 @@ pub struct Watch<K, V> {
 impl<K, V> std::fmt::Debug for Watch<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
-            .field("filter", &self.filter)
+            .field("source", &self.source)
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
@@ -59,11 +65,26 @@ impl<K, V> std::fmt::Debug for Watch<K, V> {
 impl<K: Key, V: Record> Bucket<K, V> {
     /// Watches everything about one org.
     pub fn watch(&self, org: &OrgId) -> Watch<K, V> {
+        self.watch_over(org, vec![format!("$KV.{}.{org}.>", K::BUCKET)])
+    }
+
+    /// Watches only keys of these kinds: what stands behind the org in a key's text.
+    pub fn watch_kinds(&self, org: &OrgId, kinds: &[&str]) -> Watch<K, V> {
+        let filter = |kind: &&str| format!("$KV.{}.{org}.{kind}.>", K::BUCKET);
+        self.watch_over(org, kinds.iter().map(filter).collect())
+    }
+
+    fn watch_over(&self, org: &OrgId, filters: Vec<String>) -> Watch<K, V> {
         Watch {
             bucket: self.clone(),
-            filter: format!("$KV.{}.{org}.>", K::BUCKET),
+            source: Source {
+                org: org.clone(),
+                bucket: K::BUCKET,
+                filters,
+            },
+            pictures: None,
             seen: 0,
-            behind: None,
+            behind: true,
             messages: None,
             connection: 0,
             ready: VecDeque::new(),
@@ -71,12 +92,77 @@ impl<K: Key, V: Record> Bucket<K, V> {
     }
 }
 
+/// What is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) org: OrgId,
+    pub(crate) bucket: &'static str,
+    pub(crate) filters: Vec<String>,
+}
+
+impl Source {
+    /// The bucket's stream, with what the server says of it now.
+    pub(crate) async fn stream(&self, bus: &Bus) -> Result<Stream, String> {
+        let stream = bus.js.get_stream(format!("KV_{}", self.bucket)).await;
+        stream.map_err(|error| error.to_string())
+    }
+
+    /// A consumer of everything after a sequence; of the last message of each key where nothing was seen yet.
+    pub(crate) async fn consumer(
+        &self,
+        stream: &Stream,
+        seen: u64,
+    ) -> Result<Consumer<pull::Config>, String> {
+        let policy = match seen {
+            0 => DeliverPolicy::LastPerSubject,
+            seen => DeliverPolicy::ByStartSequence {
+                start_sequence: seen + 1,
+            },
+        };
+        let config = pull::Config {
+            deliver_policy: policy,
+            ack_policy: AckPolicy::None,
+            filter_subjects: self.filters.clone(),
+            inactive_threshold: FORGOTTEN_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        stream
+            .create_consumer(config)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    pub(crate) async fn messages(consumer: Consumer<pull::Config>) -> Result<pull::Stream, String> {
+        consumer
+            .stream()
+            .max_messages_per_batch(PULLED)
+            .heartbeat(Duration::from_secs(2))
+            .expires(Duration::from_secs(20))
+            .messages()
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
+
 impl<K: Key, V: Record> Watch<K, V> {
+    /// Begins with a picture of the bucket where there is one, and has one drawn where it is worth it. What comes from a
+    /// picture comes without SCIM documents.
+    pub fn with_pictures(mut self, terms: PictureTerms) -> Watch<K, V> {
+        self.pictures = Some(Pictures::new(terms));
+        self
+    }
+
     /// The next event. Never ends: while the bus is away it waits.
     pub async fn next(&mut self) -> WatchEvent<K, V> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return event;
+            }
+            if self.pictures.as_ref().is_some_and(Pictures::is_reading) {
+                self.read_picture().await;
+                continue;
             }
             if self.messages.is_none() {
                 self.open().await;
@@ -93,9 +179,9 @@ impl<K: Key, V: Record> Watch<K, V> {
                 Ok(_) = connections.wait_for(|count| *count != mine) => None,
             };
             match message {
-                Some(Ok(message)) => self.take(message.message).await,
+                Some(Ok(message)) => self.take(message).await,
                 Some(Err(error)) => {
-                    tracing::debug!(%error, filter = %self.filter, "a watch broke off, watching anew");
+                    tracing::debug!(%error, source = ?self.source, "a watch broke off, watching anew");
                     self.messages = None;
                 }
                 None => self.messages = None,
@@ -108,79 +194,76 @@ impl<K: Key, V: Record> Watch<K, V> {
         match self.try_open().await {
             Ok(()) => {}
             Err(said) => {
-                tracing::debug!(said, filter = %self.filter, "cannot watch yet");
+                tracing::debug!(said, source = ?self.source, "cannot watch yet");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
     async fn try_open(&mut self) -> Result<(), String> {
-        let bus: &Bus = &self.bucket.bus;
-        let stream = bus
-            .js
-            .get_stream(format!("KV_{}", K::BUCKET))
-            .await
-            .map_err(|error| error.to_string())?;
-        let last = stream.cached_info().state.last_sequence;
+        let bus = self.bucket.bus.clone();
+        let stream = self.source.stream(&bus).await?;
+        let (last, made) = (
+            stream.cached_info().state.last_sequence,
+            stream.cached_info().created.to_string(),
+        );
         if last < self.seen {
             self.seen = 0;
+            self.behind = true;
             self.ready.push_back(WatchEvent::Reset);
         }
-        let policy = match self.seen {
-            0 => DeliverPolicy::LastPerSubject,
-            seen => DeliverPolicy::ByStartSequence {
-                start_sequence: seen + 1,
-            },
-        };
-        let config = pull::Config {
-            deliver_policy: policy,
-            ack_policy: AckPolicy::None,
-            filter_subject: self.filter.clone(),
-            inactive_threshold: FORGOTTEN_AFTER,
-            memory_storage: true,
-            num_replicas: 1,
-            ..pull::Config::default()
-        };
-        let consumer = stream
-            .create_consumer(config)
-            .await
-            .map_err(|error| error.to_string())?;
-        let pending = consumer.cached_info().num_pending;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(500)
-            .heartbeat(Duration::from_secs(2))
-            .expires(Duration::from_secs(20))
-            .messages()
-            .await
-            .map_err(|error| error.to_string())?;
-        if self.seen == 0 || self.behind.is_some() {
-            self.behind = Some(pending);
-            self.settle();
+        if self.seen == 0
+            && let Some(pictures) = self.pictures.as_mut()
+            && let Some(through) = pictures.begin(&bus, &self.source, &made, last).await
+        {
+            self.seen = through;
+            return Ok(());
         }
+        let consumer = self.source.consumer(&stream, self.seen).await?;
+        let pending = consumer.cached_info().num_pending;
+        let messages = Source::messages(consumer).await?;
+        self.settle(pending);
         self.messages = Some(messages);
         Ok(())
     }
 
-    fn settle(&mut self) {
-        if self.behind == Some(0) {
-            self.behind = None;
-            self.ready.push_back(WatchEvent::Synced);
+    async fn read_picture(&mut self) {
+        let Some(pictures) = self.pictures.as_mut() else {
+            return;
+        };
+        match pictures.next().await {
+            Ok(events) => self.ready.extend(events.into_iter().flatten()),
+            Err(why) => {
+                tracing::warn!(org.id = %self.source.org, bucket = self.source.bucket, %why, "a picture is not whole, the bucket is read");
+                self.seen = 0;
+            }
         }
     }
 
-    async fn take(&mut self, message: async_nats::Message) {
-        let info = async_nats::jetstream::Message {
-            message: message.clone(),
-            context: self.bucket.bus.js.clone(),
+    /// Everything has been told when nothing is pending: a count of messages would be met too early where keys are
+    /// written while they are told, for such a key moves to the end.
+    fn settle(&mut self, pending: u64) {
+        if self.behind && pending == 0 {
+            self.behind = false;
+            self.ready.push_back(WatchEvent::Synced);
         }
-        .info()
-        .map(|info| info.stream_sequence);
-        let Ok(sequence) = info else {
+        if !self.behind
+            && let Some(pictures) = self.pictures.as_mut()
+        {
+            pictures.consider(&self.bucket, &self.source);
+        }
+    }
+
+    async fn take(&mut self, message: async_nats::jetstream::Message) {
+        let Ok((sequence, pending)) = message.info().map(|info| (info.stream_sequence, info.pending)) else {
             self.messages = None;
             return;
         };
+        let message = message.message;
         self.seen = self.seen.max(sequence);
+        if let Some(pictures) = self.pictures.as_mut() {
+            pictures.count();
+        }
         let headers = message.headers.unwrap_or_default();
         let text = message
             .subject
@@ -215,10 +298,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 }
             },
         }
-        if let Some(behind) = self.behind.as_mut() {
-            *behind = behind.saturating_sub(1);
-            self.settle();
-        }
+        self.settle(pending);
     }
 
     async fn bury(&self, subject: &str, reason: &str, payload: &Bytes) {

@@ -1,6 +1,10 @@
 //! Every identifier, each its own type, each safe as one token of a subject or key.
+//!
+//! A clone shares the text: an id stands in many indexes, and its text in memory once.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +42,7 @@ macro_rules! identifier {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// # Errors
@@ -73,7 +77,14 @@ macro_rules! identifier {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.into()
+                (*id.0).to_owned()
+            }
+        }
+
+        /// An id and its text are equal and hash alike, so maps of ids can be asked with a text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -21,10 +21,13 @@ mod observed;
 mod plan;
 mod planner;
 mod policy;
+mod pool;
 mod profile;
 mod roster;
 mod run;
 mod safeguard;
+mod sources;
+mod tally;
 mod undo;
 mod world;
 
@@ -49,5 +52,7 @@ pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};
 pub use safeguard::{
     Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
 };
+pub use sources::Sources;
+pub use tally::Tally;
 pub use undo::{Edit, PersonEdit, Undo, undo};
 pub use world::{Revised, Subject, World};

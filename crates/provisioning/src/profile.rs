@@ -16,9 +16,15 @@ pub enum Wish<'a> {
 }
 
 /// Field values in field order. In a person an empty value is a wish to clear; in an account there are no empty values.
+///
+/// All values lie one after the other in one text: a profile is two pieces of memory, however many fields it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Profile(Vec<(Field, Box<str>)>);
+#[serde(from = "Vec<(Field, String)>", into = "Vec<(Field, String)>")]
+pub struct Profile {
+    text: Box<str>,
+    /// Each field, and where its value ends in `text`. It begins where the one before ends.
+    ends: Box<[(Field, u32)]>,
+}
 
 impl Profile {
     pub fn new() -> Profile {
@@ -26,7 +32,7 @@ impl Profile {
     }
 
     pub fn get(&self, field: Field) -> Option<&str> {
-        self.position(field).ok().map(|at| &*self.0[at].1)
+        self.position(field).ok().map(|at| self.at(at))
     }
 
     /// The value, with absent and empty read alike.
@@ -42,39 +48,127 @@ impl Profile {
         }
     }
 
-    pub fn set(&mut self, field: Field, value: impl Into<Box<str>>) {
-        match self.position(field) {
-            Ok(at) => self.0[at].1 = value.into(),
-            Err(at) => self.0.insert(at, (field, value.into())),
-        }
+    pub fn set(&mut self, field: Field, value: impl AsRef<str>) {
+        let (before, after) = match self.position(field) {
+            Ok(at) => (at, at + 1),
+            Err(at) => (at, at),
+        };
+        let value = Some((field, value.as_ref()));
+        *self = Profile::of_sorted(
+            self.iter()
+                .take(before)
+                .chain(value)
+                .chain(self.iter().skip(after)),
+        );
     }
 
     pub fn remove(&mut self, field: Field) {
-        if let Ok(at) = self.position(field) {
-            self.0.remove(at);
+        if self.position(field).is_ok() {
+            *self = Profile::of_sorted(self.iter().filter(|(other, _)| *other != field));
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.0.iter().map(|(field, value)| (*field, &**value))
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &str)> + Clone {
+        self.ends
+            .iter()
+            .enumerate()
+            .map(|(at, (field, _))| (*field, self.at(at)))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
+    }
+
+    fn at(&self, at: usize) -> &str {
+        let end = |at: usize| self.ends[at].1 as usize;
+        let start = at.checked_sub(1).map_or(0, end);
+        &self.text[start..end(at)]
     }
 
     fn position(&self, field: Field) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&field, |(field, _)| *field)
+        self.ends.binary_search_by_key(&field, |(field, _)| *field)
+    }
+
+    /// Takes values in field order, each field once.
+    fn of_sorted<'a>(values: impl Iterator<Item = (Field, &'a str)> + Clone) -> Profile {
+        let mut text = String::with_capacity(values.clone().map(|(_, value)| value.len()).sum());
+        let mut ends = Vec::with_capacity(values.clone().count());
+        for (field, value) in values {
+            text.push_str(value);
+            let end = u32::try_from(text.len()).expect("no message holds four gigabytes");
+            ends.push((field, end));
+        }
+        Profile {
+            text: text.into(),
+            ends: ends.into(),
+        }
     }
 }
 
-impl<V: Into<Box<str>>> FromIterator<(Field, V)> for Profile {
+/// Of a field that is named twice, the last value counts.
+impl<V: AsRef<str>> FromIterator<(Field, V)> for Profile {
     fn from_iter<I: IntoIterator<Item = (Field, V)>>(values: I) -> Profile {
-        let mut profile = Profile::new();
-        for (field, value) in values {
-            profile.set(field, value);
-        }
-        profile.0.shrink_to_fit();
+        let mut values: Vec<(Field, V)> = values.into_iter().collect();
+        values.sort_by_key(|(field, _)| *field);
+        let last = values
+            .iter()
+            .enumerate()
+            .filter(|(at, (field, _))| values.get(at + 1).is_none_or(|(next, _)| next != field));
+        Profile::of_sorted(last.map(|(_, (field, value))| (*field, value.as_ref())))
+    }
+}
+
+impl From<Vec<(Field, String)>> for Profile {
+    fn from(values: Vec<(Field, String)>) -> Profile {
+        values.into_iter().collect()
+    }
+}
+
+impl From<Profile> for Vec<(Field, String)> {
+    fn from(profile: Profile) -> Vec<(Field, String)> {
         profile
+            .iter()
+            .map(|(field, value)| (field, value.to_owned()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field() -> impl Strategy<Value = Field> {
+        prop::sample::select(Field::ALL)
+    }
+
+    proptest! {
+        #[test]
+        fn a_profile_is_a_map_from_field_to_value(
+            first in prop::collection::vec((field(), "\\PC{0,6}"), 0..12),
+            edits in prop::collection::vec((field(), prop::option::of("\\PC{0,6}")), 0..12),
+        ) {
+            let mut model: BTreeMap<Field, String> = first.iter().cloned().collect();
+            let mut profile: Profile = first.into_iter().collect();
+            for (field, edit) in edits {
+                match edit {
+                    Some(value) => {
+                        profile.set(field, &value);
+                        model.insert(field, value);
+                    }
+                    None => {
+                        profile.remove(field);
+                        model.remove(&field);
+                    }
+                }
+                prop_assert_eq!(profile.get(field), model.get(&field).map(String::as_str));
+            }
+            prop_assert!(profile.iter().eq(model.iter().map(|(field, value)| (*field, value.as_str()))));
+            prop_assert_eq!(profile.is_empty(), model.is_empty());
+            prop_assert_eq!(profile, model.into_iter().collect());
+        }
     }
 }

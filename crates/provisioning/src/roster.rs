@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessLevel, GroupId, PersonId, Profile, SourceId};
+use crate::{AccessLevel, GroupId, PersonId, Profile, SourceId, Sources};
 
 /// The newest word of one source about one thing; an older one never overwrites it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Person {
     /// Advanced custom fields by the name that Litmos shows; empty: clear.
     pub custom: BTreeMap<String, String>,
     pub manager: ManagerWish,
-    pub sources: BTreeMap<SourceId, SourceMark>,
+    pub sources: Sources,
     /// The SCIM document as last written, without secrets, so that a client reads back what it wrote.
     pub scim_document: Option<String>,
     pub created_at_ms: u64,
@@ -66,7 +66,7 @@ pub struct Group {
     pub parent: Option<String>,
     /// The source deleted the group: its team is no longer managed, and deleted only where the org's policy says so.
     pub deleted: bool,
-    pub sources: BTreeMap<SourceId, SourceMark>,
+    pub sources: Sources,
     pub scim_document: Option<String>,
     pub created_at_ms: u64,
     pub changed_at_ms: u64,

@@ -1,5 +1,7 @@
 //! Everything one org's planner looks at, indexed the ways it asks.
 //!
+//! Two hundred thousand people live in it: ids share their text, and what no planner asks for is not kept.
+//!
 //! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
 //! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A person
 //! stands also for their place in each group that has a word about them, a group also for all its members.
@@ -15,9 +17,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
+use crate::name::NameKey;
+use crate::pool::Ids;
 use crate::{
     Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, NormalName, Person, PersonId,
-    PersonLink, Roles, Team, TeamId,
+    PersonLink, Roles, Tally, Team, TeamId,
 };
 
 /// A thing that is planned by itself.
@@ -47,18 +51,22 @@ pub(crate) type Subjects = BTreeSet<Subject>;
 /// One org's roster, links and observed state in memory.
 #[derive(Clone, Debug, Default)]
 pub struct World {
+    ids: Ids,
+    /// It is being read for the first time: nobody asks whose plan a change touches.
+    filling: bool,
+
     people: HashMap<PersonId, Revised<Person>>,
     groups: HashMap<GroupId, Revised<Group>>,
     wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
     groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
-    people_by_reference: Index<NormalName, PersonId>,
+    people_by_reference: Index<NameKey, PersonId>,
     reports_of: Index<NormalName, PersonId>,
     groups_by_reference: Index<NormalName, GroupId>,
     /// Groups by what they name as their parent.
     children_of: Index<NormalName, GroupId>,
 
     accounts: HashMap<AccountId, Account>,
-    accounts_by_name: Index<NormalName, AccountId>,
+    accounts_by_name: Index<NameKey, AccountId>,
     teams: BTreeMap<TeamId, Team>,
     teams_by_name: Index<NormalName, TeamId>,
     subteams: Index<TeamId, TeamId>,
@@ -70,6 +78,8 @@ pub struct World {
 
     person_links: HashMap<PersonId, Revised<PersonLink>>,
     group_links: HashMap<GroupId, Revised<GroupLink>>,
+    /// Those whose link has an open intent or something parked.
+    noted: BTreeSet<PersonId>,
     owners: Index<AccountId, PersonId>,
     team_owners: Index<TeamId, GroupId>,
 
@@ -82,6 +92,30 @@ pub struct World {
 impl World {
     pub fn new() -> World {
         World::default()
+    }
+
+    /// An empty world that is about to be filled: until [`World::filled`], changes say that they touch nobody.
+    pub fn filling() -> World {
+        World {
+            filling: true,
+            ..World::default()
+        }
+    }
+
+    /// Everything has been put in. From now on each change says whose plan it touches.
+    pub fn filled(&mut self) {
+        self.filling = false;
+    }
+
+    /// Counts that are asked for all the time.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for person in self.people() {
+            tally.people += usize::from(!person.value.deleted);
+            tally.active += usize::from(person.value.wanted_active());
+            tally.linked += usize::from(self.linked_account(&person.value.id).is_some());
+        }
+        tally
     }
 
     /// What was taken away in the last day, for the safeguard.

@@ -35,14 +35,14 @@ impl Directory {
             if self.by_name.get(&name) == Some(&id) {
                 self.by_name.remove(&name);
             }
-            for (source, mark) in &old.value.sources {
+            for (source, mark) in old.value.sources.iter() {
                 if let Some(external) = &mark.external_id {
                     self.by_external.remove(&(source.clone(), external.clone()));
                 }
             }
         }
         self.by_name.insert(NormalName::of(&person.user_name), id.clone());
-        for (source, mark) in &person.sources {
+        for (source, mark) in person.sources.iter() {
             if let Some(external) = &mark.external_id {
                 self.by_external
                     .insert((source.clone(), external.clone()), id.clone());
@@ -73,7 +73,7 @@ impl Directory {
                 .or_default()
                 .insert(id.clone());
         }
-        for (source, mark) in &group.sources {
+        for (source, mark) in group.sources.iter() {
             if let Some(external) = &mark.external_id {
                 self.groups_by_external
                     .insert((source.clone(), external.clone()), id.clone());

@@ -8,11 +8,10 @@ mod members;
 mod people;
 mod revise;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bus::{Change, RosterKey, RosterValue, Write, WriteError};
-use provisioning::{GroupId, PersonId, SourceId, SourceMark};
+use provisioning::{GroupId, PersonId, SourceId, SourceMark, Sources};
 
 use crate::{Directory, Entry, Roster};
 
@@ -115,23 +114,16 @@ impl Roster {
     }
 }
 
-fn external_ids(
-    sources: &BTreeMap<SourceId, SourceMark>,
-) -> impl Iterator<Item = (&SourceId, Option<&String>)> {
+fn external_ids(sources: &Sources) -> impl Iterator<Item = (&SourceId, Option<&String>)> {
     sources
         .iter()
         .map(|(source, mark)| (source, mark.external_id.as_ref()))
 }
 
 /// The marks after a word of this source at this time: the source keeps the id it once gave.
-fn marked(
-    old: Option<&BTreeMap<SourceId, SourceMark>>,
-    source: &SourceId,
-    external_id: Option<&String>,
-    at_ms: u64,
-) -> BTreeMap<SourceId, SourceMark> {
+fn marked(old: Option<&Sources>, source: &SourceId, external_id: Option<&String>, at_ms: u64) -> Sources {
     let mut sources = old.cloned().unwrap_or_default();
-    let mark = sources.entry(source.clone()).or_default();
+    let mark = sources.mark(source);
     *mark = SourceMark {
         external_id: external_id.cloned().or(mark.external_id.take()),
         changed_at_ms: at_ms,

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Decision, Ended, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject, World,
-    harms, plan,
+    BulkJob, Change, Decision, Ended, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
+    World, harms, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -81,6 +81,7 @@ struct Performed {
     /// What it takes away, already in the safeguard's books.
     harms: BTreeMap<Harm, u32>,
     started: Instant,
+    import: bool,
 }
 
 /// A piece of work at its end: an operation, or writes that no operation goes with.
@@ -122,6 +123,8 @@ pub(crate) struct Controller {
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
     promises: Promises,
+    /// Imports of ours that are under way.
+    imports: usize,
     asks: JoinSet<(Class, Permit)>,
     asked: HashMap<Class, usize>,
     /// Trace of the newest wish about a subject that is still pending.
@@ -163,6 +166,7 @@ impl Controller {
             running: JoinSet::new(),
             orders: Vec::new(),
             promises,
+            imports: 0,
             asks: JoinSet::new(),
             asked: HashMap::new(),
             traces: look.traces,
@@ -264,6 +268,7 @@ impl Controller {
         self.touch(touched);
         if let Some(performed) = performed {
             self.performed += 1;
+            self.imports -= usize::from(performed.import);
             self.promises.performed(performed.calls);
             if performed.calls == 1 {
                 self.promises.measured_call(performed.started.elapsed());
@@ -409,6 +414,7 @@ impl Controller {
         });
         let quiet = self.quiet_since.elapsed();
         Traffic {
+            importing: self.imports > 0,
             unsettled: quiet < QUIET && !waited,
             stirring: quiet < STIR && !waited,
             released,
@@ -539,7 +545,9 @@ impl Controller {
             calls: operation.calls,
             harms: harms(&self.world, &operation.change),
             started: Instant::now(),
+            import: matches!(operation.change, Change::Bulk { .. }),
         };
+        self.imports += usize::from(performed.import);
         let history = self.note_harms(&performed.harms);
         let held = subjects.clone();
         self.world.hold(subjects);
@@ -550,7 +558,10 @@ impl Controller {
             if let Some(history) = history
                 && let Err(trouble) = hands.note_harms(history).await
             {
-                return Finished::of(hands.not_started(held, &trouble));
+                return Finished {
+                    done: hands.not_started(held, &trouble),
+                    performed: Some(performed),
+                };
             }
             Finished {
                 done: job.perform(&hands, permit).await,

@@ -14,7 +14,7 @@ mod schedule;
 mod view;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus::Bus;
 use chassis::health::Health;
@@ -50,9 +50,9 @@ pub struct Parts {
 /// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
 pub async fn world(bus: &Bus, org: &OrgId) -> World {
     let over = CancellationToken::new();
-    let (look, _heard) = view::look(bus, org, over.clone()).await;
+    let look = view::look(bus, org, over.clone()).await;
     over.cancel();
-    look.world
+    look.map(|(look, _heard)| look.world).unwrap_or_default()
 }
 
 /// How long a plan is expected to take under this budget while nobody else uses it.
@@ -118,11 +118,23 @@ impl Owner {
 
     async fn own(&self, lease: Arc<bus::Lease>, stop: &CancellationToken) {
         let over = stop.child_token();
-        let (look, mut heard) = tokio::select! {
-            () = lease.lost() => return,
-            () = stop.cancelled() => return,
+        let began = Instant::now();
+        let looked = tokio::select! {
+            () = lease.lost() => None,
+            () = stop.cancelled() => None,
             looked = view::look(&self.bus, &self.org.id, over.clone()) => looked,
         };
+        let Some((look, mut heard)) = looked else {
+            over.cancel();
+            return;
+        };
+        tracing::info!(
+            org.id = %self.org.id,
+            people = look.world.people().count(),
+            accounts = look.world.accounts().count(),
+            elapsed_ms = began.elapsed().as_millis(),
+            "everything about this org has been read",
+        );
         let id = self.org.id.clone();
         let hands = Hands {
             org: id.clone(),

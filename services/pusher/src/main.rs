@@ -2,6 +2,10 @@
 
 use pusher::{Cuts, Parts, run};
 
+/// A start makes and drops millions of small things on several threads, and then most of memory stays as it is.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     service::main("pusher", async |process| {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use provisioning::{Change, Operation, OperationId, Plan, Subject, World};
+use provisioning::{Attribute, Change, Operation, OperationId, Plan, Subject, World};
 use rate_tokens::Class;
 
 /// The class of token an operation asks for.
@@ -18,6 +18,35 @@ pub(crate) fn class_of(change: &Change) -> Class {
     }
 }
 
+/// What is better said once, after all imports, than in parts after each: who exists already and gets a manager.
+fn rests_on_imports(change: &Change) -> bool {
+    match change {
+        Change::Bulk { rows } => rows.iter().all(|row| row.account.is_some()),
+        Change::Update { changes, .. } => {
+            !changes.is_empty()
+                && changes
+                    .iter()
+                    .all(|change| change.attribute == Attribute::Manager)
+        }
+        Change::CutOff { .. }
+        | Change::LeaveTeams { .. }
+        | Change::Link { .. }
+        | Change::Read { .. }
+        | Change::Create { .. }
+        | Change::SetCustomFields { .. }
+        | Change::LeaveAllTeams { .. }
+        | Change::LinkTeam { .. }
+        | Change::CreateTeam { .. }
+        | Change::AmendTeam { .. }
+        | Change::UnlinkTeam { .. }
+        | Change::DeleteTeam { .. }
+        | Change::AddMembers { .. }
+        | Change::RemoveMember { .. }
+        | Change::SetRole { .. }
+        | Change::EndOverwrite { .. } => false,
+    }
+}
+
 /// What stands in the way of operations just now.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -25,6 +54,8 @@ pub(crate) struct Traffic {
     pub(crate) unsettled: bool,
     /// The roster is changing right now: what is planned may be part of something larger.
     pub(crate) stirring: bool,
+    /// An import is under way: what it makes may be what others are to be given as their manager.
+    pub(crate) importing: bool,
     /// Only these subjects may be acted on; `None` for all (plans that are applied by hand).
     pub(crate) released: Option<BTreeSet<Subject>>,
 }
@@ -32,6 +63,9 @@ pub(crate) struct Traffic {
 impl Traffic {
     fn lets_through(&self, world: &World, operation: &Operation) -> bool {
         if self.unsettled && matches!(operation.change, Change::Bulk { .. } | Change::CreateTeam { .. }) {
+            return false;
+        }
+        if self.importing && rests_on_imports(&operation.change) {
             return false;
         }
         if self.stirring && !operation.change.cuts_access() && operation.calls > 0 {
@@ -97,7 +131,7 @@ pub(crate) mod tests {
             profile: profile(name),
             custom: std::collections::BTreeMap::new(),
             manager: ManagerWish::Leave,
-            sources: std::collections::BTreeMap::new(),
+            sources: provisioning::Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,

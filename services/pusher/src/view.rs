@@ -1,14 +1,26 @@
 //! What the controller hears: the three buckets of its org, first whole and then change by change.
+//!
+//! The buckets are read side by side, each by a task of its own, and taken into the world as they come: in which order
+//! makes no difference, for nobody plans before all three are told.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bus::{Bus, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue, Watch, WatchEvent};
+use bus::{
+    Bus, Key as _, LinksKey, LinksValue, ObservedKey, ObservedValue, PictureTerms, RosterKey, RosterValue,
+    Watch, WatchEvent,
+};
 use provisioning::{BulkJob, OperationId, OrgId, Run, Subject, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Changes that wait for the controller's next look. A full channel slows the watch, nothing is lost.
 const HEARD: usize = 4_096;
+
+/// Buckets that must have been told whole before anything is planned.
+const BUCKETS: usize = 3;
+
+/// Changes that are taken from the channel at once while everything is read.
+const AT_ONCE: usize = 512;
 
 /// One change in one of the buckets.
 #[derive(Debug)]
@@ -27,48 +39,43 @@ pub(crate) struct Look {
     pub(crate) runs: Vec<Run>,
 }
 
-/// Reads everything about the org, and goes on listening.
-pub(crate) async fn look(bus: &Bus, org: &OrgId, over: CancellationToken) -> (Look, mpsc::Receiver<Heard>) {
-    let (sender, heard) = mpsc::channel(HEARD);
+/// Reads everything about the org, and goes on listening; `None` if it is over before everything was told.
+pub(crate) async fn look(
+    bus: &Bus,
+    org: &OrgId,
+    over: CancellationToken,
+) -> Option<(Look, mpsc::Receiver<Heard>)> {
+    let (sender, mut heard) = mpsc::channel(HEARD);
     let mut look = Look {
-        world: World::new(),
+        world: World::filling(),
         jobs: BTreeMap::new(),
         traces: HashMap::new(),
         runs: Vec::new(),
     };
-    let (mut roster, mut observed, mut links) = (
-        bus.roster().watch(org),
-        bus.observed().watch(org),
-        bus.links().watch(org),
-    );
-    first(&mut links, Heard::Links, &mut look).await;
-    first(&mut observed, Heard::Observed, &mut look).await;
-    first(&mut roster, Heard::Roster, &mut look).await;
+    let terms = PictureTerms::default();
+    let links = bus.links().watch(org).with_pictures(terms);
+    let observed = bus.observed().watch(org).with_pictures(terms);
+    let roster = bus.roster().watch_kinds(org, &RosterKey::WISHES);
     follow(links, Heard::Links, sender.clone(), over.clone());
     follow(observed, Heard::Observed, sender.clone(), over.clone());
-    follow(roster, Heard::Roster, sender, over);
-    (look, heard)
-}
-
-async fn first<K: bus::Key, V: bus::Record>(
-    watch: &mut Watch<K, V>,
-    heard: fn(WatchEvent<K, V>) -> Heard,
-    look: &mut Look,
-) {
-    loop {
-        let event = watch.next().await;
-        if matches!(event, WatchEvent::Synced) {
-            return;
+    follow(roster.with_pictures(terms), Heard::Roster, sender, over);
+    let mut told = BTreeSet::new();
+    let mut events = Vec::with_capacity(AT_ONCE);
+    while told.len() < BUCKETS {
+        if heard.recv_many(&mut events, AT_ONCE).await == 0 {
+            return None;
         }
-        let event = heard(event);
-        if let Some((subject, trace)) = event.trace() {
-            look.traces.insert(subject, trace);
+        for event in events.drain(..) {
+            told.extend(event.told());
+            if let Some((subject, trace)) = event.trace() {
+                look.traces.insert(subject, trace);
+            }
+            look.runs.extend(event.run().cloned());
+            event.apply(&mut look.world, &mut look.jobs);
         }
-        if let Some(run) = event.run() {
-            look.runs.push(run.clone());
-        }
-        event.apply(&mut look.world, &mut look.jobs);
     }
+    look.world.filled();
+    Some((look, heard))
 }
 
 fn follow<K: bus::Key, V: bus::Record>(
@@ -91,6 +98,16 @@ fn follow<K: bus::Key, V: bus::Record>(
 }
 
 impl Heard {
+    /// The bucket of which everything has been told with this.
+    fn told(&self) -> Option<&'static str> {
+        match self {
+            Heard::Roster(WatchEvent::Synced) => Some(RosterKey::BUCKET),
+            Heard::Observed(WatchEvent::Synced) => Some(ObservedKey::BUCKET),
+            Heard::Links(WatchEvent::Synced) => Some(LinksKey::BUCKET),
+            Heard::Roster(_) | Heard::Observed(_) | Heard::Links(_) => None,
+        }
+    }
+
     /// Whether somebody's wishes changed.
     pub(crate) fn is_roster(&self) -> bool {
         matches!(self, Heard::Roster(WatchEvent::Put(..) | WatchEvent::Removed(_)))

@@ -1,12 +1,13 @@
-//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | arrival | leavers | limit | peers]`.
+//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | arrival | leavers | scale | limit | peers]`.
 //!
-//! Absolute figures are this machine's; nothing is asserted.
+//! Absolute figures are this machine's; nothing is asserted but the goals of `scale`.
 
 mod arrival;
 mod failover;
 mod governor;
 mod limit;
 mod planner;
+mod scale;
 mod scim;
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         .filter(|part| !part.starts_with("--"))
         .collect();
     // These take minutes, so they are measured when they are asked for.
-    let long = ["arrival", "leavers", "limit"];
+    let long = ["arrival", "leavers", "limit", "scale"];
     let wanted =
         |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && !long.contains(&part));
     if wanted("planner") {
@@ -68,6 +69,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("leavers") {
             arrival::leavers().await?;
+        }
+        if wanted("scale") {
+            scale::scale().await?;
         }
         if wanted("limit") {
             limit::limit().await?;

@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use provisioning::{
-    Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, World, plan,
+    Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, Sources,
+    World, plan,
 };
 
 fn peak_memory_mb() -> Option<u64> {
@@ -59,7 +60,7 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             profile: wanted,
             custom: std::collections::BTreeMap::new(),
             manager: ManagerWish::Leave,
-            sources: BTreeMap::new(),
+            sources: Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,

@@ -5,7 +5,7 @@ use provisioning::{
     ParkCode, Parked, PersonId, PersonLink, Run, TeamId,
 };
 
-use super::{BrokenRecord, LinksValue, Record, Wire as _, broken, decoded, encoded};
+use super::{BrokenRecord, LinksValue, Record, Wire as _, broken, decoded, encoded, is};
 
 /// People's and groups' links share a payload; this prefix of the subject tells them apart inside it.
 const PERSON: &str = "person/";
@@ -132,19 +132,19 @@ impl Record for LinksValue {
     }
 
     fn decode(type_name: &str, bytes: &[u8]) -> Result<LinksValue, BrokenRecord> {
-        if type_name == v1::BulkJob::full_name() {
+        if is::<v1::BulkJob>(type_name) {
             return bulk_in(decoded(bytes)?).map(LinksValue::Bulk);
         }
-        if type_name == v1::HarmHistory::full_name() {
+        if is::<v1::HarmHistory>(type_name) {
             return HarmHistory::from_wire(decoded::<v1::HarmHistory>(bytes)?).map(LinksValue::Harm);
         }
-        if type_name == v1::Approval::full_name() {
+        if is::<v1::Approval>(type_name) {
             return Approval::from_wire(decoded::<v1::Approval>(bytes)?).map(LinksValue::Approval);
         }
-        if type_name == v1::Run::full_name() {
+        if is::<v1::Run>(type_name) {
             return Run::from_wire(decoded::<v1::Run>(bytes)?).map(LinksValue::Run);
         }
-        if type_name != v1::Link::full_name() {
+        if !is::<v1::Link>(type_name) {
             return Err(broken(type_name, "is no type of this bucket"));
         }
         let link: v1::Link = decoded(bytes)?;

@@ -5,7 +5,7 @@ use provisioning::{
     SchemaKind, SchemaVersion, Team, TeamId,
 };
 
-use super::{BrokenRecord, Wire, broken, profile_in, profile_out};
+use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
 
 /// An account seen in a team.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct TeamMember {
 }
 
 impl Wire<v1::Account> for Account {
+    fn read(bytes: &[u8]) -> Option<Account> {
+        reader::account(bytes)
+    }
+
     fn to_wire(&self) -> v1::Account {
         let account = self;
         v1::Account {
@@ -78,6 +82,10 @@ impl Wire<v1::Team> for Team {
 }
 
 impl Wire<v1::TeamMember> for TeamMember {
+    fn read(bytes: &[u8]) -> Option<TeamMember> {
+        reader::team_member(bytes)
+    }
+
     fn to_wire(&self) -> v1::TeamMember {
         let member = self;
         v1::TeamMember {

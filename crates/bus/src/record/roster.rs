@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Group, GroupId, ManagerWish, Membership, Person, PersonId, SourceId, SourceMark,
+    AccessLevel, Group, GroupId, ManagerWish, Membership, Person, PersonId, SourceId, SourceMark, Sources,
 };
 
-use super::{BrokenRecord, Wire, broken, profile_in, profile_out};
+use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
 
-fn sources_out(sources: &BTreeMap<SourceId, SourceMark>) -> BTreeMap<String, v1::SourceMark> {
+fn sources_out(sources: &Sources) -> BTreeMap<String, v1::SourceMark> {
     let mark = |mark: &SourceMark| v1::SourceMark {
         external_id: mark.external_id.clone(),
         changed_at_ms: mark.changed_at_ms,
@@ -19,10 +19,7 @@ fn sources_out(sources: &BTreeMap<SourceId, SourceMark>) -> BTreeMap<String, v1:
         .collect()
 }
 
-fn sources_in(
-    type_name: &str,
-    sources: BTreeMap<String, v1::SourceMark>,
-) -> Result<BTreeMap<SourceId, SourceMark>, BrokenRecord> {
+fn sources_in(type_name: &str, sources: BTreeMap<String, v1::SourceMark>) -> Result<Sources, BrokenRecord> {
     sources
         .into_iter()
         .map(|(source, mark)| {
@@ -39,6 +36,13 @@ fn sources_in(
 }
 
 impl Wire<v1::Person> for Person {
+    /// The SCIM document.
+    const LEFT_OUT: Option<u32> = Some(9);
+
+    fn read(bytes: &[u8]) -> Option<Person> {
+        reader::person(bytes)
+    }
+
     fn to_wire(&self) -> v1::Person {
         let person = self;
         let wish = match &person.manager {
@@ -91,6 +95,9 @@ impl Wire<v1::Person> for Person {
 }
 
 impl Wire<v1::Group> for Group {
+    /// The SCIM document.
+    const LEFT_OUT: Option<u32> = Some(5);
+
     fn to_wire(&self) -> v1::Group {
         let group = self;
         v1::Group {
@@ -123,6 +130,10 @@ impl Wire<v1::Group> for Group {
 }
 
 impl Wire<v1::Membership> for Membership {
+    fn read(bytes: &[u8]) -> Option<Membership> {
+        reader::membership(bytes)
+    }
+
     fn to_wire(&self) -> v1::Membership {
         let membership = self;
         v1::Membership {

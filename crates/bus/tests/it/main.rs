@@ -3,6 +3,7 @@
 
 mod buckets;
 mod leases;
+mod pictures;
 mod records;
 mod streams;
 
@@ -39,7 +40,7 @@ fn person(n: usize) -> Person {
         profile: provisioning::Profile::default(),
         custom: std::collections::BTreeMap::default(),
         manager: provisioning::ManagerWish::Leave,
-        sources: std::collections::BTreeMap::default(),
+        sources: provisioning::Sources::new(),
         scim_document: None,
         created_at_ms: 1,
         changed_at_ms: 1,

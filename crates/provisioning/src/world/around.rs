@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{Subject, Subjects, World, people, teams};
+use crate::name::NameKey;
 use crate::{AccountId, GroupId, NormalName, PersonId, TeamId};
 
 impl World {
     /// The person, those who report to them, and whoever waits for their user name.
     pub(super) fn around_person(&self, id: &PersonId, touched: &mut Subjects) {
+        if self.filling {
+            return;
+        }
         touched.insert(Subject::Person(id.clone()));
         let mut names = Vec::new();
         self.around_manager(id, touched);
@@ -51,7 +55,7 @@ impl World {
             if let Some(account) = self.account_named(&name) {
                 touched.extend(self.owners.get(&account.id).cloned().map(Subject::Person));
             }
-            for person in self.people_by_reference.get(&name) {
+            for person in self.people_by_reference.get(&NameKey::of(&name)) {
                 if !seen.insert(person) {
                     continue;
                 }
@@ -67,12 +71,15 @@ impl World {
     }
 
     pub(super) fn around_account(&self, id: &AccountId, touched: &mut Subjects) {
+        if self.filling {
+            return;
+        }
         for owner in self.owners.get(id) {
             self.around_person(owner, touched);
         }
         if let Some(account) = self.accounts.get(id) {
             let name = NormalName::of(&account.user_name);
-            for person in self.people_by_reference.get(&name) {
+            for person in self.people_by_reference.get(&NameKey::of(&name)) {
                 self.around_person(person, touched);
             }
             touched.extend(self.managed_teams_of(id));
@@ -86,6 +93,9 @@ impl World {
 
     /// The group, its namesakes, every group under it, and the groups whose teams lie above its team.
     pub(super) fn around_group(&self, id: &GroupId, touched: &mut Subjects) {
+        if self.filling {
+            return;
+        }
         touched.insert(Subject::Group(id.clone()));
         if let Some(group) = self.groups.get(id) {
             let name = NormalName::of(&group.value.name);
@@ -126,6 +136,9 @@ impl World {
     }
 
     pub(super) fn around_team(&self, id: &TeamId, touched: &mut Subjects) {
+        if self.filling {
+            return;
+        }
         for owner in self.team_owners.get(id) {
             self.around_group(owner, touched);
         }
@@ -139,6 +152,9 @@ impl World {
     }
 
     pub(super) fn around_team_member(&self, team: &TeamId, account: &AccountId) -> Subjects {
+        if self.filling {
+            return Subjects::new();
+        }
         let groups = self.team_owners.get(team).cloned().map(Subject::Group);
         let people = self.owners.get(account).cloned().map(Subject::Person);
         groups.chain(people).collect()

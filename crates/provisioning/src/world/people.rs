@@ -1,6 +1,7 @@
 //! People, accounts, and the ties between them.
 
 use super::{Revised, Subjects, World};
+use crate::name::NameKey;
 use crate::{Account, AccountId, ManagerWish, NormalName, Person, PersonId, PersonLink};
 
 /// The references by which somebody may be named as a manager: person id, external ids and user name.
@@ -29,11 +30,14 @@ fn manager_reference(person: &Person) -> Option<NormalName> {
 }
 
 impl World {
-    pub fn put_person(&mut self, person: Person, revision: u64) -> Subjects {
+    pub fn put_person(&mut self, mut person: Person, revision: u64) -> Subjects {
+        self.ids.person(&mut person);
+        person.scim_document = None;
         let id = person.id.clone();
         let mut touched = self.forget_person(&id);
         for reference in references(&person) {
-            self.people_by_reference.insert(reference, id.clone());
+            self.people_by_reference
+                .insert(NameKey::of(&reference), id.clone());
         }
         if let Some(manager) = manager_reference(&person) {
             self.reports_of.insert(manager, id.clone());
@@ -60,7 +64,7 @@ impl World {
         self.around_person(id, &mut touched);
         if let Some(old) = self.people.remove(id) {
             for reference in references(&old.value) {
-                self.people_by_reference.remove(&reference, id);
+                self.people_by_reference.remove(&NameKey::of(&reference), id);
             }
             if let Some(manager) = manager_reference(&old.value) {
                 self.reports_of.remove(&manager, id);
@@ -69,11 +73,12 @@ impl World {
         touched
     }
 
-    pub fn put_account(&mut self, account: Account) -> Subjects {
+    pub fn put_account(&mut self, mut account: Account) -> Subjects {
+        self.ids.account(&mut account);
         let id = account.id.clone();
         let mut touched = self.drop_account(&id);
         self.accounts_by_name
-            .insert(NormalName::of(&account.user_name), id.clone());
+            .insert(NameKey::of(&NormalName::of(&account.user_name)), id.clone());
         self.accounts.insert(id.clone(), account);
         self.around_account(&id, &mut touched);
         touched
@@ -83,17 +88,24 @@ impl World {
         let mut touched = Subjects::new();
         self.around_account(id, &mut touched);
         if let Some(old) = self.accounts.remove(id) {
-            self.accounts_by_name.remove(&NormalName::of(&old.user_name), id);
+            self.accounts_by_name
+                .remove(&NameKey::of(&NormalName::of(&old.user_name)), id);
         }
         touched
     }
 
-    pub fn put_person_link(&mut self, link: PersonLink, revision: u64) -> Subjects {
+    pub fn put_person_link(&mut self, mut link: PersonLink, revision: u64) -> Subjects {
+        self.ids.person_link(&mut link);
         let person = link.person.clone();
         let mut touched = self.forget_person_link(&person);
         if let Some(account) = &link.account {
             self.owners.insert(account.clone(), person.clone());
             self.around_account(account, &mut touched);
+        }
+        if link.intent.is_some() || link.parked.is_some() {
+            self.noted.insert(person.clone());
+        } else {
+            self.noted.remove(&person);
         }
         self.person_links.insert(
             person.clone(),
@@ -108,6 +120,7 @@ impl World {
 
     pub fn drop_person_link(&mut self, person: &PersonId) -> Subjects {
         let mut touched = self.forget_person_link(person);
+        self.noted.remove(person);
         self.around_person(person, &mut touched);
         touched
     }
@@ -142,7 +155,7 @@ impl World {
 
     pub fn account_named(&self, name: &NormalName) -> Option<&Account> {
         self.accounts_by_name
-            .first(name)
+            .first(&NameKey::of(name))
             .and_then(|id| self.accounts.get(id))
     }
 
@@ -152,11 +165,13 @@ impl World {
         name: &NormalName,
     ) -> impl Iterator<Item = &'a PersonId> + use<'a> {
         let name = name.clone();
-        self.people_by_reference.get(&name).filter(move |id| {
-            self.people
-                .get(*id)
-                .is_some_and(|person| NormalName::of(&person.value.user_name) == name)
-        })
+        self.people_by_reference
+            .get(&NameKey::of(&name))
+            .filter(move |id| {
+                self.people
+                    .get(*id)
+                    .is_some_and(|person| NormalName::of(&person.value.user_name) == name)
+            })
     }
 
     pub fn person_link(&self, person: &PersonId) -> Option<&Revised<PersonLink>> {
@@ -165,6 +180,11 @@ impl World {
 
     pub fn person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
         self.person_links.values()
+    }
+
+    /// The links with an open intent or something parked, in id order: few, and looked at all the time.
+    pub fn noted_person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
+        self.noted.iter().filter_map(|person| self.person_link(person))
     }
 
     pub fn owner_of(&self, account: &AccountId) -> Option<&PersonId> {
@@ -234,7 +254,7 @@ impl World {
         };
         let mut named = self
             .people_by_reference
-            .get(&name)
+            .get(&NameKey::of(&name))
             .filter_map(|id| self.people.get_key_value(id));
         let first = named.next()?;
         let best = named.fold(first, |best, next| {

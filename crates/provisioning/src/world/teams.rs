@@ -30,7 +30,9 @@ pub(crate) enum Referenced<'a> {
 }
 
 impl World {
-    pub fn put_group(&mut self, group: Group, revision: u64) -> Subjects {
+    pub fn put_group(&mut self, mut group: Group, revision: u64) -> Subjects {
+        self.ids.group(&mut group);
+        group.scim_document = None;
         let id = group.id.clone();
         let mut touched = self.drop_group(&id);
         for reference in references(&group) {
@@ -65,20 +67,21 @@ impl World {
     }
 
     pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
-        self.wanted_members
-            .entry(membership.group.clone())
-            .or_default()
-            .insert(
-                membership.person.clone(),
-                WantedMember {
-                    present: membership.present,
-                    changed_at_ms: membership.changed_at_ms,
-                },
-            );
-        self.groups_of
-            .entry(membership.person.clone())
-            .or_default()
-            .insert(membership.group.clone());
+        let (group, person) = (
+            self.ids.group_id(&membership.group),
+            self.ids.person_id(&membership.person),
+        );
+        self.wanted_members.entry(group.clone()).or_default().insert(
+            person.clone(),
+            WantedMember {
+                present: membership.present,
+                changed_at_ms: membership.changed_at_ms,
+            },
+        );
+        self.groups_of.entry(person).or_default().insert(group);
+        if self.filling {
+            return Subjects::new();
+        }
         Subjects::from([
             Subject::Group(membership.group.clone()),
             Subject::Person(membership.person.clone()),
@@ -95,7 +98,8 @@ impl World {
         Subjects::from([Subject::Group(group.clone()), Subject::Person(person.clone())])
     }
 
-    pub fn put_team(&mut self, team: Team) -> Subjects {
+    pub fn put_team(&mut self, mut team: Team) -> Subjects {
+        self.ids.team(&mut team);
         let id = team.id.clone();
         let mut touched = self.drop_team(&id);
         self.teams_by_name.insert(NormalName::of(&team.name), id.clone());
@@ -120,6 +124,7 @@ impl World {
     }
 
     pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
+        let (team, account) = (&self.ids.team_id(team), &self.ids.account_id(account));
         self.members
             .entry(team.clone())
             .or_default()
@@ -181,7 +186,8 @@ impl World {
         self.memberships_as_of_ms
     }
 
-    pub fn put_group_link(&mut self, link: GroupLink, revision: u64) -> Subjects {
+    pub fn put_group_link(&mut self, mut link: GroupLink, revision: u64) -> Subjects {
+        self.ids.group_link(&mut link);
         let group = link.group.clone();
         let mut touched = Subjects::from([Subject::Group(group.clone())]);
         let old = self.group_links.get(&group);

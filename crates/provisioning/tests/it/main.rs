@@ -3,6 +3,7 @@
 
 mod cheapest;
 mod company;
+mod indexes;
 mod laws;
 mod scene;
 mod stories;

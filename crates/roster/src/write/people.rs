@@ -142,7 +142,7 @@ impl Roster {
                 });
             }
         }
-        for (source, mark) in &person.sources {
+        for (source, mark) in person.sources.iter() {
             let before = old
                 .and_then(|old| old.value.sources.get(source))
                 .and_then(|mark| mark.external_id.as_ref());

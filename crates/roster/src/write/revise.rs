@@ -30,7 +30,7 @@ impl Roster {
                 let (user_name, owner) = (person.user_name.clone(), other.value.id.clone());
                 return Some(Err(RosterError::NameTaken { user_name, owner }));
             }
-            person.sources.entry(source.clone()).or_default().changed_at_ms = at_ms;
+            person.sources.mark(source).changed_at_ms = at_ms;
             person.changed_at_ms = at_ms;
             Some(Ok(self.person_and_names(Some(old), &person)))
         });
@@ -60,7 +60,7 @@ impl Roster {
                 let (name, owner) = (group.name.clone(), other.value.id.clone());
                 return Some(Err(RosterError::GroupNameTaken { name, owner }));
             }
-            group.sources.entry(source.clone()).or_default().changed_at_ms = at_ms;
+            group.sources.mark(source).changed_at_ms = at_ms;
             group.changed_at_ms = at_ms;
             Some(Ok(self.group_and_name(Some(old), &group)))
         });

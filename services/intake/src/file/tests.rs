@@ -237,7 +237,7 @@ fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool)
         profile: Profile::default(),
         custom: BTreeMap::new(),
         manager: ManagerWish::Leave,
-        sources: BTreeMap::from([(SourceId::parse(source).unwrap(), mark)]),
+        sources: BTreeMap::from([(SourceId::parse(source).unwrap(), mark)]).into(),
         scim_document: None,
         created_at_ms: 1,
         changed_at_ms: 1,

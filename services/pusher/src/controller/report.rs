@@ -215,21 +215,16 @@ impl Controller {
             *waits.entry(wait_kind(reason)).or_default() += 1;
         }
         let parked: Vec<Value> = self.parked().take(PARKED_PAGE).collect();
-        let (mut people, mut linked, mut active) = (0_usize, 0_usize, 0_usize);
-        for person in self.world.people() {
-            people += usize::from(!person.value.deleted);
-            active += usize::from(person.value.wanted_active());
-            linked += usize::from(self.world.linked_account(&person.value.id).is_some());
-        }
+        let tally = self.world.tally();
         let busy = self.world.under_way().len();
         let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
         json!({
             "org": self.org,
             "in_sync": self.plan.is_empty() && busy == 0 && self.world.import_complete(),
             "import_complete": self.world.import_complete(),
-            "people": people,
-            "people_active": active,
-            "people_linked": linked,
+            "people": tally.people,
+            "people_active": tally.active,
+            "people_linked": tally.linked,
             "groups": self.world.groups().filter(|group| !group.value.deleted).count(),
             "accounts": self.world.accounts().count(),
             "teams": self.world.teams().count(),
@@ -250,7 +245,7 @@ impl Controller {
     }
 
     fn parked(&self) -> impl Iterator<Item = Value> {
-        let people = self.world.person_links().filter_map(|link| {
+        let people = self.world.noted_person_links().filter_map(|link| {
             let link = &link.value;
             let parked = link.parked.as_ref()?;
             let person = self.world.person(&link.person)?;

@@ -223,7 +223,7 @@ impl<'a> Spelling<'a, '_> {
     ///
     /// They are priced here; when the accounts exist, the next plan says them in full.
     fn debts(&mut self) {
-        for person in &self.shape.debts {
+        for &person in &self.shape.debts {
             if self.shape.second.contains(person) {
                 continue;
             }

@@ -43,9 +43,7 @@ fn a_parent_that_is_not_there_yet_is_waited_for() {
             external_id: Some("Europe-ID".to_owned()),
             changed_at_ms: 0,
         };
-        group
-            .sources
-            .insert(provisioning::SourceId::parse("hr").unwrap(), mark);
+        *group.sources.mark(&provisioning::SourceId::parse("hr").unwrap()) = mark;
     });
     let touched = scene.plan_for(&scene.touched);
     assert_eq!(touched.calls(), 2, "{}", touched.to_text(9));

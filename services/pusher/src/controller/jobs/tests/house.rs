@@ -162,7 +162,7 @@ impl House {
     /// Everything as somebody who takes over reads it.
     pub(super) async fn look(&self) -> view::Look {
         let over = CancellationToken::new();
-        let (look, _) = view::look(&self.bus, &self.org, over.clone()).await;
+        let (look, _) = view::look(&self.bus, &self.org, over.clone()).await.unwrap();
         over.cancel();
         look
     }
@@ -393,7 +393,7 @@ pub(super) fn person(name: &str) -> Person {
         profile: Profile::new(),
         custom: BTreeMap::new(),
         manager: ManagerWish::Leave,
-        sources: BTreeMap::new(),
+        sources: provisioning::Sources::new(),
         scim_document: None,
         created_at_ms: 1,
         changed_at_ms: 1,

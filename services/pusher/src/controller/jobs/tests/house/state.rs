@@ -1,7 +1,5 @@
 //! Putting things into the buckets, as importer, roster and earlier operations would.
 
-use std::collections::BTreeMap;
-
 use bus::{
     Change as Stored, Expect, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue,
     TeamMember, Write,
@@ -91,7 +89,7 @@ impl House {
             description: None,
             parent: None,
             deleted: false,
-            sources: BTreeMap::new(),
+            sources: provisioning::Sources::new(),
             scim_document: None,
             created_at_ms: 1,
             changed_at_ms: 1,

@@ -1,0 +1,299 @@
+//! The kinds that come by the hundred thousand, read straight from their bytes.
+//!
+//! A start reads everything there is. The generated types make a text of every name and value and a tree of every map,
+//! only to be taken apart again; these readers borrow. They know what our own writers write and nothing else: whatever
+//! looks unusual is left to the generated types, which say what is wrong with it.
+//!
+//! Law, a property of the tests: what is read here is what the generated types read.
+
+use provisioning::{
+    AccessLevel, Account, AccountId, Field, GroupId, ManagerWish, Membership, Person, PersonId, Profile,
+    Roles, SourceId, SourceMark, Sources, TeamId,
+};
+
+use super::TeamMember;
+use super::fields::{Field as Part, Fields as Parts, flag, text};
+
+/// One entry of a map: key and value.
+fn entry(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (mut key, mut value): (_, &[u8]) = ("", &[]);
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => key = text(bytes)?,
+            Part::Bytes(2, bytes) => value = bytes,
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    (!parts.broken).then_some((key, value))
+}
+
+/// Fields of a profile as they come, each made one of ours.
+#[derive(Default)]
+struct Values<'a>(Vec<(Field, &'a str)>);
+
+impl<'a> Values<'a> {
+    fn take(&mut self, bytes: &'a [u8]) -> Option<()> {
+        let (name, value) = entry(bytes)?;
+        self.0.push((Field::from_wire(name)?, text(value)?));
+        Some(())
+    }
+
+    /// A name given twice, in two ways of writing it, is for the generated types to settle.
+    fn profile(self) -> Option<Profile> {
+        let mut fields: Vec<Field> = self.0.iter().map(|(field, _)| *field).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        (fields.len() == self.0.len()).then(|| self.0.into_iter().collect())
+    }
+}
+
+fn manager(bytes: &[u8]) -> Option<ManagerWish> {
+    let mut parts = Parts::of(bytes);
+    let wish = match parts.next() {
+        None => ManagerWish::Leave,
+        Some(Part::Number(1, 1)) => ManagerWish::Clear,
+        Some(Part::Bytes(2, bytes)) => ManagerWish::Reference(text(bytes)?.to_owned()),
+        Some(Part::Number(..) | Part::Bytes(..)) => return None,
+    };
+    (parts.bytes.is_empty() && !parts.broken).then_some(wish)
+}
+
+fn mark(bytes: &[u8]) -> Option<SourceMark> {
+    let mut mark = SourceMark::default();
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => mark.external_id = Some(text(bytes)?.to_owned()),
+            Part::Number(2, value) => mark.changed_at_ms = value,
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    (!parts.broken).then_some(mark)
+}
+
+pub(super) fn person(bytes: &[u8]) -> Option<Person> {
+    let (mut id, mut values, mut sources) = ("", Values::default(), Sources::new());
+    let mut person = Person {
+        id: PersonId::parse("-").ok()?,
+        user_name: String::new(),
+        active: false,
+        deleted: false,
+        access_level: None,
+        profile: Profile::new(),
+        custom: Default::default(),
+        manager: ManagerWish::Leave,
+        sources: Sources::new(),
+        scim_document: None,
+        created_at_ms: 0,
+        changed_at_ms: 0,
+    };
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => id = text(bytes)?,
+            Part::Bytes(2, bytes) => text(bytes)?.clone_into(&mut person.user_name),
+            Part::Number(3, value) => person.active = flag(value),
+            Part::Number(4, value) => person.deleted = flag(value),
+            Part::Bytes(5, bytes) => person.access_level = Some(AccessLevel::parse(text(bytes)?).ok()?),
+            Part::Bytes(6, bytes) => values.take(bytes)?,
+            Part::Bytes(7, bytes) if person.manager == ManagerWish::Leave => person.manager = manager(bytes)?,
+            Part::Bytes(8, bytes) => {
+                let (source, value) = entry(bytes)?;
+                *sources.mark(&SourceId::parse(source).ok()?) = mark(value)?;
+            }
+            Part::Bytes(9, bytes) => person.scim_document = Some(text(bytes)?.to_owned()),
+            Part::Number(10, value) => person.created_at_ms = value,
+            Part::Number(11, value) => person.changed_at_ms = value,
+            Part::Bytes(12, bytes) => {
+                let (name, value) = entry(bytes)?;
+                person.custom.insert(name.to_owned(), text(value)?.to_owned());
+            }
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    person.id = PersonId::parse(id).ok()?;
+    person.profile = values.profile()?;
+    person.sources = sources;
+    (!parts.broken).then_some(person)
+}
+
+pub(super) fn account(bytes: &[u8]) -> Option<Account> {
+    let (mut id, mut values) = ("", Values::default());
+    let mut account = Account {
+        id: AccountId::parse("-").ok()?,
+        user_name: String::new(),
+        active: false,
+        access_level: None,
+        profile: Profile::new(),
+        manager: None,
+        as_of_ms: 0,
+        whole: false,
+    };
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => id = text(bytes)?,
+            Part::Bytes(2, bytes) => text(bytes)?.clone_into(&mut account.user_name),
+            Part::Number(3, value) => account.active = flag(value),
+            Part::Bytes(4, bytes) => account.access_level = AccessLevel::parse(text(bytes)?).ok(),
+            Part::Bytes(5, bytes) => values.take(bytes)?,
+            Part::Bytes(6, bytes) => account.manager = Some(AccountId::parse(text(bytes)?).ok()?),
+            Part::Number(7, value) => account.as_of_ms = value,
+            Part::Number(8, value) => account.whole = flag(value),
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    account.id = AccountId::parse(id).ok()?;
+    account.profile = values.profile()?;
+    (!parts.broken).then_some(account)
+}
+
+pub(super) fn membership(bytes: &[u8]) -> Option<Membership> {
+    let (mut group, mut person, mut source) = ("", "", "");
+    let (mut present, mut changed_at_ms) = (false, 0);
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => group = text(bytes)?,
+            Part::Bytes(2, bytes) => person = text(bytes)?,
+            Part::Number(3, value) => present = flag(value),
+            Part::Bytes(4, bytes) => source = text(bytes)?,
+            Part::Number(5, value) => changed_at_ms = value,
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    let membership = Membership {
+        group: GroupId::parse(group).ok()?,
+        person: PersonId::parse(person).ok()?,
+        present,
+        source: SourceId::parse(source).ok()?,
+        changed_at_ms,
+    };
+    (!parts.broken).then_some(membership)
+}
+
+pub(super) fn team_member(bytes: &[u8]) -> Option<TeamMember> {
+    let (mut team, mut account) = ("", "");
+    let (mut roles, mut as_of_ms) = (Roles::NONE, 0);
+    let mut parts = Parts::of(bytes);
+    for part in &mut parts {
+        match part {
+            Part::Bytes(1, bytes) => team = text(bytes)?,
+            Part::Bytes(2, bytes) => account = text(bytes)?,
+            Part::Number(3, value) => as_of_ms = value,
+            Part::Number(4, value) => roles.leader = flag(value),
+            Part::Number(5, value) => roles.admin = flag(value),
+            Part::Number(..) | Part::Bytes(..) => return None,
+        }
+    }
+    let member = TeamMember {
+        team: TeamId::parse(team).ok()?,
+        account: AccountId::parse(account).ok()?,
+        roles,
+        as_of_ms,
+    };
+    (!parts.broken).then_some(member)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use proto::v1;
+
+    use super::*;
+    use crate::record::{Wire, decoded};
+
+    /// What the generated type makes of the bytes; `None` where it refuses them.
+    fn generated<T: Wire<M>, M: prost::Message + prost::Name + Default>(bytes: &[u8]) -> Option<T> {
+        decoded::<M>(bytes)
+            .ok()
+            .and_then(|message| T::from_wire(message).ok())
+    }
+
+    fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+        if let Some(read) = person(bytes) {
+            prop_assert_eq!(Some(read), generated::<Person, v1::Person>(bytes));
+        }
+        if let Some(read) = account(bytes) {
+            prop_assert_eq!(Some(read), generated::<Account, v1::Account>(bytes));
+        }
+        if let Some(read) = membership(bytes) {
+            prop_assert_eq!(Some(read), generated::<Membership, v1::Membership>(bytes));
+        }
+        if let Some(read) = team_member(bytes) {
+            prop_assert_eq!(Some(read), generated::<TeamMember, v1::TeamMember>(bytes));
+        }
+        Ok(())
+    }
+
+    fn words() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+        let names = prop::sample::select(vec!["City", "JobTitle", "jobtitle", "Email", "Nonsense"]);
+        prop::collection::btree_map(names.prop_map(str::to_owned), "\\PC{0,6}", 0..3)
+    }
+
+    fn wish() -> impl Strategy<Value = Option<v1::ManagerWish>> {
+        let wish = prop_oneof![
+            any::<bool>().prop_map(v1::manager_wish::Wish::Clear),
+            "\\PC{0,6}".prop_map(v1::manager_wish::Wish::Reference)
+        ];
+        prop::option::of(prop::option::of(wish).prop_map(|wish| v1::ManagerWish { wish }))
+    }
+
+    fn level() -> impl Strategy<Value = Option<String>> {
+        prop::option::of(
+            prop::sample::select(vec!["Learner", "Team_Admin", "Emperor"]).prop_map(str::to_owned),
+        )
+    }
+
+    prop_compose! {
+        fn people()(id in "[a-z]{0,3}", user_name in "\\PC{0,6}", active: bool, deleted: bool, access_level in level(), profile in words(),
+            manager in wish(), scim_document in prop::option::of("\\PC{0,6}"), created_at_ms: u64, changed_at_ms: u64, custom in words(),
+            source in "[a-z]{0,3}", external_id in prop::option::of("\\PC{0,6}"),
+        ) -> v1::Person {
+            let mark = v1::SourceMark { external_id, changed_at_ms };
+            v1::Person { id, user_name, active, deleted, access_level, profile, manager, scim_document, created_at_ms, changed_at_ms, custom,
+                sources: [(source, mark)].into() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_straight_is_what_the_generated_types_read(
+            person in people(), first in any::<prop::sample::Index>(), byte: u8, cut: bool, tail in prop::collection::vec(any::<u8>(), 0..12),
+        ) {
+            let account = v1::Account { id: person.id.clone(), user_name: person.user_name.clone(), active: person.active,
+                access_level: person.access_level.clone(), profile: person.profile.clone(), manager: Some(person.id.clone()),
+                as_of_ms: person.changed_at_ms, whole: person.deleted };
+            let membership = v1::Membership { group: person.id.clone(), person: person.id.clone(), present: person.active,
+                source: person.id.clone(), changed_at_ms: person.changed_at_ms };
+            let member = v1::TeamMember { team: person.id.clone(), account: person.id.clone(), as_of_ms: person.changed_at_ms,
+                leader: person.active, admin: person.deleted };
+            for whole in [person.encode_to_vec(), account.encode_to_vec(), membership.encode_to_vec(), member.encode_to_vec()] {
+                check(&whole)?;
+                let mut bent = whole.clone();
+                if !bent.is_empty() {
+                    let at = first.index(bent.len());
+                    bent[at] = byte;
+                    if cut {
+                        bent.truncate(at);
+                    }
+                }
+                check(&bent)?;
+                check(&[whole.as_slice(), &tail].concat())?;
+                // Twice the same message, one after the other, is one message to protobuf.
+                check(&[whole.as_slice(), &whole].concat())?;
+            }
+            check(&tail)?;
+        }
+
+        #[test]
+        fn what_our_writers_write_is_read_straight(person in people()) {
+            let usual = generated::<Person, v1::Person>(&person.encode_to_vec());
+            if let Some(usual) = usual.filter(|_| person.created_at_ms >> 63 == 0 && person.changed_at_ms >> 63 == 0) {
+                prop_assert!(super::person(&usual.to_wire().encode_to_vec()).is_some());
+            }
+        }
+    }
+}
