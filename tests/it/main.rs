@@ -7,6 +7,7 @@ mod architecture;
 mod arrival;
 mod commands;
 mod crash;
+mod differential;
 mod governor;
 mod imports;
 mod processes;

@@ -35,6 +35,9 @@ pub struct Intent {
     pub revision: u64,
     /// Unix milliseconds after which the request can no longer take effect: until then nobody may act on the key.
     pub settled_at_ms: u64,
+    /// The name that the account or team has once the request has taken effect, where it gives one. The roster may say
+    /// another by the time that somebody asks what became of the request.
+    pub name: Option<String>,
 }
 
 /// Why an item waits for a person. Stable: people search for these.

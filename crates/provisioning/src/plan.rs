@@ -224,6 +224,38 @@ impl Change {
         }
     }
 
+    /// The user names that accounts have once the operation is done, where it gives any.
+    pub fn user_names(&self) -> Vec<(&PersonId, &str)> {
+        match self {
+            Change::Create { person, draft, .. } => vec![(person, draft.user_name.as_str())],
+            Change::Bulk { rows } => {
+                let new = rows.iter().filter(|row| row.account.is_none());
+                new.map(|row| (&row.person, row.user_name.as_str())).collect()
+            }
+            Change::Update { person, changes, .. } => {
+                let names = changes
+                    .iter()
+                    .filter(|change| change.attribute == Attribute::UserName);
+                names.map(|change| (person, change.to.as_str())).collect()
+            }
+            Change::CutOff { .. }
+            | Change::LeaveTeams { .. }
+            | Change::Link { .. }
+            | Change::Read { .. }
+            | Change::SetCustomFields { .. }
+            | Change::LeaveAllTeams { .. }
+            | Change::LinkTeam { .. }
+            | Change::CreateTeam { .. }
+            | Change::AmendTeam { .. }
+            | Change::UnlinkTeam { .. }
+            | Change::DeleteTeam { .. }
+            | Change::AddMembers { .. }
+            | Change::RemoveMember { .. }
+            | Change::SetRole { .. }
+            | Change::EndOverwrite { .. } => Vec::new(),
+        }
+    }
+
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.kind());

@@ -84,6 +84,9 @@ pub struct World {
     team_owners: Index<TeamId, GroupId>,
 
     under_way: BTreeSet<Subject>,
+    /// User names that requests under way give to accounts, and whose.
+    names_under_way: Index<NormalName, PersonId>,
+    name_under_way_of: HashMap<PersonId, NormalName>,
     import_complete: bool,
     harm_history: HarmHistory,
     approvals: Vec<Approval>,
@@ -155,7 +158,22 @@ impl World {
         self.under_way.extend(subjects);
     }
 
-    /// Ends what [`World::hold`] began.
+    /// Says that a request under way gives this user name to somebody's account: until the person is released it is nobody
+    /// else's, whatever the roster says by now.
+    pub fn hold_name(&mut self, person: PersonId, user_name: &str) {
+        let name = NormalName::of(user_name);
+        if let Some(before) = self.name_under_way_of.insert(person.clone(), name.clone()) {
+            self.names_under_way.remove(&before, &person);
+        }
+        self.names_under_way.insert(name, person);
+    }
+
+    /// Somebody else whose account is being given this user name.
+    pub(crate) fn being_named(&self, name: &NormalName, but: &PersonId) -> Option<&PersonId> {
+        self.names_under_way.get(name).find(|person| *person != but)
+    }
+
+    /// Ends what [`World::hold`] and [`World::hold_name`] began.
     pub fn release(&mut self, subjects: &[Subject]) -> Subjects {
         let mut touched = Subjects::new();
         for subject in subjects {
@@ -163,6 +181,10 @@ impl World {
             match subject {
                 // Others may have waited to join a team together with this one.
                 Subject::Person(id) => {
+                    if let Some(name) = self.name_under_way_of.remove(id) {
+                        self.names_under_way.remove(&name, id);
+                        self.around_names(vec![name], &mut touched);
+                    }
                     self.around_person(id, &mut touched);
                     touched.extend(self.groups_of(id).cloned().map(Subject::Group));
                 }

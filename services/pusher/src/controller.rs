@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Change, Decision, Ended, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
-    World, harms, plan,
+    BulkJob, Change, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy,
+    Subject, World, harms, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -119,6 +119,8 @@ pub(crate) struct Controller {
     pending: BTreeSet<Subject>,
     released: BTreeMap<Subject, u64>,
     jobs: BTreeMap<OperationId, BulkJob>,
+    /// Groups that the rows of each import of ours name, with one of its people, who is under way as long as it is.
+    in_rows: Vec<(Subject, BTreeSet<GroupId>)>,
     running: JoinSet<Finished>,
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
@@ -163,6 +165,7 @@ impl Controller {
             pending,
             released: BTreeMap::new(),
             jobs: look.jobs,
+            in_rows: Vec::new(),
             running: JoinSet::new(),
             orders: Vec::new(),
             promises,
@@ -276,6 +279,7 @@ impl Controller {
             self.tell(performed, &mut done);
         }
         let released = self.world.release(&done.subjects);
+        self.in_rows.retain(|(person, _)| self.world.is_under_way(person));
         self.touch(released);
         if let Some(halt) = done.halt {
             let pause = match &halt {
@@ -418,6 +422,12 @@ impl Controller {
             unsettled: quiet < QUIET && !waited,
             stirring: quiet < STIR && !waited,
             released,
+            in_rows: self
+                .in_rows
+                .iter()
+                .flat_map(|(_, groups)| groups)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -548,9 +558,18 @@ impl Controller {
             import: matches!(operation.change, Change::Bulk { .. }),
         };
         self.imports += usize::from(performed.import);
+        if let Change::Bulk { rows } = &operation.change
+            && let Some(person) = subjects.first()
+        {
+            let groups = rows.iter().flat_map(|row| &row.groups);
+            self.in_rows.push((person.clone(), groups.cloned().collect()));
+        }
         let history = self.note_harms(&performed.harms);
         let held = subjects.clone();
         self.world.hold(subjects);
+        for (person, name) in operation.change.user_names() {
+            self.world.hold_name(person.clone(), name);
+        }
         self.outdated = true;
         let hands = self.hands.clone();
         let work = service::about(jobs::about(&operation, edits), async move {
@@ -590,6 +609,9 @@ impl Controller {
             let subjects = job.subjects();
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
             self.world.hold(subjects);
+            for (person, name) in job.user_names() {
+                self.world.hold_name(person, &name);
+            }
             let hands = self.hands.clone();
             self.running
                 .spawn(async move { Finished::of(job.recover(&hands).await) });

@@ -171,6 +171,7 @@ impl Hands {
             kind,
             revision,
             settled_at_ms: unix_ms() + open_ms + settle_ms,
+            name: None,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use provisioning::{Attribute, Change, Operation, OperationId, Plan, Subject, World};
+use provisioning::{Attribute, Change, GroupId, Operation, OperationId, Plan, Subject, World};
 use rate_tokens::Class;
 
 /// The class of token an operation asks for.
@@ -58,6 +58,8 @@ pub(crate) struct Traffic {
     pub(crate) importing: bool,
     /// Only these subjects may be acted on; `None` for all (plans that are applied by hand).
     pub(crate) released: Option<BTreeSet<Subject>>,
+    /// Groups whose teams an import under way names by their codes.
+    pub(crate) in_rows: BTreeSet<GroupId>,
 }
 
 impl Traffic {
@@ -71,6 +73,9 @@ impl Traffic {
         if self.stirring && !operation.change.cuts_access() && operation.calls > 0 {
             return false;
         }
+        if !self.codes_stand(world, &operation.change) {
+            return false;
+        }
         operation.change.subjects().iter().all(|subject| {
             let released = self
                 .released
@@ -78,6 +83,37 @@ impl Traffic {
                 .is_none_or(|released| released.contains(subject));
             !world.is_under_way(subject) && (released || operation.change.cuts_access())
         })
+    }
+
+    /// Whether every code that a row names is the team's when the row is read. A new name gives a team a new code, an import
+    /// runs some time after it was sent, and Litmos refuses the whole row for a code that is no team's.
+    fn codes_stand(&self, world: &World, change: &Change) -> bool {
+        match change {
+            Change::Bulk { rows } => {
+                let mut named = rows.iter().flat_map(|row| &row.groups);
+                named.all(|group| !world.is_under_way(&Subject::Group(group.clone())))
+            }
+            Change::AmendTeam {
+                group, name: Some(_), ..
+            }
+            | Change::DeleteTeam { group, .. } => !self.in_rows.contains(group),
+            Change::AmendTeam { name: None, .. }
+            | Change::CutOff { .. }
+            | Change::LeaveTeams { .. }
+            | Change::Link { .. }
+            | Change::Read { .. }
+            | Change::Create { .. }
+            | Change::Update { .. }
+            | Change::SetCustomFields { .. }
+            | Change::LeaveAllTeams { .. }
+            | Change::LinkTeam { .. }
+            | Change::CreateTeam { .. }
+            | Change::UnlinkTeam { .. }
+            | Change::AddMembers { .. }
+            | Change::RemoveMember { .. }
+            | Change::SetRole { .. }
+            | Change::EndOverwrite { .. } => true,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ fn intent_out(intent: &Intent) -> v1::Intent {
         kind: kind.to_owned(),
         revision: intent.revision,
         settled_at_ms: intent.settled_at_ms,
+        name: intent.name.clone(),
     }
 }
 
@@ -49,6 +50,7 @@ fn intent_in(intent: v1::Intent) -> Result<Intent, BrokenRecord> {
         kind: kind.ok_or_else(|| broken(name(), format!("{:?} is no kind of intent", intent.kind)))?,
         revision: intent.revision,
         settled_at_ms: intent.settled_at_ms,
+        name: intent.name,
     })
 }
 

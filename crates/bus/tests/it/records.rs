@@ -46,6 +46,7 @@ prop_compose! {
             applied_revision: revision,
             intent: open.then(|| Intent {
                 operation: OperationId::parse("op1").unwrap(), kind: IntentKind::LeaveTeams, revision, settled_at_ms: 9,
+                name: Some(said.clone()),
             }),
             parked: parked.then(|| Parked {
                 code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,

@@ -5,6 +5,7 @@
 //! the one who was first in the roster has it. So a newcomer never silently gets the account of somebody who left.
 
 use super::{NAME_REMEDY, parked};
+use crate::plan::WaitReason;
 use crate::{Account, NormalName, ParkCode, Parked, Person, PersonId, Policy, World};
 
 /// Whether somebody can have the user name that they want.
@@ -16,6 +17,16 @@ pub(super) enum NameClaim<'a> {
     /// This person's account is to be renamed first.
     From(&'a PersonId),
     Taken(String),
+}
+
+/// Somebody else's account is being given the name right now: whether that came about is known in a moment, and a look at
+/// accounts before then would take theirs for one that is nobody's.
+pub(super) fn awaited_name(world: &World, person: &Person) -> Option<WaitReason> {
+    let name = NormalName::of(&person.user_name);
+    let other = world.being_named(&name, &person.id)?;
+    Some(WaitReason::NameAwaited {
+        person: other.clone(),
+    })
 }
 
 /// Whether `person`, whose own account does not have it, can have the user name they want.

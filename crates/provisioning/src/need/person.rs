@@ -150,6 +150,9 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
 }
 
 fn unlinked(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
+    if let Some(wait) = name::awaited_name(world, person) {
+        return PersonNeed::Wait(wait);
+    }
     match name::name_claim(world, person, policy) {
         NameClaim::Unowned(account) => stays(world, person, account, false, revision, policy, now_ms),
         NameClaim::Free => newcomer(world, person, None, revision, policy, now_ms),
@@ -222,6 +225,9 @@ fn stays(
         .iter()
         .any(|change| change.attribute == Attribute::UserName)
     {
+        if let Some(wait) = name::awaited_name(world, person) {
+            return PersonNeed::Wait(wait);
+        }
         match name::name_claim(world, person, policy) {
             NameClaim::Free | NameClaim::Unowned(_) => {}
             NameClaim::From(owner) => name_from = Some(owner.clone()),

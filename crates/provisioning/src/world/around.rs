@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Everybody who wants one of these user names, and whoever wants the names that those would give up.
-    fn around_names(&self, mut names: Vec<NormalName>, touched: &mut Subjects) {
+    pub(super) fn around_names(&self, mut names: Vec<NormalName>, touched: &mut Subjects) {
         let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
         while let Some(name) = names.pop() {
             if let Some(account) = self.account_named(&name) {

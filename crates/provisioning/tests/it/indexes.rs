@@ -202,6 +202,7 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
             let link = PersonLink {
                 account: account.map(account_id),
                 intent: open.then(|| Intent {
+                    name: None,
                     operation: OperationId::parse("op").unwrap(),
                     kind: IntentKind::Update,
                     revision,

@@ -110,6 +110,7 @@ impl Hands {
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
             link.value.intent = Some(Intent {
                 revision: row.revision,
+                name: Some(row.user_name.clone()),
                 ..intent.clone()
             });
             if let Some(account) = &row.account {

@@ -46,7 +46,10 @@ impl PersonJob {
 impl Hands {
     pub(crate) async fn create(&self, permit: Permit, mut job: PersonJob, draft: &Draft) -> Done {
         let result = async {
-            let intent = job.intent(self, &permit, IntentKind::Create);
+            let intent = Intent {
+                name: Some(draft.user_name.clone()),
+                ..job.intent(self, &permit, IntentKind::Create)
+            };
             self.open_person(intent, &mut job, None).await?;
             Ok(self.litmos.create_user(permit, &new_user(draft)).await?)
         }
@@ -244,7 +247,10 @@ impl Hands {
         job: &mut PersonJob,
         wanted: &Account,
     ) -> Result<Account, Trouble> {
-        let intent = job.intent(self, &permit, IntentKind::Update);
+        let intent = Intent {
+            name: Some(wanted.user_name.clone()),
+            ..job.intent(self, &permit, IntentKind::Update)
+        };
         self.open_person(intent, job, Some(&wanted.id)).await?;
         self.litmos.put_user(permit, &record(wanted)).await?;
         Ok(Account {

@@ -41,7 +41,10 @@ impl Hands {
         let result = async {
             // A team that the link names still is one that went away.
             job.link.value.team = None;
-            let intent = self.intent(&permit, &job.operation, IntentKind::Create, job.revision);
+            let intent = Intent {
+                name: Some(name.clone()),
+                ..self.intent(&permit, &job.operation, IntentKind::Create, job.revision)
+            };
             self.open_group(intent, &mut job).await?;
             let parent = parent.as_ref().map(TeamId::as_str);
             let sent = self.litmos.create_team(permit, &name, &description, parent);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    AccountId, BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject,
-    TeamId, World,
+    AccountId, BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, PersonId, PersonLink,
+    Revised, Subject, TeamId, World,
 };
 
 use crate::hands::{Done, Hands, KnownGroup, KnownMember, KnownPerson, bulk_operation};
@@ -71,7 +71,15 @@ pub(in crate::controller) fn orphans(world: &World, jobs: &BTreeMap<OperationId,
     orphans
 }
 
+fn name_given(intent: Option<&Intent>) -> Option<String> {
+    intent.and_then(|intent| intent.name.clone())
+}
+
+/// The name that the request gave. Without one, the name that is wished now is the likeliest.
 fn user_name(world: &World, link: &PersonLink) -> String {
+    if let Some(name) = name_given(link.intent.as_ref()) {
+        return name;
+    }
     let person = world.person(&link.person);
     person.map_or_else(String::new, |person| person.value.user_name.clone())
 }
@@ -88,9 +96,10 @@ fn known_person(world: &World, link: &PersonLink) -> KnownPerson {
 }
 
 fn known_group(world: &World, link: &GroupLink, kind: IntentKind) -> KnownGroup {
-    let name = world
-        .group(&link.group)
-        .map_or_else(String::new, |group| group.value.name.clone());
+    let wished = || world.group(&link.group).map(|group| group.value.name.clone());
+    let name = name_given(link.intent.as_ref())
+        .or_else(wished)
+        .unwrap_or_default();
     let team = link.team.as_ref();
     let about_members = match kind {
         IntentKind::Members | IntentKind::Roles | IntentKind::DeleteTeam => team,
@@ -135,6 +144,23 @@ impl Orphan {
             Orphan::Bulk { links, .. } => links
                 .iter()
                 .map(|(link, _)| Subject::Person(link.value.person.clone()))
+                .collect(),
+        }
+    }
+
+    /// The user names that accounts may have been given.
+    pub(in crate::controller) fn user_names(&self) -> Vec<(PersonId, String)> {
+        match self {
+            Orphan::Person { link, intent, .. } => {
+                let name = intent.name.clone();
+                name.map(|name| (link.value.person.clone(), name))
+                    .into_iter()
+                    .collect()
+            }
+            Orphan::Group { .. } => Vec::new(),
+            Orphan::Bulk { links, .. } => links
+                .iter()
+                .map(|(link, name)| (link.value.person.clone(), name.clone()))
                 .collect(),
         }
     }

@@ -38,6 +38,8 @@ struct Reading {
     effects: Effects,
     effect: bool,
     team_gone: bool,
+    /// The team that the request made: the group's, whatever the group is called by now.
+    made: Option<TeamId>,
 }
 
 impl Reading {
@@ -46,6 +48,7 @@ impl Reading {
             effects,
             effect,
             team_gone: false,
+            made: None,
         }
     }
 }
@@ -84,6 +87,9 @@ impl Hands {
                 if reading.team_gone {
                     link.team = None;
                 }
+                if reading.made.is_some() {
+                    link.team = reading.made;
+                }
                 self.put_away(job, reading.effects, outcome(reading.effect)).await
             }
             Err(trouble @ Trouble::Gone(_)) => self.team_failed(job, trouble).await,
@@ -121,11 +127,18 @@ impl Hands {
             .filter(|team| !known.taken.contains(&team.id))
             .collect();
         let effect = !teams.is_empty();
+        let made = match teams.as_slice() {
+            [only] => Some(only.id.clone()),
+            _ => None,
+        };
         let effects = Effects {
             teams,
             ..Effects::default()
         };
-        Ok(Reading::new(effects, effect))
+        Ok(Reading {
+            made,
+            ..Reading::new(effects, effect)
+        })
     }
 
     async fn read_deleted(&self, id: &TeamId, known: &KnownGroup) -> Result<Reading, Trouble> {
@@ -148,6 +161,7 @@ impl Hands {
                     effects,
                     effect: true,
                     team_gone: true,
+                    made: None,
                 })
             }
             Err(trouble) => Err(trouble),
