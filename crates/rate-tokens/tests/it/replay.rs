@@ -261,7 +261,7 @@ fn a_token_whose_time_was_over_while_nobody_ruled_is_on_the_books_as_expired_onc
         class: Class::Normal,
         tokens: vec![1],
     };
-    assert_eq!(step.records, [expired.clone()]);
+    assert_eq!(step.records, std::slice::from_ref(&expired));
 
     let mut records = long_ago();
     records.push(aged(1_000, expired));
