@@ -11,6 +11,7 @@
 mod bulk;
 mod custom_fields;
 mod images;
+mod imports;
 mod look;
 mod members;
 mod observed;
@@ -35,6 +36,7 @@ use crate::effects::Effects;
 use crate::links::Links;
 pub(crate) use bulk::{BulkPlan, POLL_PAUSES};
 pub(crate) use custom_fields::CustomFieldsShape;
+pub(crate) use imports::Imports;
 pub(crate) use observed::Observed;
 pub(crate) use people::{PersonJob, tie};
 #[cfg(test)]
@@ -60,6 +62,7 @@ pub(crate) struct Hands {
     /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     pub(crate) custom_fields: CustomFieldsShape,
+    pub(crate) imports: Arc<Imports>,
     /// How old a record may be to be written back without reading it again.
     pub(crate) fresh_ms: u64,
     /// Longest time after its use-by that a request of ours may still take effect.

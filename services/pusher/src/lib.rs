@@ -147,6 +147,7 @@ impl Owner {
             journal: self.journal.clone(),
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
+            imports: Arc::default(),
             fresh_ms: self.org.policy.fresh_ms,
             settle: self.org.budget().settle(),
         };

@@ -14,6 +14,7 @@ use provisioning::{
 };
 use rate_tokens::{Class, Permit};
 
+use super::imports::shows_all;
 use super::people::tie;
 use super::records::account;
 use super::setback::{Sequel, bounded, person_setback, said, sequel};
@@ -126,14 +127,15 @@ impl Hands {
     /// Waits for the job's end and writes what came of it.
     async fn see_through(&self, plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
         let result = async {
+            let waiting = self.imports.wait_begins();
             let over = self.wait_for(job).await?;
+            let over_at_ms = unix_ms();
+            drop(waiting);
             let refused = self.refused_rows(&over).await?;
             let new = plan.rows.iter().filter(|row| row.account.is_none());
             let new: Vec<NormalName> = new.map(|row| NormalName::of(&row.user_name)).collect();
-            let made = self
-                .read_back(over.import_date_ms.unwrap_or(sent_at_ms), &new)
-                .await?;
-            Ok((refused, made))
+            let since_ms = over.import_date_ms.unwrap_or(sent_at_ms);
+            Ok((refused, self.read_together(since_ms, over_at_ms, &new).await?))
         }
         .await;
         match result {
@@ -183,6 +185,33 @@ impl Hands {
             );
         }
         Ok(refused)
+    }
+
+    /// Reads back the accounts of one import with those of the others that are over by now, unless one of them has.
+    async fn read_together(
+        &self,
+        since_ms: u64,
+        over_at_ms: u64,
+        wanted: &[NormalName],
+    ) -> Result<BTreeMap<NormalName, Account>, Trouble> {
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.imports.want(wanted);
+        self.imports.others_are_over().await;
+        let mut read = self.imports.read().await;
+        let result = if shows_all(&read, wanted, over_at_ms) {
+            Ok(())
+        } else {
+            let all = self.imports.wanted();
+            self.read_back(since_ms, &all).await.map(|found| *read = found)
+        };
+        self.imports.done(wanted);
+        result?;
+        let named = wanted
+            .iter()
+            .filter_map(|name| Some((name.clone(), read.get(name)?.clone())));
+        Ok(named.collect())
     }
 
     /// Reads accounts created since the job was made until all of its new ones are found.

@@ -128,6 +128,7 @@ impl House {
             cuts: Cuts::none(),
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
+            imports: Arc::default(),
             fresh_ms: 600_000,
             settle: SETTLE,
         };
