@@ -165,8 +165,8 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
             let level = match number {
                 0 => "Account_Owner",
                 1..=4 => "Administrator",
-                n if n % 100 == 10 => "Team_Admin",
-                n if n % 10 == 0 => "Team_Leader",
+                n if n % 1_000 == 10 => "Team_Admin",
+                n if n % 250 == 20 => "Team_Leader",
                 _ => "Learner",
             };
             let manager = match number {
