@@ -10,6 +10,7 @@ mod crash;
 mod differential;
 mod governor;
 mod imports;
+mod price;
 mod processes;
 mod soak;
 mod sources;

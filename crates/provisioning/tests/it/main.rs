@@ -4,6 +4,7 @@
 mod cheapest;
 mod company;
 mod laws;
+mod planted;
 mod scene;
 mod stories;
 mod undo;
