@@ -12,6 +12,7 @@ mod governor;
 mod imports;
 mod price;
 mod processes;
+mod rebalance;
 mod soak;
 mod sources;
 mod sweep;
