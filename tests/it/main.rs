@@ -10,6 +10,7 @@ mod crash;
 mod differential;
 mod governor;
 mod imports;
+mod planted;
 mod price;
 mod processes;
 mod rebalance;
