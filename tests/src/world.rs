@@ -29,10 +29,10 @@ pub struct Hall {
 #[derive(Debug)]
 pub struct Room {
     pub org: OrgId,
-    pub litmos: Running,
+    pub litmos: Arc<Running>,
     pub settings: Arc<Settings>,
     bus: Bus,
-    _folder: tempfile::TempDir,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 /// What an org's settings say beside its name and address: quick tokens, and a short time to settle.
@@ -45,8 +45,8 @@ impl Room {
     /// # Panics
     /// When it cannot be started.
     pub async fn new(bus: &Bus, org: &str, simulator: litmos_simulator::Settings, more: &str) -> Room {
-        let litmos = Simulator::start(simulator).await.expect("a simulator starts");
-        let folder = tempfile::tempdir().expect("a folder");
+        let litmos = Arc::new(Simulator::start(simulator).await.expect("a simulator starts"));
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let file = folder.path().join("rollcall.toml");
         let text = format!(
             "[[org]]\nid = \"{org}\"\nbase_url = \"{}\"\ncompany = \"story\"\napi_key = \"{}\"\nscim_token = \"a-token-for-stories\"\n{more}",
@@ -66,6 +66,17 @@ impl Room {
 
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// The same org before the same Litmos, on another bus: what must never be.
+    pub fn on(&self, bus: &Bus) -> Room {
+        Room {
+            org: self.org.clone(),
+            litmos: self.litmos.clone(),
+            settings: self.settings.clone(),
+            bus: bus.clone(),
+            _folder: self._folder.clone(),
+        }
     }
 
     async fn write(&self, writes: Vec<Write<RosterKey, RosterValue>>) {

@@ -9,7 +9,7 @@ mod protection;
 mod values;
 
 pub(crate) use bulk::{bulk_can_create, bulk_leaves_alone, bulk_update_profile, leaves_alone_when_made};
-pub(crate) use group::{GroupNeed, ParentTeam, group_need, subteams};
+pub(crate) use group::{GroupNeed, ParentTeam, TeamAmendment, group_need, subteams};
 pub(crate) use parent::{Parent, parent_of};
 pub(crate) use person::{
     CustomNeed, PersonNeed, awaited_manager, can_join, custom_need, is_fresh, leaves_all_teams, person_need,

@@ -121,6 +121,8 @@ pub(crate) struct Controller {
     jobs: BTreeMap<OperationId, BulkJob>,
     /// Groups that the rows of each import of ours name, with one of its people, who is under way as long as it is.
     in_rows: Vec<(Subject, BTreeSet<GroupId>)>,
+    /// Groups of each person whom a call of their own is making.
+    awaiting: Vec<(Subject, BTreeSet<GroupId>)>,
     running: JoinSet<Finished>,
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
@@ -166,6 +168,7 @@ impl Controller {
             released: BTreeMap::new(),
             jobs: look.jobs,
             in_rows: Vec::new(),
+            awaiting: Vec::new(),
             running: JoinSet::new(),
             orders: Vec::new(),
             promises,
@@ -279,7 +282,9 @@ impl Controller {
             self.tell(performed, &mut done);
         }
         let released = self.world.release(&done.subjects);
-        self.in_rows.retain(|(person, _)| self.world.is_under_way(person));
+        for groups in [&mut self.in_rows, &mut self.awaiting] {
+            groups.retain(|(person, _)| self.world.is_under_way(person));
+        }
         self.touch(released);
         if let Some(halt) = done.halt {
             let pause = match &halt {
@@ -397,7 +402,10 @@ impl Controller {
         );
         self.traces.retain(|subject, _| kept.contains(subject));
         self.edits.retain(|subject, _| kept.contains(subject));
-        self.released.retain(|subject, _| kept.contains(subject));
+        // A group whose newcomers are just being made is in no plan until they are: the word about it stands till then.
+        if self.world.under_way().is_empty() {
+            self.released.retain(|subject, _| kept.contains(subject));
+        }
         self.pending = kept;
         if self.plan.is_empty() {
             self.unquiet_since = None;
@@ -417,17 +425,18 @@ impl Controller {
             self.released.iter().filter_map(current).collect()
         });
         let quiet = self.quiet_since.elapsed();
+        let all = |groups: &[(Subject, BTreeSet<GroupId>)]| {
+            groups.iter().flat_map(|(_, groups)| groups).cloned().collect()
+        };
         Traffic {
             importing: self.imports > 0,
             unsettled: quiet < QUIET && !waited,
             stirring: quiet < STIR && !waited,
             released,
-            in_rows: self
-                .in_rows
-                .iter()
-                .flat_map(|(_, groups)| groups)
-                .cloned()
-                .collect(),
+            in_rows: all(&self.in_rows),
+            awaiting: all(&self.awaiting),
+            making: !self.awaiting.is_empty(),
+            bulk: self.policy.bulk,
         }
     }
 
@@ -563,6 +572,10 @@ impl Controller {
         {
             let groups = rows.iter().flat_map(|row| &row.groups);
             self.in_rows.push((person.clone(), groups.cloned().collect()));
+        }
+        if let Change::Create { person, .. } = &operation.change {
+            let groups = self.world.groups_of(person).cloned().collect();
+            self.awaiting.push((Subject::Person(person.clone()), groups));
         }
         let history = self.note_harms(&performed.harms);
         let held = subjects.clone();

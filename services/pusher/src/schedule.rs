@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use provisioning::{Attribute, Change, GroupId, Operation, OperationId, Plan, Subject, World};
+use provisioning::{Attribute, Change, GroupId, Operation, OperationId, Plan, Subject, WaitReason, World};
 use rate_tokens::Class;
 
 /// The class of token an operation asks for.
@@ -60,6 +60,12 @@ pub(crate) struct Traffic {
     pub(crate) released: Option<BTreeSet<Subject>>,
     /// Groups whose teams an import under way names by their codes.
     pub(crate) in_rows: BTreeSet<GroupId>,
+    /// Groups of people who are just being made by calls of their own.
+    pub(crate) awaiting: BTreeSet<GroupId>,
+    /// Somebody is just being made by a call of their own.
+    pub(crate) making: bool,
+    /// Whether imports are used at all.
+    pub(crate) bulk: bool,
 }
 
 impl Traffic {
@@ -86,12 +92,21 @@ impl Traffic {
     }
 
     /// Whether every code that a row names is the team's when the row is read. A new name gives a team a new code, an import
-    /// runs some time after it was sent, and Litmos refuses the whole row for a code that is no team's.
+    /// runs some time after it was sent, and Litmos refuses the whole row for a code that is no team's. And whether rows
+    /// name all the teams that they can: one that is being made, or waits for one more member, is a moment later.
     fn codes_stand(&self, world: &World, change: &Change) -> bool {
         match change {
             Change::Bulk { rows } => {
-                let mut named = rows.iter().flat_map(|row| &row.groups);
-                named.all(|group| !world.is_under_way(&Subject::Group(group.clone())))
+                let groups = rows.iter().flat_map(|row| {
+                    world
+                        .groups_of(&row.person)
+                        .map(move |group| (group, &row.person))
+                });
+                let mut wanted =
+                    groups.filter(|(group, person)| world.wants_member(group, person) == Some(true));
+                wanted.all(|(group, _)| {
+                    !self.awaiting.contains(group) && !world.is_under_way(&Subject::Group(group.clone()))
+                })
             }
             Change::AmendTeam {
                 group, name: Some(_), ..
@@ -124,7 +139,28 @@ pub(crate) fn ready<'a>(
     traffic: &'a Traffic,
 ) -> impl Iterator<Item = &'a Operation> {
     let open: BTreeSet<&OperationId> = plan.operations.iter().map(|operation| &operation.id).collect();
+    // Somebody whose manager is just being made goes into the same import as the others, a moment later. Till then those
+    // whom nobody waits for wait too: alone they would look too few for one.
+    let joining = traffic.bulk
+        && traffic.making
+        && plan.waiting.iter().any(|(subject, reason)| {
+            *reason == WaitReason::UnderWay
+                && matches!(subject, Subject::Person(_))
+                && !world.is_under_way(subject)
+        });
+    let needed: BTreeSet<&OperationId> = match joining {
+        true => plan
+            .operations
+            .iter()
+            .flat_map(|operation| &operation.after)
+            .collect(),
+        false => BTreeSet::new(),
+    };
     plan.operations.iter().filter(move |operation| {
+        let makes = matches!(operation.change, Change::Bulk { .. } | Change::Create { .. });
+        if joining && makes && !needed.contains(&operation.id) {
+            return false;
+        }
         operation.after.iter().all(|before| !open.contains(before)) && traffic.lets_through(world, operation)
     })
 }

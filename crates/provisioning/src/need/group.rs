@@ -20,15 +20,10 @@ pub(crate) enum GroupNeed {
     Nothing,
     Wait(WaitReason),
     Park(Parked),
-    Link(TeamId),
+    /// A team that is there, and what of it must change then.
+    Link(TeamId, Option<TeamAmendment>),
     Create,
-    Amend {
-        team: TeamId,
-        name: Option<TextChange>,
-        description: Option<String>,
-        /// Whether the description is known, and need not be read first.
-        known: bool,
-    },
+    Amend(TeamAmendment),
     Unlink {
         team: TeamId,
         /// Teams under it, for the sake of which it is not deleted although the policy says so.
@@ -38,6 +33,16 @@ pub(crate) enum GroupNeed {
         team: TeamId,
         name: String,
     },
+}
+
+/// How a team's own record is to change.
+#[derive(Debug)]
+pub(crate) struct TeamAmendment {
+    pub(crate) team: TeamId,
+    pub(crate) name: Option<TextChange>,
+    pub(crate) description: Option<String>,
+    /// Whether the description is known, and need not be read first.
+    pub(crate) known: bool,
 }
 
 /// Where the team of an unlinked group is to be made.
@@ -101,7 +106,8 @@ pub(crate) fn group_need(
     }
     match world.linked_team(&group.id) {
         Some(team) => {
-            amendment(group, team).unwrap_or_else(|| match misplaced(world, group, team, revision, now_ms) {
+            let amendment = amendment(group, team).map(GroupNeed::Amend);
+            amendment.unwrap_or_else(|| match misplaced(world, group, team, revision, now_ms) {
                 Some(parked) => GroupNeed::Park(parked),
                 None => GroupNeed::Nothing,
             })
@@ -143,8 +149,7 @@ fn wished_description(group: &Group) -> Option<&str> {
     group.description.as_deref().map(str::trim)
 }
 
-/// How the team's own record is to change.
-fn amendment(group: &Group, team: &Team) -> Option<GroupNeed> {
+fn amendment(group: &Group, team: &Team) -> Option<TeamAmendment> {
     let wished = group.name.trim();
     let name = (team.name.trim() != wished).then(|| TextChange {
         from: team.name.clone(),
@@ -155,7 +160,7 @@ fn amendment(group: &Group, team: &Team) -> Option<GroupNeed> {
     if name.is_none() && description.is_none() {
         return None;
     }
-    Some(GroupNeed::Amend {
+    Some(TeamAmendment {
         team: team.id.clone(),
         name,
         description: description.map(str::to_owned),
@@ -245,7 +250,7 @@ fn unlinked(
         }
         // One team is linked once: a namesake that comes after gets a team of its own.
         Found::One(team) if is_anothers(world, group, team, now_ms) => GroupNeed::Create,
-        Found::One(team) => GroupNeed::Link(team.id.clone()),
+        Found::One(team) => GroupNeed::Link(team.id.clone(), amendment(group, team)),
     }
 }
 

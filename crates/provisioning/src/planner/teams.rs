@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Deletion, Needs, is_over, members};
-use crate::need::{self, GroupNeed, Parent, ParentTeam};
+use crate::need::{self, GroupNeed, Parent, ParentTeam, TeamAmendment};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{Group, GroupId, OperationId, PersonId, Policy, Revised, Roles, Subject, TeamId, World};
 
@@ -201,7 +201,7 @@ impl Look<'_> {
                     .set_aside(self.world, Subject::Group(id), revision, parked);
                 (linked, !group.deleted)
             }
-            GroupNeed::Link(team) => {
+            GroupNeed::Link(team, amendment) => {
                 let label = format!("link group {name} to team {team}");
                 let change = Change::LinkTeam {
                     group: id,
@@ -209,6 +209,11 @@ impl Look<'_> {
                     team: team.clone(),
                 };
                 let by = self.add(Operation::new(change, 0, label));
+                if let Some(amendment) = amendment {
+                    let mut amend = amend(group, revision, amendment);
+                    amend.after.insert(by.clone());
+                    self.add(amend);
+                }
                 (
                     Place {
                         team: Some(team),
@@ -218,28 +223,9 @@ impl Look<'_> {
                 )
             }
             GroupNeed::Create => (self.create(group, revision, name), true),
-            GroupNeed::Amend {
-                team,
-                name,
-                description,
-                known,
-            } => {
-                let label = match (&name, description.as_deref()) {
-                    (Some(name), None) => format!("rename team {} to {}", name.from, name.to),
-                    (Some(name), Some(_)) => {
-                        format!("rename team {} to {} and describe it anew", name.from, name.to)
-                    }
-                    (None, Some("")) => format!("clear the description of team {}", group.name.trim()),
-                    (None, _) => format!("describe team {} anew", group.name.trim()),
-                };
-                let change = Change::AmendTeam {
-                    group: id,
-                    revision,
-                    team,
-                    name,
-                    description,
-                };
-                self.add(Operation::new(change, if known { 1 } else { 2 }, label));
+            GroupNeed::Amend(amendment) => {
+                let amend = amend(group, revision, amendment);
+                self.add(amend);
                 (linked, true)
             }
             GroupNeed::Unlink { team, kept_for } => {
@@ -350,4 +336,29 @@ impl Look<'_> {
             }
         }
     }
+}
+
+fn amend(group: &Group, revision: u64, amendment: TeamAmendment) -> Operation {
+    let TeamAmendment {
+        team,
+        name,
+        description,
+        known,
+    } = amendment;
+    let label = match (&name, description.as_deref()) {
+        (Some(name), None) => format!("rename team {} to {}", name.from, name.to),
+        (Some(name), Some(_)) => {
+            format!("rename team {} to {} and describe it anew", name.from, name.to)
+        }
+        (None, Some("")) => format!("clear the description of team {}", group.name.trim()),
+        (None, _) => format!("describe team {} anew", group.name.trim()),
+    };
+    let change = Change::AmendTeam {
+        group: group.id.clone(),
+        revision,
+        team,
+        name,
+        description,
+    };
+    Operation::new(change, if known { 1 } else { 2 }, label)
 }

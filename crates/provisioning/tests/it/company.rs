@@ -40,6 +40,8 @@ pub(crate) enum Event {
     PushNow(u8),
     /// An account that was made by hand.
     ByHand(u8),
+    /// A team that was made by hand, with a description.
+    TeamByHand(u8),
     /// Somebody is put into a team by hand, and perhaps made its leader.
     JoinByHand(u8, u8, bool),
     /// All memberships were read.
@@ -75,6 +77,7 @@ pub(crate) fn event(people: u8) -> impl Strategy<Value = Event> {
         1 => g.clone().prop_map(Event::Pause),
         1 => g.clone().prop_map(Event::Unpause),
         1 => g.clone().prop_map(Event::PushNow),
+        1 => g.clone().prop_map(Event::TeamByHand),
         2 => (pg(), any::<bool>()).prop_map(|((p, g), leads)| Event::JoinByHand(p, g, leads)),
     ];
     prop_oneof![
@@ -238,6 +241,12 @@ pub(crate) fn happen(scene: &mut Scene, event: &Event) {
                 .is_none()
             {
                 scene.account(&format!("p{n}"));
+            }
+        }
+        Event::TeamByHand(g) => {
+            let name = format!("g{g}");
+            if scene.world.teams_named(&NormalName::of(&name)).next().is_none() {
+                scene.team_with(&name, |team| team.description = Some("by hand".to_owned()));
             }
         }
         Event::JoinByHand(n, g, leads) => join_by_hand(scene, *n, *g, *leads),

@@ -5,6 +5,7 @@ mod cheapest;
 mod company;
 mod indexes;
 mod laws;
+mod planted;
 mod scene;
 mod stories;
 mod undo;
