@@ -230,7 +230,8 @@ fn with_mode(mode: &str, value: &str) -> Settings {
     let mut settings = simulator();
     settings.modes.set(mode, value).expect("a mode and its value");
     if meets_refusals(mode) {
-        settings.limit = 12;
+        // Fewer than the first read of the account takes at once.
+        settings.limit = 6;
     }
     settings
 }

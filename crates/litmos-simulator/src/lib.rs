@@ -50,5 +50,5 @@ pub use mode::{
 pub use model::{AccessLevel, Snapshot, TeamId, TeamState, UserId, UserState};
 pub use oracle::{LogError, most_in_any_window, most_requests_in_any_window, read_log};
 pub use report::Report;
-pub use running::{PutError, Running, Simulator, StartError, StopError};
+pub use running::{DeleteError, PutError, Running, Simulator, StartError, StopError};
 pub use settings::{Settings, USERS_MAX};

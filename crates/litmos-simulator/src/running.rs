@@ -63,6 +63,16 @@ pub struct PutError {
     pub reason: String,
 }
 
+/// Why something could not be deleted.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} was not deleted: {reason}")]
+pub struct DeleteError {
+    /// What was to be deleted.
+    pub path: String,
+    /// What the account says.
+    pub reason: String,
+}
+
 /// A simulator at work. Dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
@@ -177,6 +187,19 @@ impl Running {
     /// At the first record that the account refuses; the ones before it are put.
     pub fn put_teams(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
         self.put_each(records, World::put_team)
+    }
+
+    /// Deletes what a path below `v1.svc` names, such as `teams/ID/users/ID`, as an admin does on a page of Litmos: past
+    /// limit and log.
+    ///
+    /// # Errors
+    /// When the account refuses it or has no such thing.
+    pub fn delete(&self, path: &str) -> Result<(), DeleteError> {
+        let refused = |reason: Option<String>| DeleteError {
+            path: path.to_owned(),
+            reason: reason.unwrap_or_else(|| "nothing is there".to_owned()),
+        };
+        lock(&self.world).delete(path).map_err(refused)
     }
 
     fn put_each(

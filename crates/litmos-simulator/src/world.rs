@@ -4,6 +4,7 @@
 //! drawn), it is *acted* upon, and it is *finished* (tallied and logged). Delays lie between the steps.
 
 use std::fs::File;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -260,6 +261,25 @@ impl World {
 
     pub(crate) fn invent_people(&mut self, count: usize, seed: u64) {
         self.account.invent_people(count, seed, self.clock.now().wall);
+    }
+
+    /// Deletes what a path below `v1.svc` names, past every limit and log.
+    pub(crate) fn delete(&mut self, path: &str) -> Result<(), Option<String>> {
+        let call = Call {
+            method: Method::Delete,
+            segments: path.split('/').map(str::to_owned).collect(),
+            query: Query::parse("source=by-hand"),
+            accept: String::new(),
+            content_type: String::new(),
+            body: Bytes::new(),
+            bulk_delay: Duration::ZERO,
+            twist: Twist::default(),
+        };
+        let reply = api::respond(&mut self.account, &call, &self.modes, self.clock.now());
+        match reply.effect {
+            Some(_) => Ok(()),
+            None => Err(reply.reason),
+        }
     }
 
     /// Creates or changes a user by username, past every limit and log.

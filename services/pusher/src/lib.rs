@@ -118,16 +118,15 @@ impl Owner {
 
     async fn own(&self, lease: Arc<bus::Lease>, stop: &CancellationToken) {
         let over = stop.child_token();
+        // Watches and answers are tasks of the bus: they end with this one, however it ends.
+        let _ends = over.clone().drop_guard();
         let began = Instant::now();
         let looked = tokio::select! {
             () = lease.lost() => None,
             () = stop.cancelled() => None,
             looked = view::look(&self.bus, &self.org.id, over.clone()) => looked,
         };
-        let Some((look, mut heard)) = looked else {
-            over.cancel();
-            return;
-        };
+        let Some((look, mut heard)) = looked else { return };
         tracing::info!(
             org.id = %self.org.id,
             people = look.world.people().count(),
@@ -179,6 +178,5 @@ impl Owner {
         let policy = self.org.policy.clone();
         let mut controller = Controller::new(id, hands, policy, mode, self.org.budget(), look);
         controller.run(&mut heard, &mut questions, stop).await;
-        over.cancel();
     }
 }
