@@ -98,6 +98,29 @@ fn two_hundred() -> Wish {
     wish
 }
 
+/// More than one import takes, with managers in one import and their reports in another.
+fn thousands() -> Wish {
+    const PEOPLE: usize = 2_500;
+    let people = (0..PEOPLE).map(|n| {
+        edited(&format!("n{n}"), |person| {
+            if n > 0 {
+                let manager = if n % 10 == 0 { 0 } else { n / 10 * 10 };
+                person.manager = ManagerWish::Reference(format!("n{manager}@corp.example"));
+            }
+        })
+    });
+    let mut wish = Wish {
+        people: people.collect(),
+        groups: (0..5).map(|n| group(&format!("Wave {n}"))).collect(),
+        ..Wish::default()
+    };
+    for wave in 0..5 {
+        let people = (0..PEOPLE).filter(|n| n % 5 == wave).map(|n| format!("n{n}"));
+        wish = wish.join(&format!("wave-{wave}"), people);
+    }
+    wish
+}
+
 /// A tree in which every tenth newcomer has reports, who are newcomers too.
 fn tree() -> Wish {
     let people = (0..60).map(|n| {
@@ -175,7 +198,7 @@ fn roles() -> Wish {
     wish.join("sales", ["s1", "mira"].map(str::to_owned))
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 15] = [
     Case {
         name: "one new hire",
         more: "",
@@ -193,6 +216,12 @@ const CASES: [Case; 14] = [
         more: "bulk_import = false\n",
         wish: two_hundred,
         calls: 4 + 200 + 4,
+    },
+    Case {
+        name: "more newcomers than one import takes, whose managers are new too",
+        more: "",
+        wish: thousands,
+        calls: 5 + 5 + 4 + 2 * 3,
     },
     Case {
         name: "a tree of newcomers",

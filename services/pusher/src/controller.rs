@@ -10,13 +10,14 @@ mod jobs;
 mod orders;
 mod promise;
 mod report;
+mod start;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Change, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy,
-    Subject, World, harms, plan,
+    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
+    World, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -123,6 +124,8 @@ pub(crate) struct Controller {
     in_rows: Vec<(Subject, BTreeSet<GroupId>)>,
     /// Groups of each person whom a call of their own is making.
     awaiting: Vec<(Subject, BTreeSet<GroupId>)>,
+    /// Imports that were planned with one that has been started: they go as they were planned.
+    together: VecDeque<Operation>,
     running: JoinSet<Finished>,
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
@@ -169,6 +172,7 @@ impl Controller {
             jobs: look.jobs,
             in_rows: Vec::new(),
             awaiting: Vec::new(),
+            together: VecDeque::new(),
             running: JoinSet::new(),
             orders: Vec::new(),
             promises,
@@ -196,6 +200,7 @@ impl Controller {
             if self.urgent || self.planned_at.elapsed() >= self.plan_cost * PLAN_SHARE {
                 self.replan();
             }
+            self.part_if_changed();
             self.carry_out_orders();
             self.start_free_operations();
             self.ask_for_permits();
@@ -281,11 +286,7 @@ impl Controller {
             }
             self.tell(performed, &mut done);
         }
-        let released = self.world.release(&done.subjects);
-        for groups in [&mut self.in_rows, &mut self.awaiting] {
-            groups.retain(|(person, _)| self.world.is_under_way(person));
-        }
-        self.touch(released);
+        self.release(&done.subjects);
         if let Some(halt) = done.halt {
             let pause = match &halt {
                 Halt::Credentials { .. } => CREDENTIALS_PAUSE,
@@ -295,6 +296,14 @@ impl Controller {
             self.halt = Some((halt, Instant::now() + pause));
         }
         self.recover();
+    }
+
+    fn release(&mut self, subjects: &[Subject]) {
+        let released = self.world.release(subjects);
+        for groups in [&mut self.in_rows, &mut self.awaiting] {
+            groups.retain(|(person, _)| self.world.is_under_way(person));
+        }
+        self.touch(released);
     }
 
     /// Tells the journal how an operation ended. What was not done is taken out of the safeguard's books again.
@@ -429,7 +438,7 @@ impl Controller {
             groups.iter().flat_map(|(_, groups)| groups).cloned().collect()
         };
         Traffic {
-            importing: self.imports > 0,
+            importing: self.imports > 0 || !self.together.is_empty(),
             unsettled: quiet < QUIET && !waited,
             stirring: quiet < STIR && !waited,
             released,
@@ -484,7 +493,7 @@ impl Controller {
             return;
         }
         let traffic = self.traffic();
-        let (mut urgent, mut normal) = (0, 0);
+        let (mut urgent, mut normal) = (0, self.together.len());
         for operation in
             schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls > 0)
         {
@@ -521,99 +530,6 @@ impl Controller {
             .subjects()
             .first()
             .and_then(|subject| self.traces.get(subject).cloned())
-    }
-
-    /// Spends a permit on the first thing there is to do now, or gives it back.
-    fn spend(&mut self, class: Class, permit: Permit) {
-        if let Some(asked) = self.asked.get_mut(&class) {
-            *asked = asked.saturating_sub(1);
-        }
-        self.replan();
-        let traffic = self.traffic();
-        let Some(operation) = schedule::next(&self.plan, &self.world, &traffic).cloned() else {
-            return;
-        };
-        let subjects = operation.change.subjects();
-        let span = tracing::info_span!(
-            "operation.perform",
-            org.id = %self.org,
-            operation.id = %operation.id,
-            operation.kind = operation.kind(),
-            operation.calls = operation.calls,
-        );
-        let traces: Vec<&String> = subjects
-            .iter()
-            .filter_map(|subject| self.traces.get(subject))
-            .collect();
-        match traces.as_slice() {
-            [only] if subjects.len() == 1 => bus::trace::set_parent(&span, Some(only)),
-            many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
-        }
-        let Some(job) = jobs::prepare(&self.world, &operation) else {
-            self.outdated = true;
-            return;
-        };
-        let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
-        let edits = answered.sum();
-        self.promises.starts(&self.plan, unix_ms());
-        let performed = Performed {
-            run: self.promises.run_id().cloned(),
-            operation: operation.id.clone(),
-            kind: operation.kind(),
-            label: operation.label.clone(),
-            calls: operation.calls,
-            harms: harms(&self.world, &operation.change),
-            started: Instant::now(),
-            import: matches!(operation.change, Change::Bulk { .. }),
-        };
-        self.imports += usize::from(performed.import);
-        if let Change::Bulk { rows } = &operation.change
-            && let Some(person) = subjects.first()
-        {
-            let groups = rows.iter().flat_map(|row| &row.groups);
-            self.in_rows.push((person.clone(), groups.cloned().collect()));
-        }
-        if let Change::Create { person, .. } = &operation.change {
-            let groups = self.world.groups_of(person).cloned().collect();
-            self.awaiting.push((Subject::Person(person.clone()), groups));
-        }
-        let history = self.note_harms(&performed.harms);
-        let held = subjects.clone();
-        self.world.hold(subjects);
-        for (person, name) in operation.change.user_names() {
-            self.world.hold_name(person.clone(), name);
-        }
-        self.outdated = true;
-        let hands = self.hands.clone();
-        let work = service::about(jobs::about(&operation, edits), async move {
-            hands.cuts.place().await;
-            if let Some(history) = history
-                && let Err(trouble) = hands.note_harms(history).await
-            {
-                return Finished {
-                    done: hands.not_started(held, &trouble),
-                    performed: Some(performed),
-                };
-            }
-            Finished {
-                done: job.perform(&hands, permit).await,
-                performed: Some(performed),
-            }
-        });
-        self.running.spawn(tracing::Instrument::instrument(work, span));
-    }
-
-    /// Enters what an operation takes away into the safeguard's books, before it does.
-    fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
-        if harms.is_empty() {
-            return None;
-        }
-        let mut history = self.world.harm_history().clone();
-        for (harm, count) in harms {
-            history.add(*harm, *count, unix_ms());
-        }
-        self.world.set_harm_history(history.clone());
-        Some(history)
     }
 
     /// Starts finding out about every intent that no operation of ours is working on.

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Needs, RoleNeed, linked_by};
 use crate::cost::CUSTOM_FIELDS_CALLS;
-use crate::plan::{Change, Operation};
-use crate::{GroupId, OperationId, PersonId, Policy, TeamRole, World};
+use crate::plan::{Change, Operation, WaitReason};
+use crate::{GroupId, OperationId, PersonId, Policy, Subject, TeamRole, World};
 
 /// The operations about accounts and joining members, and where each thing is done.
 #[derive(Default)]
@@ -31,6 +31,8 @@ struct Spelled<'a> {
 
 pub(super) fn operations(world: &World, needs: &mut Needs, policy: &Policy, now_ms: u64) -> Vec<Operation> {
     let removals = leave::cheapest(world, std::mem::take(&mut needs.removals), policy, now_ms);
+    let waits = |group: &GroupId| (Subject::Group(group.clone()), WaitReason::UnderWay);
+    needs.waiting.extend(removals.waiting.iter().map(waits));
     let needs: &Needs = needs;
     let desk = shape::Desk::new(world, needs, policy);
     let shape = desk.cheapest();

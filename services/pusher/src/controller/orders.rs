@@ -135,6 +135,11 @@ impl Controller {
     }
 
     /// Writes the orders whose subjects nobody is working on.
+    /// Whether somebody has ordered something about this subject that waits for it to be free.
+    pub(super) fn is_ordered(&self, subject: &Subject) -> bool {
+        self.orders.iter().any(|open| open.subjects.contains(subject))
+    }
+
     pub(super) fn carry_out_orders(&mut self) {
         for open in std::mem::take(&mut self.orders) {
             let busy = open

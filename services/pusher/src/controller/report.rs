@@ -230,7 +230,7 @@ impl Controller {
             "teams": self.world.teams().count(),
             "operations_left": self.plan.operations.len(),
             "calls_left": self.plan.calls(),
-            "operations_under_way": self.running.len(),
+            "operations_under_way": self.running.len() + self.together.len(),
             "subjects_under_way": busy,
             "operations_performed": self.performed,
             "forecast": forecast,

@@ -1,13 +1,18 @@
 //! Leaving teams: one call each, or one for all.
+//!
+//! A team whose group is just being worked on is in no plan. Who is to leave it with others waits for it, and is first when it
+//! is free: leaving the others alone would cost a call more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::{Change, Operation};
 use crate::planner::Removal;
-use crate::{AccountId, OperationId, PersonId, Policy, Subject, TeamId, World};
+use crate::{AccountId, GroupId, OperationId, PersonId, Policy, Subject, TeamId, World};
 
 pub(super) struct Leaving {
     pub(super) operations: Vec<Operation>,
+    /// Groups whose members are taken out when another group is free.
+    pub(super) waiting: BTreeSet<GroupId>,
     /// Who leaves all teams at once: whoever joins one after that joins it afterwards.
     pub(super) leaving: BTreeMap<PersonId, OperationId>,
 }
@@ -16,23 +21,34 @@ pub(super) struct Leaving {
 pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, now_ms: u64) -> Leaving {
     let age_ms = now_ms.saturating_sub(world.memberships_as_of_ms());
     let mut of: BTreeMap<AccountId, BTreeSet<TeamId>> = BTreeMap::new();
+    let mut later: BTreeSet<AccountId> = BTreeSet::new();
     if age_ms <= policy.fresh_ms {
         for removal in removals.iter().filter(|removal| removal.person.is_some()) {
-            of.entry(removal.account.clone())
-                .or_default()
-                .insert(removal.team.clone());
+            let teams = of.entry(removal.account.clone()).or_default();
+            teams.insert(removal.team.clone());
+            let busy = removal.person.iter().flat_map(|person| {
+                let teams = world.teams_of(&removal.account);
+                teams.filter(|team| is_left_later(world, person, team))
+            });
+            for team in busy {
+                teams.insert(team.clone());
+                later.insert(removal.account.clone());
+            }
         }
     }
     of.retain(|account, teams| teams.len() >= 2 && world.teams_of(account).all(|team| teams.contains(team)));
     let mut at_once: BTreeMap<AccountId, Vec<Removal>> = BTreeMap::new();
     let mut operations = Vec::new();
+    let mut waiting = BTreeSet::new();
     for removal in removals {
         let all = of.contains_key(&removal.account)
             && removal
                 .person
                 .as_ref()
                 .is_some_and(|person| nothing_else_is_under_way(world, person));
-        if all {
+        if all && later.contains(&removal.account) {
+            waiting.insert(removal.group);
+        } else if all {
             at_once.entry(removal.account.clone()).or_default().push(removal);
         } else {
             operations.push(removal.operation);
@@ -60,7 +76,18 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
         leaving.insert(person, operation.id.clone());
         operations.push(operation);
     }
-    Leaving { operations, leaving }
+    Leaving {
+        operations,
+        waiting,
+        leaving,
+    }
+}
+
+/// Whether the person is to leave a team whose group is just being worked on.
+fn is_left_later(world: &World, person: &PersonId, team: &TeamId) -> bool {
+    world.owner_of_team(team).is_some_and(|group| {
+        world.is_under_way(&Subject::Group(group.clone())) && world.wants_member(group, person) == Some(false)
+    })
 }
 
 /// Whether no request that may be adding the person to a team is on its way: it would be undone, or not, unseen.

@@ -1,7 +1,7 @@
 //! Who is cut off, who never is, and how teams are left.
 
 use insta::assert_snapshot;
-use provisioning::{AccessLevel, Field, Frozen, NormalName, PersonId, Safeguard};
+use provisioning::{AccessLevel, Field, Frozen, NormalName, PersonId, Safeguard, Subject, WaitReason};
 
 use super::{operations, waits};
 use crate::scene::{NOW, Scene};
@@ -158,6 +158,38 @@ fn whoever_leaves_all_teams_leaves_them_in_one_call_while_that_is_known_to_be_al
     };
     assert_eq!(scene.calls, named);
     assert!(litmos.contains(r#"teams={"New"}"#), "{litmos}");
+}
+
+#[test]
+fn whoever_leaves_all_teams_waits_for_one_that_is_being_worked_on() {
+    let mut scene = Scene::new();
+    let (mira, noor) = (scene.person("mira"), scene.person("noor"));
+    let groups = [
+        scene.group("Sales", &[&mira, &noor]),
+        scene.group("Ops", &[&mira]),
+        scene.group("Yard", &[&noor]),
+    ];
+    scene.run();
+    scene.world.set_memberships_as_of(NOW);
+    for group in &groups[..2] {
+        scene.membership(group, &mira, false);
+    }
+    let busy = Subject::Group(groups[0].clone());
+    scene.world.hold([busy.clone()]);
+    // Somebody who stays in the busy team, or is in no other, has no reason to wait for it.
+    scene.membership(&groups[2], &noor, false);
+    assert_snapshot!(operations(&scene), @"take noor@corp.example out of team Yard [1]");
+    assert!(
+        scene
+            .plan()
+            .waiting
+            .contains(&(Subject::Group(groups[1].clone()), WaitReason::UnderWay))
+    );
+    scene.world.release(&[busy]);
+    assert_snapshot!(operations(&scene), @r"
+    take noor@corp.example out of team Yard [1]
+    take mira@corp.example out of all teams at once: Ops, Sales [1]
+    ");
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! What a permit is spent on.
+//!
+//! Everything is planned anew before each start, but for imports that were planned together. Whom an import makes is under way
+//! while Litmos works on it, and a plan for the rest would see only half of a company: reports without their managers, teams
+//! without half of their members. So when one import starts, those beside it are fixed as they were planned, and follow with the
+//! next permits that nothing urgent needs.
+
+use std::collections::BTreeMap;
+
+use provisioning::{Change, Harm, Operation, Subject, harms};
+use rate_tokens::{Class, Permit};
+use tokio::time::Instant;
+
+use super::{Controller, Finished, Performed, jobs};
+use crate::hands::unix_ms;
+use crate::schedule;
+
+impl Controller {
+    /// Spends a permit on the first thing there is to do now, or gives it back.
+    pub(super) fn spend(&mut self, class: Class, permit: Permit) {
+        if let Some(asked) = self.asked.get_mut(&class) {
+            *asked = asked.saturating_sub(1);
+        }
+        self.replan();
+        let traffic = self.traffic();
+        let planned = schedule::next(&self.plan, &self.world, &traffic).cloned();
+        let urgent = |operation: &Operation| operation.change.cuts_access();
+        if !planned.as_ref().is_some_and(urgent)
+            && let Some(import) = self.together.pop_front()
+        {
+            return self.start(import, permit);
+        }
+        let Some(operation) = planned else { return };
+        if matches!(operation.change, Change::Bulk { .. }) {
+            let imports = schedule::ready(&self.plan, &self.world, &traffic).filter(|other| {
+                matches!(other.change, Change::Bulk { .. }) && other.calls > 0 && other.id != operation.id
+            });
+            self.together = imports.cloned().collect();
+            for import in self.together.clone() {
+                self.hold(&import);
+            }
+        }
+        self.hold(&operation);
+        self.start(operation, permit);
+    }
+
+    /// Gives up what was to go together when a wish or an order about somebody in it has changed: it is planned anew.
+    pub(super) fn part_if_changed(&mut self) {
+        if self.together.iter().all(|import| self.stands(import)) {
+            return;
+        }
+        for import in std::mem::take(&mut self.together) {
+            self.release(&import.change.subjects());
+        }
+    }
+
+    fn stands(&self, import: &Operation) -> bool {
+        let Change::Bulk { rows } = &import.change else {
+            return true;
+        };
+        rows.iter().all(|row| {
+            let subject = Subject::Person(row.person.clone());
+            self.revision_of(&subject) == row.revision && !self.is_ordered(&subject)
+        })
+    }
+
+    /// Keeps everything else off what an operation is about.
+    fn hold(&mut self, operation: &Operation) {
+        let subjects = operation.change.subjects();
+        if let Change::Bulk { rows } = &operation.change
+            && let Some(person) = subjects.first()
+        {
+            let groups = rows.iter().flat_map(|row| &row.groups);
+            self.in_rows.push((person.clone(), groups.cloned().collect()));
+        }
+        if let Change::Create { person, .. } = &operation.change {
+            let groups = self.world.groups_of(person).cloned().collect();
+            self.awaiting.push((Subject::Person(person.clone()), groups));
+        }
+        self.world.hold(subjects);
+        for (person, name) in operation.change.user_names() {
+            self.world.hold_name(person.clone(), name);
+        }
+        self.outdated = true;
+    }
+
+    /// Starts an operation whose subjects are held for it.
+    fn start(&mut self, operation: Operation, permit: Permit) {
+        let subjects = operation.change.subjects();
+        let span = tracing::info_span!(
+            "operation.perform",
+            org.id = %self.org,
+            operation.id = %operation.id,
+            operation.kind = operation.kind(),
+            operation.calls = operation.calls,
+        );
+        let traces: Vec<&String> = subjects
+            .iter()
+            .filter_map(|subject| self.traces.get(subject))
+            .collect();
+        match traces.as_slice() {
+            [only] if subjects.len() == 1 => bus::trace::set_parent(&span, Some(only)),
+            many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
+        }
+        let Some(job) = jobs::prepare(&self.world, &operation) else {
+            self.release(&subjects);
+            self.outdated = true;
+            return;
+        };
+        let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
+        let edits = answered.sum();
+        self.promises.starts(&self.plan, unix_ms());
+        let performed = Performed {
+            run: self.promises.run_id().cloned(),
+            operation: operation.id.clone(),
+            kind: operation.kind(),
+            label: operation.label.clone(),
+            calls: operation.calls,
+            harms: harms(&self.world, &operation.change),
+            started: Instant::now(),
+            import: matches!(operation.change, Change::Bulk { .. }),
+        };
+        self.imports += usize::from(performed.import);
+        let history = self.note_harms(&performed.harms);
+        let hands = self.hands.clone();
+        let work = service::about(jobs::about(&operation, edits), async move {
+            hands.cuts.place().await;
+            if let Some(history) = history
+                && let Err(trouble) = hands.note_harms(history).await
+            {
+                return Finished {
+                    done: hands.not_started(subjects, &trouble),
+                    performed: Some(performed),
+                };
+            }
+            Finished {
+                done: job.perform(&hands, permit).await,
+                performed: Some(performed),
+            }
+        });
+        self.running.spawn(tracing::Instrument::instrument(work, span));
+    }
+
+    /// Enters what an operation takes away into the safeguard's books, before it does.
+    fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
+        if harms.is_empty() {
+            return None;
+        }
+        let mut history = self.world.harm_history().clone();
+        for (harm, count) in harms {
+            history.add(*harm, *count, unix_ms());
+        }
+        self.world.set_harm_history(history.clone());
+        Some(history)
+    }
+}
