@@ -57,7 +57,7 @@ pub(super) fn look(
         };
         let account = need::can_join(world, person);
         if world.is_person_under_way(id) {
-            awaited |= wanted && account.is_none() && world.is_to_be_active(person);
+            awaited |= is_awaited(world, &group.value.id, id);
             return;
         }
         if !wanted {
@@ -95,6 +95,13 @@ pub(super) fn look(
             }
         }
     }
+    // Whoever is looked at alone may be awaited by others all the same.
+    if !awaited && !joining.people.is_empty() {
+        awaited = world.under_way().iter().any(|subject| match subject {
+            Subject::Person(id) => is_awaited(world, &group.value.id, id),
+            Subject::Group(_) => false,
+        });
+    }
     if awaited {
         joining.people.clear();
         roles.retain(|role| !role.joins);
@@ -103,6 +110,14 @@ pub(super) fn look(
     look.strange_roles(&mut roles);
     needs.roles.extend(roles);
     joining
+}
+
+/// Whether somebody whose account is being made right now will join the group's team.
+fn is_awaited(world: &World, group: &GroupId, person: &PersonId) -> bool {
+    world.wants_member(group, person) == Some(true)
+        && world.person(person).is_some_and(|person| {
+            need::can_join(world, &person.value).is_none() && world.is_to_be_active(&person.value)
+        })
 }
 
 impl Look<'_> {

@@ -1,7 +1,7 @@
 //! Teams under teams, their descriptions, their end, and "push now".
 
 use insta::assert_snapshot;
-use provisioning::{UnlinkedTeams, WaitReason};
+use provisioning::{Subject, UnlinkedTeams, WaitReason};
 
 use super::{operations, waits};
 use crate::scene::Scene;
@@ -346,5 +346,33 @@ fn push_now_waits_for_somebody_about_to_leave_and_hears_when_they_stay() {
     assert_eq!(
         plan.operations[0].label,
         "take zoe@corp.example out of team Sales"
+    );
+}
+
+#[test]
+fn who_is_looked_at_alone_waits_all_the_same_for_somebody_who_is_just_being_made() {
+    let mut scene = Scene::new();
+    let mira = scene.person("mira");
+    let sales = scene.group("Sales", &[]);
+    scene.run();
+    let noor = scene.person("noor");
+    for person in [&mira, &noor] {
+        scene.membership(&sales, person, true);
+    }
+    let alone = [Subject::Person(mira)].into();
+    let busy = Subject::Person(noor);
+    scene.world.hold([busy.clone()]);
+    assert_eq!(
+        scene.plan_for(&alone).to_text(9),
+        scene.plan_for(&[].into()).to_text(9)
+    );
+    let touched = scene.world.release(&[busy]);
+    assert!(
+        touched.contains(&Subject::Group(sales)),
+        "the group is looked at once more: {touched:?}"
+    );
+    assert_eq!(
+        scene.plan_for(&alone).operations[0].label,
+        "add 1 person to team Sales"
     );
 }
