@@ -140,6 +140,7 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
     }
 }
 
+/// Complaint 16.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_said_and_stops_nobody_else() {
     let mut house = House::new(short(Window::Rolling), SHORT).await;

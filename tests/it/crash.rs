@@ -74,11 +74,13 @@ async fn load_through_kills(bulk: bool) {
     house.books_bound(&house.bus().await).await;
 }
 
+/// Complaint 14.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_and_lost_replies_change_nothing_about_the_end_with_single_calls() {
     load_through_kills(false).await;
 }
 
+/// Complaint 14.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_and_lost_replies_change_nothing_about_the_end_with_bulk_imports() {
     load_through_kills(true).await;

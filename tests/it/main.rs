@@ -6,6 +6,7 @@
 mod architecture;
 mod arrival;
 mod commands;
+mod complaints;
 mod crash;
 mod differential;
 mod governor;

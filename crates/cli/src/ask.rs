@@ -126,7 +126,8 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
         let status = desk.ask("pusher", "status", Value::Null).await?;
         let going = say::number(&status, "operations_left")
             .saturating_sub(say::number(&status, "waiting_for_apply"))
-            + say::number(&status, "subjects_under_way");
+            + say::number(&status, "subjects_under_way")
+            + say::number(&status, "retries");
         let done = say::flag(&status, "import_complete") && going == 0;
         if progress {
             eprint!(

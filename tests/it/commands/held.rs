@@ -48,6 +48,7 @@ async fn told_any(house: &House, arguments: &[&str]) -> Value {
     serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{printed}{error}"))
 }
 
+/// Complaint 20.
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
     let house = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;

@@ -7,6 +7,8 @@ fn litmos_user(name: &str) -> Value {
     json!({"UserName": format!("{name}@corp.example"), "FirstName": "By", "LastName": "Hand", "Email": format!("{name}@corp.example")})
 }
 
+/// Complaint 6.
+/// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn ties_are_listed_searched_and_sorted_into_piles() {
     let house = house_of("", 60, &roster_csv(60, 2)).await;
@@ -60,6 +62,7 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
     ends(&house, 2, &["links", "--parked", "--frozen"]).await;
 }
 
+/// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_tie_is_mended() {
     let house = house_of("", 0, "user_name\n").await;
@@ -113,6 +116,8 @@ async fn a_wrong_tie_is_mended() {
     );
 }
 
+/// Complaint 5.
+/// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn exported_ties_outlive_the_buckets() {
     let mut house = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;

@@ -4,6 +4,7 @@ use super::{account, ends, house_of, made, masked, patched, told};
 
 const NOBODY: &str = "user_name\n";
 
+/// Complaint 13.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_parked_says_why_and_is_tried_again_once_the_cause_is_gone() {
     let house = house_of("", 0, NOBODY).await;

@@ -9,6 +9,7 @@ fn alone(people: usize) -> String {
     header + &(0..people).map(person).collect::<String>()
 }
 
+/// Complaint 21.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_forecast() {
     let house = house_of("apply = \"manual\"\nbulk_import = false\n", 3, &alone(3)).await;

@@ -58,6 +58,13 @@ fn work(status: &Value) -> Vec<String> {
         count(number(status, "calls_left"), "call", "calls"),
         number(status, "operations_under_way"),
     )];
+    let retries = number(status, "retries");
+    if retries > 0 {
+        lines.push(format!(
+            "{} failed and will be tried again by itself; see: rollcall plan",
+            count(retries, "item", "items")
+        ));
+    }
     lines.extend(forecast(&status["forecast"]));
     let waiting = number(status, "waiting_for_apply");
     if waiting > 0 {

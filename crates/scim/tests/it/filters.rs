@@ -85,6 +85,7 @@ fn every_operator_and_every_joining_word_works() {
     ]);
 }
 
+/// Complaint 27.
 #[test]
 fn loose_writing_is_understood_with_a_warning() {
     let read = |text: &str| {

@@ -89,6 +89,7 @@ fn a_full_push_replaces_the_membership_even_with_nobody() {
     ]);
 }
 
+/// Complaint 7.
 #[test]
 fn entra_adds_and_removes_with_value_lists() {
     check(&[
@@ -139,6 +140,7 @@ fn a_rename_comes_with_the_id_and_with_other_changes() {
     );
 }
 
+/// Complaint 7.
 #[test]
 fn a_membership_change_that_names_nobody_or_nonsense_is_refused_with_the_way_out() {
     let refusals: Vec<String> = [

@@ -217,10 +217,12 @@ impl Controller {
         let parked: Vec<Value> = self.parked().take(PARKED_PAGE).collect();
         let tally = self.world.tally();
         let busy = self.world.under_way().len();
+        // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
+        let retries = waits.get("retry").copied().unwrap_or(0);
         let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
         json!({
             "org": self.org,
-            "in_sync": self.plan.is_empty() && busy == 0 && self.world.import_complete(),
+            "in_sync": self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete(),
             "import_complete": self.world.import_complete(),
             "people": tally.people,
             "people_active": tally.active,
@@ -238,6 +240,7 @@ impl Controller {
             "orders": self.say_standing_orders(),
             "waiting_for_apply": self.waiting_for_apply(),
             "waiting": waits,
+            "retries": retries,
             "parked": self.parked().count(),
             "parked_items": parked,
             "halted": halt.map(|(halt, _)| format!("{halt:?}")),

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use bus::{Event, EventBody};
+use futures_util::future::join_all;
+use litmos_simulator::{Settings, most_requests_in_any_window};
+use provisioning::SourceId;
+use rollcall_tests::{House, user};
+use serde_json::{Value, json};
+
+use crate::commands::{QUICK, account, made, patched, quick, title, until};
+
+/// Complaint 19: a burst ends in refusals, and the one urgent change waits behind all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_accepted_at_once_sent_within_the_limit_and_overtaken_by_a_cut_off() {
+    const LIMIT: usize = 20;
+    const PEOPLE: usize = 120;
+    let window = Duration::from_secs(4);
+    let simulator = Settings {
+        limit: LIMIT,
+        window_length: window,
+        ..Settings::default()
+    };
+    let org = "requests_per_minute = 20\nwindow_ms = 4000\npermit_ttl_ms = 2000\nsettle_ms = 2000\nbulk_import = false\n";
+    let mut house = House::new(simulator, org).await;
+    house.up(&[]).await;
+    let leaver = made(&house, "leaver").await;
+    house.settled(1).await;
+
+    let people: Vec<Value> = (0..PEOPLE).map(|n| user(&format!("p{n}"))).collect();
+    let answers = join_all(
+        people
+            .iter()
+            .map(|person| house.scim("POST", "/Users", Some(person))),
+    )
+    .await;
+    assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:#?}");
+    patched(&house, &format!("/Users/{leaver}"), json!({"active": false})).await;
+    house.settled(PEOPLE + 1).await;
+
+    assert!(!account(&house, "leaver").active);
+    let log = house.litmos.log();
+    let most = most_requests_in_any_window(&log, window);
+    assert!(most <= LIMIT, "{most} requests in one window");
+    assert!(
+        most > LIMIT / 2,
+        "the limit was hardly felt, so this shows nothing: {most}"
+    );
+    assert_eq!(log.iter().filter(|entry| entry.refused).count(), 0);
+    let did = |entry: &litmos_simulator::Entry, what: &str| {
+        entry
+            .effect
+            .as_deref()
+            .is_some_and(|effect| effect.starts_with(what))
+    };
+    let cut_off = log
+        .iter()
+        .position(|entry| did(entry, "user.deactivated"))
+        .unwrap();
+    let behind = log[cut_off..]
+        .iter()
+        .filter(|entry| did(entry, "user.created"))
+        .count();
+    assert!(
+        behind >= PEOPLE / 4,
+        "only {behind} of the burst came after the cut-off"
+    );
+}
+
+/// Complaint 23: a change waits for the next cycle, forty minutes away, in which everything is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
+    let mut house = House::new(quick(), QUICK).await;
+    house.up(&[]).await;
+    let id = made(&house, "mira").await;
+    house.settled(1).await;
+    let of_mira = format!("/users/{}", account(&house, "mira").id);
+    let spent = house.litmos.log().len();
+
+    patched(&house, &format!("/Users/{id}"), json!({"title": "Guide"})).await;
+    until(&house, "what SCIM said", |house| title(house, "mira") == "Guide").await;
+    let event = Event {
+        event_id: "1".to_owned(),
+        happened_at_ms: chassis::clock::unix_ms(),
+        body: EventBody::PersonUpserted {
+            external_id: "E1".to_owned(),
+            user_name: "mira@corp.example".to_owned(),
+            active: true,
+            access_level: None,
+            attributes: [("JobTitle".to_owned(), "Host".to_owned())].into(),
+            manager: None,
+            groups: None,
+            custom_fields: [].into(),
+        },
+    };
+    let (bus, source) = (house.bus().await, SourceId::parse("hr").unwrap());
+    bus.publish_event(&house.org, &source, event).await.unwrap();
+    until(&house, "what the feed said", |house| {
+        title(house, "mira") == "Host"
+    })
+    .await;
+    house.settled(1).await;
+    let log = house.litmos.log();
+    let sent: Vec<String> = log[spent..]
+        .iter()
+        .map(|entry| format!("{} {}", entry.method, entry.path))
+        .collect();
+    assert!(
+        !sent.is_empty() && sent.iter().all(|request| request.contains(&of_mira)),
+        "{sent:#?}"
+    );
+}

@@ -1,0 +1,136 @@
+use bus::{Event, EventBody};
+use provisioning::SourceId;
+use rollcall_tests::House;
+
+use crate::commands::{QUICK, account, quick, until};
+
+/// What happened to somebody, in the order in which it happened.
+#[derive(Clone, Copy, Debug)]
+enum Happened {
+    Came,
+    JoinedTheGroup,
+    Left,
+    CameBackAsHost,
+}
+
+use Happened::{Came, CameBackAsHost, JoinedTheGroup, Left};
+
+/// All orders of these.
+fn orders(of: &[(u64, Happened)]) -> Vec<Vec<(u64, Happened)>> {
+    let [] = of else {
+        let mut all = Vec::new();
+        for (place, first) in of.iter().enumerate() {
+            let rest: Vec<_> = [&of[..place], &of[place + 1..]].concat();
+            all.extend(
+                orders(&rest)
+                    .into_iter()
+                    .map(|rest| [vec![*first], rest].concat()),
+            );
+        }
+        return all;
+    };
+    vec![Vec::new()]
+}
+
+fn event(name: &str, (at_ms, happened): (u64, Happened)) -> Event {
+    let there = |title: &str| EventBody::PersonUpserted {
+        external_id: name.to_owned(),
+        user_name: format!("{name}@corp.example"),
+        active: true,
+        access_level: None,
+        attributes: [("FirstName", "First"), ("LastName", name), ("JobTitle", title)]
+            .map(|(field, value)| (field.to_owned(), value.to_owned()))
+            .into(),
+        manager: None,
+        groups: None,
+        custom_fields: [].into(),
+    };
+    Event {
+        event_id: format!("{name} {happened:?}"),
+        happened_at_ms: at_ms,
+        body: match happened {
+            Came => there("Guide"),
+            CameBackAsHost => there("Host"),
+            Left => EventBody::PersonLeft {
+                person: name.to_owned(),
+            },
+            JoinedTheGroup => EventBody::MembershipChanged {
+                group: "Sales".to_owned(),
+                person: name.to_owned(),
+                present: true,
+            },
+        },
+    }
+}
+
+/// Complaint 29: a membership before its user, a cut-off before its user, or a notice that comes late end in another state.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_in_any_order_end_in_the_same_state() {
+    let mut house = House::new(quick(), QUICK).await;
+    house.up(&[]).await;
+    house.settled(0).await;
+    let (bus, source) = (house.bus().await, SourceId::parse("hr").unwrap());
+    let publish = async |event: Event| bus.publish_event(&house.org, &source, event).await.unwrap();
+    let back = orders(&[(1, Came), (2, JoinedTheGroup), (3, Left), (4, CameBackAsHost)]);
+    let gone = orders(&[(1, Came), (2, JoinedTheGroup), (3, Left)]);
+    assert_eq!((back.len(), gone.len()), (24, 6));
+    let people: Vec<(String, &Vec<_>)> = back
+        .iter()
+        .enumerate()
+        .map(|(n, order)| (format!("back{n}"), order))
+        .chain(
+            gone.iter()
+                .enumerate()
+                .map(|(n, order)| (format!("gone{n}"), order)),
+        )
+        .collect();
+    for (name, order) in &people {
+        for happened in order.iter() {
+            publish(event(name, *happened)).await;
+        }
+    }
+    // The group comes last of all.
+    let group = EventBody::GroupUpserted {
+        external_id: "G1".to_owned(),
+        name: "Sales".to_owned(),
+        description: None,
+        parent: None,
+    };
+    publish(Event {
+        event_id: "group".to_owned(),
+        happened_at_ms: 5,
+        body: group,
+    })
+    .await;
+
+    let members = |house: &House| {
+        house
+            .litmos
+            .state()
+            .teams
+            .first()
+            .map_or(0, |team| team.members.len())
+    };
+    until(&house, "everybody who came back, in the team", |house| {
+        members(house) == back.len()
+    })
+    .await;
+    house.settled(people.len()).await;
+    for (name, order) in &people {
+        if name.starts_with("back") {
+            let account = account(&house, name);
+            let title = account.attributes.get("JobTitle").map(String::as_str);
+            assert!(
+                account.active && title == Some("Host") && account.teams.len() == 1,
+                "{order:?}: {account:?}"
+            );
+        } else {
+            let users = house.litmos.state().users;
+            let with_access = |user: &&litmos_simulator::UserState| {
+                user.active && user.user_name.starts_with(&format!("{name}@"))
+            };
+            assert_eq!(users.iter().filter(with_access).count(), 0, "{order:?}");
+        }
+    }
+    assert_eq!(members(&house), back.len());
+}
