@@ -7,6 +7,7 @@
 //! stands also for their place in each group that has a word about them, a group also for all its members.
 
 mod around;
+mod few;
 mod people;
 mod teams;
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use self::few::Few;
 use crate::index::Index;
 use crate::name::NameKey;
 use crate::pool::Ids;
@@ -58,7 +60,7 @@ pub struct World {
     people: HashMap<PersonId, Revised<Person>>,
     groups: HashMap<GroupId, Revised<Group>>,
     wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
-    groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
+    groups_of: HashMap<PersonId, Few<GroupId>>,
     people_by_reference: Index<NameKey, PersonId>,
     reports_of: Index<NormalName, PersonId>,
     groups_by_reference: Index<NormalName, GroupId>,
@@ -73,7 +75,7 @@ pub struct World {
     members: HashMap<TeamId, BTreeSet<AccountId>>,
     /// Those members who are more than that.
     roles: HashMap<TeamId, BTreeMap<AccountId, Roles>>,
-    teams_of: HashMap<AccountId, BTreeSet<TeamId>>,
+    teams_of: HashMap<AccountId, Few<TeamId>>,
     memberships_as_of_ms: u64,
 
     person_links: HashMap<PersonId, Revised<PersonLink>>,

@@ -1,0 +1,70 @@
+//! A set of few things, in order.
+//!
+//! Nearly everybody is in a handful of groups. A tree keeps room for eleven keys; for two hundred thousand people that
+//! is most of what a membership takes. Sorted in one piece, a set takes what it holds.
+
+/// The things, sorted, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Few<T>(Vec<T>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Few<T> {
+        Few(Vec::new())
+    }
+}
+
+impl<T: Ord> Few<T> {
+    pub(super) fn insert(&mut self, thing: T) {
+        if let Err(place) = self.0.binary_search(&thing) {
+            // Doubling would leave half of the room empty, mostly for good.
+            self.0.reserve_exact(1);
+            self.0.insert(place, thing);
+        }
+    }
+
+    pub(super) fn remove(&mut self, thing: &T) {
+        if let Ok(place) = self.0.binary_search(thing) {
+            self.0.remove(place);
+        }
+    }
+
+    pub(super) fn contains(&self, thing: &T) -> bool {
+        self.0.binary_search(thing).is_ok()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Few<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_tree_would(steps in prop::collection::vec((any::<bool>(), 0_u8..12), 0..60)) {
+            let (mut few, mut tree) = (Few::default(), BTreeSet::new());
+            for (put, thing) in steps {
+                if put {
+                    few.insert(thing);
+                    tree.insert(thing);
+                } else {
+                    few.remove(&thing);
+                    tree.remove(&thing);
+                }
+                prop_assert_eq!(few.contains(&thing), tree.contains(&thing));
+                prop_assert!((&few).into_iter().eq(&tree));
+            }
+        }
+    }
+}
