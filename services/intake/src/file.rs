@@ -11,6 +11,7 @@
 mod complete;
 mod groups;
 mod line;
+mod names;
 mod table;
 
 use bus::{Event, EventBody};

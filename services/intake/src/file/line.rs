@@ -6,6 +6,7 @@ use bus::EventBody;
 use provisioning::{AccessLevel, Field, NormalName};
 use serde_json::{Map, Value};
 
+use super::names::Names;
 use super::{BadLine, RosterFile};
 
 /// What a column is for.
@@ -166,7 +167,7 @@ fn flag(column: &str, text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn json_lines(text: &str) -> RosterFile {
-    let mut file = RosterFile::default();
+    let (mut file, mut names) = (RosterFile::default(), Names::default());
     for (index, line) in text
         .lines()
         .enumerate()
@@ -174,7 +175,11 @@ pub(super) fn json_lines(text: &str) -> RosterFile {
     {
         let told = json_object(line).and_then(|fields| match fields.contains_key("group") {
             true => Ok((&mut file.groups, json_group(&fields)?)),
-            false => Ok((&mut file.people, json_person(&fields)?)),
+            false => {
+                let person = json_person(&fields)?;
+                names.take(index as u64 + 1, &person)?;
+                Ok((&mut file.people, person))
+            }
         });
         match told {
             Ok((into, body)) => into.push(body),

@@ -3,6 +3,7 @@
 use csv::StringRecord;
 
 use super::line::{Column, Line};
+use super::names::Names;
 use super::{BadLine, FileError, RosterFile};
 
 pub(super) fn people(text: &str) -> Result<RosterFile, FileError> {
@@ -11,7 +12,7 @@ pub(super) fn people(text: &str) -> Result<RosterFile, FileError> {
         .from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| FileError::Empty)?.clone();
     let columns = columns(&header)?;
-    let mut file = RosterFile::default();
+    let (mut file, mut names) = (RosterFile::default(), Names::default());
     for record in reader.records() {
         let (line, told) = match record {
             Err(error) => (
@@ -23,6 +24,7 @@ pub(super) fn people(text: &str) -> Result<RosterFile, FileError> {
                 person(&columns, &record),
             ),
         };
+        let told = told.and_then(|person| names.take(line, &person).map(|()| person));
         match told {
             Ok(person) => file.people.push(person),
             Err(reason) => file.bad.push(BadLine { line, reason }),

@@ -349,6 +349,31 @@ fn no_cut_of_a_file_makes_anybody_absent() {
     }
 }
 
+#[test]
+fn two_people_of_one_user_name_are_the_first_and_a_reason() {
+    let csv = "external_id,user_name\nE1,mira@corp.example\nE2,MIRA@corp.example\nE3,zoe@corp.example\n";
+    let json = "{\"external_id\":\"E1\",\"user_name\":\"mira@corp.example\"}\n{\"external_id\":\"E2\",\"user_name\":\"MIRA@corp.example\"}\n";
+    for (text, line, people) in [(csv, 3, 2), (json, 2, 1)] {
+        let file = read(text.as_bytes()).unwrap();
+        assert_eq!(
+            (file.people.len(), file.bad.len(), file.bad[0].line),
+            (people, 1, line)
+        );
+        assert!(
+            file.bad[0]
+                .reason
+                .starts_with("\"MIRA@corp.example\" is the user name of E1 in line"),
+            "{:?}",
+            file.bad
+        );
+    }
+    // The same person again, and lines without an id to tell people by, are no contradiction.
+    for again in ["E1,MIRA@corp.example", ",MIRA@corp.example"] {
+        let text = format!("external_id,user_name\nE1,mira@corp.example\n{again}\n");
+        assert_eq!(read(text.as_bytes()).unwrap().bad, []);
+    }
+}
+
 proptest! {
     #[test]
     fn no_cut_of_any_file_makes_anybody_absent(
