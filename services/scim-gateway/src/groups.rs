@@ -275,8 +275,17 @@ fn people(visit: &Visit<'_>, ids: &[String]) -> Result<Vec<PersonId>, ScimError>
                     .ok()
                     .filter(|id| directory.person(id).is_some());
                 known.ok_or_else(|| {
+                    let group = GroupId::parse(id)
+                        .ok()
+                        .filter(|id| directory.group(id).is_some());
                     let id: String = id.chars().take(80).collect();
-                    ScimError::invalid_value(format!("members: there is no user {id:?}; create it first"))
+                    ScimError::invalid_value(match group {
+                        // To create a user of that id would be the wrong advice.
+                        Some(_) => format!(
+                            "members: {id:?} is a group, and Litmos teams hold people only; send the people in it"
+                        ),
+                        None => format!("members: there is no user {id:?}; create it first"),
+                    })
                 })
             })
             .collect()
