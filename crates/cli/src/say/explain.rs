@@ -185,6 +185,17 @@ fn next(person: &Value) -> Vec<String> {
             None => format!("nothing for now: {why}"),
         });
     }
+    let manager = &person["source"]["awaited_manager"];
+    if let Some(reference) = manager["reference"].as_str() {
+        lines.push(match manager["person"].as_str() {
+            Some(manager) => format!(
+                "manager {reference:?} ({manager}) has no account yet; set in Litmos once there is one"
+            ),
+            None => format!(
+                "manager {reference:?} is nobody in the roster; set in Litmos once a source brings them, so assign them too"
+            ),
+        });
+    }
     if lines.is_empty() {
         lines.push("nothing, until a source or Litmos changes".to_owned());
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use provisioning::{Change, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula};
+use provisioning::{
+    Change, ManagerWish, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula,
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -328,7 +330,7 @@ impl Controller {
             "user_name": person.value.user_name,
             "source": {"sources": person.value.sources.keys().collect::<Vec<_>>(), "revision": person.revision,
                 "changed_at_ms": person.value.changed_at_ms, "wanted_active": person.value.wanted_active(),
-                "access_level": person.value.access_level},
+                "access_level": person.value.access_level, "awaited_manager": self.awaited_manager(&person.value)},
             "scope": {"groups": groups},
             "match": {"account": account.map(|account| &account.id), "user_name": account.map(|account| &account.user_name),
                 "teams": account.map(|account| self.team_names(&account.id)), "linked": link.is_some_and(|link| link.account.is_some()),
@@ -357,6 +359,16 @@ impl Controller {
             "nobody in the roster of {} has the id, user name or external id {wanted:?}; see `rollcall links`",
             self.org
         )
+    }
+
+    /// The manager that a source names and Litmos cannot be told of yet: nobody in the roster, or without an account.
+    fn awaited_manager(&self, person: &Person) -> Option<Value> {
+        let ManagerWish::Reference(reference) = &person.manager else {
+            return None;
+        };
+        let manager = self.world.referenced(reference);
+        let waits = manager.is_none_or(|manager| self.world.account_for(manager).is_none());
+        (person.wanted_active() && waits).then(|| json!({"reference": reference, "person": manager}))
     }
 
     pub(super) fn find(&self, wanted: &str) -> Option<&Revised<Person>> {
