@@ -16,9 +16,10 @@ use rollcall_tests::{House, PATIENCE, user};
 use serde_json::{Value, json};
 
 /// A minute shortened to two seconds, and a limit that no story here waits for.
-const QUICK: &str = "requests_per_minute = 200\nwindow_ms = 2000\npermit_ttl_ms = 2000\nsettle_ms = 2000\n";
+pub(super) const QUICK: &str =
+    "requests_per_minute = 200\nwindow_ms = 2000\npermit_ttl_ms = 2000\nsettle_ms = 2000\n";
 
-fn quick() -> Settings {
+pub(super) fn quick() -> Settings {
     Settings {
         limit: 200,
         window_length: Duration::from_secs(2),
@@ -28,7 +29,7 @@ fn quick() -> Settings {
 }
 
 /// A house with these people of a CSV file in Litmos.
-async fn house_of(more: &str, people: usize, csv: &str) -> House {
+pub(super) async fn house_of(more: &str, people: usize, csv: &str) -> House {
     let mut house = House::new(quick(), &format!("{QUICK}{more}")).await;
     house.up(&[]).await;
     house.bus().await;
@@ -39,7 +40,7 @@ async fn house_of(more: &str, people: usize, csv: &str) -> House {
     house
 }
 
-async fn load(house: &House, csv: &str) {
+pub(super) async fn load(house: &House, csv: &str) {
     let file = house.write("people.csv", csv);
     let (code, printed, error) = house
         .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
@@ -48,14 +49,14 @@ async fn load(house: &House, csv: &str) {
 }
 
 /// A command that ends with this code: what it printed.
-async fn ends(house: &House, code: i32, arguments: &[&str]) -> String {
+pub(super) async fn ends(house: &House, code: i32, arguments: &[&str]) -> String {
     let (found, printed, error) = house.rollcall(arguments).await;
     assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
     printed + &error
 }
 
 /// The same as JSON.
-async fn told(house: &House, code: i32, arguments: &[&str]) -> Value {
+pub(super) async fn told(house: &House, code: i32, arguments: &[&str]) -> Value {
     let arguments = [arguments, &["--json"]].concat();
     let (found, printed, error) = house.rollcall(&arguments).await;
     assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
@@ -63,7 +64,7 @@ async fn told(house: &House, code: i32, arguments: &[&str]) -> Value {
 }
 
 /// Waits until Litmos shows what was wished: the file of a load is taken in when it is, not when the command ends.
-async fn until(house: &House, what: &str, there: impl Fn(&House) -> bool) {
+pub(super) async fn until(house: &House, what: &str, there: impl Fn(&House) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !there(house) {
         assert!(
@@ -76,7 +77,7 @@ async fn until(house: &House, what: &str, there: impl Fn(&House) -> bool) {
 }
 
 /// An account in the simulated Litmos.
-fn account(house: &House, name: &str) -> UserState {
+pub(super) fn account(house: &House, name: &str) -> UserState {
     let users = house.litmos.state().users.into_iter();
     let mut named = users.filter(|user| user.user_name == format!("{name}@corp.example"));
     named.next().unwrap_or_else(|| panic!("{name} has no account"))
@@ -118,20 +119,20 @@ fn title(house: &House, name: &str) -> String {
 }
 
 /// Applies until nothing waits: what makes more to be done possible may need another word.
-async fn apply_all(house: &House) {
+pub(super) async fn apply_all(house: &House) {
     while told(house, 0, &["plan"]).await["operations"] != 0 {
         ends(house, 0, &["apply"]).await;
     }
 }
 
 /// The SCIM id of somebody who is made.
-async fn made(house: &House, name: &str) -> String {
+pub(super) async fn made(house: &House, name: &str) -> String {
     let (status, made) = house.scim("POST", "/Users", Some(&user(name))).await;
     assert_eq!(status, 201, "{made}");
     made["id"].as_str().unwrap().to_owned()
 }
 
-async fn patched(house: &House, path: &str, value: Value) {
+pub(super) async fn patched(house: &House, path: &str, value: Value) {
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "replace", "value": value}]});
     let (status, answer) = house.scim("PATCH", path, Some(&patch)).await;
