@@ -5,6 +5,7 @@
 
 mod architecture;
 mod arrival;
+mod bad_input;
 mod commands;
 mod complaints;
 mod crash;
