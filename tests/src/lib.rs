@@ -37,6 +37,8 @@ pub struct House {
     pub environment: Vec<(String, String)>,
     http: reqwest::Client,
     processes: Vec<Child>,
+    /// The bus of those who were killed last.
+    killed: Option<NatsConnection>,
 }
 
 /// A program of the workspace, built beside this test.
@@ -109,6 +111,7 @@ impl House {
             environment: Vec::new(),
             http,
             processes: Vec::new(),
+            killed: None,
         }
     }
 
@@ -184,6 +187,7 @@ impl House {
 
     /// Kills everything that was started, without a warning.
     pub async fn kill(&mut self) {
+        self.killed = NatsConnection::discover(&self.data()).ok();
         for mut process in self.processes.drain(..) {
             process.kill().await.expect("a process of ours can be killed");
         }
@@ -197,6 +201,10 @@ impl House {
         let data = self.data();
         let connect = async || {
             let connection = NatsConnection::discover(&data).ok()?;
+            // A server outlives whoever was killed for a moment, and answers.
+            if self.killed.as_ref() == Some(&connection) {
+                return None;
+            }
             Bus::connect(&connection, "story").await.ok()
         };
         let deadline = Instant::now() + PATIENCE;
@@ -220,14 +228,9 @@ impl House {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Value::Null;
         let mut quiet = 0;
-        let mut bus = self.bus().await;
+        let bus = self.bus().await;
         while Instant::now() < deadline {
-            let answer = self.ask(&bus, "pusher", "status", Value::Null).await;
-            if answer.is_none() {
-                // After a kill the first bus may have been the old server's, in its last moments.
-                bus = self.bus().await;
-            }
-            if let Some(status) = answer {
+            if let Some(status) = self.ask(&bus, "pusher", "status", Value::Null).await {
                 let done = status["in_sync"] == true && status["people"].as_u64() >= Some(people as u64);
                 quiet = if done { quiet + 1 } else { 0 };
                 if quiet >= 4 {

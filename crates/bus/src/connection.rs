@@ -24,7 +24,7 @@ const SERVER_MIN: (u64, u64) = (2, 12);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Where the server is and how to be let in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatsConnection {
     pub url: String,
     pub token: Option<String>,

@@ -110,6 +110,8 @@ impl NatsServer {
         fs::set_permissions(data_dir, fs::Permissions::from_mode(0o700)).map_err(unusable)?;
         let data_dir = fs::canonicalize(data_dir).map_err(unusable)?;
         await_predecessor(&data_dir).await?;
+        // Until this one listens, nobody is to be sent to the last one's address.
+        let _ = fs::remove_file(data_dir.join(CONNECTION_FILE));
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|free| free.local_addr())
             .map_err(unusable)?
