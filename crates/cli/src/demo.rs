@@ -47,18 +47,23 @@ impl Demo {
     pub(crate) async fn run(&self) -> anyhow::Result<Ending> {
         let people = self.people.max(THERE_BEFORE);
         let company = company::employees(people, self.seed);
+        let stop = chassis::lifecycle::stop_on_signals()?;
         let mut stage = Stage::open(&self.window, self.keep).await?;
         println!(
             "A company of {people} people in {GROUPS} groups; Litmos has {THERE_BEFORE} of the accounts already."
         );
-        stage.seed_accounts(&company[..THERE_BEFORE]).await?;
-        stage.start_rollcall().await?;
-        let result = self.play(&mut stage, company).await;
+        // Whoever ends the demo early leaves nothing of it running.
+        let result = tokio::select! {
+            result = self.play(&mut stage, company) => result,
+            () = stop.cancelled() => Err(anyhow::anyhow!("the demo was stopped")),
+        };
         stage.close().await;
         result
     }
 
     async fn play(&self, stage: &mut Stage, mut company: Vec<company::Employee>) -> anyhow::Result<Ending> {
+        stage.seed_accounts(&company[..THERE_BEFORE]).await?;
+        stage.start_rollcall().await?;
         let import = stage
             .until(
                 "the first import",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Amendment, CutOff, Deletion, Needs, Removal};
+use super::{Amendment, CutOff, Deletion, Needs, Removal, linked_by};
 use crate::plan::WaitReason;
 use crate::safeguard::Bench;
 use crate::{Attribute, Harm, HarmKey, Harmful, Held, PersonId, Policy, Subject, World};
@@ -21,7 +21,7 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
         approvals: world.approvals(),
         now_ms,
     };
-    let held = bench.judge(changes, |harm| population(world, harm));
+    let held = bench.judge(changes, |harm| population(world, needs, harm));
     let keys: BTreeSet<HarmKey> = held
         .iter()
         .flat_map(|held| &held.items)
@@ -168,11 +168,22 @@ impl Deletion {
 }
 
 /// What there is of what a harm takes away: the measure of its share.
-fn population(world: &World, harm: Harm) -> u32 {
+///
+/// A first load ties accounts by the same plan that overwrites some of them. Measured against those tied so far it
+/// would hold what passes a moment later, and name neither those calls nor what follows from them.
+fn population(world: &World, needs: &Needs, harm: Harm) -> u32 {
     let count = match harm {
-        Harm::Deactivate | Harm::Rename | Harm::Overwrite => world.linked_active_accounts(),
+        Harm::Deactivate | Harm::Rename => world.linked_active_accounts(),
+        Harm::Overwrite => world.linked_active_accounts() + about_to_be_tied(world, needs),
         Harm::DeleteTeam => world.linked_teams(),
         Harm::TeamLoss => world.linked_memberships(),
     };
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Accounts that are made or tied to a person by what is needed.
+fn about_to_be_tied(world: &World, needs: &Needs) -> usize {
+    let untied = |person: &&PersonId| world.linked_account(person).is_none();
+    let links = needs.others.iter().filter_map(linked_by).filter(untied);
+    needs.creations.len() + needs.amendments.keys().filter(untied).count() + links.count()
 }

@@ -258,3 +258,30 @@ fn an_account_that_is_overwritten_in_two_ways_is_one_account_to_the_safeguard() 
     });
     assert_eq!(scene.plan().calls(), 3);
 }
+
+#[test]
+fn a_first_load_names_at_once_all_that_it_will_overwrite() {
+    for (newcomers, held) in [(200, 0), (0, 100)] {
+        let mut scene = Scene::new();
+        scene.policy.safeguard = provisioning::Safeguard::default();
+        let mut people = Vec::new();
+        for n in 0..100 {
+            let name = format!("p{n}");
+            let account = scene.account(&name);
+            scene.edit_account(&account, |account| account.profile.set(Field::City, "Oslo"));
+            people.push(scene.person_with(&name, |person| {
+                person.profile.set(Field::City, "Rome");
+                person.access_level = (n < 3).then_some(AccessLevel::TeamLeader);
+            }));
+        }
+        people.extend((0..newcomers).map(|n| scene.person(&format!("new{n}"))));
+        scene.group("Sales", &people.iter().collect::<Vec<_>>());
+        let plan = scene.plan();
+        let items = plan.held.iter().map(|held| held.items.len()).sum::<usize>();
+        assert_eq!(items, held, "{}", plan.to_text(9));
+        scene.run();
+        assert_eq!(scene.calls, plan.calls(), "{}", plan.to_text(9));
+        let left = scene.plan().held;
+        assert_eq!(left.iter().map(|held| held.items.len()).sum::<usize>(), held);
+    }
+}
