@@ -279,13 +279,3 @@ fn parse_log(text: &str) -> anyhow::Result<Vec<Entry>> {
     log.sort_by_key(|entry| entry.n);
     Ok(log)
 }
-
-fn members_of(value: &Value) -> Vec<String> {
-    value["members"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
-}

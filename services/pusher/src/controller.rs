@@ -6,6 +6,7 @@
 //!
 //! `run` reads as the loop: hear, plan, start, wait.
 
+mod ahead;
 mod jobs;
 mod orders;
 mod promise;
@@ -13,6 +14,8 @@ mod report;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use provisioning::{
@@ -29,6 +32,7 @@ use crate::forecast::Pace;
 use crate::hands::{Done, Halt, Hands, unix_ms};
 use crate::schedule::{self, Traffic};
 use crate::view::{Heard, Look};
+use ahead::Ahead;
 pub(crate) use jobs::FreeLinks;
 use orders::OpenOrder;
 use promise::Promises;
@@ -78,7 +82,8 @@ struct Performed {
     operation: OperationId,
     kind: &'static str,
     label: String,
-    calls: u32,
+    /// Permits it has taken.
+    spent: Arc<AtomicU32>,
     /// What it takes away, already in the safeguard's books.
     harms: BTreeMap<Harm, u32>,
     started: Instant,
@@ -130,6 +135,7 @@ pub(crate) struct Controller {
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
     promises: Promises,
+    ahead: Ahead,
     /// Imports of ours that are under way.
     imports: usize,
     asks: JoinSet<(Class, Permit)>,
@@ -176,6 +182,7 @@ impl Controller {
             running: JoinSet::new(),
             orders: Vec::new(),
             promises,
+            ahead: Ahead::default(),
             imports: 0,
             asks: JoinSet::new(),
             asked: HashMap::new(),
@@ -280,8 +287,10 @@ impl Controller {
         if let Some(performed) = performed {
             self.performed += 1;
             self.imports -= usize::from(performed.import);
-            self.promises.performed(performed.calls);
-            if performed.calls == 1 {
+            self.ahead.ended(&performed.operation);
+            let spent = performed.spent.load(Ordering::Relaxed);
+            self.promises.performed(spent);
+            if spent == 1 {
                 self.promises.measured_call(performed.started.elapsed());
             }
             self.tell(performed, &mut done);

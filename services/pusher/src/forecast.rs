@@ -65,9 +65,75 @@ pub(crate) struct Expectation {
     pub(crate) by_operation: HashMap<OperationId, Duration>,
 }
 
-/// Plays the plan through.
-pub(crate) fn expect(plan: &Plan, pace: &Pace) -> Expectation {
-    let mut play = Play::new(plan, pace);
+/// What a forecast needs to know of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) id: OperationId,
+    /// Calls that it has yet to make.
+    pub(crate) calls: u32,
+    /// Calls that it has made.
+    made: u32,
+    after: BTreeSet<OperationId>,
+    class: &'static str,
+    /// Rows whose outcome is written down one by one.
+    rows: u32,
+    /// Waits for a job of Litmos between its calls.
+    polls: bool,
+}
+
+impl Step {
+    pub(crate) fn of(operation: &Operation) -> Step {
+        let (rows, polls) = match &operation.change {
+            // Where as many calls are planned as there are rows, they are single calls in the end.
+            Change::Bulk { rows } => {
+                let new = rows.iter().filter(|row| row.account.is_none()).count();
+                let polls = operation.calls <= CostModel::default().import_calls(new)
+                    && usize::try_from(operation.calls).unwrap_or(0) < rows.len();
+                (rows.len(), polls)
+            }
+            _ => (0, false),
+        };
+        Step {
+            id: operation.id.clone(),
+            calls: operation.calls,
+            made: 0,
+            after: operation.after.iter().cloned().collect(),
+            class: class_of(&operation.change).as_str(),
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            polls,
+        }
+    }
+
+    /// The same when it has made so many of its calls, and waits for nothing any more.
+    pub(crate) fn resumed(mut self, made: u32) -> Step {
+        self.made = made;
+        self.calls = self.calls.saturating_sub(made);
+        self.after.clear();
+        self
+    }
+
+    /// How long it rests before it asks for the next of its calls.
+    fn pause(&self) -> Duration {
+        if !self.polls || self.made == 0 {
+            return Duration::ZERO;
+        }
+        let poll = usize::try_from(self.made - 1).unwrap_or(0);
+        if poll < usize::try_from(provisioning::cost::BULK_POLLS_EXPECTED).unwrap_or(0) {
+            POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+/// A plan, of which nothing has been done.
+pub(crate) fn steps(plan: &Plan) -> Vec<Step> {
+    plan.operations.iter().map(Step::of).collect()
+}
+
+/// Plays the steps through; what stands first goes first.
+pub(crate) fn expect(steps: &[Step], pace: &Pace) -> Expectation {
+    let mut play = Play::new(steps, pace);
     play.run();
     play.expectation
 }
@@ -79,13 +145,12 @@ enum Event {
 }
 
 struct Play<'a> {
-    operations: &'a [Operation],
+    /// As they stand at this moment of the play.
+    steps: Vec<Step>,
     pace: &'a Pace,
-    /// Calls that each operation has yet to make.
-    left: Vec<u32>,
     /// How many operations each one still waits for, and who waits for it.
     waits_for: Vec<usize>,
-    waiters: HashMap<&'a OperationId, Vec<usize>>,
+    waiters: HashMap<OperationId, Vec<usize>>,
     ready: BTreeSet<usize>,
     asking: VecDeque<usize>,
     events: BinaryHeap<Reverse<(Duration, Event)>>,
@@ -96,22 +161,25 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(plan: &'a Plan, pace: &'a Pace) -> Play<'a> {
-        let operations = plan.operations.as_slice();
-        let known: BTreeSet<&OperationId> = operations.iter().map(|operation| &operation.id).collect();
-        let mut waiters: HashMap<&OperationId, Vec<usize>> = HashMap::new();
-        let mut waits_for = vec![0; operations.len()];
-        for (at, operation) in operations.iter().enumerate() {
-            for before in operation.after.iter().filter(|before| known.contains(before)) {
-                waiters.entry(before).or_default().push(at);
+    fn new(steps: &[Step], pace: &'a Pace) -> Play<'a> {
+        let known: BTreeSet<&OperationId> = steps.iter().map(|step| &step.id).collect();
+        let mut waiters: HashMap<OperationId, Vec<usize>> = HashMap::new();
+        let mut waits_for = vec![0; steps.len()];
+        for (at, step) in steps.iter().enumerate() {
+            for before in step.after.iter().filter(|before| known.contains(before)) {
+                waiters.entry(before.clone()).or_default().push(at);
                 waits_for[at] += 1;
             }
         }
+        let mut expectation = Expectation::default();
+        for step in steps {
+            let (_, calls) = expectation.by_class.entry(step.class).or_default();
+            *calls += step.calls;
+        }
         Play {
-            operations,
+            steps: steps.to_vec(),
             pace,
-            left: operations.iter().map(|operation| operation.calls).collect(),
-            ready: (0..operations.len()).filter(|at| waits_for[*at] == 0).collect(),
+            ready: (0..steps.len()).filter(|at| waits_for[*at] == 0).collect(),
             waits_for,
             waiters,
             asking: VecDeque::new(),
@@ -119,7 +187,7 @@ impl<'a> Play<'a> {
             now: Duration::ZERO,
             tokens: pace.burst.max(1),
             next_token: pace.token,
-            expectation: Expectation::default(),
+            expectation,
         }
     }
 
@@ -172,7 +240,7 @@ impl<'a> Play<'a> {
             .ready
             .iter()
             .copied()
-            .filter(|at| self.left[*at] == 0)
+            .filter(|at| self.steps[*at].calls == 0)
             .collect();
         for at in free {
             self.ready.remove(&at);
@@ -184,63 +252,29 @@ impl<'a> Play<'a> {
         let Some(at) = self.asking.pop_front().or_else(|| self.ready.pop_first()) else {
             return;
         };
-        self.left[at] -= 1;
         let answered = self.now + self.pace.latency;
-        let operation = &self.operations[at];
-        let made = operation.calls - self.left[at];
-        let event = if self.left[at] == 0 {
-            (answered + self.writing(operation), Event::Done(at))
+        let step = &mut self.steps[at];
+        (step.calls, step.made) = (step.calls - 1, step.made + 1);
+        let event = if step.calls == 0 {
+            (answered + self.pace.row * step.rows, Event::Done(at))
         } else {
-            (answered + pause(operation, made), Event::Asks(at))
+            (answered + step.pause(), Event::Asks(at))
         };
         self.events.push(Reverse(event));
     }
 
-    fn writing(&self, operation: &Operation) -> Duration {
-        match &operation.change {
-            Change::Bulk { rows } => self.pace.row * u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            _ => Duration::ZERO,
-        }
-    }
-
     fn done(&mut self, at: usize) {
-        let operation = &self.operations[at];
+        let step = &self.steps[at];
         self.expectation.all = self.expectation.all.max(self.now);
-        self.expectation
-            .by_operation
-            .insert(operation.id.clone(), self.now);
-        let class = class_of(&operation.change).as_str();
-        let (by, calls) = self.expectation.by_class.entry(class).or_default();
+        self.expectation.by_operation.insert(step.id.clone(), self.now);
+        let (by, _) = self.expectation.by_class.entry(step.class).or_default();
         *by = (*by).max(self.now);
-        *calls += operation.calls;
-        for waiter in self.waiters.get(&operation.id).into_iter().flatten() {
+        for waiter in self.waiters.get(&step.id).into_iter().flatten() {
             self.waits_for[*waiter] -= 1;
             if self.waits_for[*waiter] == 0 {
                 self.ready.insert(*waiter);
             }
         }
-    }
-}
-
-/// How long an operation rests after this many of its calls before it asks for the next.
-fn pause(operation: &Operation, made: u32) -> Duration {
-    let is_import = match &operation.change {
-        // Where as many calls are planned as there are rows, they are single calls in the end.
-        Change::Bulk { rows } => {
-            let new = rows.iter().filter(|row| row.account.is_none()).count();
-            operation.calls <= CostModel::default().import_calls(new)
-                && usize::try_from(operation.calls).unwrap_or(0) < rows.len()
-        }
-        _ => false,
-    };
-    if !is_import || made == 0 {
-        return Duration::ZERO;
-    }
-    let poll = usize::try_from(made - 1).unwrap_or(0);
-    if poll < usize::try_from(provisioning::cost::BULK_POLLS_EXPECTED).unwrap_or(0) {
-        POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]
-    } else {
-        Duration::ZERO
     }
 }
 
@@ -264,7 +298,7 @@ mod tests {
     fn single_calls_come_at_the_pace_of_tokens() {
         let plan = plan_of(&world_of_newcomers(10), false);
         assert_eq!(plan.calls(), 10);
-        let expected = expect(&plan, &pace());
+        let expected = expect(&steps(&plan), &pace());
         // The first goes at once, nine wait for a token each, and the last answer takes its time.
         assert_eq!(expected.all, Duration::from_millis(9 * 600 + 100));
         assert_eq!(expected.by_class["normal"], (expected.all, 10));
@@ -275,7 +309,7 @@ mod tests {
     fn an_import_waits_for_its_polls_while_tokens_lie_idle() {
         let plan = plan_of(&world_of_newcomers(500), true);
         assert_eq!(plan.calls(), 4);
-        let expected = expect(&plan, &pace());
+        let expected = expect(&steps(&plan), &pace());
         let least: Duration = POLL_PAUSES[0] + POLL_PAUSES[1] + 4 * pace().latency;
         assert!(
             expected.all >= least && expected.all < least + 3 * pace().token,
@@ -287,13 +321,13 @@ mod tests {
     fn unpaced_calls_go_at_once_as_far_as_the_limit_reaches() {
         let plan = plan_of(&world_of_newcomers(10), false);
         let unpaced = Pace { burst: 100, ..pace() };
-        assert_eq!(expect(&plan, &unpaced).all, Duration::from_millis(100));
+        assert_eq!(expect(&steps(&plan), &unpaced).all, Duration::from_millis(100));
     }
 
     #[test]
     fn an_empty_plan_is_done_now() {
         let plan = plan_of(&world_of_newcomers(0), true);
-        assert_eq!(expect(&plan, &pace()), Expectation::default());
+        assert_eq!(expect(&steps(&plan), &pace()), Expectation::default());
     }
 
     #[test]

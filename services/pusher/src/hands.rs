@@ -23,6 +23,7 @@ mod setback;
 mod teams;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bus::WriteError;
@@ -67,6 +68,8 @@ pub(crate) struct Hands {
     pub(crate) fresh_ms: u64,
     /// Longest time after its use-by that a request of ours may still take effect.
     pub(crate) settle: Duration,
+    /// Permits that the operation these hands are for has taken.
+    pub(crate) spent: Arc<AtomicU32>,
 }
 
 /// Why an operation came to no outcome of its own.
@@ -150,10 +153,20 @@ pub(crate) fn unix_ms() -> u64 {
 }
 
 impl Hands {
+    /// The same hands for an operation that comes with its first permit.
+    pub(crate) fn counting(&self) -> Hands {
+        Hands {
+            spent: Arc::new(AtomicU32::new(1)),
+            ..self.clone()
+        }
+    }
+
     /// One more permit for an operation that needs several requests.
     pub(crate) async fn permit(&self, class: Class) -> Permit {
         self.cuts.place().await;
-        self.tokens.acquire(&self.org, class, "pusher").await
+        let permit = self.tokens.acquire(&self.org, class, "pusher").await;
+        self.spent.fetch_add(1, Ordering::Relaxed);
+        permit
     }
 
     /// The intent that goes with this permit: it settles when neither the permit nor the request can act any more.

@@ -57,7 +57,7 @@ pub async fn world(bus: &Bus, org: &OrgId) -> World {
 
 /// How long a plan is expected to take under this budget while nobody else uses it.
 pub fn expected(plan: &Plan, budget: &BudgetSettings) -> Duration {
-    forecast::expect(plan, &forecast::Pace::of(budget, None)).all
+    forecast::expect(&forecast::steps(plan), &forecast::Pace::of(budget, None)).all
 }
 
 /// Shares the orgs with the other replicas until stopped.
@@ -149,6 +149,7 @@ impl Owner {
             imports: Arc::default(),
             fresh_ms: self.org.policy.fresh_ms,
             settle: self.org.budget().settle(),
+            spent: Arc::default(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);
         let answering = move |method: String, body: serde_json::Value| {

@@ -250,6 +250,24 @@ pub(crate) mod tests {
         world
     }
 
+    /// So many newcomers, of whom every tenth leads the nine after.
+    pub(crate) fn world_of_reports(people: usize) -> World {
+        let mut world = World::new();
+        world.set_import_complete(true);
+        for n in 0..people {
+            let manager = match n % 10 {
+                0 => ManagerWish::Leave,
+                _ => ManagerWish::Reference(format!("n{:04}@corp.example", n / 10 * 10)),
+            };
+            let newcomer = Person {
+                manager,
+                ..person(&format!("n{n:04}"), true)
+            };
+            world.put_person(newcomer, 1);
+        }
+        world
+    }
+
     pub(crate) fn plan_of(world: &World, bulk: bool) -> Plan {
         let policy = Policy {
             bulk,

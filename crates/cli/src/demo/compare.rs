@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::company::Employee;
-use super::members_of;
 
 /// Everything in which Litmos differs from what the company wants.
 pub(super) fn differences(
@@ -25,7 +24,7 @@ pub(super) fn differences(
         .iter()
         .filter_map(|(name, user)| Some((*name, user["id"].as_str()?)))
         .collect();
-    let mut wanted_members: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut wanted_members: BTreeMap<(String, &str), BTreeSet<&str>> = BTreeMap::new();
     for employee in company {
         let name = employee.user_name.as_str();
         let Some(user) = users.get(name) else {
@@ -61,33 +60,39 @@ pub(super) fn differences(
             } else {
                 group.clone()
             };
-            wanted_members.entry(team).or_default().insert(name);
+            for kind in ["members"].into_iter().chain(role_of(employee)) {
+                wanted_members
+                    .entry((team.clone(), kind))
+                    .or_default()
+                    .insert(name);
+            }
         }
     }
     let names: BTreeMap<&str, &str> = ids.iter().map(|(name, id)| (*id, *name)).collect();
-    let mut teams: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut teams: BTreeMap<&str, &Value> = BTreeMap::new();
     for team in state["teams"].as_array().into_iter().flatten() {
-        let members = members_of(team).into_iter().map(|id| {
-            names
-                .get(id.as_str())
-                .map_or(id.clone(), |name| (*name).to_owned())
-        });
-        let name = team["name"].as_str().unwrap_or_default().to_owned();
-        if teams.insert(name.clone(), members.collect()).is_some() {
+        let name = team["name"].as_str().unwrap_or_default();
+        if teams.insert(name, team).is_some() {
             differences.push(format!("there are two teams {name:?}"));
         }
     }
-    for (team, wanted) in &wanted_members {
+    let groups: BTreeSet<&String> = wanted_members.keys().map(|(team, _)| team).collect();
+    let nobody = BTreeSet::new();
+    for (team, kind) in groups.into_iter().flat_map(|team| KINDS.map(|kind| (team, kind))) {
+        let wanted = wanted_members.get(&(team.clone(), kind)).unwrap_or(&nobody);
         let there: BTreeSet<&str> = teams
-            .get(team)
+            .get(team.as_str())
             .into_iter()
-            .flatten()
-            .map(String::as_str)
+            .flat_map(|team| team[kind].as_array().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .map(|id| names.get(id).copied().unwrap_or(id))
             .collect();
         let missing = wanted.difference(&there).count();
         let surplus = there.difference(wanted).count();
         if missing + surplus > 0 {
-            differences.push(format!("team {team:?}: {missing} missing, {surplus} too many"));
+            differences.push(format!(
+                "{kind} of team {team:?}: {missing} missing, {surplus} too many"
+            ));
         }
     }
     let surplus = users.len().saturating_sub(company.len() + 1);
@@ -97,12 +102,29 @@ pub(super) fn differences(
     differences
 }
 
-/// The cheapest set of calls for the initial load, counted by hand from what Litmos offers: one call for each team,
-/// which has no alternative; bulk imports of at most 2,000 rows, each one request and one poll at least; one page for
-/// each 1,000 new ids; and a second import with the managers, who must exist before they can be named.
+/// What the simulator lists of each team.
+const KINDS: [&str; 3] = ["members", "leaders", "admins"];
+
+/// Where somebody of this access level stands in each of their teams.
+fn role_of(employee: &Employee) -> Option<&'static str> {
+    match employee.level {
+        "Team_Leader" => Some("leaders"),
+        "Team_Admin" => Some("admins"),
+        _ => None,
+    }
+}
+
+/// The cheapest set of calls for the initial load, counted by hand from what Litmos offers: one call for each team and
+/// for each role in one, which have no alternative; bulk imports of at most 2,000 rows, each one request and one poll at
+/// least; one page for each 1,000 new ids; and a second import with the managers, who must exist before they can be named.
 pub(super) fn cheapest_calls(company: &[Employee], there_before: usize) -> u64 {
     let teams: BTreeSet<&String> = company.iter().flat_map(|employee| &employee.groups).collect();
     let imports = company.len().div_ceil(2_000) as u64;
     let new = (company.len() - there_before.min(company.len())) as u64;
-    teams.len() as u64 + 2 * imports + new.div_ceil(1_000) + 2 * imports
+    let roles: usize = company
+        .iter()
+        .filter(|employee| role_of(employee).is_some())
+        .map(|employee| employee.groups.len())
+        .sum();
+    (teams.len() + roles) as u64 + 2 * imports + new.div_ceil(1_000) + 2 * imports
 }

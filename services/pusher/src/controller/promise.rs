@@ -10,7 +10,7 @@ use std::time::Duration;
 use bus::{LinksKey, LinksValue};
 use provisioning::{Forecast, OrgId, Plan, PlanHash, RUNS_KEPT, Run, Track};
 
-use crate::forecast::{Expectation, Pace, expect};
+use crate::forecast::{Expectation, Pace, Step, expect};
 
 /// How much a new measurement counts in a moving average, in hundredths.
 const MEASURED_PERCENT: u32 = 20;
@@ -77,15 +77,16 @@ impl Promises {
         &self.expectation
     }
 
-    /// What is expected of this plan.
-    pub(super) fn expect(&mut self, plan: &Plan) -> &Expectation {
-        self.expectation = expect(plan, &self.pace);
+    /// What is expected of these steps.
+    pub(super) fn expect(&mut self, steps: &[Step]) -> &Expectation {
+        self.expectation = expect(steps, &self.pace);
         &self.expectation
     }
 
-    pub(super) fn forecast(&mut self, plan: &Plan, now_ms: u64) -> Forecast {
-        let expected_ms = millis(self.expect(plan).all);
-        self.track().forecast(now_ms, plan.calls(), expected_ms)
+    pub(super) fn forecast(&mut self, steps: &[Step], now_ms: u64) -> Forecast {
+        let expected_ms = millis(self.expect(steps).all);
+        let calls = steps.iter().map(|step| step.calls).sum();
+        self.track().forecast(now_ms, calls, expected_ms)
     }
 
     /// Wishes came: the forecast of the run under way no longer speaks of all that is to be done.
@@ -93,11 +94,11 @@ impl Promises {
         self.joined = true;
     }
 
-    /// An operation is about to start, with this plan before it.
-    pub(super) fn starts(&mut self, plan: &Plan, now_ms: u64) {
+    /// An operation of this plan is about to start, with these steps before it.
+    pub(super) fn starts(&mut self, plan: &Plan, steps: impl FnOnce() -> Vec<Step>, now_ms: u64) {
         match &self.now {
             None => {
-                let forecast = self.forecast(plan, now_ms);
+                let forecast = self.forecast(&steps(), now_ms);
                 self.now = Some(Run {
                     id: plan.hash(),
                     started_at_ms: now_ms,
@@ -110,7 +111,7 @@ impl Promises {
                 self.write_now();
             }
             Some(_) if self.joined => {
-                let forecast = self.forecast(plan, now_ms);
+                let forecast = self.forecast(&steps(), now_ms);
                 if let Some(run) = &mut self.now {
                     run.forecast = forecast;
                     run.revisions += 1;
@@ -183,15 +184,19 @@ mod tests {
         Promises::new(OrgId::parse("acme").unwrap(), runs, pace)
     }
 
+    fn starts(promises: &mut Promises, plan: &Plan, now_ms: u64) {
+        promises.starts(plan, || crate::forecast::steps(plan), now_ms);
+    }
+
     #[test]
     fn a_run_is_judged_by_the_last_forecast_and_kept() {
         let mut promises = promises(Vec::new());
-        promises.starts(&plan_of(&world_of_newcomers(10), false), 1_000);
+        starts(&mut promises, &plan_of(&world_of_newcomers(10), false), 1_000);
         let first = promises.runs().next().unwrap().clone();
         assert_eq!(first.forecast.expected_ms, 9 * 600 + 100);
         promises.performed(1);
         promises.wishes_joined();
-        promises.starts(&plan_of(&world_of_newcomers(20), false), 2_000);
+        starts(&mut promises, &plan_of(&world_of_newcomers(20), false), 2_000);
         for _ in 0..20 {
             promises.performed(1);
         }
@@ -206,7 +211,7 @@ mod tests {
     #[test]
     fn a_run_left_behind_by_a_crash_is_forgotten_without_a_verdict() {
         let mut before = promises(Vec::new());
-        before.starts(&plan_of(&world_of_newcomers(3), false), 1_000);
+        starts(&mut before, &plan_of(&world_of_newcomers(3), false), 1_000);
         let left: Vec<Run> = before.runs().cloned().collect();
         let mut after = promises(left);
         assert_eq!(after.track().runs, 0);
@@ -217,7 +222,11 @@ mod tests {
     fn only_the_latest_runs_are_kept() {
         let mut promises = promises(Vec::new());
         for n in 0..(RUNS_KEPT as u64 + 5) {
-            promises.starts(&plan_of(&world_of_newcomers(1 + n as usize), false), n * 1_000);
+            starts(
+                &mut promises,
+                &plan_of(&world_of_newcomers(1 + n as usize), false),
+                n * 1_000,
+            );
             promises.ended(n * 1_000 + 500);
         }
         assert_eq!(promises.runs().count(), RUNS_KEPT);

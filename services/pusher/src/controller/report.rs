@@ -107,7 +107,7 @@ impl Controller {
     /// What is expected of the plan from now on, with its band, by class, and what past forecasts were worth.
     fn say_forecast(&mut self) -> Value {
         let now_ms = unix_ms();
-        let forecast = self.promises.forecast(&self.plan, now_ms);
+        let forecast = self.promises.forecast(&self.ahead.steps(&self.plan), now_ms);
         let track = self.promises.track();
         let by_class: serde_json::Map<String, Value> = self
             .promises
@@ -233,7 +233,7 @@ impl Controller {
             "accounts": self.world.accounts().count(),
             "teams": self.world.teams().count(),
             "operations_left": self.plan.operations.len(),
-            "calls_left": self.plan.calls(),
+            "calls_left": forecast["calls"],
             "operations_under_way": self.running.len() + self.together.len(),
             "subjects_under_way": busy,
             "operations_performed": self.performed,
@@ -272,7 +272,7 @@ impl Controller {
     }
 
     fn explain(&mut self, body: &Value) -> Answer {
-        self.promises.expect(&self.plan);
+        self.promises.expect(&self.ahead.steps(&self.plan));
         let wanted = body.get("person").and_then(Value::as_str).unwrap_or_default();
         let person = self.find(wanted).ok_or_else(|| self.nobody(wanted))?;
         let id = &person.value.id;

@@ -36,6 +36,8 @@ impl Controller {
                 matches!(other.change, Change::Bulk { .. }) && other.calls > 0 && other.id != operation.id
             });
             self.together = imports.cloned().collect();
+            self.ahead
+                .fixed(&self.plan, std::iter::once(&operation).chain(&self.together));
             for import in self.together.clone() {
                 self.hold(&import);
             }
@@ -50,6 +52,7 @@ impl Controller {
             return;
         }
         for import in std::mem::take(&mut self.together) {
+            self.ahead.ended(&import.id);
             self.release(&import.change.subjects());
         }
     }
@@ -103,26 +106,29 @@ impl Controller {
             many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
         }
         let Some(job) = jobs::prepare(&self.world, &operation) else {
+            self.ahead.ended(&operation.id);
             self.release(&subjects);
             self.outdated = true;
             return;
         };
         let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
         let edits = answered.sum();
-        self.promises.starts(&self.plan, unix_ms());
+        self.promises
+            .starts(&self.plan, || self.ahead.steps(&self.plan), unix_ms());
+        let hands = self.hands.counting();
+        self.ahead.started(&operation.id, hands.spent.clone());
         let performed = Performed {
             run: self.promises.run_id().cloned(),
             operation: operation.id.clone(),
             kind: operation.kind(),
             label: operation.label.clone(),
-            calls: operation.calls,
+            spent: hands.spent.clone(),
             harms: harms(&self.world, &operation.change),
             started: Instant::now(),
             import: matches!(operation.change, Change::Bulk { .. }),
         };
         self.imports += usize::from(performed.import);
         let history = self.note_harms(&performed.harms);
-        let hands = self.hands.clone();
         let work = service::about(jobs::about(&operation, edits), async move {
             hands.cuts.place().await;
             if let Some(history) = history

@@ -131,6 +131,7 @@ impl House {
             imports: Arc::default(),
             fresh_ms: 600_000,
             settle: SETTLE,
+            spent: Arc::default(),
         };
         let house = House {
             litmos,
