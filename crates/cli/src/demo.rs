@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use litmos_simulator::{Entry, most_requests_in_any_window, read_log};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{Ending, say};
 use company::{GROUPS, PEOPLE};
