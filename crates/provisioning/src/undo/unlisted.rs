@@ -39,7 +39,8 @@ impl Written<'_> {
             _ if !wished(self.to) => Err(format!("{what} has been changed again since")),
             (Some(from), _) => Ok(Some(from.to_owned())),
             (None, _) => Err(format!(
-                "{what}: what was there before is not known, as Rollcall had neither set nor read it"
+                "what was in {what} before is not known, as Rollcall had neither set nor read it; say at the source \
+                 what is to be there"
             )),
         }
     }

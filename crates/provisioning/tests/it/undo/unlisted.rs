@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use provisioning::{AccountId, Decision, Edit, Ended, GroupId, Image, PersonId, Undo, ValueChange, undo};
 
 use super::{company, decision, decisions, litmos, take_back};
@@ -148,13 +149,15 @@ fn what_nobody_had_set_or_read_is_named_field_by_field() {
         decision("describe Sales", 4, vec![described(&groups[0], None, "Works")]),
     ];
     let undo = undo(&scene.world, &done);
-    let unknown = "what was there before is not known, as Rollcall had neither set nor read it";
+    let unknown = |what: &str| {
+        format!(
+            "what was in {what} before is not known, as Rollcall had neither set nor read it; say at the source what \
+             is to be there"
+        )
+    };
     assert_eq!(
         why(&undo),
-        [
-            format!("Region: {unknown}"),
-            format!("the description: {unknown}")
-        ],
+        [unknown("Region"), unknown("the description")],
         "an account that was not there before had nothing in its fields"
     );
     let [Edit::Person(ada), Edit::Person(eve)] = undo.edits.as_slice() else {
@@ -302,4 +305,70 @@ fn a_group_that_is_given_again_takes_up_the_team_that_was_kept() {
     scene.edit_group(&groups[0], |group| group.deleted = false);
     scene.run();
     assert_eq!(scene.team_of(&groups[0]), team);
+}
+
+const VALUES: [&str; 4] = ["", "A", "B", "C"];
+
+/// Wishes for two fields of somebody and for the description of a group, by place in [`VALUES`].
+type Wishes = [usize; 3];
+
+fn wish_all(scene: &mut Scene, person: &PersonId, group: &GroupId, wishes: &Wishes) {
+    wish(scene, person, "Site", VALUES[wishes[0]]);
+    wish(scene, person, "Badge", VALUES[wishes[1]]);
+    describe(scene, group, VALUES[wishes[2]]);
+}
+
+fn wishes_of(scene: &Scene, person: &PersonId, group: &GroupId) -> Vec<String> {
+    let person = &scene.world.person(person).unwrap().value;
+    let group = &scene.world.group(group).unwrap().value;
+    vec![
+        person.custom["Site"].clone(),
+        person.custom["Badge"].clone(),
+        group.description.clone().unwrap(),
+    ]
+}
+
+fn wishes() -> impl Strategy<Value = Wishes> {
+    prop::array::uniform3(0..VALUES.len())
+}
+
+proptest! {
+    #[test]
+    fn wishes_are_those_from_before_but_for_what_has_been_wished_since(
+        first in wishes(),
+        runs in prop::collection::vec(wishes(), 1..4),
+        since in prop::option::of(wishes()),
+    ) {
+        let (mut scene, people, groups) = company();
+        let (person, group) = (&people[0], &groups[0]);
+        wish_all(&mut scene, person, group, &first);
+        scene.run();
+        let mut done = Vec::new();
+        for (n, wishes) in runs.iter().enumerate() {
+            wish_all(&mut scene, person, group, wishes);
+            let later = decisions(&scene).into_iter();
+            done.extend(later.map(|decision| Decision { at_ms: decision.at_ms + n as u64 * 1_000, ..decision }));
+            scene.run();
+        }
+        let last = runs.last().unwrap();
+        let now = since.as_ref().unwrap_or(last);
+        wish_all(&mut scene, person, group, now);
+        let undo = undo(&scene.world, &done);
+        take_back(&mut scene, &undo);
+
+        let stale = |thing: usize| first[thing] != last[thing] && now[thing] != last[thing] && now[thing] != first[thing];
+        let expected: Vec<&str> = (0..3)
+            .map(|thing| VALUES[if now[thing] == last[thing] { first[thing] } else { now[thing] }])
+            .collect();
+        prop_assert_eq!(wishes_of(&scene, person, group), expected);
+        // In the order of names.
+        let named: Vec<String> = [(1, "Badge"), (0, "Site"), (2, "the description")]
+            .into_iter()
+            .filter(|(thing, _)| stale(*thing))
+            .map(|(_, what)| format!("{what} has been changed again since"))
+            .collect();
+        prop_assert_eq!(why(&undo), named);
+        let changed = (0..3).any(|thing| now[thing] == last[thing] && first[thing] != last[thing]);
+        prop_assert_eq!(undo.edits.is_empty(), !changed);
+    }
 }
