@@ -151,7 +151,7 @@ async fn members_and_a_group_s_name_are_taken_back() {
 /// One run: these lines of a source, applied. Says under which id the record knows it.
 async fn run_with(house: &House, lines: &[Value], operations: u64) -> String {
     let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
-    let file = house.write("wishes.jsonl", &lines.join("\n"));
+    let file = house.write("wishes.jsonl", lines.join("\n"));
     ends(house, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     planned(house, operations).await;
     apply_all(house).await;
@@ -183,6 +183,9 @@ async fn custom_fields_and_a_description_go_back_to_what_rollcall_knew_of_them()
     let run = run_with(&house, &second, 4).await;
     let after = litmos(&house);
     assert_eq!(account(&house, "p1").custom_fields["Site"], "Oslo");
+    let past = ["explain", "p1@corp.example", "--at", "0 seconds ago"];
+    let past = told(&house, 0, &past).await;
+    assert_eq!(past["known"]["values"]["Site"], "Oslo", "{past:#}");
     let calls = house.litmos.log().len();
 
     let look = told(&house, 0, &["undo", &run]).await;
