@@ -99,14 +99,17 @@ fn litmos(house: &House) -> BTreeMap<String, String> {
             .filter(|(_, value)| !value.is_empty())
             .collect();
         let said = format!(
-            "active {} as {:?}, {} {}, {}, manager {manager:?}, {values:?}",
-            user.active, user.access_level, user.first_name, user.last_name, user.email
+            "active {} as {:?}, {} {}, {}, manager {manager:?}, {values:?}, {:?}",
+            user.active, user.access_level, user.first_name, user.last_name, user.email, user.custom_fields
         );
         (format!("user {} {}", user.user_name, user.id), said)
     });
     let teams = state.teams.iter().map(|team| {
         let members: BTreeSet<_> = team.members.iter().filter_map(|id| name_of.get(id)).collect();
-        (format!("team {} {}", team.name, team.id), format!("{members:?}"))
+        (
+            format!("team {} {}", team.name, team.id),
+            format!("{:?} {members:?}", team.description),
+        )
     });
     users.chain(teams).collect()
 }

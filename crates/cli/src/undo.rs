@@ -9,7 +9,9 @@ mod price;
 use std::collections::BTreeMap;
 
 use clap::Args;
-use provisioning::{Decision, Edit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World};
+use provisioning::{
+    Decision, Edit, GroupEdit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World,
+};
 use roster::Roster;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -151,8 +153,8 @@ fn wish(world: &World, edit: &Edit) -> Value {
             json!({"person": person, "group": group, "present": present,
                 "said": format!("{} {does} {} again", name_of(person), group_of(group))})
         }
-        Edit::GroupName { group, name } => json!({"group": group, "name": name,
-            "said": format!("group {} is called {name} again", group_of(group))}),
+        Edit::Group(edit) => json!({"group": edit.group, "name": edit.name, "description": edit.description,
+            "said": format!("group {}{}", group_of(&edit.group), group_said(edit))}),
     }
 }
 
@@ -172,13 +174,25 @@ fn person_said(edit: &PersonEdit) -> String {
     if edit.manager.is_some() {
         said.push("the manager from before".to_owned());
     }
-    for (field, value) in &edit.fields {
+    let fields = edit.fields.iter();
+    let fields = fields.map(|(field, value)| (field.wire(), value));
+    let custom = edit.custom.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in fields.chain(custom) {
         said.push(match value.as_str() {
-            "" => format!("{} empty again", field.wire()),
-            value => format!("{} {value:?} again", field.wire()),
+            "" => format!("{name} empty again"),
+            value => format!("{name} {value:?} again"),
         });
     }
     said.join(", ")
+}
+
+fn group_said(edit: &GroupEdit) -> String {
+    let name = edit.name.as_ref().map(|name| format!(" is called {name} again"));
+    let description = edit.description.as_deref().map(|text| match text {
+        "" => ": description empty again".to_owned(),
+        text => format!(": description {text:?} again"),
+    });
+    name.into_iter().chain(description).collect()
 }
 
 /// Writes the wishes, each in place of what was looked at. Says which were not written, and why.
@@ -211,12 +225,13 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
                     judge(what, roster.revise_person(&source, person, revision, now).await)
                 });
             }
-            Edit::GroupName { group, name } => {
-                let Some(known) = world.group(group) else { continue };
-                let mut group = known.value.clone();
-                group.name.clone_from(name);
+            Edit::Group(edit) => {
+                let Some(known) = world.group(&edit.group) else {
+                    continue;
+                };
+                let mut group = edit.apply(&known.value);
                 group.scim_document = None;
-                let (what, revision) = (format!("group {name}"), known.revision);
+                let (what, revision) = (format!("group {}", group.name), known.revision);
                 writing.spawn(async move {
                     judge(what, roster.revise_group(&source, group, revision, now).await)
                 });

@@ -1,8 +1,18 @@
 //! What an operation did, with what was there before: the part of the journal that can be undone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, AttributeChange, GroupId, OperationId, PersonId, PlanHash, TeamId, TeamRole};
+
+/// A value that was written, of those that no list of Litmos shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    /// `None`: not known, because it had neither been set by us nor read.
+    pub from: Option<String>,
+    pub to: String,
+}
 
 /// What there was and what there is, of one thing that an operation changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +27,12 @@ pub enum Image {
         person: PersonId,
         account: AccountId,
         changes: Vec<AttributeChange>,
+    },
+    /// Advanced custom fields by the name that Litmos shows. Those that stayed as they were are not in it.
+    CustomSet {
+        person: PersonId,
+        account: AccountId,
+        changes: BTreeMap<String, ValueChange>,
     },
     CutOff {
         person: PersonId,
@@ -44,6 +60,10 @@ pub enum Image {
         group: GroupId,
         from: String,
         to: String,
+    },
+    TeamDescribed {
+        group: GroupId,
+        change: ValueChange,
     },
     TeamDeleted {
         group: GroupId,

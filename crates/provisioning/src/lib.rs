@@ -33,7 +33,7 @@ mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
-pub use decision::{Decision, Ended, Image};
+pub use decision::{Decision, Ended, Image, ValueChange};
 pub use field::{Field, FieldKind};
 pub use harms::harms;
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
@@ -54,5 +54,5 @@ pub use safeguard::{
 };
 pub use sources::Sources;
 pub use tally::Tally;
-pub use undo::{Edit, PersonEdit, Undo, undo};
+pub use undo::{Edit, GroupEdit, PersonEdit, Undo, undo};
 pub use world::{Revised, Subject, World};

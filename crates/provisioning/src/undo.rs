@@ -5,16 +5,21 @@
 //! run did last about a thing is taken back to what was there before the run touched it first. A wish that already is
 //! what it was before needs nothing and is not mentioned: the teams of somebody who was cut off were never unwished.
 //!
-//! Deliberately missing: bringing back what Litmos deleted for good, and what a run did before a crash hid from us
-//! what was there before. Both are named, not guessed.
+//! Deliberately missing: bringing back what Litmos deleted for good, and what a run did without our knowing what was
+//! there before, be it that a crash hid it or that nobody had ever read it. Both are named, not guessed.
+
+mod edit;
+mod unlisted;
 
 use std::collections::BTreeMap;
 
 use crate::change::{Manager, manager_of};
 use crate::{
-    AccessLevel, AccountId, Attribute, Decision, Ended, Field, GroupId, Image, ManagerWish, NormalName,
+    AccessLevel, AccountId, Attribute, Decision, Ended, Group, GroupId, Image, ManagerWish, NormalName,
     Person, PersonId, World,
 };
+pub use edit::{Edit, GroupEdit, PersonEdit};
+use unlisted::Unlisted;
 
 /// Kinds of operations that may have changed nothing: without an image there is nothing to take back.
 const MAY_CHANGE_NOTHING: [&str; 6] = [
@@ -25,72 +30,6 @@ const MAY_CHANGE_NOTHING: [&str; 6] = [
     "end-overwrite",
     "leave-teams",
 ];
-
-/// One wish to be changed back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    Person(Box<PersonEdit>),
-    Membership {
-        group: GroupId,
-        person: PersonId,
-        present: bool,
-    },
-    GroupName {
-        group: GroupId,
-        name: String,
-    },
-}
-
-/// What becomes of one person's wishes; what is not named stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonEdit {
-    pub person: PersonId,
-    pub active: Option<bool>,
-    pub user_name: Option<String>,
-    pub access_level: Option<AccessLevel>,
-    /// Whoever was the manager before, by person id; `Clear`: nobody was.
-    pub manager: Option<ManagerWish>,
-    /// Empty: clear.
-    pub fields: BTreeMap<Field, String>,
-}
-
-impl PersonEdit {
-    fn new(person: PersonId) -> PersonEdit {
-        PersonEdit {
-            person,
-            active: None,
-            user_name: None,
-            access_level: None,
-            manager: None,
-            fields: BTreeMap::new(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.active.is_none()
-            && self.user_name.is_none()
-            && self.access_level.is_none()
-            && self.manager.is_none()
-            && self.fields.is_empty()
-    }
-
-    /// The person with these wishes.
-    pub fn apply(&self, person: &Person) -> Person {
-        let mut person = person.clone();
-        person.active = self.active.unwrap_or(person.active);
-        if let Some(name) = &self.user_name {
-            person.user_name.clone_from(name);
-        }
-        person.access_level = self.access_level.or(person.access_level);
-        if let Some(manager) = &self.manager {
-            person.manager = manager.clone();
-        }
-        for (field, value) in &self.fields {
-            person.profile.set(*field, value.as_str());
-        }
-        person
-    }
-}
 
 /// What can be taken back of a run, and what cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,22 +44,28 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
     let mut undo = Undo::default();
     let mut people: BTreeMap<PersonId, PersonEdit> = BTreeMap::new();
     let mut memberships: BTreeMap<(GroupId, PersonId), bool> = BTreeMap::new();
-    let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupId, GroupEdit> = BTreeMap::new();
+    let mut unlisted = Unlisted::default();
     // Of two in the same millisecond, the one that was written down later is the newer.
     let mut newest_first: Vec<&Decision> = decisions.iter().rev().collect();
     newest_first.sort_by_key(|decision| std::cmp::Reverse(decision.at_ms));
     for decision in newest_first {
-        match decision.ended {
-            Ended::Done => {}
-            Ended::Failed | Ended::Parked => continue,
-        }
-        if decision.images.is_empty() && !MAY_CHANGE_NOTHING.contains(&decision.kind.as_str()) {
+        let done = match decision.ended {
+            Ended::Done => true,
+            // What waits for a person may have been done in part.
+            Ended::Parked => false,
+            Ended::Failed => continue,
+        };
+        if done && decision.images.is_empty() && !MAY_CHANGE_NOTHING.contains(&decision.kind.as_str()) {
             let why = "what was there before is not known";
             undo.left.push((decision.label.clone(), why.to_owned()));
         }
         for image in &decision.images {
             let result = match image {
-                Image::Created { person, .. } => take_back_active(world, &mut people, person, false),
+                Image::Created { person, .. } => {
+                    unlisted.created(person);
+                    take_back_active(world, &mut people, person, false)
+                }
                 Image::CutOff { person, .. } => take_back_active(world, &mut people, person, true),
                 Image::Changed { person, changes, .. } => changes.iter().try_for_each(|change| {
                     take_back(
@@ -132,25 +77,34 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
                         &change.to,
                     )
                 }),
+                Image::CustomSet { person, changes, .. } => {
+                    unlisted.custom(decision, person, changes);
+                    Ok(())
+                }
                 Image::Joined { group, person } => {
                     take_back_membership(world, &mut memberships, group, person, false)
                 }
                 Image::Left { group, person } => {
                     take_back_membership(world, &mut memberships, group, person, true)
                 }
-                Image::TeamNamed { group, from, to } => take_back_name(world, &mut names, group, from, to),
+                Image::TeamNamed { group, from, to } => take_back_name(world, &mut groups, group, from, to),
+                Image::TeamDescribed { group, change } => {
+                    unlisted.description(decision, group, change);
+                    Ok(())
+                }
                 // The level that promoted is taken back with the account's change.
                 Image::RoleSet { .. } => Ok(()),
                 Image::TeamMade { .. } => {
                     Err("a team is not deleted by an undo; delete the group at its source".to_owned())
                 }
-                Image::TeamDeleted { .. } => Err("Litmos has deleted the team for good".to_owned()),
+                Image::TeamDeleted { group, name } => Err(deleted_for_good(world, group, name)),
             };
             if let Err(why) = result {
                 undo.left.push((decision.label.clone(), why));
             }
         }
     }
+    unlisted.take_back(world, &mut people, &mut groups, &mut undo.left);
     let people = people.into_values().filter(|edit| !edit.is_empty());
     undo.edits.extend(people.map(|edit| Edit::Person(Box::new(edit))));
     undo.edits.extend(
@@ -162,11 +116,7 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
                 present,
             }),
     );
-    undo.edits.extend(
-        names
-            .into_iter()
-            .map(|(group, name)| Edit::GroupName { group, name }),
-    );
+    undo.edits.extend(groups.into_values().map(Edit::Group));
     undo.left.dedup();
     undo
 }
@@ -176,11 +126,37 @@ fn edit<'a>(
     people: &'a mut BTreeMap<PersonId, PersonEdit>,
     id: &PersonId,
 ) -> Result<(Person, &'a mut PersonEdit), String> {
-    let person = world.person(id).ok_or("the person is no longer in the roster")?;
+    let person = roster_person(world, id)?;
     let edit = people
         .entry(id.clone())
         .or_insert_with(|| PersonEdit::new(id.clone()));
-    Ok((edit.apply(&person.value), edit))
+    Ok((edit.apply(person), edit))
+}
+
+fn roster_person<'a>(world: &'a World, id: &PersonId) -> Result<&'a Person, String> {
+    let person = world.person(id).ok_or("the person is no longer in the roster")?;
+    Ok(&person.value)
+}
+
+/// A group that its source has not deleted.
+fn living_group<'a>(world: &'a World, id: &GroupId) -> Result<&'a Group, String> {
+    let group = world.group(id).ok_or("the group is no longer in the roster")?;
+    if group.value.deleted {
+        let name = &group.value.name;
+        return Err(format!(
+            "the source has deleted the group {name}; where it gives the group again, a team of that name that \
+             Litmos still has becomes its team, else a new one is made"
+        ));
+    }
+    Ok(&group.value)
+}
+
+fn deleted_for_good(world: &World, group: &GroupId, name: &str) -> String {
+    let next = match living_group(world, group) {
+        Ok(_) => "its group has been given again and has a team of its own",
+        Err(_) => "where its source gives the group again, a new one is made",
+    };
+    format!("Litmos has deleted the team {name} for good; {next}")
 }
 
 fn take_back_active(
@@ -276,9 +252,7 @@ fn take_back_membership(
     person: &PersonId,
     to: bool,
 ) -> Result<(), String> {
-    if world.group(group).is_none_or(|group| group.value.deleted) {
-        return Err("the group is no longer in the roster".to_owned());
-    }
+    living_group(world, group)?;
     let key = (group.clone(), person.clone());
     let now = memberships.get(&key).copied().or_else(|| {
         world
@@ -299,16 +273,19 @@ fn take_back_membership(
 
 fn take_back_name(
     world: &World,
-    names: &mut BTreeMap<GroupId, String>,
-    group: &GroupId,
+    groups: &mut BTreeMap<GroupId, GroupEdit>,
+    id: &GroupId,
     from: &str,
     to: &str,
 ) -> Result<(), String> {
-    let now = world.group(group).filter(|group| !group.value.deleted);
-    let now = now.ok_or("the group is no longer in the roster")?;
-    if names.get(group).unwrap_or(&now.value.name).trim() != to.trim() {
+    let group = living_group(world, id)?;
+    let edited = groups.get(id).and_then(|edit| edit.name.as_deref());
+    if edited.unwrap_or(&group.name).trim() != to.trim() {
         return Err("the group has another name by now".to_owned());
     }
-    names.insert(group.clone(), from.to_owned());
+    let edit = groups
+        .entry(id.clone())
+        .or_insert_with(|| GroupEdit::new(id.clone()));
+    edit.name = Some(from.to_owned());
     Ok(())
 }

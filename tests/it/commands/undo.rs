@@ -148,6 +148,77 @@ async fn members_and_a_group_s_name_are_taken_back() {
     assert_eq!(litmos(&house), before);
 }
 
+/// One run: these lines of a source, applied. Says under which id the record knows it.
+async fn run_with(house: &House, lines: &[Value], operations: u64) -> String {
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let file = house.write("wishes.jsonl", lines.join("\n"));
+    ends(house, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
+    planned(house, operations).await;
+    apply_all(house).await;
+    run_of(house, 3).await
+}
+
+fn fields(n: usize, fields: Value) -> Value {
+    json!({"external_id": format!("E{n}"), "user_name": format!("p{n}@corp.example"), "custom_fields": fields})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_fields_and_a_description_go_back_to_what_rollcall_knew_of_them() {
+    let house = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
+    apply_all(&house).await;
+    let group = |text: &str| json!({"group": "Group 0", "description": text});
+    let first = [
+        fields(0, json!({"Site": ""})),
+        fields(1, json!({"Site": "Kiel", "Cost Centre": "100"})),
+        group("Guides"),
+    ];
+    run_with(&house, &first, 3).await;
+    let before = litmos(&house);
+    let second = [
+        fields(0, json!({"Site": "Bern"})),
+        fields(1, json!({"Site": "Oslo", "Cost Centre": ""})),
+        fields(2, json!({"Site": "Bern"})),
+        group("Hosts"),
+    ];
+    let run = run_with(&house, &second, 4).await;
+    let after = litmos(&house);
+    assert_eq!(account(&house, "p1").custom_fields["Site"], "Oslo");
+    let past = ["explain", "p1@corp.example", "--at", "0 seconds ago"];
+    let past = told(&house, 0, &past).await;
+    assert_eq!(past["known"]["values"]["Site"], "Oslo", "{past:#}");
+    let calls = house.litmos.log().len();
+
+    let look = told(&house, 0, &["undo", &run]).await;
+    let printed = ends(&house, 0, &["undo", &run]).await;
+    insta::assert_snapshot!(masked(&printed, &[(&run, "<run>")]), @r#"
+    run <run>, 4 operations
+    would be taken back:
+      group Group 0: description "Guides" again
+      p0@corp.example: Site empty again
+      p1@corp.example: Cost Centre "100" again, Site "Kiel" again
+    stays as it is:
+      set custom fields of p2@corp.example: Site: what was in Site before is not known, as Rollcall had neither set nor read it; say at the source what is to be there
+    it would take 5 calls in about <time>
+    nothing is written yet; do it with: rollcall undo <run> --yes
+    correct it at the source too: what a source says again counts again
+    "#);
+    assert_eq!(house.litmos.log().len(), calls, "a look costs nothing");
+
+    ends(&house, 0, &["undo", &run, "--yes"]).await;
+    apply_all(&house).await;
+    let spent = (house.litmos.log().len() - calls) as u64;
+    assert_eq!(
+        Some(spent),
+        look["price"]["calls"].as_u64(),
+        "the price was right"
+    );
+    // Of the third, nobody knew what was there before.
+    for (thing, there) in litmos(&house) {
+        let expected = if thing.contains("p2@") { &after } else { &before };
+        assert_eq!(Some(&there), expected.get(&thing), "{thing}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_been_wished_anew_is_left_alone_and_what_is_much_is_held() {
     let house = house_of("", 40, &roster_csv(40, 1)).await;

@@ -1,10 +1,12 @@
 //! Decisions of the journal as protobuf, and back.
 
+use std::collections::BTreeMap;
+
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
     AccountId, Attribute, AttributeChange, Decision, Ended, GroupId, Image, InvalidId, OperationId, PersonId,
-    PlanHash, TeamId, TeamRole,
+    PlanHash, TeamId, TeamRole, ValueChange,
 };
 
 use super::{BrokenRecord, Wire, broken};
@@ -40,6 +42,20 @@ fn image_out(image: &Image) -> v1::Image {
             person: person.to_string(),
             account: account.to_string(),
             changes: changes.iter().map(change_out).collect(),
+            ..v1::Image::default()
+        },
+        Image::CustomSet {
+            person,
+            account,
+            changes,
+        } => v1::Image {
+            kind: "custom_set".to_owned(),
+            person: person.to_string(),
+            account: account.to_string(),
+            values: changes
+                .iter()
+                .map(|(name, change)| value_out(name, change))
+                .collect(),
             ..v1::Image::default()
         },
         Image::CutOff { person, account } => v1::Image {
@@ -86,6 +102,12 @@ fn image_out(image: &Image) -> v1::Image {
             to: to.clone(),
             ..v1::Image::default()
         },
+        Image::TeamDescribed { group, change } => v1::Image {
+            kind: "team_described".to_owned(),
+            group: group.to_string(),
+            values: vec![value_out("", change)],
+            ..v1::Image::default()
+        },
         Image::TeamDeleted { group, name } => v1::Image {
             kind: "team_deleted".to_owned(),
             group: group.to_string(),
@@ -108,6 +130,11 @@ fn image_in(image: v1::Image) -> Result<Image, BrokenRecord> {
             person: person()?,
             account: account()?,
             changes: image.changes.iter().map(change_in).collect::<Result<_, _>>()?,
+        },
+        "custom_set" => Image::CustomSet {
+            person: person()?,
+            account: account()?,
+            changes: values_in(image.values)?,
         },
         "cut_off" => Image::CutOff {
             person: person()?,
@@ -139,12 +166,49 @@ fn image_in(image: v1::Image) -> Result<Image, BrokenRecord> {
             from: image.from,
             to: image.to,
         },
+        "team_described" => Image::TeamDescribed {
+            group: group()?,
+            change: description_in(image.values)?,
+        },
         "team_deleted" => Image::TeamDeleted {
             group: group()?,
             name: image.from,
         },
         other => return Err(broken(name(), format!("{other:?} is no kind of image"))),
     })
+}
+
+fn value_out(name: &str, change: &ValueChange) -> v1::ValueChange {
+    v1::ValueChange {
+        name: name.to_owned(),
+        from: change.from.clone(),
+        to: change.to.clone(),
+    }
+}
+
+fn value_in(value: v1::ValueChange) -> ValueChange {
+    ValueChange {
+        from: value.from,
+        to: value.to,
+    }
+}
+
+fn values_in(values: Vec<v1::ValueChange>) -> Result<BTreeMap<String, ValueChange>, BrokenRecord> {
+    let mut changes = BTreeMap::new();
+    for mut value in values {
+        let field = std::mem::take(&mut value.name);
+        if changes.contains_key(&field) {
+            return Err(broken(name(), format!("custom field {field:?} is named twice")));
+        }
+        changes.insert(field, value_in(value));
+    }
+    Ok(changes)
+}
+
+fn description_in(values: Vec<v1::ValueChange>) -> Result<ValueChange, BrokenRecord> {
+    let [value] = <[v1::ValueChange; 1]>::try_from(values)
+        .map_err(|values| broken(name(), format!("{} values for one description", values.len())))?;
+    Ok(value_in(value))
 }
 
 fn change_out(change: &AttributeChange) -> v1::AttributeChange {

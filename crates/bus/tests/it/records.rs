@@ -1,10 +1,11 @@
 use bus::{Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 use proptest::prelude::*;
+use prost::Message as _;
 use provisioning::{
     AccessLevel, Account, AccountId, Approval, Attribute, AttributeChange, Decision, Ended, Field, Frozen,
     Group, GroupId, GroupLink, Harm, HarmHistory, HarmKey, Image, Intent, IntentKind, ManagerWish,
     Membership, OperationId, ParkCode, Parked, Person, PersonId, PersonLink, PlanHash, Profile, Roles, Run,
-    SourceId, SourceMark, Team, TeamId, TeamRole, Track,
+    SourceId, SourceMark, Team, TeamId, TeamRole, Track, ValueChange,
 };
 
 fn id() -> impl Strategy<Value = String> {
@@ -114,18 +115,24 @@ proptest! {
         let (person, account) = (PersonId::parse(&a).unwrap(), AccountId::parse(&b).unwrap());
         let group = GroupId::parse(&b).unwrap();
         let change = AttributeChange { attribute: Attribute::Profile(Field::City), from: text.clone(), to: String::new() };
+        let written = ValueChange { from: (n % 2 == 0).then(|| text.clone()), to: b.clone() };
         check(&Decision {
             run: hash, operation: OperationId::parse(&b).unwrap(), kind: "update".to_owned(), label: text.clone(), at_ms,
             ended: Ended::Parked, said: Some(text.clone()),
             images: vec![
                 Image::Created { person: person.clone(), account: account.clone() },
                 Image::Changed { person: person.clone(), account: account.clone(), changes: vec![change] },
+                Image::CustomSet {
+                    person: person.clone(), account: account.clone(), changes: [(text.clone(), written.clone())].into(),
+                },
+                Image::CustomSet { person: person.clone(), account: account.clone(), changes: [].into() },
                 Image::CutOff { person: person.clone(), account },
                 Image::Joined { group: group.clone(), person: person.clone() },
                 Image::Left { group: group.clone(), person: person.clone() },
                 Image::RoleSet { group: group.clone(), person, role: TeamRole::Admin, holds: true },
                 Image::TeamMade { group: group.clone(), team: TeamId::parse(&a).unwrap() },
                 Image::TeamNamed { group: group.clone(), from: text.clone(), to: b },
+                Image::TeamDescribed { group: group.clone(), change: written },
                 Image::TeamDeleted { group, name: text },
             ],
         })?;
@@ -138,5 +145,43 @@ proptest! {
             let _ = LinksValue::decode(type_name, &bytes);
             let _ = ObservedValue::decode(type_name, &bytes);
         }
+        let _ = Decision::decode("rollcall.v1.Decision", &bytes);
     }
+}
+
+#[test]
+fn an_image_that_says_half_of_what_was_there_is_refused_by_name() {
+    let check = |image: proto::v1::Image, reason: &str| {
+        let message = proto::v1::Decision {
+            run: "aa".to_owned(),
+            operation: "bb".to_owned(),
+            ended: "done".to_owned(),
+            images: vec![image],
+            ..proto::v1::Decision::default()
+        };
+        let error = Decision::decode("rollcall.v1.Decision", &message.encode_to_vec()).unwrap_err();
+        assert_eq!(error.to_string(), format!("rollcall.v1.Decision: {reason}"));
+    };
+    let image = |kind: &str, values: &[&str]| proto::v1::Image {
+        kind: kind.to_owned(),
+        person: "mira".to_owned(),
+        account: "A1".to_owned(),
+        group: "sales".to_owned(),
+        values: values
+            .iter()
+            .map(|name| proto::v1::ValueChange {
+                name: (*name).to_owned(),
+                from: None,
+                to: "x".to_owned(),
+            })
+            .collect(),
+        ..proto::v1::Image::default()
+    };
+    check(
+        image("custom_set", &["Site", "Site"]),
+        "custom field \"Site\" is named twice",
+    );
+    check(image("team_described", &[]), "0 values for one description");
+    check(image("team_described", &["", ""]), "2 values for one description");
+    check(image("team_painted", &[]), "\"team_painted\" is no kind of image");
 }

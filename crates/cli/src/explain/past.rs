@@ -21,7 +21,7 @@ pub(super) fn call(call: &CallRecord) -> Value {
 struct Known {
     account: Option<String>,
     active: Option<bool>,
-    values: BTreeMap<&'static str, String>,
+    values: BTreeMap<String, String>,
     groups: BTreeSet<String>,
 }
 
@@ -45,8 +45,20 @@ impl Known {
                     if change.attribute == provisioning::Attribute::Active {
                         self.active = Some(change.to == "true");
                     }
-                    self.values.insert(change.attribute.wire(), change.to.clone());
+                    let name = change.attribute.wire().to_owned();
+                    self.values.insert(name, change.to.clone());
                 }
+            }
+            Image::CustomSet {
+                person,
+                account,
+                changes,
+            } if person.as_str() == id => {
+                self.account = Some(account.to_string());
+                let values = changes
+                    .iter()
+                    .map(|(name, change)| (name.clone(), change.to.clone()));
+                self.values.extend(values);
             }
             Image::Joined { group, person } if person.as_str() == id => {
                 self.groups.insert(group.to_string());
@@ -56,6 +68,7 @@ impl Known {
             }
             Image::RoleSet { person, .. } if person.as_str() == id => {}
             Image::Created { .. }
+            | Image::CustomSet { .. }
             | Image::CutOff { .. }
             | Image::Changed { .. }
             | Image::Joined { .. }
@@ -63,6 +76,7 @@ impl Known {
             | Image::RoleSet { .. }
             | Image::TeamMade { .. }
             | Image::TeamNamed { .. }
+            | Image::TeamDescribed { .. }
             | Image::TeamDeleted { .. } => return false,
         }
         true

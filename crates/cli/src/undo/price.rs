@@ -93,10 +93,11 @@ fn wished(mut world: World, undo: &Undo, now_ms: u64) -> (World, BTreeSet<Subjec
                 source: source.clone(),
                 changed_at_ms: now_ms,
             }),
-            Edit::GroupName { group, name } => {
-                let Some(known) = world.group(group) else { continue };
-                let (mut group, revision) = (known.value.clone(), known.revision + 1);
-                group.name.clone_from(name);
+            Edit::Group(edit) => {
+                let Some(known) = world.group(&edit.group) else {
+                    continue;
+                };
+                let (group, revision) = (edit.apply(&known.value), known.revision + 1);
                 world.put_group(group, revision)
             }
         });

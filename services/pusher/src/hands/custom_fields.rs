@@ -4,6 +4,9 @@
 //! refused. So the shape that this Litmos takes is found out once and remembered, what was set is read back, and a
 //! refusal is followed by one attempt with all fields as they are. No list shows these fields: what is known of them
 //! stands on the link, and is there only as far as it was read.
+//!
+//! That is also what the journal is told of what was there before: no request is spent on it, and where all fields had
+//! to be read to be sent, that reading counts. A field of which neither says anything was not known.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use litmos::{CustomFieldsBody, Failure, FailureKind};
 use provisioning::{AccountId, Ended, IntentKind, ParkCode, Parked};
 use rate_tokens::Permit;
 
+use super::images::custom_set;
 use super::people::PersonJob;
 use super::setback::{bounded, person_setback};
 use super::{Done, Hands, Outcome, Trouble, unix_ms};
@@ -41,6 +45,14 @@ impl CustomFieldsShape {
 }
 
 type Values = BTreeMap<String, String>;
+
+/// An account's fields around a write.
+#[derive(Debug)]
+struct Around {
+    /// As far as it was known.
+    before: Values,
+    after: Values,
+}
 
 /// What an account has of the fields that are managed.
 pub(crate) fn managed(wanted: &Values, there: &Values) -> Values {
@@ -78,19 +90,20 @@ impl Hands {
         values: Values,
     ) -> Done {
         match self.write_custom_fields(permit, &mut job, &id, &values).await {
-            Ok(there) => self.custom_fields_set(job, values, &there).await,
+            Ok(around) => self.custom_fields_set(job, id, values, around).await,
             Err(trouble) => self.failed(job, trouble).await,
         }
     }
 
-    /// Sets the fields, and gives them as they are afterwards.
+    /// Sets the fields, and reads what came of it.
     async fn write_custom_fields(
         &self,
         permit: Permit,
         job: &mut PersonJob,
         id: &AccountId,
         values: &Values,
-    ) -> Result<Values, Trouble> {
+    ) -> Result<Around, Trouble> {
+        let mut before = job.link.value.custom.clone();
         let mut shape = self.custom_fields.get();
         let mut sent = self.put_custom_fields(permit, job, id, values, shape).await;
         if unreadable(&sent) {
@@ -103,6 +116,7 @@ impl Hands {
         }
         if incomplete(&sent) {
             let mut all = self.custom_fields_now(job.class, id).await?;
+            before.extend(managed(values, &all));
             all.retain(|_, value| !value.is_empty());
             all.extend(values.clone());
             if all != *values {
@@ -111,7 +125,8 @@ impl Hands {
             }
         }
         sent?;
-        self.custom_fields_now(job.class, id).await.map_err(unread)
+        let after = self.custom_fields_now(job.class, id).await.map_err(unread)?;
+        Ok(Around { before, after })
     }
 
     async fn put_custom_fields(
@@ -128,18 +143,28 @@ impl Hands {
         Ok(sent.await?)
     }
 
-    async fn custom_fields_set(&self, mut job: PersonJob, values: Values, there: &Values) -> Done {
+    async fn custom_fields_set(
+        &self,
+        mut job: PersonJob,
+        id: AccountId,
+        values: Values,
+        Around { before, after }: Around,
+    ) -> Done {
+        let there = managed(&values, &after);
         let link = &mut job.link.value;
         person_setback(link).over();
-        let Some(name) = first_other(&values, there).map(str::to_owned) else {
+        let Some(name) = first_other(&values, &after).map(str::to_owned) else {
+            let image = custom_set(&link.person, &id, &before, &values);
             link.custom = values;
             link.applied_revision = job.revision;
             link.parked = None;
             return self
-                .close(job, Effects::default(), Outcome::done(Vec::new()))
+                .close(job, Effects::default(), Outcome::done(vec![image]))
                 .await;
         };
-        link.custom = managed(&values, there);
+        // What was taken of it is done, and can be taken back.
+        let image = custom_set(&link.person, &id, &before, &there);
+        link.custom = there;
         let kept = link.custom.get(&name).map_or("", String::as_str);
         let said = bounded(&format!("Litmos said yes, and has {kept:?} in {name}"));
         link.parked = Some(Parked {
@@ -152,7 +177,10 @@ impl Hands {
             revision: job.revision,
             at_ms: unix_ms(),
         });
-        let outcome = Outcome::not_done(Ended::Parked, said);
+        let outcome = Outcome {
+            images: vec![image],
+            ..Outcome::not_done(Ended::Parked, said)
+        };
         self.close(job, Effects::default(), outcome).await
     }
 }

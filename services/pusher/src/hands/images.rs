@@ -1,6 +1,10 @@
 //! What there was before an operation, for the journal: taken from the record that was written over.
 
-use provisioning::{Account, Attribute, AttributeChange, Field, GroupId, Image, PersonId, TeamId};
+use std::collections::BTreeMap;
+
+use provisioning::{
+    Account, AccountId, Attribute, AttributeChange, Field, GroupId, Image, PersonId, TeamId, ValueChange,
+};
 
 fn value(account: &Account, attribute: Attribute) -> String {
     match attribute {
@@ -41,6 +45,30 @@ pub(crate) fn changed(person: &PersonId, before: &Account, after: &Account) -> O
         account: after.id.clone(),
         changes,
     })
+}
+
+/// What was written of advanced custom fields, seen against what was known of them. Blanks around a value are none of it.
+pub(crate) fn custom_set(
+    person: &PersonId,
+    account: &AccountId,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Image {
+    let changed = after
+        .iter()
+        .filter(|(name, to)| before.get(*name).is_none_or(|from| from.trim() != to.trim()));
+    let changes = changed.map(|(name, to)| {
+        let change = ValueChange {
+            from: before.get(name).cloned(),
+            to: to.clone(),
+        };
+        (name.clone(), change)
+    });
+    Image::CustomSet {
+        person: person.clone(),
+        account: account.clone(),
+        changes: changes.collect(),
+    }
 }
 
 /// Memberships that ended, of the teams that are some group's.

@@ -3,7 +3,7 @@
 use litmos::{Failure, FailureKind};
 use provisioning::{
     AccountId, Ended, GroupLink, Image, Intent, IntentKind, NormalName, OperationId, ParkCode, Revised,
-    Subject, Team, TeamId,
+    Subject, Team, TeamId, ValueChange,
 };
 use rate_tokens::{Class, Permit};
 
@@ -121,6 +121,7 @@ impl Hands {
         description: Option<String>,
     ) -> Done {
         let id = seen.id.clone();
+        let described = description.is_some();
         let mut learnt = Effects::default();
         let result = async {
             let (permit, before) = if seen.description.is_some() {
@@ -159,18 +160,26 @@ impl Hands {
         }
         .await;
         match result {
-            Ok((before, after)) if before.name == after.name => {
-                self.team_applied(job, Some(after), Vec::new()).await
-            }
             Ok((before, mut after)) => {
-                // The code for bulk imports may have changed with the name, so the old one is forgotten.
-                after.bulk_code.clear();
-                let image = Image::TeamNamed {
-                    group: job.link.value.group.clone(),
-                    from: before.name,
-                    to: after.name.clone(),
-                };
-                self.team_applied(job, Some(after), vec![image]).await
+                let group = job.link.value.group.clone();
+                let mut images = Vec::new();
+                if let (true, Some(to)) = (described, after.description.clone()) {
+                    let from = before.description;
+                    images.push(Image::TeamDescribed {
+                        group: group.clone(),
+                        change: ValueChange { from, to },
+                    });
+                }
+                if before.name != after.name {
+                    // The code for bulk imports may have changed with the name, so the old one is forgotten.
+                    after.bulk_code.clear();
+                    images.push(Image::TeamNamed {
+                        group,
+                        from: before.name,
+                        to: after.name.clone(),
+                    });
+                }
+                self.team_applied(job, Some(after), images).await
             }
             Err(trouble) => self.team_failed_with(job, trouble, learnt).await,
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use litmos_simulator::Settings;
-use provisioning::{Change, Ended, ParkCode};
+use provisioning::{Change, Ended, Image, ParkCode, PersonLink, ValueChange};
 
 use super::house::{House, person_id};
 
@@ -21,6 +21,22 @@ fn set(house: &House, name: &str, pairs: &[(&str, &str)]) -> Change {
     }
 }
 
+/// What the journal is told: each field with what was known to be there before.
+fn written(house: &House, name: &str, fields: &[(&str, Option<&str>, &str)]) -> [Image; 1] {
+    let changes = fields.iter().map(|(field, from, to)| {
+        let change = ValueChange {
+            from: from.map(str::to_owned),
+            to: (*to).to_owned(),
+        };
+        ((*field).to_owned(), change)
+    });
+    [Image::CustomSet {
+        person: person_id(name),
+        account: house.account_id(name),
+        changes: changes.collect(),
+    }]
+}
+
 const WRITE: &str = "POST /users/{}/usercustomfields";
 const READ: &str = "GET /users/{}/usercustomfields";
 
@@ -29,7 +45,11 @@ async fn custom_fields_are_written_in_the_shape_that_is_taken_and_read_back() {
     let house = House::new(&[("mira", "Learner")], &[]).await;
     let first = house.perform(set(&house, "mira", &[("Site", "Kiel")])).await;
     assert_eq!(first.requests, [WRITE, READ]);
-    assert_eq!(first.images(), []);
+    assert_eq!(
+        first.images(),
+        written(&house, "mira", &[("Site", None, "Kiel")]),
+        "what nobody had read is not known"
+    );
     let link = house.person_link("mira").await;
     assert_eq!(link.custom, values(&[("Site", "Kiel")]));
     assert_eq!(link.applied_revision, 7);
@@ -40,6 +60,14 @@ async fn custom_fields_are_written_in_the_shape_that_is_taken_and_read_back() {
     assert_eq!(other.requests, [WRITE, WRITE, READ]);
     let again = house.perform(set(&house, "mira", &[("Site", "")])).await;
     assert_eq!(again.requests, [WRITE, READ]);
+    assert_eq!(
+        other.images(),
+        written(&house, "mira", &[("Site", Some("Kiel"), "Oslo")])
+    );
+    assert_eq!(
+        again.images(),
+        written(&house, "mira", &[("Site", Some("Oslo"), "")])
+    );
     assert_eq!(house.user("mira").custom_fields, values(&[("Site", "")]));
     assert_eq!(house.person_link("mira").await.custom, values(&[("Site", "")]));
     house.close().await;
@@ -50,9 +78,17 @@ async fn a_value_that_was_not_taken_is_a_persons_business() {
     let house = House::new(&[("mira", "Learner")], &[]).await;
     let wish = [("No such field", "x"), ("Site", "Kiel")];
     let played = house.perform(set(&house, "mira", &wish)).await;
-    assert!(
-        played.not_done(Ended::Parked).contains("No such field"),
-        "{played:?}"
+    let outcome = played.outcome.unwrap();
+    assert_eq!(outcome.ended, Ended::Parked);
+    assert!(outcome.said.unwrap().contains("No such field"));
+    assert_eq!(
+        outcome.images,
+        written(
+            &house,
+            "mira",
+            &[("No such field", None, ""), ("Site", None, "Kiel")]
+        ),
+        "what was taken of it is done"
     );
     let link = house.person_link("mira").await;
     let parked = link.parked.unwrap();
@@ -78,7 +114,10 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
     both.images();
     let one = house.perform(set(&house, "mira", &[("Site", "Oslo")])).await;
     assert_eq!(one.requests, [WRITE, READ, WRITE, READ]);
-    one.images();
+    assert_eq!(
+        one.images(),
+        written(&house, "mira", &[("Site", Some("Kiel"), "Oslo")])
+    );
     assert_eq!(
         house.user("mira").custom_fields,
         values(&[("Cost Centre", "4711"), ("Site", "Oslo")])
@@ -87,6 +126,27 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
         house.person_link("mira").await.custom,
         values(&[("Site", "Oslo")])
     );
+
+    // What had to be read to be sent is known to have been there, also where nobody had set it.
+    let unread = PersonLink {
+        custom: BTreeMap::new(),
+        ..house.person_link("mira").await
+    };
+    house.put_person_link(unread).await;
+    let read = house.perform(set(&house, "mira", &[("Site", "Bergen")])).await;
+    assert_eq!(read.requests, [WRITE, READ, WRITE, READ]);
+    assert_eq!(
+        read.images(),
+        written(&house, "mira", &[("Site", Some("Oslo"), "Bergen")])
+    );
+    let all = [("Cost Centre", "4711"), ("Site", "Bergen")];
+    let known = PersonLink {
+        custom: values(&[("Cost Centre", "4711"), ("Site", " Bergen")]),
+        ..house.person_link("mira").await
+    };
+    house.put_person_link(known).await;
+    let same = house.perform(set(&house, "mira", &all)).await;
+    assert_eq!(same.images(), written(&house, "mira", &[]), "nothing changed");
 
     let never = house.perform(set(&house, "otto", &[("Site", "Oslo")])).await;
     assert!(never.not_done(Ended::Parked).contains("Cost Centre"), "{never:?}");

@@ -1,5 +1,6 @@
 use provisioning::{
     Change, Ended, GroupLink, Image, Operation, OperationId, ParkCode, Roles, TeamRole, TextChange,
+    ValueChange,
 };
 
 use super::super::{Job, tied_links};
@@ -137,13 +138,39 @@ async fn a_team_is_made_below_another_renamed_described_and_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_description_is_written_once_and_cleared_when_that_is_wanted() {
     let house = House::new(&[("mira", "Learner")], &[("Sales", &["mira"])]).await;
+    house
+        .litmos
+        .put_teams(&[serde_json::json!({"Name": "Sales", "Description": "By hand"})])
+        .unwrap();
     let said = house.perform(amend(&house, "Sales", None, Some("Sellers"))).await;
     assert_eq!(said.requests, ["GET /teams/{}", "PUT /teams/{}"]);
-    assert_eq!(said.images(), []);
+    let described = |from: &str, to: &str| Image::TeamDescribed {
+        group: group_id("Sales"),
+        change: ValueChange {
+            from: Some(from.to_owned()),
+            to: to.to_owned(),
+        },
+    };
+    assert_eq!(said.images(), [described("By hand", "Sellers")]);
     let same = house.perform(amend(&house, "Sales", None, Some("Sellers"))).await;
-    assert!(same.requests.is_empty() && same.outcome.is_some());
+    assert!(same.requests.is_empty());
+    assert_eq!(same.images(), [described("Sellers", "Sellers")]);
+    let both = house
+        .perform(amend(&house, "Sales", Some("Sales EMEA"), Some("Sells")))
+        .await;
+    let named = Image::TeamNamed {
+        group: group_id("Sales"),
+        from: "Sales".to_owned(),
+        to: "Sales EMEA".to_owned(),
+    };
+    assert_eq!(both.images(), [described("Sellers", "Sells"), named]);
+    let back = house
+        .perform(amend(&house, "Sales EMEA", Some("Sales"), None))
+        .await;
+    back.images();
     let cleared = house.perform(amend(&house, "Sales", None, Some(""))).await;
     assert_eq!(cleared.requests, ["PUT /teams/{}"]);
+    assert_eq!(cleared.images(), [described("Sells", "")]);
     assert_eq!(house.team("Sales").description, "");
 
     let team = house.team_id("Sales");

@@ -112,8 +112,7 @@ impl House {
             account: Some(self.account_id(name)),
             ..PersonLink::new(person_id(name))
         };
-        let key = LinksKey::Person(self.org.clone(), link.person.clone());
-        self.put_link(key, LinksValue::Person(link)).await;
+        self.put_person_link(link).await;
     }
 
     pub(super) async fn link_group(&self, name: &str) {
@@ -122,6 +121,11 @@ impl House {
             ..GroupLink::new(group_id(name))
         };
         self.put_group_link(link).await;
+    }
+
+    pub(in crate::controller::jobs::tests) async fn put_person_link(&self, link: PersonLink) {
+        let key = LinksKey::Person(self.org.clone(), link.person.clone());
+        self.put_link(key, LinksValue::Person(link)).await;
     }
 
     pub(in crate::controller::jobs::tests) async fn put_group_link(&self, link: GroupLink) {
