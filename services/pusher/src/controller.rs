@@ -202,8 +202,8 @@ impl Controller {
         questions: &mut mpsc::Receiver<Question>,
         stop: &CancellationToken,
     ) {
-        self.recover();
         loop {
+            self.recover();
             if self.urgent || self.planned_at.elapsed() >= self.plan_cost * PLAN_SHARE {
                 self.replan();
             }
@@ -304,7 +304,6 @@ impl Controller {
             tracing::error!(org.id = %self.org, ?halt, "this org stands still");
             self.halt = Some((halt, Instant::now() + pause));
         }
-        self.recover();
     }
 
     fn release(&mut self, subjects: &[Subject]) {
@@ -541,8 +540,12 @@ impl Controller {
             .and_then(|subject| self.traces.get(subject).cloned())
     }
 
-    /// Starts finding out about every intent that no operation of ours is working on.
+    /// Starts finding out about every intent that no operation of ours is working on. Not when the org is somebody else's: whose
+    /// outcome is not taken would look again and again, with the owner's tokens.
     fn recover(&mut self) {
+        if !self.hands.lease.is_held() {
+            return;
+        }
         for job in jobs::orphans(&self.world, &self.jobs) {
             let subjects = job.subjects();
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");

@@ -267,6 +267,27 @@ pub(crate) async fn set_aside(subjects: Vec<Subject>, trouble: &Trouble) -> Done
     }
 }
 
+/// Ends an operation of which something was written down, or not: then what was seen of it is all that is known.
+pub(crate) async fn ended(
+    subjects: Vec<Subject>,
+    effects: Effects,
+    outcome: Outcome,
+    written: Result<(), Trouble>,
+) -> Done {
+    match written {
+        Ok(()) => Done {
+            subjects,
+            effects,
+            outcome: Some(outcome),
+            halt: None,
+        },
+        Err(trouble) => Done {
+            effects,
+            ..set_aside(subjects, &trouble).await
+        },
+    }
+}
+
 pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
     match trouble {
         Trouble::Bus(error) => Some(Halt::Bus {

@@ -18,7 +18,7 @@ use super::imports::shows_all;
 use super::people::tie;
 use super::records::account;
 use super::setback::{Sequel, bounded, person_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, halt_of, images, set_aside, unix_ms};
+use super::{Done, Halt, Hands, Outcome, Trouble, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// Pauses between polls of a job. The last one repeats.
@@ -295,11 +295,7 @@ impl Hands {
         }
         .await;
         if let Err(trouble) = written {
-            return Done {
-                subjects,
-                halt: halt_of(&trouble),
-                ..Done::default()
-            };
+            return set_aside(subjects, &trouble).await;
         }
         effects.person_links = plan
             .links

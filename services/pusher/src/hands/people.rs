@@ -14,7 +14,7 @@ use rate_tokens::{Class, Permit};
 
 use super::records::{account, new_user, record};
 use super::setback::{Sequel, blaming, person_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, halt_of, images, set_aside, unix_ms};
+use super::{Done, Halt, Hands, Outcome, Trouble, ended, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// The link of a person about to be acted on, and what for.
@@ -305,12 +305,7 @@ impl Hands {
         job.link.value.intent = None;
         let subjects = job.subjects();
         let written = self.finish_person(&mut job, &mut effects).await;
-        Done {
-            subjects,
-            effects,
-            outcome: written.is_ok().then_some(outcome),
-            halt: written.err().and_then(|trouble| halt_of(&trouble)),
-        }
+        ended(subjects, effects, outcome, written).await
     }
 
     /// Writes a person's outcome. A conflict means that the org has a new owner, who reads before it writes.

@@ -9,7 +9,7 @@ use rate_tokens::{Class, Permit};
 
 use super::records::{team, team_record};
 use super::setback::{Sequel, group_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, halt_of, set_aside, unix_ms};
+use super::{Done, Halt, Hands, Outcome, Trouble, ended, halt_of, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// The link of a group about to be acted on, and what for.
@@ -264,12 +264,7 @@ impl Hands {
         job.link.value.intent = None;
         let subjects = vec![Subject::Group(job.link.value.group.clone())];
         let written = self.finish_group(&mut job, &mut effects).await;
-        Done {
-            subjects,
-            effects,
-            outcome: written.is_ok().then_some(outcome),
-            halt: written.err().and_then(|trouble| halt_of(&trouble)),
-        }
+        ended(subjects, effects, outcome, written).await
     }
 
     async fn finish_group(&self, job: &mut GroupJob, effects: &mut Effects) -> Result<(), Trouble> {
