@@ -50,7 +50,7 @@ async fn services(
     let settings = Arc::new(settings);
     let health = Health::new();
     let mut running = JoinSet::new();
-    start(&mut running, &bus, &settings, &health, &stop);
+    start(&mut running, connection, &bus, &settings, &health, &stop);
     tracing::info!(
         nats = connection.url,
         embedded,
@@ -84,6 +84,7 @@ async fn services(
 
 fn start(
     running: &mut JoinSet<anyhow::Result<()>>,
+    connection: &NatsConnection,
     bus: &Bus,
     settings: &Arc<Settings>,
     health: &Health,
@@ -94,13 +95,10 @@ fn start(
         .iter()
         .map(|org| (org.id.clone(), org.budget().clone()))
         .collect();
-    let governor = rate_governor::Parts {
-        bus: bus.clone(),
-        budgets,
-        health: health.clone(),
-    };
-    let governing = rate_governor::run(governor, stop.clone());
-    running.spawn(async move { Ok(governing.await?) });
+    let (governor_bus, governor_health, governor_stop) = (connection.clone(), health.clone(), stop.clone());
+    running.spawn(async move {
+        Ok(rate_governor::run_apart(governor_bus, budgets, governor_health, &governor_stop).await?)
+    });
     // Each service holds its own place on the bus: shares of the budget are counted by service.
     let parts = || (bus.clone(), settings.clone(), health.clone(), stop.clone());
     let (bus, settings, health, stop) = parts();

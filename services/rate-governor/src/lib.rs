@@ -6,6 +6,7 @@
 //!
 //! This service never calls Litmos, and forgets everything but what the ledger says.
 
+mod apart;
 mod desk;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use provisioning::OrgId;
 use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign, Stamp};
 use tokio_util::sync::CancellationToken;
 
+pub use apart::{ApartError, run_apart};
 use desk::Desk;
 
 /// A leader that is gone is followed after this long at most, and a little for the asking.

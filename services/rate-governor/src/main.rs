@@ -2,7 +2,8 @@
 
 use rate_governor::{Parts, run};
 
-#[tokio::main]
+// On one thread: see `apart`.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     service::main("rate-governor", async |process| {
         let budgets = process

@@ -19,7 +19,7 @@ use crate::{percentile, row};
 pub(crate) struct Governor {
     server: NatsServer,
     stop: CancellationToken,
-    running: JoinHandle<Result<(), bus::BusError>>,
+    running: JoinHandle<Result<(), rate_governor::ApartError>>,
     /// The folder goes when the governor does.
     _folder: tempfile::TempDir,
 }
@@ -30,13 +30,11 @@ impl Governor {
         let server = NatsServer::start(folder.path()).await?;
         let bus = Bus::connect(server.connection(), "bench-governor").await?;
         bus.prepare(1).await?;
-        let stop = CancellationToken::new();
-        let parts = rate_governor::Parts {
-            bus,
-            budgets,
-            health: Health::new(),
-        };
-        let running = tokio::spawn(rate_governor::run(parts, stop.clone()));
+        let (stop, connection) = (CancellationToken::new(), server.connection().clone());
+        let stopping = stop.clone();
+        let running = tokio::spawn(async move {
+            rate_governor::run_apart(connection, budgets, Health::new(), &stopping).await
+        });
         Ok(Governor {
             server,
             stop,

@@ -50,13 +50,17 @@ fn main() -> anyhow::Result<()> {
     if wanted("planner") {
         planner::planner()?;
     }
+    if wanted("governor") {
+        // Whoever asks for a token is on one thread, as Redis' clients are: the governor has one of its own.
+        let caller = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        caller.block_on(governor::speed())?;
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        if wanted("governor") {
-            governor::speed().await?;
-            if !is_duel() {
-                governor::target().await?;
-            }
+        if wanted("governor") && !is_duel() {
+            governor::target().await?;
         }
         if wanted("failover") {
             failover::failover().await?;
