@@ -6,7 +6,8 @@
 //! what it was before needs nothing and is not mentioned: the teams of somebody who was cut off were never unwished.
 //!
 //! Deliberately missing: bringing back what Litmos deleted for good, and what a run did without our knowing what was
-//! there before, be it that a crash hid it or that nobody had ever read it. Both are named, not guessed.
+//! there before. Both are named, not guessed. What was found done after an interruption is in no decision, and is
+//! neither taken back nor named.
 
 mod edit;
 mod wishes;
