@@ -39,6 +39,15 @@ pub struct CallRecord {
     pub edits: u32,
 }
 
+/// What the journal keeps of an org's decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// Oldest first.
+    pub decisions: Vec<Decision>,
+    /// Records that nobody can read: what they say is missing from the decisions.
+    pub unreadable: usize,
+}
+
 /// Where records are handed in. Never blocks the sender of requests.
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -181,23 +190,22 @@ impl Bus {
         Ok(calls)
     }
 
-    /// All decisions of an org that the journal keeps, oldest first. What cannot be read is left out.
+    /// All decisions of an org that the journal keeps.
     ///
     /// # Errors
     /// When the bus does not answer.
-    pub async fn journal_decisions(&self, org: &OrgId) -> Result<Vec<Decision>, BusError> {
-        let mut decisions = Vec::new();
+    pub async fn journal_decisions(&self, org: &OrgId) -> Result<Decisions, BusError> {
+        let mut kept = Decisions::default();
         self.read_stream(
             "journal",
             &format!("rollcall.journal.v1.{org}.decision"),
             1,
-            |_, _, _, payload| {
-                if let Ok(decision) = Decision::decode(&v1::Decision::full_name(), payload) {
-                    decisions.push(decision);
-                }
+            |_, _, _, payload| match Decision::decode(&v1::Decision::full_name(), payload) {
+                Ok(decision) => kept.decisions.push(decision),
+                Err(_) => kept.unreadable += 1,
             },
         )
         .await?;
-        Ok(decisions)
+        Ok(kept)
     }
 }

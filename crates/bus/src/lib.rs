@@ -27,7 +27,7 @@ pub use connection::{Bus, ConnectError, NatsConnection};
 pub use control::ControlError;
 pub use error::{BusError, WriteError};
 pub use feed::{Delivery, Event, EventBody, FeedBatch};
-pub use journal::{CallRecord, Journal};
+pub use journal::{CallRecord, Decisions, Journal};
 pub use key::{Key, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
 pub use lease::Lease;
 pub use ledger::Ledger;

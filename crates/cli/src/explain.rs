@@ -40,8 +40,8 @@ impl Explain {
             .await?;
         let calls = desk.bus.journal_calls(&desk.org).await?;
         if let Some(at) = self.at {
-            let decisions = desk.bus.journal_decisions(&desk.org).await?;
-            let past = past::past(&story, &decisions, &calls, at);
+            let kept = desk.bus.journal_decisions(&desk.org).await?;
+            let past = past::past(&story, &kept, &calls, at);
             say::answer(global.json, &past, past::said);
             return Ok(Ending::Done);
         }

@@ -43,6 +43,13 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// Says what is missing where the journal is damaged, if it is.
+pub(crate) fn unreadable(records: u64) -> Option<String> {
+    let says = if records == 1 { "it says" } else { "they say" };
+    let damaged = count(records, "record", "records");
+    (records > 0).then(|| format!("{damaged} of the journal cannot be read; what {says} is missing here"))
+}
+
 /// Seconds as somebody would say them.
 pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;

@@ -8,6 +8,7 @@ mod price;
 
 use std::collections::BTreeMap;
 
+use bus::Decisions;
 use clap::Args;
 use provisioning::{
     Decision, Edit, GroupEdit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World,
@@ -40,8 +41,8 @@ impl Undo {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let desk = Desk::open(global).await?;
         let runs = desk.ask("pusher", "runs", Value::Null).await?;
-        let decisions = desk.bus.journal_decisions(&desk.org).await?;
-        let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), decisions)?;
+        let kept = desk.bus.journal_decisions(&desk.org).await?;
+        let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), kept)?;
         let world = pusher::world(&desk.bus, &desk.org).await;
         let wishes = provisioning::undo(&world, &chosen.decisions);
         let price = Price::of(&world, &wishes, desk.org()?);
@@ -51,7 +52,7 @@ impl Undo {
             "org": desk.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
             "wishes": named,
             "left": wishes.left.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
-            "price": price.to_json(), "written": false,
+            "price": price.to_json(), "written": false, "unreadable": chosen.unreadable,
         });
         if !self.yes || wishes.edits.is_empty() {
             say::answer(global.json, &answer, said);
@@ -84,11 +85,19 @@ struct Chosen {
     id: String,
     decisions: Vec<Decision>,
     under_way: bool,
+    /// Records of the journal that may be about this run or any other.
+    unreadable: usize,
 }
 
 impl Chosen {
     /// The run of this name. Two runs can begin with the same plan, so where the record knows its times they count.
-    fn find(wanted: &str, runs: &[Value], decisions: Vec<Decision>) -> anyhow::Result<Chosen> {
+    fn find(wanted: &str, runs: &[Value], kept: Decisions) -> anyhow::Result<Chosen> {
+        let Decisions {
+            decisions,
+            unreadable,
+        } = kept;
+        let missing = say::unreadable(unreadable as u64);
+        let missing = missing.map_or_else(String::new, |missing| format!("\n{missing}"));
         let mut ids: Vec<&str> = decisions
             .iter()
             .rev()
@@ -97,7 +106,9 @@ impl Chosen {
         let mut seen = std::collections::BTreeSet::new();
         ids.retain(|id| seen.insert(*id));
         let id = match (wanted, ids.as_slice()) {
-            (_, []) => anyhow::bail!("the journal knows nothing that was done yet; see: rollcall runs"),
+            (_, []) => {
+                anyhow::bail!("the journal knows nothing that was done yet; see: rollcall runs{missing}")
+            }
             ("last", [newest, ..]) => *newest,
             _ => {
                 let mut fits = ids.iter().filter(|id| id.starts_with(wanted));
@@ -110,7 +121,7 @@ impl Chosen {
                         ),
                     },
                     (None, _) => anyhow::bail!(
-                        "the journal knows no run {wanted:?} that did anything; see: rollcall runs"
+                        "the journal knows no run {wanted:?} that did anything; see: rollcall runs{missing}"
                     ),
                 }
             }
@@ -126,6 +137,7 @@ impl Chosen {
         Ok(Chosen {
             decisions: decisions.into_iter().filter(of_run).collect(),
             under_way: run.is_some_and(|run| run["ended_at_ms"].is_null()),
+            unreadable,
             id,
         })
     }
@@ -280,6 +292,7 @@ fn said(answer: &Value) -> String {
             ""
         }
     )];
+    lines.extend(say::unreadable(say::number(answer, "unreadable")));
     let written = say::flag(answer, "written");
     if wishes.is_empty() {
         lines.push("there is nothing to take back".to_owned());
@@ -340,7 +353,12 @@ mod tests {
     fn find(wanted: &str) -> Result<(String, usize), String> {
         let runs = [json!({"id": "abc", "started_at_ms": 50, "ended_at_ms": 100})];
         let decisions = vec![decision("abc", 10), decision("abd", 40), decision("abc", 60)];
-        Chosen::find(wanted, &runs, decisions)
+        let unreadable = 0;
+        let kept = Decisions {
+            decisions,
+            unreadable,
+        };
+        Chosen::find(wanted, &runs, kept)
             .map(|chosen| (chosen.id, chosen.decisions.len()))
             .map_err(|error| error.to_string())
     }
@@ -355,5 +373,33 @@ mod tests {
         );
         assert!(find("ab").unwrap_err().contains("several runs"));
         assert!(find("x").unwrap_err().contains("no run"));
+    }
+
+    #[test]
+    fn a_damaged_journal_is_said_with_what_it_still_says() {
+        let kept = |unreadable| Decisions {
+            decisions: vec![decision("abc", 10)],
+            unreadable,
+        };
+        let missing = "3 records of the journal cannot be read; what they say is missing here";
+        let chosen = Chosen::find("abc", &[], kept(3)).unwrap();
+        assert_eq!(chosen.unreadable, 3);
+        let unknown = Chosen::find("x", &[], kept(3)).unwrap_err().to_string();
+        assert!(unknown.ends_with(missing), "{unknown}");
+        let nothing = Decisions {
+            unreadable: 3,
+            ..Decisions::default()
+        };
+        let nothing = Chosen::find("last", &[], nothing).unwrap_err().to_string();
+        assert!(nothing.ends_with(missing), "{nothing}");
+
+        let answer = |unreadable| json!({"run": "abc", "operations": 1, "unreadable": unreadable});
+        let printed = |unreadable| said(&answer(unreadable));
+        assert_eq!(
+            printed(3),
+            format!("run abc, 1 operation\n{missing}\nthere is nothing to take back")
+        );
+        assert!(printed(1).contains("1 record of the journal cannot be read; what it says is missing here"));
+        assert!(!printed(0).contains("cannot be read"));
     }
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{CallRecord, Event, EventBody};
-use provisioning::SourceId;
+use bus::{CallRecord, Decisions, Event, EventBody};
+use provisioning::{Decision, Ended, OperationId, PlanHash, SourceId};
 use rate_tokens::{Command, Distrust, Epoch, Heard, LedgerRecord, Line, OrgName, Stamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -195,6 +195,42 @@ async fn the_journal_keeps_calls_in_order() {
         calls.iter().map(|call| call.started_at_ms).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4]
     );
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
+    let world = world().await;
+    let decision = |at_ms| Decision {
+        run: PlanHash::parse("aa").unwrap(),
+        operation: OperationId::parse("bb").unwrap(),
+        kind: "update".to_owned(),
+        label: "update ada".to_owned(),
+        at_ms,
+        ended: Ended::Done,
+        said: None,
+        images: Vec::new(),
+    };
+    let js = async_nats::jetstream::new(stranger(&world).await);
+    let journal = world.bus.journal();
+    let planted: [&[u8]; 2] = [b"no protobuf at all", b""];
+    for (n, payload) in (1..).zip(planted) {
+        journal.decided(&world.org, decision(n));
+        journal.written().await;
+        js.publish("rollcall.journal.v1.acme.decision", payload.into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+    }
+    journal.decided(&world.org, decision(3));
+    journal.written().await;
+    let kept = world.bus.journal_decisions(&world.org).await.unwrap();
+    let expected = Decisions {
+        decisions: (1..=3).map(decision).collect(),
+        unreadable: planted.len(),
+    };
+    assert_eq!(kept, expected);
     world.server.stop().await;
 }
 

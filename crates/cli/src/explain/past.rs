@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bus::CallRecord;
-use provisioning::{Decision, Ended, Image};
+use bus::{CallRecord, Decisions};
+use provisioning::{Ended, Image};
 use serde_json::{Value, json};
 
 use crate::say;
@@ -83,7 +83,8 @@ impl Known {
     }
 }
 
-pub(super) fn past(story: &Value, decisions: &[Decision], calls: &[CallRecord], at_ms: u64) -> Value {
+pub(super) fn past(story: &Value, kept: &Decisions, calls: &[CallRecord], at_ms: u64) -> Value {
+    let decisions = &kept.decisions;
     let id = say::text(story, "person");
     let subject = format!("person/{id}");
     let calls: Vec<&CallRecord> = calls
@@ -118,6 +119,7 @@ pub(super) fn past(story: &Value, decisions: &[Decision], calls: &[CallRecord], 
         "person": id, "user_name": story["user_name"], "at_ms": at_ms,
         "known": {"account": known.account, "active": known.active, "values": known.values, "groups": groups},
         "decisions": told, "calls": calls.into_iter().map(call).collect::<Vec<_>>(), "later": later,
+        "unreadable": kept.unreadable,
     })
 }
 
@@ -129,6 +131,8 @@ pub(super) fn said(past: &Value) -> String {
         say::text(past, "person"),
         say::moment(say::number(past, "at_ms")),
     )];
+    let missing = say::unreadable(say::number(past, "unreadable"));
+    lines.extend(missing.map(|missing| format!("  {missing}")));
     lines.push(match known["account"].as_str() {
         None => "  Rollcall had done nothing about the person yet".to_owned(),
         Some(account) => format!(
@@ -165,4 +169,25 @@ pub(super) fn said(past: &Value) -> String {
     }
     lines.extend(say::calls(&past["calls"]));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_damaged_journal_cannot_say_is_said_to_be_missing() {
+        let story = json!({"person": "ada", "user_name": "ada@corp.example"});
+        let told = |unreadable| {
+            let kept = Decisions {
+                unreadable,
+                ..Decisions::default()
+            };
+            past(&story, &kept, &[], 1)
+        };
+        assert_eq!(told(2)["unreadable"], 2);
+        let missing = "\n  2 records of the journal cannot be read; what they say is missing here\n";
+        assert!(said(&told(2)).contains(missing), "{}", said(&told(2)));
+        assert!(!said(&told(0)).contains("cannot be read"));
+    }
 }

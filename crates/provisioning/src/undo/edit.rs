@@ -44,15 +44,6 @@ impl PersonEdit {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.active.is_none()
-            && self.user_name.is_none()
-            && self.access_level.is_none()
-            && self.manager.is_none()
-            && self.fields.is_empty()
-            && self.custom.is_empty()
-    }
-
     /// The person with these wishes.
     pub fn apply(&self, person: &Person) -> Person {
         let mut person = person.clone();

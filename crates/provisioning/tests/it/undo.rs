@@ -1,5 +1,6 @@
 //! Taking back a run leads Litmos back to where it was, and leaves alone what has been wished anew.
 
+mod listed;
 mod runs;
 mod unlisted;
 
@@ -221,7 +222,7 @@ fn what_the_source_has_changed_since_is_left_alone_and_named() {
         why,
         [
             "JobTitle has been changed again since",
-            "the group has another name by now"
+            "the name has been changed again since"
         ]
     );
 }
