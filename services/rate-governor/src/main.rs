@@ -2,6 +2,10 @@
 
 use rate_governor::{Parts, run};
 
+/// A decision is many small things that are made and dropped within a millisecond.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 // On one thread: see `apart`.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
