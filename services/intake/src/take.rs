@@ -26,7 +26,9 @@ impl From<RosterError> for Refusal {
             | RosterError::GroupNameTaken { .. }
             | RosterError::NoSuchPerson { .. }
             | RosterError::NoSuchGroup { .. } => Refusal::Never(error.to_string()),
-            RosterError::Contended | RosterError::Bus(_) => Refusal::Later(error.to_string()),
+            RosterError::Contended | RosterError::InPart { .. } | RosterError::Bus(_) => {
+                Refusal::Later(error.to_string())
+            }
         }
     }
 }

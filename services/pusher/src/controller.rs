@@ -296,6 +296,15 @@ impl Controller {
             self.halt = Some((halt, Instant::now() + pause));
         }
         self.recover();
+        self.urgent |= self.outdated && self.is_stuck();
+    }
+
+    /// Whether nothing in the plan can start before it is made anew: what a large team still needs was not in it while
+    /// one call for that team was under way.
+    fn is_stuck(&self) -> bool {
+        schedule::ready(&self.plan, &self.world, &self.traffic())
+            .next()
+            .is_none()
     }
 
     fn release(&mut self, subjects: &[Subject]) {

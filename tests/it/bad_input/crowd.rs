@@ -1,0 +1,154 @@
+//! A group of fifty thousand members: who is in it is written and sent in pieces, whichever door it comes by.
+
+mod scene;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rollcall_tests::House;
+use serde_json::{Value, json};
+
+use self::scene::{house_of_a_crowd, id};
+use super::{members, patch, team, writes};
+use crate::commands::{ends, told};
+
+/// The largest group that anybody asked about.
+const CROWD: usize = 50_000;
+
+/// Members of it whom Litmos has not in the team yet.
+const MISSING: usize = 5_000;
+
+/// Members of one call: the most that the cost model knows of.
+const A_CALL: usize = 1_000;
+
+/// How long one request of a client may take, whatever it holds: Okta and Entra give up after a minute.
+const A_REQUEST: Duration = Duration::from_secs(60);
+
+fn listed(people: impl Iterator<Item = usize>) -> Value {
+    people
+        .map(|n| json!({"value": id(n), "display": format!("{}@corp.example", id(n))}))
+        .collect()
+}
+
+/// A request that is answered before its sender gives up.
+async fn in_time(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let started = Instant::now();
+    let answer = house.scim_raw(method, path, body.to_string().into_bytes()).await;
+    assert!(
+        started.elapsed() < A_REQUEST,
+        "{method} took {:?}",
+        started.elapsed()
+    );
+    answer
+}
+
+/// Writes that came since, about this team.
+fn sent_since(house: &House, before: usize, team: &str) -> Vec<String> {
+    let sent = writes(house).split_off(before);
+    assert!(sent.iter().all(|write| write.contains(team)), "{sent:#?}");
+    sent
+}
+
+/// A whole push of a group of fifty thousand, five thousand of whom are not in the team yet: taken as a whole, priced
+/// in the plan, and sent in calls of a thousand for those who are missing. One more costs one call, one less another,
+/// and a look at the group need not carry the crowd.
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_are_sent() {
+    let house = house_of_a_crowd(CROWD + 1, CROWD - MISSING).await;
+    let everybody = team(&house, "Everybody").id.0;
+    let (status, made) = house
+        .scim("POST", "/Groups", Some(&json!({"displayName": "Everybody"})))
+        .await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/Groups/{}", made["id"].as_str().unwrap());
+    let look = format!("{path}?excludedAttributes=members");
+
+    let whole = json!({"displayName": "Everybody", "members": listed(0..CROWD)});
+    let (status, answer) = in_time(&house, "PUT", &look, &whole).await;
+    assert_eq!((status, &answer["members"]), (200, &Value::Null), "{answer}");
+    let plan = told(&house, 0, &["plan"]).await;
+    let priced = plan["summary"].as_array().unwrap();
+    let adds = priced.iter().find(|line| line["kind"] == "add-members").unwrap();
+    assert_eq!(
+        (&adds["operations"], &adds["calls"], &plan["calls"]),
+        (&json!(5), &json!(5), &json!(5)),
+        "{plan:#}"
+    );
+    let printed = ends(&house, 0, &["plan"]).await;
+    for words in [
+        "5 calls",
+        "- add 1000 people to team Everybody [1 call]",
+        "about ",
+    ] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    ends(&house, 0, &["apply"]).await;
+    assert_eq!(
+        sent_since(&house, 0, &everybody).len(),
+        MISSING.div_ceil(A_CALL),
+        "what the plan named, and no more"
+    );
+    let wanted: BTreeSet<String> = (0..CROWD).map(|n| format!("{}@corp.example", id(n))).collect();
+    assert!(
+        BTreeSet::from_iter(members(&house, "Everybody")) == wanted,
+        "{} members",
+        team(&house, "Everybody").members.len()
+    );
+
+    let (status, shown) = house.scim("GET", &look, None).await;
+    assert_eq!((status, &shown["members"]), (200, &Value::Null));
+    assert!(shown.to_string().len() < 1_000, "{shown}");
+    let (_, shown) = in_time(&house, "GET", &path, &Value::Null).await;
+    assert_eq!(shown["members"].as_array().unwrap().len(), CROWD);
+
+    let before = writes(&house).len();
+    let more = patch("add", "members", listed(CROWD..CROWD + 1));
+    assert_eq!(house.scim("PATCH", &path, Some(&more)).await.0, 204);
+    ends(&house, 0, &["apply"]).await;
+    assert_eq!(
+        sent_since(&house, before, &everybody),
+        [format!("POST /teams/{everybody}/users")]
+    );
+    let less = json!({"displayName": "Everybody", "members": listed(1..CROWD + 1)});
+    assert_eq!(in_time(&house, "PUT", &look, &less).await.0, 200);
+    ends(&house, 0, &["apply"]).await;
+    let sent = sent_since(&house, before + 1, &everybody);
+    assert!(
+        matches!(sent.as_slice(), [one] if one.starts_with("DELETE ")),
+        "{sent:#?}"
+    );
+    assert_eq!(team(&house, "Everybody").members.len(), CROWD);
+}
+
+/// A crowd beyond what a request may hold is refused before anything of it is written, with the limit and what to do;
+/// a crowd with a stranger in it likewise: all of it or nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
+    let house = super::house_before(&[]).await;
+    let mira = crate::commands::made(&house, "mira").await;
+    let sales = super::group(&house, "Sales", &[&mira]).await;
+    house.settled(1).await;
+    let path = format!("/Groups/{sales}");
+    let mut body = json!({"displayName": "Sales", "members": listed(0..CROWD)});
+    body["padding"] = " ".repeat(16 * 1024 * 1024).into();
+    let (scim_type, said) = super::refused(&house, 413, "PUT", &path, &body).await;
+    assert_eq!(scim_type, "");
+    assert!(
+        said.contains("larger than 16777216 bytes") && said.contains("send fewer members at once"),
+        "{said}"
+    );
+    body["padding"] = Value::Null;
+    let (_, said) = super::refused(&house, 400, "PUT", &path, &body).await;
+    assert!(
+        said.contains(&id(0)) && said.contains("create it first"),
+        "the first whom nobody knows is named: {said}"
+    );
+    let body = json!({"displayName": "Others", "members": listed(0..CROWD)});
+    super::refused(&house, 400, "POST", "/Groups", &body).await;
+    let (_, shown) = house.scim("GET", "/Groups", None).await;
+    assert_eq!(shown["totalResults"], 1, "{shown}");
+    assert_eq!(shown["Resources"][0]["members"].as_array().unwrap().len(), 1);
+    house.settled(1).await;
+    assert_eq!(members(&house, "Sales"), ["mira@corp.example"]);
+    super::rests(&house, 1).await;
+}
