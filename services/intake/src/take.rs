@@ -8,8 +8,12 @@ use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, P
 use roster::{GroupDraft, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
 
-/// Pause before an event comes again whose write did not get through.
+/// Pause before an event comes again that could not be taken in. It doubles with each time: most wait for a word that is
+/// just behind them, and fifty thousand who wait for days are not to keep everybody busy.
 const LATER: Duration = Duration::from_secs(2);
+
+/// The longest such pause.
+const LATER_MAX: Duration = Duration::from_secs(60);
 
 /// Why an event is not taken in.
 enum Refusal {
@@ -41,13 +45,21 @@ pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
             Ok(()) => delivery.done().await,
             Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
             Err(Refusal::Later(reason)) => {
-                tracing::warn!(reason, "an event could not be taken in yet");
-                delivery.later(LATER).await;
+                // Told once: who waits long comes often.
+                if delivery.times == 1 {
+                    tracing::warn!(reason, "an event could not be taken in yet");
+                }
+                delivery.later(pause(delivery.times)).await;
             }
         }
     }
     .instrument(span)
     .await;
+}
+
+fn pause(times: u32) -> Duration {
+    let doubled = 1 << times.saturating_sub(1).min(8);
+    (LATER * doubled).min(LATER_MAX)
 }
 
 async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {

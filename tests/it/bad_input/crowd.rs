@@ -3,14 +3,18 @@
 mod scene;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use bus::{Event, EventBody};
+use futures_util::{StreamExt as _, stream};
+use provisioning::SourceId;
 use rollcall_tests::House;
 use serde_json::{Value, json};
 
 use self::scene::{house_of_a_crowd, id};
 use super::{members, patch, team, writes};
-use crate::commands::{ends, told};
+use crate::commands::{ends, told, until};
 
 /// The largest group that anybody asked about.
 const CROWD: usize = 50_000;
@@ -151,4 +155,111 @@ async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
     house.settled(1).await;
     assert_eq!(members(&house, "Sales"), ["mira@corp.example"]);
     super::rests(&house, 1).await;
+}
+
+/// Members who are told of before anybody knows them, more than are taken from the feed at once: they hold up nobody
+/// else's events, and each joins when they come.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody() {
+    const UNKNOWN: usize = 3_000;
+    let house = super::house_before(&[]).await;
+    let bus = house.bus().await;
+    let hr = SourceId::parse("hr").unwrap();
+    let tell = async |event_id: String, body: EventBody| {
+        let event = Event {
+            event_id,
+            happened_at_ms: chassis::clock::unix_ms(),
+            body,
+        };
+        bus.publish_event(&house.org, &hr, event).await.unwrap();
+    };
+    let member = |n: usize| EventBody::MembershipChanged {
+        group: "Sales".to_owned(),
+        person: format!("p{n}@corp.example"),
+        present: true,
+    };
+    stream::iter(0..UNKNOWN)
+        .for_each_concurrent(64, |n| tell(format!("member-{n}"), member(n)))
+        .await;
+    let group = EventBody::GroupUpserted {
+        external_id: "g".to_owned(),
+        name: "Sales".to_owned(),
+        description: None,
+        parent: None,
+    };
+    tell("group".to_owned(), group).await;
+    for n in [0, UNKNOWN - 1] {
+        tell(format!("person-{n}"), someone(n)).await;
+    }
+    house.settled(2).await;
+    until(&house, "the two of them in their team", |house| {
+        let teams = house.litmos.state().teams;
+        teams.first().is_some_and(|team| team.members.len() == 2)
+    })
+    .await;
+    assert_eq!(
+        members(&house, "Sales"),
+        ["p0@corp.example", "p2999@corp.example"]
+    );
+}
+
+fn someone(n: usize) -> EventBody {
+    let name = format!("p{n}@corp.example");
+    let fields = [("FirstName", "First"), ("LastName", "Last"), ("Email", &name)];
+    let attributes = fields
+        .map(|(field, value)| (field.to_owned(), value.to_owned()))
+        .into();
+    EventBody::PersonUpserted {
+        external_id: format!("E{n}"),
+        user_name: name,
+        active: true,
+        access_level: None,
+        attributes,
+        manager: None,
+        groups: None,
+        custom_fields: Default::default(),
+    }
+}
+
+/// A file of memberships with a line for each of five thousand members: in the roster when the command ends, and in the
+/// team by no more calls than a few.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_memberships_makes_one_large_team() {
+    a_file_of(2_000).await;
+}
+
+/// Fifty thousand take some minutes to be made: see `cargo xtask soak`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn a_file_of_memberships_makes_a_team_of_fifty_thousand() {
+    a_file_of(CROWD).await;
+}
+
+async fn a_file_of(people: usize) {
+    let house = super::house_before(&[]).await;
+    let mut lines = String::from("user_name,first_name,last_name,email\n");
+    let mut memberships = String::from("group,user_name\n");
+    for n in 0..people {
+        writeln!(lines, "p{n}@corp.example,First,Last,p{n}@corp.example").unwrap();
+        writeln!(memberships, "Everybody,p{n}@corp.example").unwrap();
+    }
+    let (lines, memberships) = (
+        house.write("people.csv", lines),
+        house.write("memberships.csv", memberships),
+    );
+    let t = Instant::now();
+    let [lines, memberships] = [&lines, &memberships].map(|path| path.to_str().unwrap());
+    let printed = ends(&house, 0, &["load", lines, "--groups", memberships]).await;
+    eprintln!("TMP load {:?}", t.elapsed());
+    assert!(
+        printed.contains(&format!("{people} people of {lines} are in the roster")),
+        "{printed}"
+    );
+    house.settled(people).await;
+    eprintln!("TMP settled {:?} {}", t.elapsed(), house.litmos.log().len());
+    let inside: BTreeSet<String> = members(&house, "Everybody").into_iter().collect();
+    let wanted: BTreeSet<String> = (0..people).map(|n| format!("p{n}@corp.example")).collect();
+    assert!(inside == wanted, "{} members", inside.len());
+    let w = writes(&house);
+    eprintln!("TMP {w:?}");
 }
