@@ -8,6 +8,8 @@ use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, P
 use roster::{GroupDraft, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
 
+use crate::waiting::Waiting;
+
 /// Pause before an event comes again that could not be taken in. It doubles with each time: most wait for a word that is
 /// just behind them, and fifty thousand who wait for days are not to keep everybody busy.
 const LATER: Duration = Duration::from_secs(2);
@@ -37,11 +39,13 @@ impl From<RosterError> for Refusal {
     }
 }
 
-pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
+pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery) {
     let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
     bus::trace::set_parent(&span, delivery.trace.as_deref());
     async {
-        match apply(roster, &delivery).await {
+        let told = apply(roster, &delivery).await;
+        waiting.is_over(delivery.sequence);
+        match told {
             Ok(()) => delivery.done().await,
             Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
             Err(Refusal::Later(reason)) => {
@@ -49,6 +53,7 @@ pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
                 if delivery.times == 1 {
                     tracing::warn!(reason, "an event could not be taken in yet");
                 }
+                waiting.comes_again(delivery.sequence, reason);
                 delivery.later(pause(delivery.times)).await;
             }
         }
