@@ -103,10 +103,9 @@ fn run(task: Task) -> anyhow::Result<()> {
 }
 
 /// Package and name of each long test.
-const SOAKS: [(&str, &str, &str); 4] = [
+const SOAKS: [(&str, &str, &str); 3] = [
     ("schedules", "rate-tokens", "soak_of_schedules"),
     ("failover", "rate-tokens", "soak_of_failover"),
-    ("crowd", "rollcall-tests", "a_team_of_fifty_thousand"),
     ("processes", "rollcall-tests", "ten_minutes_of_kills_and_freezes"),
 ];
 
@@ -115,7 +114,7 @@ fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
         .iter()
         .find(|part| SOAKS.iter().all(|(name, ..)| name != part))
     {
-        bail!("{unknown} is no part of the soak; there are schedules, failover, crowd and processes");
+        bail!("{unknown} is no part of the soak; there are schedules, failover and processes");
     }
     let nats = tools::nats_server()?;
     succeed(cargo().args(["build", "--workspace", "--bins"]))?;
