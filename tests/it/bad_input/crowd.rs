@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bus::{Event, EventBody};
 use futures_util::{StreamExt as _, stream};
 use provisioning::SourceId;
-use rollcall_tests::House;
+use rollcall_tests::{House, PATIENCE};
 use serde_json::{Value, json};
 
 use self::scene::{house_of_a_crowd, id};
@@ -46,6 +46,25 @@ async fn in_time(house: &House, method: &str, path: &str, body: &Value) -> (u16,
     answer
 }
 
+/// The plan, once these are its operations with a call: what a door has taken is planned a moment later.
+async fn planned(house: &House, labels: &[&str]) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let plan = told(house, 0, &["plan"]).await;
+        let lines = plan["lines"].as_array().unwrap().iter();
+        let calling = lines.filter(|line| line["calls"] != 0);
+        let found: Vec<&str> = calling.map(|line| line["label"].as_str().unwrap()).collect();
+        if found == labels {
+            return plan;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{found:#?} is planned, not {labels:#?}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Writes that came since, about this team.
 fn sent_since(house: &House, before: usize, team: &str) -> Vec<String> {
     let sent = writes(house).split_off(before);
@@ -70,14 +89,9 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
     let whole = json!({"displayName": "Everybody", "members": listed(0..CROWD)});
     let (status, answer) = in_time(&house, "PUT", &look, &whole).await;
     assert_eq!((status, &answer["members"]), (200, &Value::Null), "{answer}");
-    let plan = told(&house, 0, &["plan"]).await;
-    let priced = plan["summary"].as_array().unwrap();
-    let adds = priced.iter().find(|line| line["kind"] == "add-members").unwrap();
-    assert_eq!(
-        (&adds["operations"], &adds["calls"], &plan["calls"]),
-        (&json!(5), &json!(5), &json!(5)),
-        "{plan:#}"
-    );
+    let add = "add 1000 people to team Everybody";
+    let plan = planned(&house, &[add; MISSING / A_CALL]).await;
+    assert_eq!(plan["calls"], MISSING / A_CALL, "{plan:#}");
     let printed = ends(&house, 0, &["plan"]).await;
     for words in [
         "5 calls",
@@ -108,6 +122,7 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
     let before = writes(&house).len();
     let more = patch("add", "members", listed(CROWD..CROWD + 1));
     assert_eq!(house.scim("PATCH", &path, Some(&more)).await.0, 204);
+    planned(&house, &["add 1 person to team Everybody"]).await;
     ends(&house, 0, &["apply"]).await;
     assert_eq!(
         sent_since(&house, before, &everybody),
@@ -115,6 +130,8 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
     );
     let less = json!({"displayName": "Everybody", "members": listed(1..CROWD + 1)});
     assert_eq!(in_time(&house, "PUT", &look, &less).await.0, 200);
+    let removed = format!("take {}@corp.example out of team Everybody", id(0));
+    planned(&house, &[&removed]).await;
     ends(&house, 0, &["apply"]).await;
     let sent = sent_since(&house, before + 1, &everybody);
     assert!(
