@@ -5,9 +5,12 @@
 //! what to do.
 
 mod accounts;
+mod crowd;
 mod groups;
 mod people;
 mod values;
+
+use std::collections::BTreeSet;
 
 use litmos_simulator::TeamState;
 use rollcall_tests::House;
@@ -59,9 +62,9 @@ fn team(house: &House, name: &str) -> TeamState {
 
 /// Who is in the one team of this name.
 fn members(house: &House, name: &str) -> Vec<String> {
-    let team = team(house, name);
+    let team: BTreeSet<_> = team(house, name).members.into_iter().collect();
     let users = house.litmos.state().users.into_iter();
-    let inside = users.filter(|user| team.members.contains(&user.id));
+    let inside = users.filter(|user| team.contains(&user.id));
     inside.map(|user| user.user_name).collect()
 }
 

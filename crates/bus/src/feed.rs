@@ -23,6 +23,10 @@ const BATCH: usize = 200;
 /// How long an event may be worked on before somebody else gets it.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 
+/// Events that may be out at once, with those that wait to come again: while there are more, nobody's events are taken. So
+/// it is as many as the largest company has people, told of in the wrong order: the members of a group before anybody in it.
+const OUT_MAX: i64 = 200_000;
+
 /// Something that happened at a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -186,6 +190,8 @@ pub struct Delivery {
     /// Position in the feed; larger for everything that came later.
     pub sequence: u64,
     pub trace: Option<String>,
+    /// How often it came, this time included.
+    pub times: u32,
     message: Message,
 }
 
@@ -265,11 +271,12 @@ impl Bus {
             durable_name: Some("intake".to_owned()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
-            max_ack_pending: 2_000,
+            max_ack_pending: OUT_MAX,
             ..pull::Config::default()
         };
+        // One that is there already is brought up to this.
         let consumer = stream
-            .get_or_create_consumer("intake", config)
+            .create_consumer(config)
             .await
             .map_err(|error| unavailable(error.to_string()))?;
         Ok(FeedBatch {
@@ -301,7 +308,7 @@ impl FeedBatch {
         while let Some(message) = messages.next().await {
             let message = message.map_err(|error| unavailable(error.to_string()))?;
             match self.read(&message) {
-                Ok((org, source, event, sequence)) => {
+                Ok((org, source, event, (sequence, times))) => {
                     let trace = message
                         .headers
                         .as_ref()
@@ -312,6 +319,7 @@ impl FeedBatch {
                         event,
                         sequence,
                         trace,
+                        times,
                         message,
                     });
                 }
@@ -326,7 +334,7 @@ impl FeedBatch {
         Ok(deliveries)
     }
 
-    fn read(&self, message: &Message) -> Result<(OrgId, SourceId, Event, u64), String> {
+    fn read(&self, message: &Message) -> Result<(OrgId, SourceId, Event, (u64, u32)), String> {
         let tokens: Vec<&str> = message.subject.as_str().split('.').collect();
         let [_, _, _, org, source] = tokens.as_slice() else {
             return Err("its subject is not rollcall.feed.v1.{org}.{source}".to_owned());
@@ -341,8 +349,9 @@ impl FeedBatch {
         let org = OrgId::parse(org).map_err(|error| error.to_string())?;
         let source = SourceId::parse(source).map_err(|error| error.to_string())?;
         let event = v1::IdentityEvent::decode(message.payload.as_ref()).map_err(|error| error.to_string())?;
-        let sequence = message.info().map_err(|error| error.to_string())?.stream_sequence;
-        Ok((org, source, event_in(event)?, sequence))
+        let info = message.info().map_err(|error| error.to_string())?;
+        let times = u32::try_from(info.delivered).unwrap_or(1);
+        Ok((org, source, event_in(event)?, (info.stream_sequence, times)))
     }
 }
 

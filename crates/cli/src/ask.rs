@@ -88,7 +88,14 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
     if wait_for_it {
         return wait(&desk, global.json).await;
     }
-    let status = desk.ask("pusher", "status", Value::Null).await?;
+    let mut status = desk.ask("pusher", "status", Value::Null).await?;
+    // Without an intake nothing is fed, and nothing waits there: it is not waited for.
+    let intake = desk
+        .bus
+        .control("intake", &desk.org, "status", &Value::Null, ANSWER);
+    if let Ok(intake) = intake.await {
+        status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});
+    }
     say::answer(global.json, &status, say::status);
     Ok(ending(&status))
 }

@@ -50,12 +50,37 @@ pub enum RosterError {
     NoSuchGroup { id: GroupId },
     #[error("the roster was written by others all the time and this change did not get through; try again")]
     Contended,
+    #[error("{written} of {of} memberships were written, the rest was not")]
+    InPart {
+        written: usize,
+        of: usize,
+        source: Box<RosterError>,
+    },
     #[error(transparent)]
     Bus(#[from] WriteError),
 }
 
+impl RosterError {
+    /// Why it was written in part only, or the error itself.
+    fn cause(self) -> RosterError {
+        match self {
+            RosterError::InPart { source, .. } => *source,
+            RosterError::NameTaken { .. }
+            | RosterError::GroupNameTaken { .. }
+            | RosterError::NoSuchPerson { .. }
+            | RosterError::NoSuchGroup { .. }
+            | RosterError::Contended
+            | RosterError::Bus(_) => self,
+        }
+    }
+}
+
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+fn new_group_id() -> GroupId {
+    GroupId::parse(new_id()).expect("a UUID is an id")
 }
 
 impl Roster {

@@ -5,6 +5,7 @@
 
 pub mod file;
 mod take;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use roster::Roster;
 use serde_json::{Value, json};
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
+
+use waiting::Waiting;
 
 /// Events taken in side by side. Each waits for a durable write; events about one person meet the same key and sort
 /// themselves out by its revision.
@@ -48,8 +51,9 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     for org in &settings.orgs {
         let roster = Roster::follow(&bus, &org.id, stop.clone());
         roster.ready().await;
-        serve(&bus, &roster, &stop).await?;
-        rosters.insert(org.id.clone(), roster);
+        let waiting = Waiting::default();
+        serve(&bus, &roster, &waiting, &stop).await?;
+        rosters.insert(org.id.clone(), (roster, waiting));
     }
     let mut feed = bus.feed().await?;
     health.ready("intake");
@@ -65,10 +69,10 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     Ok(())
 }
 
-async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, Roster>, events: Vec<bus::Delivery>) {
+async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>) {
     stream::iter(events)
         .for_each_concurrent(SIDE_BY_SIDE, async |event| match rosters.get(&event.org) {
-            Some(roster) => take::take(bus, roster, event).await,
+            Some((roster, waiting)) => take::take(bus, roster, waiting, event).await,
             None => {
                 let reason = format!(
                     "org {} is not in the intake's settings; add it there and send again",
@@ -80,17 +84,24 @@ async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, Roster>, events: Vec<bus:
         .await;
 }
 
-/// Answers how many people of a source are in the roster: `rollcall load` waits for its own.
-async fn serve(bus: &Bus, roster: &Roster, stop: &CancellationToken) -> Result<(), BusError> {
-    let (org, roster) = (roster.org().clone(), roster.clone());
+/// Answers how many people and groups are in the roster, and how many events wait for those who are not.
+async fn serve(
+    bus: &Bus,
+    roster: &Roster,
+    waiting: &Waiting,
+    stop: &CancellationToken,
+) -> Result<(), BusError> {
+    let (org, roster, waiting) = (roster.org().clone(), roster.clone(), waiting.clone());
     let answer = move |method: String, _body: Value| {
-        let roster = roster.clone();
+        let (roster, (waiting, reason)) = (roster.clone(), waiting.told());
         async move {
             match method.as_str() {
                 "status" => Ok(roster.read(|directory| {
                     json!({
                         "people": directory.people().filter(|person| !person.value.deleted).count(),
                         "groups": directory.groups().filter(|group| !group.value.deleted).count(),
+                        "waiting": waiting,
+                        "oldest_waits": reason,
                     })
                 })),
                 other => Err(format!("the intake has no answer to {other:?}; ask for status")),

@@ -8,8 +8,14 @@ use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, P
 use roster::{GroupDraft, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
 
-/// Pause before an event comes again whose write did not get through.
+use crate::waiting::Waiting;
+
+/// Pause before an event comes again that could not be taken in. It doubles with each time: most wait for a word that is
+/// just behind them, and fifty thousand who wait for days are not to keep everybody busy.
 const LATER: Duration = Duration::from_secs(2);
+
+/// The longest such pause.
+const LATER_MAX: Duration = Duration::from_secs(60);
 
 /// Why an event is not taken in.
 enum Refusal {
@@ -26,26 +32,39 @@ impl From<RosterError> for Refusal {
             | RosterError::GroupNameTaken { .. }
             | RosterError::NoSuchPerson { .. }
             | RosterError::NoSuchGroup { .. } => Refusal::Never(error.to_string()),
-            RosterError::Contended | RosterError::Bus(_) => Refusal::Later(error.to_string()),
+            RosterError::Contended | RosterError::InPart { .. } | RosterError::Bus(_) => {
+                Refusal::Later(error.to_string())
+            }
         }
     }
 }
 
-pub(crate) async fn take(bus: &Bus, roster: &Roster, delivery: Delivery) {
+pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery) {
     let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
     bus::trace::set_parent(&span, delivery.trace.as_deref());
     async {
-        match apply(roster, &delivery).await {
+        let told = apply(roster, &delivery).await;
+        waiting.is_over(delivery.sequence);
+        match told {
             Ok(()) => delivery.done().await,
             Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
             Err(Refusal::Later(reason)) => {
-                tracing::warn!(reason, "an event could not be taken in yet");
-                delivery.later(LATER).await;
+                // Told once: who waits long comes often.
+                if delivery.times == 1 {
+                    tracing::warn!(reason, "an event could not be taken in yet");
+                }
+                waiting.comes_again(delivery.sequence, reason);
+                delivery.later(pause(delivery.times)).await;
             }
         }
     }
     .instrument(span)
     .await;
+}
+
+fn pause(times: u32) -> Duration {
+    let doubled = 1 << times.saturating_sub(1).min(8);
+    (LATER * doubled).min(LATER_MAX)
 }
 
 async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {

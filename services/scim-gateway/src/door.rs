@@ -245,9 +245,15 @@ pub(crate) fn refusal(error: RosterError) -> ScimError {
         RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
             ScimError::not_found(error.to_string())
         }
-        RosterError::Contended | RosterError::Bus(_) => {
-            tracing::error!(%error, "a SCIM write could not be made durable");
-            ScimError::new(503, format!("{error}; nothing was changed, try again"))
+        RosterError::Contended | RosterError::InPart { .. } | RosterError::Bus(_) => {
+            tracing::error!(
+                error = chassis::error_chain(&error),
+                "a SCIM write could not be made durable"
+            );
+            ScimError::new(
+                503,
+                format!("{error}; send it again, what is there already is not written twice"),
+            )
         }
     }
 }

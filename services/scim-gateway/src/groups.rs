@@ -165,17 +165,10 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     let applied = visit
         .org
         .roster
-        .put_group(&source(), None, &draft, now)
+        .make_group(&source(), &draft, members, now)
         .await
         .map_err(refusal)?;
     let id = applied.value.id;
-    let joining = members.into_iter().map(|person| (person, true));
-    visit
-        .org
-        .roster
-        .put_members(&source(), &id, joining, now)
-        .await
-        .map_err(refusal)?;
     Ok(Answer::Created {
         location: format!("{}/Groups/{id}", visit.base_url),
         body: shown(visit, &id)?,

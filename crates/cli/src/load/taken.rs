@@ -11,10 +11,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::Desk;
 
-/// How long the intake may take to bring all events into the roster.
-const TAKEN_IN: Duration = Duration::from_secs(600);
-
-/// After so long without one more arriving, what is missing does not come.
+/// After so long without one more arriving, what is missing does not come. There is no bound on the whole: a large file may
+/// take half an hour, and is not lost for that.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// How often the roster is looked at.
@@ -68,8 +66,7 @@ impl Taken {
             })
         };
         let (mut left, mut moved) = (missing(), Instant::now());
-        let deadline = Instant::now() + TAKEN_IN;
-        while !left.is_empty() && Instant::now() < deadline && moved.elapsed() < QUIET {
+        while !left.is_empty() && moved.elapsed() < QUIET {
             tokio::time::sleep(LOOK).await;
             let now = missing();
             if now.len() != left.len() {

@@ -47,6 +47,14 @@ pub(crate) fn status(status: &Value) -> String {
             ));
         }
     }
+    let events = number(&status["events_waiting"], "count");
+    if events > 0 {
+        lines.push(format!(
+            "WAITING in the feed: {} for people or groups of whom no source has told yet; the oldest: {}",
+            count(events, "event", "events"),
+            text(&status["events_waiting"], "oldest"),
+        ));
+    }
     lines.extend(orders(&status["orders"]));
     lines.join("\n")
 }

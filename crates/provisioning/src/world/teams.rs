@@ -125,10 +125,11 @@ impl World {
 
     pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
         let (team, account) = (&self.ids.team_id(team), &self.ids.account_id(account));
-        self.members
-            .entry(team.clone())
-            .or_default()
-            .insert(account.clone());
+        let members = self.members.entry(team.clone()).or_default();
+        // What we did is heard once more from the bucket, a thousand members for one call.
+        if !members.insert(account.clone()) {
+            return Subjects::new();
+        }
         self.teams_of
             .entry(account.clone())
             .or_default()
@@ -153,10 +154,13 @@ impl World {
     /// What a member of a team is beyond that.
     pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
         let holders = self.roles.entry(team.clone()).or_default();
-        if roles == Roles::NONE {
-            holders.remove(account);
+        let before = if roles == Roles::NONE {
+            holders.remove(account)
         } else {
-            holders.insert(account.clone(), roles);
+            holders.insert(account.clone(), roles)
+        };
+        if before.unwrap_or(Roles::NONE) == roles {
+            return Subjects::new();
         }
         self.around_team_member(team, account)
     }

@@ -3,12 +3,14 @@
 use bus::{Change, Expect, Index, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{Group, GroupId, NormalName, SourceId};
 
-use super::{Applied, RosterError, RosterWrite, Wanted, external_ids, marked, new_id};
+use super::{Applied, RosterError, RosterWrite, Wanted, external_ids, marked, new_group_id};
 use crate::{Directory, Entry, Roster};
 
 /// A group as a source wants it, to be laid over what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDraft {
+    /// The id that a group gets which is made of this; `None` for any new one.
+    pub id: Option<GroupId>,
     pub name: String,
     pub external_id: Option<String>,
     /// Empty clears, `None` leaves.
@@ -24,6 +26,7 @@ impl GroupDraft {
     /// A group of this name; everything else stays as it is.
     pub fn named(name: impl Into<String>) -> GroupDraft {
         GroupDraft {
+            id: None,
             name: name.into(),
             external_id: None,
             description: None,
@@ -58,7 +61,7 @@ impl Roster {
             .await
     }
 
-    fn group_writes(
+    pub(super) fn group_writes(
         &self,
         directory: &Directory,
         source: &SourceId,
@@ -140,7 +143,7 @@ fn laid_over(old: Option<&Group>, source: &SourceId, draft: &GroupDraft, at_ms: 
     let description = draft.description.as_ref().map(|text| text.trim().to_owned());
     Group {
         id: old.map_or_else(
-            || GroupId::parse(new_id()).expect("a UUID is an id"),
+            || draft.id.clone().unwrap_or_else(new_group_id),
             |old| old.id.clone(),
         ),
         name: draft.name.trim().to_owned(),

@@ -22,9 +22,10 @@ impl<'a> Desk<'a> {
                 match shape.rows.get(person) {
                     Some(groups) if groups.len() < self.costs.teams_max => carried.push(person),
                     Some(_) => {}
-                    None if !left_out.contains(person)
-                        && self.can_be_repeated(person, shape)
-                        && self.has_room(extra + 1, shape) =>
+                    // Room first: of a crowd nearly nobody finds any, and to look at an account takes longer.
+                    None if self.has_room(extra + 1, shape)
+                        && !left_out.contains(person)
+                        && self.can_be_repeated(person, shape) =>
                     {
                         extra += 1;
                         carried.push(person);
