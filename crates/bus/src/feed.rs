@@ -33,6 +33,8 @@ pub struct Event {
     /// Unique within the source.
     pub event_id: String,
     pub happened_at_ms: u64,
+    /// No older word about the same thing is on its way, as within a file.
+    pub in_order: bool,
     pub body: EventBody,
 }
 
@@ -131,6 +133,7 @@ impl From<Event> for v1::IdentityEvent {
         v1::IdentityEvent {
             event_id: event.event_id,
             happened_at_ms: event.happened_at_ms,
+            in_order: event.in_order,
             event: Some(body),
         }
     }
@@ -177,6 +180,7 @@ fn event_in(message: v1::IdentityEvent) -> Result<Event, &'static str> {
     Ok(Event {
         event_id: message.event_id,
         happened_at_ms: message.happened_at_ms,
+        in_order: message.in_order,
         body,
     })
 }
@@ -432,8 +436,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_event_is_read_as_it_was_written(event_id in "\\PC{1,9}", happened_at_ms: u64, body in body()) {
-            let event = Event { event_id, happened_at_ms, body };
+        fn an_event_is_read_as_it_was_written(event_id in "\\PC{1,9}", happened_at_ms: u64, in_order: bool, body in body()) {
+            let event = Event { event_id, happened_at_ms, in_order, body };
             let bytes = v1::IdentityEvent::from(event.clone()).encode_to_vec();
             let read = event_in(v1::IdentityEvent::decode(bytes.as_slice()).unwrap());
             prop_assert_eq!(read, Ok(event));

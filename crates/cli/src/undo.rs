@@ -13,7 +13,7 @@ use clap::Args;
 use provisioning::{
     Decision, Edit, GroupEdit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World,
 };
-use roster::Roster;
+use roster::{MemberWord, Roster};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -261,7 +261,10 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
         missed.extend(written.ok().flatten());
     }
     for (group, people) in members {
-        if let Err(error) = roster.put_members(&source, group, people, now).await {
+        if let Err(error) = roster
+            .put_members(&MemberWord::in_order(&source, now), group, people)
+            .await
+        {
             missed.push((format!("members of group {group}"), error.to_string()));
         }
     }

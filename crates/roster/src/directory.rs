@@ -11,6 +11,14 @@ pub struct Entry<T> {
     pub revision: u64,
 }
 
+/// What was said last of one membership. There may be millions: who said it is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) present: bool,
+    source: u16,
+    pub(crate) at_ms: u64,
+}
+
 /// People, groups and memberships of one org. What is older than what is known changes nothing.
 #[derive(Debug, Default)]
 pub struct Directory {
@@ -20,7 +28,9 @@ pub struct Directory {
     groups: BTreeMap<GroupId, Entry<Group>>,
     groups_by_name: HashMap<NormalName, BTreeSet<GroupId>>,
     groups_by_external: HashMap<(SourceId, String), GroupId>,
-    members: HashMap<GroupId, BTreeMap<PersonId, Entry<bool>>>,
+    members: HashMap<GroupId, BTreeMap<PersonId, Entry<Said>>>,
+    /// Those who spoke of memberships.
+    speakers: Vec<SourceId>,
     groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
 }
 
@@ -89,6 +99,7 @@ impl Directory {
     }
 
     pub(crate) fn put_membership(&mut self, membership: Membership, revision: u64) {
+        let source = self.speaker(&membership.source);
         let members = self.members.entry(membership.group.clone()).or_default();
         let known = members.get(&membership.person).map_or(0, |entry| entry.revision);
         if known >= revision {
@@ -97,7 +108,11 @@ impl Directory {
         members.insert(
             membership.person.clone(),
             Entry {
-                value: membership.present,
+                value: Said {
+                    present: membership.present,
+                    source,
+                    at_ms: membership.changed_at_ms,
+                },
                 revision,
             },
         );
@@ -158,7 +173,7 @@ impl Directory {
             .get(group)
             .into_iter()
             .flatten()
-            .filter(|(_, entry)| entry.value)
+            .filter(|(_, entry)| entry.value.present)
             .map(|(person, _)| person)
     }
 
@@ -171,7 +186,26 @@ impl Directory {
         self.groups_of.get(person).into_iter().flatten()
     }
 
-    pub(crate) fn membership(&self, group: &GroupId, person: &PersonId) -> Option<&Entry<bool>> {
+    pub(crate) fn membership(&self, group: &GroupId, person: &PersonId) -> Option<&Entry<Said>> {
         self.members.get(group)?.get(person)
+    }
+
+    pub(crate) fn is_said_by(&self, said: &Said, source: &SourceId) -> bool {
+        self.speakers.get(usize::from(said.source)) == Some(source)
+    }
+
+    /// The number of a source. Of more than there are numbers the last ones share one, which nobody has: their words are
+    /// taken as they come.
+    fn speaker(&mut self, source: &SourceId) -> u16 {
+        let at = self.speakers.iter().position(|known| known == source);
+        let at = at.unwrap_or_else(|| {
+            if self.speakers.len() < usize::from(u16::MAX) {
+                self.speakers.push(source.clone());
+                self.speakers.len() - 1
+            } else {
+                usize::from(u16::MAX)
+            }
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
     }
 }

@@ -8,7 +8,7 @@ mod directory;
 mod write;
 
 pub use directory::{Directory, Entry};
-pub use write::{Applied, GroupDraft, PersonDraft, RosterError};
+pub use write::{Applied, GroupDraft, MemberWord, PersonDraft, RosterError};
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -16,6 +16,7 @@ use provisioning::{GroupId, PersonId, SourceId, SourceMark, Sources};
 use crate::{Directory, Entry, Roster};
 
 pub use groups::GroupDraft;
+pub use members::MemberWord;
 pub use people::PersonDraft;
 
 /// Tries before giving up on a key that others keep writing. Each waits for the watch to bring what they wrote.

@@ -81,6 +81,7 @@ pub fn events(bodies: impl IntoIterator<Item = EventBody>, load_id: &str, happen
         .map(|(index, body)| Event {
             event_id: format!("{load_id}-{index}"),
             happened_at_ms,
+            in_order: true,
             body,
         })
         .collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bus::{Bus, Delivery, EventBody};
 use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, Profile, SourceId};
-use roster::{GroupDraft, PersonDraft, Roster, RosterError};
+use roster::{GroupDraft, MemberWord, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
 
 use crate::waiting::Waiting;
@@ -69,6 +69,7 @@ fn pause(times: u32) -> Duration {
 
 async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
     let (source, at_ms) = (&delivery.source, delivery.event.happened_at_ms);
+    let in_order = delivery.event.in_order;
     match &delivery.event.body {
         EventBody::PersonUpserted {
             external_id,
@@ -103,15 +104,16 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 },
                 custom: custom_fields.clone(),
                 groups: groups.clone(),
+                in_order,
                 ..PersonDraft::active(user_name)
             };
             roster.put_person(source, None, &draft, at_ms).await?;
         }
         EventBody::PersonDeleted { person } => {
-            put_out(roster, source, person, |_| true, at_ms).await?;
+            put_out(roster, source, person, |_| true, (at_ms, in_order)).await?;
         }
         EventBody::PersonLeft { person } => {
-            put_out(roster, source, person, |known| known.deleted, at_ms).await?;
+            put_out(roster, source, person, |known| known.deleted, (at_ms, in_order)).await?;
         }
         EventBody::GroupUpserted {
             external_id,
@@ -126,13 +128,17 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
                 description: description.clone(),
                 parent: parent.clone(),
+                in_order,
                 ..GroupDraft::named(name)
             };
             roster.put_group(source, None, &draft, at_ms).await?;
         }
         EventBody::GroupDeleted { group } => {
             let (id, name) = find_group(roster, source, group)?;
-            let draft = GroupDraft::deleted(name);
+            let draft = GroupDraft {
+                in_order,
+                ..GroupDraft::deleted(name)
+            };
             roster.put_group(source, Some(&id), &draft, at_ms).await?;
         }
         EventBody::MembershipChanged {
@@ -142,9 +148,12 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
         } => {
             let (group, _) = find_group(roster, source, group)?;
             let person = find_person(roster, source, person)?;
-            roster
-                .put_members(source, &group, [(person, *present)], at_ms)
-                .await?;
+            let word = MemberWord {
+                source,
+                at_ms,
+                in_order,
+            };
+            roster.put_members(&word, &group, [(person, *present)]).await?;
         }
     }
     Ok(())
@@ -156,13 +165,14 @@ async fn put_out(
     source: &SourceId,
     person: &str,
     deleted: impl Fn(&Person) -> bool,
-    at_ms: u64,
+    (at_ms, in_order): (u64, bool),
 ) -> Result<(), Refusal> {
     let id = find_person(roster, source, person)?;
     let draft = roster.read(|directory| {
         let known = &directory.person(&id)?.value;
         Some(PersonDraft {
             deleted: deleted(known),
+            in_order,
             ..PersonDraft::inactive(&known.user_name)
         })
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use provisioning::{Group, GroupId, PersonId};
-use roster::{Directory, Entry, GroupDraft};
+use roster::{Directory, Entry, GroupDraft, MemberWord};
 use scim::{
     GroupChange, GroupDocument, GroupWrite, LookupKey, Member, Meta, NetMembers, PatchRequest, ResourceKind,
     ScimError, Wish, if_match_accepts, list_response,
@@ -253,7 +253,7 @@ async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) ->
     );
     members.extend(present.into_iter().map(|person| (person, true)));
     roster
-        .put_members(&source(), id, members, now)
+        .put_members(&MemberWord::in_order(&source(), now), id, members)
         .await
         .map_err(refusal)?;
     Ok(())

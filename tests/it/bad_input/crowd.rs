@@ -186,6 +186,7 @@ async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody(
         let event = Event {
             event_id,
             happened_at_ms: chassis::clock::unix_ms(),
+            in_order: false,
             body,
         };
         bus.publish_event(&house.org, &hr, event).await.unwrap();

@@ -81,6 +81,7 @@ async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
     let event = Event {
         event_id: "1".to_owned(),
         happened_at_ms: chassis::clock::unix_ms(),
+        in_order: false,
         body: EventBody::PersonUpserted {
             external_id: "E1".to_owned(),
             user_name: "mira@corp.example".to_owned(),

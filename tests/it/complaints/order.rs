@@ -9,11 +9,12 @@ use crate::commands::{QUICK, account, quick, until};
 enum Happened {
     Came,
     JoinedTheGroup,
+    LeftTheGroup,
     Left,
     CameBackAsHost,
 }
 
-use Happened::{Came, CameBackAsHost, JoinedTheGroup, Left};
+use Happened::{Came, CameBackAsHost, JoinedTheGroup, Left, LeftTheGroup};
 
 /// All orders of these.
 fn orders(of: &[(u64, Happened)]) -> Vec<Vec<(u64, Happened)>> {
@@ -46,18 +47,19 @@ fn event(name: &str, (at_ms, happened): (u64, Happened)) -> Event {
         custom_fields: [].into(),
     };
     Event {
-        event_id: format!("{name} {happened:?}"),
+        event_id: format!("{name} {at_ms} {happened:?}"),
         happened_at_ms: at_ms,
+        in_order: false,
         body: match happened {
             Came => there("Guide"),
             CameBackAsHost => there("Host"),
             Left => EventBody::PersonLeft {
                 person: name.to_owned(),
             },
-            JoinedTheGroup => EventBody::MembershipChanged {
+            JoinedTheGroup | LeftTheGroup => EventBody::MembershipChanged {
                 group: "Sales".to_owned(),
                 person: name.to_owned(),
-                present: true,
+                present: matches!(happened, JoinedTheGroup),
             },
         },
     }
@@ -99,9 +101,26 @@ async fn events_in_any_order_end_in_the_same_state() {
     publish(Event {
         event_id: "group".to_owned(),
         happened_at_ms: 5,
+        in_order: false,
         body: group,
     })
     .await;
+    // Now that it is there, words of which the newest says what the oldest said, and one between them comes late.
+    let again = orders(&[(1, Came), (3, Left), (4, Came)]);
+    let inside = orders(&[
+        (1, Came),
+        (2, JoinedTheGroup),
+        (3, LeftTheGroup),
+        (4, JoinedTheGroup),
+    ]);
+    let outside = orders(&[(1, Came), (2, JoinedTheGroup), (3, LeftTheGroup)]);
+    for (name, orders) in [("again", &again), ("inside", &inside), ("outside", &outside)] {
+        for (n, order) in orders.iter().enumerate() {
+            for happened in order {
+                publish(event(&format!("{name}{n}"), *happened)).await;
+            }
+        }
+    }
 
     let members = |house: &House| {
         house
@@ -112,10 +131,25 @@ async fn events_in_any_order_end_in_the_same_state() {
             .map_or(0, |team| team.members.len())
     };
     until(&house, "everybody who came back, in the team", |house| {
-        members(house) == back.len()
+        members(house) == back.len() + inside.len()
     })
     .await;
-    house.settled(people.len()).await;
+    house
+        .settled(people.len() + again.len() + inside.len() + outside.len())
+        .await;
+    for (name, orders, teams) in [
+        ("again", again, 0),
+        ("inside", inside.clone(), 1),
+        ("outside", outside, 0),
+    ] {
+        for (n, order) in orders.iter().enumerate() {
+            let account = account(&house, &format!("{name}{n}"));
+            assert!(
+                account.active && account.teams.len() == teams,
+                "{name} {order:?}: {account:?}"
+            );
+        }
+    }
     for (name, order) in &people {
         if name.starts_with("back") {
             let account = account(&house, name);
@@ -132,5 +166,5 @@ async fn events_in_any_order_end_in_the_same_state() {
             assert_eq!(users.iter().filter(with_access).count(), 0, "{order:?}");
         }
     }
-    assert_eq!(members(&house), back.len());
+    assert_eq!(members(&house), back.len() + inside.len());
 }

@@ -24,6 +24,7 @@ fn event(id: &str) -> Event {
     Event {
         event_id: id.to_owned(),
         happened_at_ms: 7,
+        in_order: false,
         body,
     }
 }

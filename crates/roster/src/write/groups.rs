@@ -18,6 +18,8 @@ pub struct GroupDraft {
     /// The group it stands under: its id, external id or name. Empty: under none; `None` leaves.
     pub parent: Option<String>,
     pub deleted: bool,
+    /// As of a person's draft.
+    pub in_order: bool,
     /// Replaces the SCIM document; `None` leaves it.
     pub scim_document: Option<String>,
 }
@@ -32,6 +34,7 @@ impl GroupDraft {
             description: None,
             parent: None,
             deleted: false,
+            in_order: true,
             scim_document: None,
         }
     }
@@ -89,18 +92,18 @@ impl Roster {
                 owner: other.value.id.clone(),
             });
         }
+        let mark = old.and_then(|old| old.value.sources.get(source));
         if let Some(old) = old
-            && old
-                .value
-                .sources
-                .get(source)
-                .is_some_and(|mark| mark.changed_at_ms > at_ms)
+            && mark.is_some_and(|mark| mark.changed_at_ms > at_ms)
         {
             return Ok((Some(old.clone()), old.value.clone(), Vec::new()));
         }
-        let group = laid_over(old.map(|old| &old.value), source, draft, at_ms);
-        if old.is_some_and(|old| same_group(&old.value, &group)) {
-            return Ok((old.cloned(), group, Vec::new()));
+        let mut group = laid_over(old.map(|old| &old.value), source, draft, at_ms);
+        if let Some(old) = old.filter(|old| same_group(&old.value, &group)) {
+            if draft.in_order || mark.is_some_and(|mark| mark.changed_at_ms == at_ms) {
+                return Ok((Some(old.clone()), group, Vec::new()));
+            }
+            group.changed_at_ms = old.value.changed_at_ms;
         }
         let writes = self.group_and_name(old, &group);
         Ok((old.cloned(), group, writes))

@@ -8,6 +8,39 @@ use provisioning::{Group, GroupId, Membership, PersonId, SourceId};
 use super::{Applied, GroupDraft, PAUSE, RosterError, RosterWrite, TRIES, new_group_id};
 use crate::{Directory, Roster};
 
+/// Who says something of members, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberWord<'a> {
+    pub source: &'a SourceId,
+    pub at_ms: u64,
+    /// As of a person's draft.
+    pub in_order: bool,
+}
+
+impl<'a> MemberWord<'a> {
+    /// A word that no older one follows.
+    pub fn in_order(source: &'a SourceId, at_ms: u64) -> MemberWord<'a> {
+        MemberWord {
+            source,
+            at_ms,
+            in_order: true,
+        }
+    }
+
+    /// Whether the roster need not be told: it knows as much, or something newer of this source.
+    fn is_known(&self, directory: &Directory, group: &GroupId, (person, present): &(PersonId, bool)) -> bool {
+        let Some(known) = directory.membership(group, person) else {
+            return !present && self.in_order;
+        };
+        let newer =
+            |at_ms: u64| directory.is_said_by(&known.value, self.source) && known.value.at_ms >= at_ms;
+        match known.value.present == *present {
+            true => self.in_order || newer(self.at_ms),
+            false => newer(self.at_ms + 1),
+        }
+    }
+}
+
 /// Members that fit into one atomic batch beside a group, its new name and its old one.
 const BESIDE_GROUP: usize = BATCH_MAX - 3;
 
@@ -21,16 +54,15 @@ impl Roster {
     /// See [`RosterError`]; [`RosterError::InPart`] if some were written.
     pub async fn put_members(
         &self,
-        source: &SourceId,
+        word: &MemberWord<'_>,
         group: &GroupId,
         people: impl IntoIterator<Item = (PersonId, bool)>,
-        at_ms: u64,
     ) -> Result<usize, RosterError> {
         let all: Vec<(PersonId, bool)> = people.into_iter().collect();
-        let wanted = self.not_so_yet(group, &all);
+        let wanted = self.unknown(word, group, &all);
         let mut written = 0;
         for batch in wanted.chunks(BATCH_MAX) {
-            match self.put_batch(source, group, batch, at_ms).await {
+            match self.put_batch(word, group, batch).await {
                 Ok(count) => written += count,
                 Err(error) if written == 0 => return Err(error),
                 Err(error) => {
@@ -65,7 +97,8 @@ impl Roster {
         let id = draft.id.as_ref().expect("it was just given one");
         let joining: Vec<(PersonId, bool)> = people.into_iter().map(|person| (person, true)).collect();
         let (before, beside) = joining.split_at(joining.len().saturating_sub(BESIDE_GROUP));
-        self.put_members(source, id, before.iter().cloned(), at_ms)
+        let word = MemberWord::in_order(source, at_ms);
+        self.put_members(&word, id, before.iter().cloned())
             .await
             // Of a group that is not there nothing was written that anybody sees.
             .map_err(RosterError::cause)?;
@@ -78,9 +111,9 @@ impl Roster {
             }
             let joining = beside
                 .iter()
-                .filter(|wanted| !is_so(directory, &group.id, wanted))
+                .filter(|wanted| !word.is_known(directory, &group.id, wanted))
                 .map(|(person, present)| {
-                    self.membership_write(directory, source, &group.id, person, *present, at_ms)
+                    self.membership_write(directory, &word, &group.id, person, *present)
                 });
             writes.extend(joining);
             Ok((old, group, writes))
@@ -91,18 +124,17 @@ impl Roster {
     /// At most [`BATCH_MAX`] of them, all or none.
     async fn put_batch(
         &self,
-        source: &SourceId,
+        word: &MemberWord<'_>,
         group: &GroupId,
         batch: &[(PersonId, bool)],
-        at_ms: u64,
     ) -> Result<usize, RosterError> {
         for _ in 0..TRIES {
             let writes: Vec<RosterWrite> = self.read(|directory| {
-                let wanted = batch.iter().filter(|wanted| !is_so(directory, group, wanted));
+                let wanted = batch
+                    .iter()
+                    .filter(|wanted| !word.is_known(directory, group, wanted));
                 wanted
-                    .map(|(person, present)| {
-                        self.membership_write(directory, source, group, person, *present, at_ms)
-                    })
+                    .map(|(person, present)| self.membership_write(directory, word, group, person, *present))
                     .collect()
             });
             let count = writes.len();
@@ -118,9 +150,16 @@ impl Roster {
         Err(RosterError::Contended)
     }
 
-    fn not_so_yet(&self, group: &GroupId, people: &[(PersonId, bool)]) -> Vec<(PersonId, bool)> {
+    fn unknown(
+        &self,
+        word: &MemberWord<'_>,
+        group: &GroupId,
+        people: &[(PersonId, bool)],
+    ) -> Vec<(PersonId, bool)> {
         self.read(|directory| {
-            let wanted = people.iter().filter(|wanted| !is_so(directory, group, wanted));
+            let wanted = people
+                .iter()
+                .filter(|wanted| !word.is_known(directory, group, wanted));
             wanted.cloned().collect()
         })
     }
@@ -129,10 +168,9 @@ impl Roster {
     pub(super) fn membership_writes(
         &self,
         directory: &Directory,
-        source: &SourceId,
+        word: &MemberWord<'_>,
         person: &PersonId,
         groups: &[String],
-        at_ms: u64,
     ) -> Vec<RosterWrite> {
         let wanted: BTreeSet<GroupId> = groups
             .iter()
@@ -144,25 +182,25 @@ impl Roster {
         let leaves = now.difference(&wanted).map(|group| (group, false));
         joins
             .chain(leaves)
-            .map(|(group, present)| self.membership_write(directory, source, group, person, present, at_ms))
+            .filter(|(group, present)| !word.is_known(directory, group, &(person.clone(), *present)))
+            .map(|(group, present)| self.membership_write(directory, word, group, person, present))
             .collect()
     }
 
     fn membership_write(
         &self,
         directory: &Directory,
-        source: &SourceId,
+        word: &MemberWord<'_>,
         group: &GroupId,
         person: &PersonId,
         present: bool,
-        at_ms: u64,
     ) -> RosterWrite {
         let membership = Membership {
             group: group.clone(),
             person: person.clone(),
             present,
-            source: source.clone(),
-            changed_at_ms: at_ms,
+            source: word.source.clone(),
+            changed_at_ms: word.at_ms,
         };
         let known = directory.membership(group, person);
         Write {
@@ -171,9 +209,4 @@ impl Roster {
             change: Change::Put(RosterValue::Membership(membership)),
         }
     }
-}
-
-fn is_so(directory: &Directory, group: &GroupId, (person, present): &(PersonId, bool)) -> bool {
-    let known = directory.membership(group, person);
-    known.is_some_and(|known| known.value) == *present
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus::{Change, Expect, Index, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{AccessLevel, ManagerWish, NormalName, Person, PersonId, Profile, SourceId};
 
-use super::{Applied, RosterError, RosterWrite, Wanted, external_ids, marked, new_id};
+use super::{Applied, MemberWord, RosterError, RosterWrite, Wanted, external_ids, marked, new_id};
 use crate::{Directory, Entry, Roster};
 
 /// Somebody as a source wants them, to be laid over what is known.
@@ -25,6 +25,9 @@ pub struct PersonDraft {
     pub scim_document: Option<String>,
     /// All groups by name; `None` leaves memberships.
     pub groups: Option<Vec<String>>,
+    /// No older word of the source is on its way. Else the time of a word that changes nothing is written down too, so
+    /// that an older one which comes later is known to be older.
+    pub in_order: bool,
 }
 
 impl PersonDraft {
@@ -41,6 +44,7 @@ impl PersonDraft {
             manager: ManagerWish::Leave,
             scim_document: None,
             groups: None,
+            in_order: true,
         }
     }
 
@@ -103,13 +107,23 @@ impl Roster {
         {
             return Ok((Some(old.clone()), old.value.clone(), Vec::new()));
         }
-        let person = laid_over(old.map(|old| &old.value), source, draft, at_ms);
+        let mut person = laid_over(old.map(|old| &old.value), source, draft, at_ms);
         let mut writes = Vec::new();
-        if !old.is_some_and(|old| same_person(&old.value, &person)) {
-            writes.extend(self.person_and_names(old, &person));
+        match old.filter(|old| same_person(&old.value, &person)) {
+            None => writes.extend(self.person_and_names(old, &person)),
+            Some(_) if draft.in_order || mark.is_some_and(|mark| mark.changed_at_ms == at_ms) => {}
+            Some(old) => {
+                person.changed_at_ms = old.value.changed_at_ms;
+                writes.extend(self.person_and_names(Some(old), &person));
+            }
         }
         if let Some(groups) = &draft.groups {
-            writes.extend(self.membership_writes(directory, source, &person.id, groups, at_ms));
+            let word = MemberWord {
+                source,
+                at_ms,
+                in_order: draft.in_order,
+            };
+            writes.extend(self.membership_writes(directory, &word, &person.id, groups));
         }
         Ok((old.cloned(), person, writes))
     }
