@@ -155,7 +155,7 @@ impl Load {
                 bad.iter()
                     .map(|bad| format!("  line {}: {}", bad.line, bad.reason)),
             );
-            lines.extend(missing.iter().map(|name| {
+            lines.extend(say::shown(missing, |name| {
                 format!("  {name}: was set aside; see `rollcall status` and the log of the intake")
             }));
             lines.join("\n")

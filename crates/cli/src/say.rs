@@ -9,6 +9,9 @@ mod status;
 
 use serde_json::Value;
 
+/// Lines of each sort that are spelled out; `--json` has all.
+const LINES_MAX: usize = 40;
+
 pub(crate) use explain::{calls, explain};
 pub(crate) use import::import;
 pub(crate) use parked::parked;
@@ -30,6 +33,15 @@ pub(crate) fn flag(value: &Value, name: &str) -> bool {
 
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A line for each, and how many more there are.
+pub(crate) fn shown<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
+    let mut lines: Vec<String> = items.iter().take(LINES_MAX).map(line).collect();
+    if items.len() > LINES_MAX {
+        lines.push(format!("  and {} more; --json has all", items.len() - LINES_MAX));
+    }
+    lines
 }
 
 /// Texts of a list, with commas between.

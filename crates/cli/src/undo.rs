@@ -25,9 +25,6 @@ use price::Price;
 /// Wishes written side by side. Each is acknowledged when it is on disk.
 const SIDE_BY_SIDE: usize = 64;
 
-/// Lines of each sort that are spelled out; `--json` has all.
-const LINES_MAX: usize = 40;
-
 #[derive(Debug, Args)]
 pub(crate) struct Undo {
     /// The run: its id or how it begins, as `rollcall runs` shows it, or `last`.
@@ -304,17 +301,19 @@ fn said(answer: &Value) -> String {
             true => "taken back:".to_owned(),
             false => "would be taken back:".to_owned(),
         });
-        lines.extend(shown(wishes, |wish| format!("  {}", say::text(wish, "said"))));
+        lines.extend(say::shown(wishes, |wish| {
+            format!("  {}", say::text(wish, "said"))
+        }));
     }
     let named = |item: &Value| format!("  {}: {}", say::text(item, "what"), say::text(item, "why"));
     if !left.is_empty() {
         lines.push("stays as it is:".to_owned());
-        lines.extend(shown(left, named));
+        lines.extend(say::shown(left, named));
     }
     let missed = say::list(&answer["not_written"]);
     if !missed.is_empty() {
         lines.push("could not be written:".to_owned());
-        lines.extend(shown(missed, named));
+        lines.extend(say::shown(missed, named));
     }
     if !wishes.is_empty() && !written {
         lines.extend(price::said(&answer["price"]));
@@ -324,14 +323,6 @@ fn said(answer: &Value) -> String {
         ));
     }
     lines.join("\n")
-}
-
-fn shown(items: &[Value], line: impl Fn(&Value) -> String) -> Vec<String> {
-    let mut lines: Vec<String> = items.iter().take(LINES_MAX).map(line).collect();
-    if items.len() > LINES_MAX {
-        lines.push(format!("  and {} more; --json has all", items.len() - LINES_MAX));
-    }
-    lines
 }
 
 #[cfg(test)]
