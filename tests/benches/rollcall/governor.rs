@@ -114,7 +114,7 @@ pub(crate) async fn speed() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Eight workers with endless demand, and delays between 20 and 120 ms before and after each arrival.
+/// Twenty-four workers with endless demand, and delays between 20 and 320 ms before and after each arrival.
 pub(crate) async fn target() -> anyhow::Result<()> {
     const LIMIT: u32 = 100;
     const WINDOW: Duration = Duration::from_secs(3);
@@ -126,7 +126,7 @@ pub(crate) async fn target() -> anyhow::Result<()> {
     let arrivals: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let started = Instant::now();
     let mut working = JoinSet::new();
-    for worker in 0..8_u64 {
+    for worker in 0..24_u64 {
         let tokens = governor.worker(&format!("worker-{worker}")).await?;
         let (org, arrivals) = (org.clone(), arrivals.clone());
         let mut seed = worker.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -134,7 +134,7 @@ pub(crate) async fn target() -> anyhow::Result<()> {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            Duration::from_millis(20 + seed % 100)
+            Duration::from_millis(20 + seed % 300)
         };
         working.spawn(async move {
             while started.elapsed() < Duration::from_secs(18) {
@@ -186,7 +186,7 @@ pub(crate) async fn target() -> anyhow::Result<()> {
         println!("{line}");
     } else {
         println!(
-            "100 in 3 s, 8 workers, 18 s: {} sent, most in any 3 s {most}, refused {rolling} (rolling) and {fixed} (fixed)",
+            "100 in 3 s, 24 workers, 18 s: {} sent, most in any 3 s {most}, refused {rolling} (rolling) and {fixed} (fixed)",
             arrivals.len()
         );
     }

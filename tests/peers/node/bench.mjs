@@ -42,9 +42,9 @@ async function target(peer, waitFor) {
   const WINDOW = 3_000;
   const arrivals = [];
   const started = performance.now();
-  const delay = () => sleep(20 + Math.random() * 100);
+  const delay = () => sleep(20 + Math.random() * 300);
   await Promise.all(
-    Array.from({ length: 8 }, async () => {
+    Array.from({ length: 24 }, async () => {
       while (performance.now() - started < 18_000) {
         await waitFor();
         await delay();
@@ -81,6 +81,8 @@ async function target(peer, waitFor) {
 
 const bottleneck = (options) =>
   new Bottleneck({
+    // Left at its five seconds it would refill a reservoir later than it is told to, and use two thirds of the limit.
+    heartbeatInterval: 250,
     datastore: 'ioredis', clearDatastore: true, id: `${part}-${durable}`, Redis,
     clientOptions: { port: Number(port), host: '127.0.0.1' }, ...options,
   });

@@ -1,4 +1,4 @@
-//! What a target sees: eight workers with endless demand, whose requests arrive 20 to 120 ms after the decision.
+//! What a target sees: twenty-four workers with endless demand, whose requests arrive 20 to 320 ms after the decision.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ pub async fn run<L: Limiter + Sync>(limiter: L) -> anyhow::Result<()> {
     let arrivals: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let started = Instant::now();
     let mut working = JoinSet::new();
-    for worker in 0..8_u64 {
+    for worker in 0..24_u64 {
         let (limiter, arrivals) = (limiter.clone(), arrivals.clone());
         let mut seed = worker.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut delay = move || {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            Duration::from_millis(20 + seed % 100)
+            Duration::from_millis(20 + seed % 300)
         };
         working.spawn(async move {
             while started.elapsed() < LENGTH {
