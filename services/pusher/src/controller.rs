@@ -202,8 +202,8 @@ impl Controller {
         questions: &mut mpsc::Receiver<Question>,
         stop: &CancellationToken,
     ) {
+        self.recover();
         loop {
-            self.recover();
             if self.urgent || self.planned_at.elapsed() >= self.plan_cost * PLAN_SHARE {
                 self.replan();
             }
@@ -221,7 +221,10 @@ impl Controller {
                     break;
                 }
                 Some(done) = self.running.join_next() => match done {
-                    Ok(done) => self.finish(done),
+                    Ok(done) => {
+                        self.finish(done);
+                        self.recover();
+                    }
                     Err(error) => {
                         tracing::error!(org.id = %self.org, %error, "an operation ended without an outcome");
                         break;
