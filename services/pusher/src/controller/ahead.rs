@@ -25,12 +25,13 @@ impl Ahead {
         for import in imports {
             self.imports.insert(import.id.clone(), (Step::of(import), None));
         }
+        let behind = self.behind.iter().map(|step| step.id.clone());
+        let mut known: BTreeSet<OperationId> = self.imports.keys().cloned().chain(behind).collect();
         // A plan names what comes first before what comes after it.
         for operation in &plan.operations {
-            let waits = operation.after.iter().any(|before| {
-                self.imports.contains_key(before) || self.behind.iter().any(|step| step.id == *before)
-            });
-            if waits && !self.imports.contains_key(&operation.id) {
+            if operation.after.iter().any(|before| known.contains(before))
+                && known.insert(operation.id.clone())
+            {
                 self.behind.push(Step::of(operation));
             }
         }
