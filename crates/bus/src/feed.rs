@@ -44,7 +44,8 @@ pub enum EventBody {
     PersonUpserted {
         external_id: String,
         user_name: String,
-        active: bool,
+        /// `None` leaves it as it is; somebody new is active.
+        active: Option<bool>,
         access_level: Option<String>,
         /// Litmos field names to values; empty clears.
         attributes: BTreeMap<String, String>,
@@ -54,6 +55,8 @@ pub enum EventBody {
         groups: Option<Vec<String>>,
         /// Advanced custom fields by name; empty clears.
         custom_fields: BTreeMap<String, String>,
+        /// The event comes from a complete list: somebody whom the source let go is active again.
+        from_complete_list: bool,
     },
     PersonDeleted {
         person: String,
@@ -93,6 +96,7 @@ impl From<Event> for v1::IdentityEvent {
                 manager,
                 groups,
                 custom_fields,
+                from_complete_list,
             } => {
                 let groups = groups.map(|names| v1::GroupNames { names });
                 Out::PersonUpserted(v1::PersonUpserted {
@@ -104,6 +108,7 @@ impl From<Event> for v1::IdentityEvent {
                     manager,
                     groups,
                     custom_fields,
+                    from_complete_list,
                 })
             }
             EventBody::PersonDeleted { person } => Out::PersonDeleted(v1::PersonDeleted { person }),
@@ -154,6 +159,7 @@ fn event_in(message: v1::IdentityEvent) -> Result<Event, &'static str> {
             manager: person.manager,
             groups: person.groups.map(|groups| groups.names),
             custom_fields: person.custom_fields,
+            from_complete_list: person.from_complete_list,
         },
         In::PersonDeleted(person) => EventBody::PersonDeleted {
             person: person.person,
@@ -382,12 +388,12 @@ mod tests {
         let person = (
             text(),
             text(),
-            any::<bool>(),
+            prop::option::of(any::<bool>()),
             wish(),
             values(),
             wish(),
             groups,
-            values(),
+            (values(), any::<bool>()),
         );
         prop_oneof![
             person.prop_map(
@@ -399,7 +405,7 @@ mod tests {
                     attributes,
                     manager,
                     groups,
-                    custom_fields,
+                    (custom_fields, from_complete_list),
                 )| {
                     EventBody::PersonUpserted {
                         external_id,
@@ -410,6 +416,7 @@ mod tests {
                         manager,
                         groups,
                         custom_fields,
+                        from_complete_list,
                     }
                 }
             ),

@@ -80,6 +80,7 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
             manager,
             groups,
             custom_fields,
+            from_complete_list: _,
         } => {
             if user_name.trim().is_empty() {
                 return Err(Refusal::Never("the person has no user_name; give one".to_owned()));
@@ -94,7 +95,7 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
             }
             let draft = PersonDraft {
                 external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
-                active: *active,
+                active: active.unwrap_or(true),
                 access_level: level(access_level.as_deref())?,
                 profile: profile(attributes)?,
                 manager: match manager.as_deref() {

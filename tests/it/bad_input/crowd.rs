@@ -238,12 +238,13 @@ fn someone(n: usize) -> EventBody {
     EventBody::PersonUpserted {
         external_id: format!("E{n}"),
         user_name: name,
-        active: true,
+        active: Some(true),
         access_level: None,
         attributes,
         manager: None,
         groups: None,
         custom_fields: Default::default(),
+        from_complete_list: false,
     }
 }
 

@@ -85,12 +85,13 @@ async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
         body: EventBody::PersonUpserted {
             external_id: "E1".to_owned(),
             user_name: "mira@corp.example".to_owned(),
-            active: true,
+            active: Some(true),
             access_level: None,
             attributes: [("JobTitle".to_owned(), "Host".to_owned())].into(),
             manager: None,
             groups: None,
             custom_fields: [].into(),
+            from_complete_list: false,
         },
     };
     let (bus, source) = (house.bus().await, SourceId::parse("hr").unwrap());

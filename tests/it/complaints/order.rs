@@ -37,7 +37,7 @@ fn event(name: &str, (at_ms, happened): (u64, Happened)) -> Event {
     let there = |title: &str| EventBody::PersonUpserted {
         external_id: name.to_owned(),
         user_name: format!("{name}@corp.example"),
-        active: true,
+        active: Some(true),
         access_level: None,
         attributes: [("FirstName", "First"), ("LastName", name), ("JobTitle", title)]
             .map(|(field, value)| (field.to_owned(), value.to_owned()))
@@ -45,6 +45,7 @@ fn event(name: &str, (at_ms, happened): (u64, Happened)) -> Event {
         manager: None,
         groups: None,
         custom_fields: [].into(),
+        from_complete_list: false,
     };
     Event {
         event_id: format!("{name} {at_ms} {happened:?}"),

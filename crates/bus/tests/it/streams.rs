@@ -14,12 +14,13 @@ fn event(id: &str) -> Event {
     let body = EventBody::PersonUpserted {
         external_id: "E1".to_owned(),
         user_name: "mira@corp.example".to_owned(),
-        active: true,
+        active: Some(true),
         access_level: None,
         attributes: BTreeMap::from([("FirstName".to_owned(), "Mira".to_owned())]),
         manager: None,
         groups: Some(vec!["Sales".to_owned()]),
         custom_fields: BTreeMap::from([("Region".to_owned(), "North".to_owned())]),
+        from_complete_list: false,
     };
     Event {
         event_id: id.to_owned(),

@@ -102,8 +102,8 @@ impl Line {
             return Err("user_name is empty; everybody needs one".to_owned());
         }
         let active = match self.active.as_deref() {
-            None | Some("") => true,
-            Some(text) => flag("active", text)?,
+            None | Some("") => None,
+            Some(text) => Some(flag("active", text)?),
         };
         let access_level = self.access_level.filter(|level| !level.is_empty());
         if let Some(level) = &access_level {
@@ -118,6 +118,7 @@ impl Line {
             manager: self.manager,
             groups: self.groups,
             custom_fields: self.custom_fields,
+            from_complete_list: false,
         })
     }
 }

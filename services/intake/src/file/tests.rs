@@ -24,7 +24,7 @@ fn told(file: &RosterFile) -> String {
             custom_fields,
             ..
         } => format!(
-            "{user_name} active={active} manager={manager:?} groups={groups:?} {attributes:?} custom={custom_fields:?}"
+            "{user_name} active={active:?} manager={manager:?} groups={groups:?} {attributes:?} custom={custom_fields:?}"
         ),
         EventBody::GroupUpserted {
             external_id,
@@ -56,7 +56,7 @@ fn user_names(file: &RosterFile) -> Vec<String> {
 #[test]
 fn columns_are_found_by_name_and_bad_lines_do_not_stop_the_rest() {
     assert_snapshot!(check("User Name,FirstName,groups,active\nmira@corp.example,Mira,Sales; Ops,true\n,Nobody,,\na,b\nzed@corp.example,Zed,,perhaps\n"), @r#"
-    mira@corp.example active=true manager=None groups=Some(["Sales", "Ops"]) {"FirstName": "Mira"} custom={}
+    mira@corp.example active=Some(true) manager=None groups=Some(["Sales", "Ops"]) {"FirstName": "Mira"} custom={}
     line 3: user_name is empty; everybody needs one
     line 4: it has 2 columns and the header has 4
     line 5: active is "perhaps"; write true or false
@@ -66,8 +66,8 @@ fn columns_are_found_by_name_and_bad_lines_do_not_stop_the_rest() {
 #[test]
 fn json_lines_are_read_too() {
     assert_snapshot!(check("{\"user_name\":\"mira\",\"groups\":[\"Sales\"],\"manager\":null}\n{\"user_name\":7}\n[]\n{\"shoe\":1}\n"), @r#"
-    mira active=true manager=Some("") groups=Some(["Sales"]) {} custom={}
-    7 active=true manager=None groups=None {} custom={}
+    mira active=None manager=Some("") groups=Some(["Sales"]) {} custom={}
+    7 active=None manager=None groups=None {} custom={}
     line 3: it is no JSON object
     line 4: "shoe" means nothing here; use Litmos field names, and custom_fields for advanced custom fields
     "#);
@@ -117,14 +117,14 @@ fn a_second_file_gives_people_their_groups_and_names_who_is_unknown() {
 #[test]
 fn custom_fields_are_columns_of_their_own_and_an_object_in_json_lines() {
     assert_snapshot!(check("user_name,custom:Region, Custom : Badge no \nmira,North,7\nzed,,\n"), @r#"
-    mira active=true manager=None groups=None {} custom={"Badge no": "7", "Region": "North"}
-    zed active=true manager=None groups=None {} custom={"Badge no": "", "Region": ""}
+    mira active=None manager=None groups=None {} custom={"Badge no": "7", "Region": "North"}
+    zed active=None manager=None groups=None {} custom={"Badge no": "", "Region": ""}
     "#);
     assert_snapshot!(check("{\"user_name\":\"mira\",\"custom_fields\":{\"Region\":\"North\",\"Badge\":7,\"Note\":null},\"custom:Site\":\"Oslo\"}\n\
         {\"user_name\":\"a\",\"custom_fields\":[\"Region\"]}\n\
         {\"user_name\":\"b\",\"custom_fields\":{\"Region\":[1]}}\n\
         {\"user_name\":\"c\",\"custom_fields\":{\" \":\"x\"}}\n"), @r#"
-    mira active=true manager=None groups=None {} custom={"Badge": "7", "Note": "", "Region": "North", "Site": "Oslo"}
+    mira active=None manager=None groups=None {} custom={"Badge": "7", "Note": "", "Region": "North", "Site": "Oslo"}
     line 2: custom_fields is no object; write the names and values as in {"Region": "North"}
     line 3: custom_fields, "Region", holds a list or an object; write a text
     line 4: custom_fields has a field without a name; write the one Litmos shows
@@ -146,7 +146,7 @@ fn groups_are_lines_of_their_own() {
     group Sales (G1) description=Some("Sells") parent=Some("EMEA")
     group EMEA () description=Some("") parent=None
     group Old deleted
-    mira active=true manager=None groups=Some(["Sales"]) {} custom={}
+    mira active=None manager=None groups=Some(["Sales"]) {} custom={}
     line 5: group is empty; write the name of the group
     line 6: deleted is "perhaps"; write true or false
     line 7: "user_name" means nothing in a line about a group; use group, external_id, description, parent, deleted
@@ -160,7 +160,7 @@ fn groups_are_lines_of_their_own() {
     assert_snapshot!(told(&roster), @r#"
     group Sales (G1) description=Some("Sells, mostly") parent=Some("EMEA")
     group Old deleted
-    mira active=true manager=None groups=Some(["Sales"]) {} custom={}
+    mira active=None manager=None groups=Some(["Sales"]) {} custom={}
     line 5: description is about the group and user_name about somebody in it; write them on lines of their own
     line 6: group is empty; write the name of the group
     "#);
@@ -189,17 +189,17 @@ fn the_end_line_is_no_person_and_must_be_true_and_last() {
         );
     }
     assert_snapshot!(check("user_name\nmira\n#end 2\n"), @r#"
-    mira active=true manager=None groups=None {} custom={}
+    mira active=None manager=None groups=None {} custom={}
     line 3: it says that there are 2 people, but 1 were read; export the file again
     "#);
     assert_snapshot!(check("user_name\nmira\n#end 1\nzed\n#en\n"), @r#"
-    mira active=true manager=None groups=None {} custom={}
-    zed active=true manager=None groups=None {} custom={}
+    mira active=None manager=None groups=None {} custom={}
+    zed active=None manager=None groups=None {} custom={}
     line 3: a line that begins with # is no person; only the last line may, to say the number of people as in #end 12
     line 5: a line that begins with # is no person; only the last line may, to say the number of people as in #end 12
     "#);
     assert_snapshot!(check("{\"end\": 1}\n{\"user_name\":\"mira\"}\n"), @r#"
-    mira active=true manager=None groups=None {} custom={}
+    mira active=None manager=None groups=None {} custom={}
     line 1: end stands alone in the last line, with the number of people: {"end": 12}
     "#);
 }
