@@ -151,7 +151,7 @@ impl Estate {
                 let mut person = person(&format!("p{p}"));
                 person.profile.set(Field::JobTitle, title(round));
                 bus::Write {
-                    key: bus::RosterKey::Person(org(n), person.id.clone()),
+                    key: bus::RosterKey::of_person(&org(n), &person),
                     expect: bus::Expect::Any,
                     change: bus::Change::Put(bus::RosterValue::Person(person)),
                 }

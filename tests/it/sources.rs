@@ -35,7 +35,7 @@ impl Roster {
                     RosterValue::Group(group) => {
                         roster.groups.insert(NormalName::of(&group.name), group);
                     }
-                    RosterValue::Membership(_) | RosterValue::Index(_) => {}
+                    RosterValue::Membership(_) | RosterValue::Index(_) | RosterValue::Question(_) => {}
                 },
                 WatchEvent::Removed(_) | WatchEvent::Reset => {}
                 WatchEvent::Synced => return roster,

@@ -101,7 +101,7 @@ impl Room {
     pub async fn people(&self, people: impl IntoIterator<Item = Person>) {
         let put = |person: Person| {
             Room::put(
-                RosterKey::Person(self.org.clone(), person.id.clone()),
+                RosterKey::of_person(&self.org, &person),
                 RosterValue::Person(person),
             )
         };
@@ -129,6 +129,7 @@ impl Room {
                 present,
                 source: SourceId::parse("story").expect("a source id"),
                 changed_at_ms: chassis::clock::unix_ms(),
+                sequence: 0,
             };
             Room::put(key, RosterValue::Membership(membership))
         };

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::error::{BusError, WriteError};
-use crate::key::Key;
-use crate::publish::{EXPECTED, TYPE, headers, read_ack};
+use crate::key::{Key, KeysUnder};
+use crate::publish::{EXPECTED, EXPECTED_UNDER, TYPE, headers, read_ack};
 use crate::record::Record;
 use crate::trace::TRACEPARENT;
 
@@ -21,12 +21,14 @@ pub(crate) const OPERATION: &str = "KV-Operation";
 pub(crate) const MARKER: &str = "Nats-Marker-Reason";
 
 /// What must be there for a write to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// Nothing, or a value that was deleted.
     Absent,
     /// Exactly the value of this revision.
     Revision(u64),
+    /// This is the newest revision among all of these keys, deleted ones included; 0 if there is none.
+    NewestUnder(KeysUnder, u64),
     /// Whatever is there.
     Any,
 }
@@ -144,6 +146,16 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }))
     }
 
+    /// The newest revision among these keys, deleted ones included; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn newest_under(&self, keys: &KeysUnder) -> Result<u64, BusError> {
+        let filter = format!("$KV.{}.{}", K::BUCKET, keys.0);
+        let last = self.bus.last(K::BUCKET, &filter).await?;
+        Ok(last.map_or(0, |message| message.sequence))
+    }
+
     /// Writes one key and says its new revision.
     ///
     /// # Errors
@@ -205,7 +217,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    async fn batch(&self, writes: &[Write<K, V>]) -> Result<Vec<u64>, WriteError> {
+    pub(crate) async fn batch(&self, writes: &[Write<K, V>]) -> Result<Vec<u64>, WriteError> {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
@@ -216,6 +228,8 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 said,
             });
         }
+        // The server opens 50 batches of a stream at a time, for all processes together.
+        let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
         let last = writes.len() - 1;
         for (index, write) in writes.iter().enumerate() {
@@ -226,7 +240,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             if index == last {
                 headers.insert("Nats-Batch-Commit", "1");
             }
-            if index == 0 || index == last {
+            if index == last {
                 let unknown = || WriteError::Unknown { key: subject.clone() };
                 let sent = self
                     .bus
@@ -236,15 +250,10 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .await
                     .map_err(|_| unknown())?
                     .map_err(|_| unknown())?;
-                // The first of a batch is answered with nothing unless the server refuses the batch as such.
-                if index == last || !reply.payload.is_empty() {
-                    let stored = read_ack(&subject, &reply.payload)?;
-                    if index == last {
-                        return Ok((0..writes.len())
-                            .map(|at| stored.sequence - (last - at) as u64)
-                            .collect());
-                    }
-                }
+                let stored = read_ack(&subject, &reply.payload)?;
+                return Ok((0..writes.len())
+                    .map(|at| stored.sequence - (last - at) as u64)
+                    .collect());
             } else {
                 let sent = self
                     .bus
@@ -258,7 +267,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
     }
 }
 
-fn message<K: Key, V: Record>(write: &Write<K, V>) -> (HeaderMap, Bytes) {
+pub(crate) fn message<K: Key, V: Record>(write: &Write<K, V>) -> (HeaderMap, Bytes) {
     let (mut headers, payload) = match &write.change {
         Change::Put(value) => {
             let (type_name, payload) = value.encode();
@@ -270,9 +279,13 @@ fn message<K: Key, V: Record>(write: &Write<K, V>) -> (HeaderMap, Bytes) {
             (headers, Bytes::new())
         }
     };
-    match write.expect {
+    match &write.expect {
         Expect::Absent => headers.insert(EXPECTED, "0"),
         Expect::Revision(revision) => headers.insert(EXPECTED, revision.to_string().as_str()),
+        Expect::NewestUnder(keys, revision) => {
+            headers.insert(EXPECTED, revision.to_string().as_str());
+            headers.insert(EXPECTED_UNDER, format!("$KV.{}.{}", K::BUCKET, keys.0).as_str());
+        }
         Expect::Any => {}
     }
     (headers, payload)

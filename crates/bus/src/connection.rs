@@ -8,9 +8,12 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stor
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::error::BusError;
+
+/// Atomic batches that one process has open at once: the server allows 50 a stream, for all processes.
+const BATCHES_MAX: usize = 4;
 
 /// How long one request to the server may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +72,8 @@ pub struct Bus {
     /// Counts established connections: a watch that sees it change looks at what it missed.
     pub(crate) connections: watch::Receiver<u64>,
     pub(crate) worker: Arc<str>,
+    /// Atomic batches that may be open at once.
+    pub(crate) batches: Arc<Semaphore>,
 }
 
 impl Bus {
@@ -122,6 +127,7 @@ impl Bus {
             js,
             connections,
             worker: worker.into(),
+            batches: Arc::new(Semaphore::new(BATCHES_MAX)),
         })
     }
 

@@ -22,6 +22,9 @@ pub enum WriteError {
     /// No answer: the write may or may not be stored.
     #[error("no answer to a write of {key}; it may be stored all the same")]
     Unknown { key: String },
+    /// The server has too much to do. Nothing was stored.
+    #[error("the bus is too busy to store {key}; try again")]
+    Busy { key: String },
     /// The server refused. Nothing was stored.
     #[error("the bus refused to store {key}: {said}{}", Remedy(.said))]
     Refused { key: String, said: String },

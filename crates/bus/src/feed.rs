@@ -236,6 +236,7 @@ impl Delivery {
 pub struct FeedBatch {
     bus: Bus,
     consumer: async_nats::jetstream::consumer::Consumer<pull::Config>,
+    end: u64,
 }
 
 impl Bus {
@@ -274,9 +275,10 @@ impl Bus {
         };
         let stream = self
             .js
-            .get_stream_no_info("feed")
+            .get_stream("feed")
             .await
             .map_err(|error| unavailable(error.to_string()))?;
+        let end = stream.cached_info().state.last_sequence;
         let config = pull::Config {
             durable_name: Some("intake".to_owned()),
             ack_policy: AckPolicy::Explicit,
@@ -292,11 +294,17 @@ impl Bus {
         Ok(FeedBatch {
             bus: self.clone(),
             consumer,
+            end,
         })
     }
 }
 
 impl FeedBatch {
+    /// Last position of the feed that is known here.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The next events, in the order of the feed; empty if there was none for a second. What cannot be read is set aside.
     ///
     /// # Errors
@@ -319,6 +327,7 @@ impl FeedBatch {
             let message = message.map_err(|error| unavailable(error.to_string()))?;
             match self.read(&message) {
                 Ok((org, source, event, (sequence, times))) => {
+                    self.end = self.end.max(sequence);
                     let trace = message
                         .headers
                         .as_ref()

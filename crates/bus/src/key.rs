@@ -1,7 +1,7 @@
 //! Keys of the buckets: which thing lies where.
 
 use provisioning::{
-    AccountId, GroupId, NormalName, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId,
+    AccountId, GroupId, NormalName, OperationId, OrgId, Person, PersonId, PlanHash, QuestionId, TeamId,
 };
 use sha2::{Digest, Sha256};
 
@@ -36,42 +36,55 @@ impl NameToken {
     pub fn of_name(name: &NormalName) -> NameToken {
         NameToken(digest(name.as_str()))
     }
-
-    pub fn of_text(text: &str) -> NameToken {
-        NameToken(digest(text))
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RosterKey {
-    Person(OrgId, PersonId),
+    /// A person, under the token of the user name: one guard over all keys of a name keeps it unique.
+    Person(OrgId, NameToken, PersonId),
     Group(OrgId, GroupId),
+    /// Lies under its group: one guard over all keys of a group orders every change of it.
     Membership(OrgId, GroupId, PersonId),
-    /// Who has a user name.
-    UserName(OrgId, NameToken),
-    /// Who has an id of a source.
-    ExternalId(OrgId, SourceId, NameToken),
+    /// The group that has this name.
     GroupName(OrgId, NameToken),
-    GroupExternalId(OrgId, SourceId, NameToken),
+    Question(OrgId, QuestionId),
 }
 
 impl RosterKey {
-    /// Kinds of keys that hold what sources want. The others are indexes: only who writes the roster asks them.
-    pub const WISHES: [&str; 3] = ["person", "group", "member"];
+    /// Kinds of keys that hold the desired state. The others are indexes for those who write the roster.
+    pub const DESIRED: [&str; 2] = ["person", "group"];
+
+    /// The key of this person.
+    pub fn of_person(org: &OrgId, person: &Person) -> RosterKey {
+        let name = NameToken::of_name(&NormalName::of(&person.user_name));
+        RosterKey::Person(org.clone(), name, person.id.clone())
+    }
+
+    /// All keys of people who have or had this user name.
+    pub fn under_name(org: &OrgId, name: &NameToken) -> KeysUnder {
+        KeysUnder(format!("{org}.person.{}.*", name.0))
+    }
+
+    /// The key of the group and those of its members.
+    pub fn under_group(org: &OrgId, group: &GroupId) -> KeysUnder {
+        KeysUnder(format!("{org}.group.{group}.>"))
+    }
 }
+
+/// A set of keys of one bucket, as a subject filter behind the bucket's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeysUnder(pub(crate) String);
 
 impl Key for RosterKey {
     const BUCKET: &'static str = "roster";
 
     fn text(&self) -> String {
         match self {
-            RosterKey::Person(org, id) => format!("{org}.person.{id}"),
-            RosterKey::Group(org, id) => format!("{org}.group.{id}"),
-            RosterKey::Membership(org, group, person) => format!("{org}.member.{group}.{person}"),
-            RosterKey::UserName(org, name) => format!("{org}.name.{}", name.0),
-            RosterKey::ExternalId(org, source, name) => format!("{org}.ext.{source}.{}", name.0),
+            RosterKey::Person(org, name, id) => format!("{org}.person.{}.{id}", name.0),
+            RosterKey::Group(org, id) => format!("{org}.group.{id}.group"),
+            RosterKey::Membership(org, group, person) => format!("{org}.group.{group}.member.{person}"),
             RosterKey::GroupName(org, name) => format!("{org}.gname.{}", name.0),
-            RosterKey::GroupExternalId(org, source, name) => format!("{org}.gext.{source}.{}", name.0),
+            RosterKey::Question(org, id) => format!("{org}.question.{id}"),
         }
     }
 
@@ -79,25 +92,19 @@ impl Key for RosterKey {
         let parts: Vec<&str> = text.split('.').collect();
         let org = OrgId::parse(parts.first()?).ok()?;
         match parts.as_slice() {
-            [_, "person", id] => Some(RosterKey::Person(org, PersonId::parse(id).ok()?)),
-            [_, "group", id] => Some(RosterKey::Group(org, GroupId::parse(id).ok()?)),
-            [_, "member", group, person] => Some(RosterKey::Membership(
+            [_, "person", name, id] => Some(RosterKey::Person(
+                org,
+                NameToken((*name).to_owned()),
+                PersonId::parse(id).ok()?,
+            )),
+            [_, "group", id, "group"] => Some(RosterKey::Group(org, GroupId::parse(id).ok()?)),
+            [_, "group", group, "member", person] => Some(RosterKey::Membership(
                 org,
                 GroupId::parse(group).ok()?,
                 PersonId::parse(person).ok()?,
             )),
-            [_, "name", name] => Some(RosterKey::UserName(org, NameToken((*name).to_owned()))),
-            [_, "ext", source, name] => Some(RosterKey::ExternalId(
-                org,
-                SourceId::parse(source).ok()?,
-                NameToken((*name).to_owned()),
-            )),
+            [_, "question", id] => Some(RosterKey::Question(org, QuestionId::parse(id).ok()?)),
             [_, "gname", name] => Some(RosterKey::GroupName(org, NameToken((*name).to_owned()))),
-            [_, "gext", source, name] => Some(RosterKey::GroupExternalId(
-                org,
-                SourceId::parse(source).ok()?,
-                NameToken((*name).to_owned()),
-            )),
             _ => None,
         }
     }

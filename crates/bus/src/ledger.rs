@@ -128,6 +128,7 @@ impl Ledger {
             },
             Err(WriteError::Conflict { .. }) => Heard::Fenced,
             Err(WriteError::Unknown { .. }) => Heard::Unknown,
+            Err(WriteError::Busy { .. }) => Heard::Rejected,
             Err(WriteError::Refused { said, .. }) => {
                 tracing::error!(said, "nothing can be granted: the ledger takes no append");
                 Heard::Rejected

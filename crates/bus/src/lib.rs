@@ -5,6 +5,7 @@
 //! owned here: see `publish` (error codes), `watch` (resumption), `lease` (time to live over deleted keys).
 
 mod bucket;
+mod commit;
 mod connection;
 mod control;
 mod dead;
@@ -15,6 +16,7 @@ mod key;
 mod lease;
 mod ledger;
 mod picture;
+mod position;
 mod publish;
 mod record;
 mod server;
@@ -23,15 +25,17 @@ pub mod trace;
 mod watch;
 
 pub use bucket::{BATCH_MAX, Bucket, Change, Expect, Stored, Write};
+pub use commit::{ChangeSet, Revisions};
 pub use connection::{Bus, ConnectError, NatsConnection};
 pub use control::ControlError;
 pub use error::{BusError, WriteError};
 pub use feed::{Delivery, Event, EventBody, FeedBatch};
 pub use journal::{CallRecord, Decisions, Journal};
-pub use key::{Key, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
+pub use key::{Key, KeysUnder, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
 pub use lease::Lease;
 pub use ledger::Ledger;
 pub use picture::PictureTerms;
+pub use position::Position;
 pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 pub use server::{NatsServer, ServerError, find_binary};
 pub use tokens::{

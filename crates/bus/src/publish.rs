@@ -17,10 +17,15 @@ const WRONG_LAST_SEQUENCE: u64 = 10_071;
 /// Another write to the subject is in flight in the cluster: a definite refusal as well.
 const SEQUENCE_IN_FLIGHT: u64 = 10_164;
 
+/// Too many atomic batches are open on the stream.
+const BATCHES_IN_FLIGHT: u64 = 10_210;
+
 pub(crate) const TYPE: &str = "Rollcall-Type";
 pub(crate) const SCHEMA: &str = "Rollcall-Schema";
 pub(crate) const SCHEMA_VERSION: &str = "1";
 pub(crate) const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
+/// The subjects that [`EXPECTED`] is about, where it is more than the message's own.
+pub(crate) const EXPECTED_UNDER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 #[derive(Debug, Deserialize)]
 struct Ack {
@@ -100,6 +105,7 @@ pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteErr
         Some(error) if matches!(error.err_code, WRONG_LAST_SEQUENCE | SEQUENCE_IN_FLIGHT) => {
             Err(WriteError::Conflict { key: key() })
         }
+        Some(error) if error.err_code == BATCHES_IN_FLIGHT => Err(WriteError::Busy { key: key() }),
         Some(error) => Err(WriteError::Refused {
             key: key(),
             said: format!("{} ({})", error.description, error.err_code),

@@ -13,8 +13,8 @@ mod roster;
 
 use prost::{Message, Name};
 use provisioning::{
-    Account, Approval, BulkJob, Decision, Field, Group, GroupLink, HarmHistory, ImportRun, Membership,
-    Person, PersonLink, Profile, Run, SchemaVersion, Team,
+    Account, Approval, BulkJob, Decision, Field, Group, GroupLink, HarmHistory, IdentityQuestion, ImportRun,
+    Membership, Person, PersonLink, Profile, Run, SchemaVersion, Team,
 };
 use std::collections::BTreeMap;
 
@@ -149,6 +149,7 @@ record!(
         Group(Group) = proto::v1::Group,
         Membership(Membership) = proto::v1::Membership,
         Index(Index) = proto::v1::Index,
+        Question(IdentityQuestion) = proto::v1::IdentityQuestion,
     }
 );
 

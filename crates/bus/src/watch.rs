@@ -5,6 +5,7 @@
 //! start, announced as a reset.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
@@ -17,6 +18,7 @@ use crate::bucket::{Bucket, Stored, decode, header, is_removal};
 use crate::connection::Bus;
 use crate::key::Key;
 use crate::picture::{PictureTerms, Pictures};
+use crate::position::Position;
 use crate::record::Record;
 use crate::trace::TRACEPARENT;
 
@@ -51,6 +53,7 @@ pub struct Watch<K, V> {
     messages: Option<pull::Stream>,
     connection: u64,
     ready: VecDeque<WatchEvent<K, V>>,
+    position: Arc<Position>,
 }
 
 impl<K, V> std::fmt::Debug for Watch<K, V> {
@@ -88,6 +91,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             messages: None,
             connection: 0,
             ready: VecDeque::new(),
+            position: Arc::default(),
         }
     }
 }
@@ -154,12 +158,19 @@ impl<K: Key, V: Record> Watch<K, V> {
         self
     }
 
+    /// How far this watch has come, for those who must know that it has seen everything up to now.
+    pub fn position(&self) -> Arc<Position> {
+        self.position.clone()
+    }
+
     /// The next event. Never ends: while the bus is away it waits.
     pub async fn next(&mut self) -> WatchEvent<K, V> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return event;
             }
+            // Whoever asks for the next event has dealt with all before it.
+            self.position.followed(self.seen);
             if self.pictures.as_ref().is_some_and(Pictures::is_reading) {
                 self.read_picture().await;
                 continue;
@@ -191,6 +202,7 @@ impl<K: Key, V: Record> Watch<K, V> {
 
     async fn open(&mut self) {
         self.connection = *self.bucket.bus.connections.borrow();
+        self.position.lost();
         match self.try_open().await {
             Ok(()) => {}
             Err(said) => {
@@ -220,9 +232,13 @@ impl<K: Key, V: Record> Watch<K, V> {
             return Ok(());
         }
         let consumer = self.source.consumer(&stream, self.seen).await?;
-        let pending = consumer.cached_info().num_pending;
+        let (pending, name) = (
+            consumer.cached_info().num_pending,
+            consumer.cached_info().name.clone(),
+        );
         let messages = Source::messages(consumer).await?;
         self.settle(pending);
+        self.position.opened(name, self.seen);
         self.messages = Some(messages);
         Ok(())
     }

@@ -13,7 +13,7 @@ use clap::Args;
 use provisioning::{
     Decision, Edit, GroupEdit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World,
 };
-use roster::{MemberWord, Roster};
+use roster::{Origin, Roster};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -210,7 +210,7 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
     let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
     roster.ready().await;
     let source = SourceId::parse("undo").expect("letters are a source id");
-    let now = chassis::clock::unix_ms();
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
     let mut members: BTreeMap<&GroupId, Vec<(PersonId, bool)>> = BTreeMap::new();
     let mut missed = Vec::new();
     let mut writing = JoinSet::new();
@@ -220,7 +220,7 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
         {
             missed.push(miss);
         }
-        let (roster, source) = (roster.clone(), source.clone());
+        let (roster, source, at_ms) = (roster.clone(), source.clone(), origin.at_ms);
         match edit {
             Edit::Person(edit) => {
                 let Some(known) = world.person(&edit.person) else {
@@ -231,7 +231,8 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
                 person.scim_document = None;
                 let (what, revision) = (person.user_name.clone(), known.revision);
                 writing.spawn(async move {
-                    judge(what, roster.revise_person(&source, person, revision, now).await)
+                    let origin = Origin::now(&source, at_ms);
+                    judge(what, roster.revise_person(&origin, &person, revision).await)
                 });
             }
             Edit::Group(edit) => {
@@ -242,7 +243,8 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
                 group.scim_document = None;
                 let (what, revision) = (format!("group {}", group.name), known.revision);
                 writing.spawn(async move {
-                    judge(what, roster.revise_group(&source, group, revision, now).await)
+                    let origin = Origin::now(&source, at_ms);
+                    judge(what, roster.revise_group(&origin, &group, revision).await)
                 });
             }
             Edit::Membership {
@@ -258,10 +260,7 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
         missed.extend(written.ok().flatten());
     }
     for (group, people) in members {
-        if let Err(error) = roster
-            .put_members(&MemberWord::in_order(&source, now), group, people)
-            .await
-        {
+        if let Err(error) = roster.put_members(&origin, group, people).await {
             missed.push((format!("members of group {group}"), error.to_string()));
         }
     }

@@ -128,3 +128,7 @@ identifier!(
     /// What a plan says, as a hash: an approval is bound to it.
     PlanHash, "plan hash", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
 );
+identifier!(
+    /// A question whether two records mean one person. The same question has the same id.
+    QuestionId, "question id", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
+);

@@ -12,6 +12,7 @@ pub mod cost;
 mod decision;
 mod field;
 mod harms;
+mod identity;
 mod ids;
 mod index;
 mod link;
@@ -36,7 +37,13 @@ pub use change::{Attribute, AttributeChange};
 pub use decision::{Decision, Ended, Image, ValueChange};
 pub use field::{Field, FieldKind};
 pub use harms::harms;
-pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
+pub use identity::{
+    Candidate, ConflictingAttribute, EqualBy, IdentityQuestion, IdentityVerdict, Resolution, Traits,
+    released_name, resolve,
+};
+pub use ids::{
+    AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, QuestionId, SourceId, TeamId,
+};
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
 pub use observed::{

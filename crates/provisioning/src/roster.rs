@@ -6,13 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccessLevel, GroupId, PersonId, Profile, SourceId, Sources};
 
-/// The newest word of one source about one thing; an older one never overwrites it.
+/// The newest statement of one source about one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceMark {
     /// The source's own id of the thing, if it has one.
     pub external_id: Option<String>,
-    /// When the source says it changed, in Unix milliseconds.
+    /// When the source says it changed, in Unix milliseconds. Orders late events of this source, nothing else.
     pub changed_at_ms: u64,
+    /// Position in the feed of the newest event of this source that was taken; 0 if none came through the feed.
+    pub sequence: u64,
+    /// The source let the person go, and no source has stated since whether the person is active.
+    pub left: bool,
 }
 
 /// Who somebody reports to, as the source put it.
@@ -80,4 +84,6 @@ pub struct Membership {
     pub present: bool,
     pub source: SourceId,
     pub changed_at_ms: u64,
+    /// Position in the feed of the event that stated it; 0 if it did not come through the feed.
+    pub sequence: u64,
 }

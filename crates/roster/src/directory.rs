@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use provisioning::{Group, GroupId, Membership, NormalName, Person, PersonId, SourceId};
+use bus::NameToken;
+use provisioning::{
+    Group, GroupId, IdentityQuestion, Membership, NormalName, Person, PersonId, QuestionId, SourceId,
+};
 
 /// A value with its revision in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,60 +14,118 @@ pub struct Entry<T> {
     pub revision: u64,
 }
 
-/// What was said last of one membership. There may be millions: who said it is a number.
+/// The newest statement about one membership. There may be millions: the source is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct Stated {
     pub(crate) present: bool,
     source: u16,
     pub(crate) at_ms: u64,
+    pub(crate) sequence: u64,
 }
 
-/// People, groups and memberships of one org. What is older than what is known changes nothing.
+/// Who has or had a user name. Of several at most one is not deleted.
+#[derive(Debug, Default)]
+struct NameHolders {
+    ids: Vec<PersonId>,
+    /// Newest revision among the keys of the name, as far as it is known here.
+    newest: u64,
+}
+
+/// People, groups and memberships of one org. A revision that is older than the known one changes nothing.
 #[derive(Debug, Default)]
 pub struct Directory {
     people: BTreeMap<PersonId, Entry<Person>>,
-    by_name: HashMap<NormalName, PersonId>,
-    by_external: HashMap<(SourceId, String), PersonId>,
+    by_name: HashMap<NameToken, NameHolders>,
+    by_external: HashMap<(SourceId, String), Vec<PersonId>>,
     groups: BTreeMap<GroupId, Entry<Group>>,
     groups_by_name: HashMap<NormalName, BTreeSet<GroupId>>,
-    groups_by_external: HashMap<(SourceId, String), GroupId>,
-    members: HashMap<GroupId, BTreeMap<PersonId, Entry<Said>>>,
-    /// Those who spoke of memberships.
-    speakers: Vec<SourceId>,
+    groups_by_external: HashMap<(SourceId, String), Vec<GroupId>>,
+    members: HashMap<GroupId, BTreeMap<PersonId, Entry<Stated>>>,
+    /// Newest revision among the keys of a group: its own and those of its members.
+    group_newest: HashMap<GroupId, u64>,
+    /// Sources of memberships, by number.
+    sources: Vec<SourceId>,
     groups_of: HashMap<PersonId, BTreeSet<GroupId>>,
+    questions: BTreeMap<QuestionId, Entry<IdentityQuestion>>,
+}
+
+fn token(user_name: &str) -> NameToken {
+    NameToken::of_name(&NormalName::of(user_name))
+}
+
+/// External ids of a thing, with the source of each.
+fn external_keys(sources: &provisioning::Sources) -> impl Iterator<Item = (SourceId, String)> {
+    sources
+        .iter()
+        .filter_map(|(source, mark)| Some((source.clone(), mark.external_id.clone()?)))
+}
+
+fn insert<K: std::hash::Hash + Eq, T: PartialEq>(index: &mut HashMap<K, Vec<T>>, key: K, id: T) {
+    let ids = index.entry(key).or_default();
+    if !ids.contains(&id) {
+        ids.push(id);
+    }
+}
+
+fn remove<K: std::hash::Hash + Eq, T: PartialEq>(index: &mut HashMap<K, Vec<T>>, key: &K, id: &T) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.retain(|known| known != id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
+    }
 }
 
 impl Directory {
     pub(crate) fn put_person(&mut self, person: Person, revision: u64) {
-        let id = person.id.clone();
+        let (id, name) = (person.id.clone(), token(&person.user_name));
         if let Some(old) = self.people.get(&id) {
             if old.revision >= revision {
                 return;
             }
-            let name = NormalName::of(&old.value.user_name);
-            if self.by_name.get(&name) == Some(&id) {
-                self.by_name.remove(&name);
+            let old_name = token(&old.value.user_name);
+            let old_externals: Vec<_> = external_keys(&old.value.sources).collect();
+            if old_name != name
+                && let Some(holders) = self.by_name.get_mut(&old_name)
+            {
+                holders.ids.retain(|known| *known != id);
             }
-            for (source, mark) in old.value.sources.iter() {
-                if let Some(external) = &mark.external_id {
-                    self.by_external.remove(&(source.clone(), external.clone()));
-                }
-            }
-        }
-        self.by_name.insert(NormalName::of(&person.user_name), id.clone());
-        for (source, mark) in person.sources.iter() {
-            if let Some(external) = &mark.external_id {
-                self.by_external
-                    .insert((source.clone(), external.clone()), id.clone());
+            for key in old_externals {
+                remove(&mut self.by_external, &key, &id);
             }
         }
-        self.people.insert(
-            id,
-            Entry {
-                value: person,
-                revision,
-            },
-        );
+        let holders = self.by_name.entry(name).or_default();
+        if !holders.ids.contains(&id) {
+            holders.ids.push(id.clone());
+        }
+        for key in external_keys(&person.sources) {
+            insert(&mut self.by_external, key, id.clone());
+        }
+        let value = person;
+        self.people.insert(id, Entry { value, revision });
+    }
+
+    /// The key of a person under one name is gone: after a change of the name the person has another key.
+    pub(crate) fn drop_person(&mut self, name: &NameToken, id: &PersonId) {
+        let known = self.people.get(id);
+        if known.is_none_or(|known| token(&known.value.user_name) != *name) {
+            return;
+        }
+        if let Some(holders) = self.by_name.get_mut(name) {
+            holders.ids.retain(|known| known != id);
+        }
+        if let Some(old) = self.people.remove(id) {
+            for key in external_keys(&old.value.sources) {
+                remove(&mut self.by_external, &key, id);
+            }
+        }
+    }
+
+    /// Takes note of the newest revision among the keys of a name. Only where all that was stored up to it is known here:
+    /// changes are guarded by it.
+    pub(crate) fn note_name(&mut self, name: &NameToken, revision: u64) {
+        let holders = self.by_name.entry(name.clone()).or_default();
+        holders.newest = holders.newest.max(revision);
     }
 
     pub(crate) fn put_group(&mut self, group: Group, revision: u64) {
@@ -76,6 +137,10 @@ impl Directory {
             if let Some(ids) = self.groups_by_name.get_mut(&NormalName::of(&old.value.name)) {
                 ids.remove(&id);
             }
+            let old_externals: Vec<_> = external_keys(&old.value.sources).collect();
+            for key in old_externals {
+                remove(&mut self.groups_by_external, &key, &id);
+            }
         }
         if !group.deleted {
             self.groups_by_name
@@ -83,45 +148,52 @@ impl Directory {
                 .or_default()
                 .insert(id.clone());
         }
-        for (source, mark) in group.sources.iter() {
-            if let Some(external) = &mark.external_id {
-                self.groups_by_external
-                    .insert((source.clone(), external.clone()), id.clone());
-            }
+        for key in external_keys(&group.sources) {
+            insert(&mut self.groups_by_external, key, id.clone());
         }
-        self.groups.insert(
-            id,
-            Entry {
-                value: group,
-                revision,
-            },
-        );
+        let value = group;
+        self.groups.insert(id, Entry { value, revision });
+    }
+
+    /// The same of a group and its members.
+    pub(crate) fn note_group(&mut self, group: &GroupId, revision: u64) {
+        let newest = self.group_newest.entry(group.clone()).or_default();
+        *newest = (*newest).max(revision);
     }
 
     pub(crate) fn put_membership(&mut self, membership: Membership, revision: u64) {
-        let source = self.speaker(&membership.source);
+        let source = self.source_number(&membership.source);
         let members = self.members.entry(membership.group.clone()).or_default();
         let known = members.get(&membership.person).map_or(0, |entry| entry.revision);
         if known >= revision {
             return;
         }
-        members.insert(
-            membership.person.clone(),
-            Entry {
-                value: Said {
-                    present: membership.present,
-                    source,
-                    at_ms: membership.changed_at_ms,
-                },
-                revision,
-            },
-        );
+        let value = Stated {
+            present: membership.present,
+            source,
+            at_ms: membership.changed_at_ms,
+            sequence: membership.sequence,
+        };
+        members.insert(membership.person.clone(), Entry { value, revision });
         let groups = self.groups_of.entry(membership.person).or_default();
         if membership.present {
             groups.insert(membership.group);
         } else {
             groups.remove(&membership.group);
         }
+    }
+
+    pub(crate) fn put_question(&mut self, question: IdentityQuestion, revision: u64) {
+        let id = question.id.clone();
+        let newer = self.questions.get(&id).is_none_or(|old| old.revision < revision);
+        if newer {
+            let value = question;
+            self.questions.insert(id, Entry { value, revision });
+        }
+    }
+
+    pub(crate) fn drop_question(&mut self, id: &QuestionId) {
+        self.questions.remove(id);
     }
 
     pub fn person(&self, id: &PersonId) -> Option<&Entry<Person>> {
@@ -133,16 +205,49 @@ impl Directory {
         self.people.values()
     }
 
+    /// The person who has this user name: somebody who is not deleted before somebody who is.
     pub fn person_named(&self, user_name: &str) -> Option<&Entry<Person>> {
-        self.by_name
-            .get(&NormalName::of(user_name))
-            .and_then(|id| self.people.get(id))
+        let holders = self.by_name.get(&token(user_name))?;
+        let entries = || holders.ids.iter().filter_map(|id| self.people.get(id));
+        entries()
+            .find(|entry| !entry.value.deleted)
+            .or_else(|| entries().next())
     }
 
+    /// Newest revision among the keys of a user name; 0 if there is none.
+    pub(crate) fn newest_of_name(&self, name: &NameToken) -> u64 {
+        self.by_name.get(name).map_or(0, |holders| holders.newest)
+    }
+
+    /// People whom the source knows by this id: several where it gave one id twice.
+    pub fn people_known_as(
+        &self,
+        source: &SourceId,
+        external_id: &str,
+    ) -> impl Iterator<Item = &Entry<Person>> {
+        let ids = self.by_external.get(&(source.clone(), external_id.to_owned()));
+        ids.into_iter().flatten().filter_map(|id| self.people.get(id))
+    }
+
+    /// The one person whom the source knows by this id: somebody with access before somebody without, somebody who is not
+    /// deleted before somebody who is; `None` where that leaves several.
     pub fn person_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Person>> {
-        self.by_external
-            .get(&(source.clone(), external_id.to_owned()))
-            .and_then(|id| self.people.get(id))
+        let rank = |entry: &Entry<Person>| (entry.value.wanted_active(), !entry.value.deleted);
+        let best = self.people_known_as(source, external_id).map(rank).max()?;
+        let mut first = self
+            .people_known_as(source, external_id)
+            .filter(|entry| rank(entry) == best);
+        let found = first.next();
+        first.next().is_none().then_some(found).flatten()
+    }
+
+    pub fn question(&self, id: &QuestionId) -> Option<&Entry<IdentityQuestion>> {
+        self.questions.get(id)
+    }
+
+    /// All questions about identity, answered ones included.
+    pub fn questions(&self) -> impl Iterator<Item = &Entry<IdentityQuestion>> {
+        self.questions.values()
     }
 
     pub fn group(&self, id: &GroupId) -> Option<&Entry<Group>> {
@@ -160,11 +265,20 @@ impl Directory {
         ids.iter().next().and_then(|id| self.groups.get(id))
     }
 
+    /// The group that the source knows by this id; the oldest if there are several.
     pub fn group_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Group>> {
-        let id = self
+        let ids = self
             .groups_by_external
             .get(&(source.clone(), external_id.to_owned()))?;
-        self.groups.get(id).filter(|group| !group.value.deleted)
+        ids.iter()
+            .filter_map(|id| self.groups.get(id))
+            .filter(|group| !group.value.deleted)
+            .min_by_key(|group| (group.value.created_at_ms, group.value.id.clone()))
+    }
+
+    /// Newest revision among the keys of a group: changes with the group and with any of its members.
+    pub fn newest_of_group(&self, group: &GroupId) -> u64 {
+        self.group_newest.get(group).copied().unwrap_or_default()
     }
 
     /// The people in a group, in id order.
@@ -186,22 +300,21 @@ impl Directory {
         self.groups_of.get(person).into_iter().flatten()
     }
 
-    pub(crate) fn membership(&self, group: &GroupId, person: &PersonId) -> Option<&Entry<Said>> {
+    pub(crate) fn membership(&self, group: &GroupId, person: &PersonId) -> Option<&Entry<Stated>> {
         self.members.get(group)?.get(person)
     }
 
-    pub(crate) fn is_said_by(&self, said: &Said, source: &SourceId) -> bool {
-        self.speakers.get(usize::from(said.source)) == Some(source)
+    pub(crate) fn is_stated_by(&self, stated: &Stated, source: &SourceId) -> bool {
+        self.sources.get(usize::from(stated.source)) == Some(source)
     }
 
-    /// The number of a source. Of more than there are numbers the last ones share one, which nobody has: their words are
-    /// taken as they come.
-    fn speaker(&mut self, source: &SourceId) -> u16 {
-        let at = self.speakers.iter().position(|known| known == source);
+    /// The number of a source. The last number is shared by all sources beyond it and belongs to none.
+    fn source_number(&mut self, source: &SourceId) -> u16 {
+        let at = self.sources.iter().position(|known| known == source);
         let at = at.unwrap_or_else(|| {
-            if self.speakers.len() < usize::from(u16::MAX) {
-                self.speakers.push(source.clone());
-                self.speakers.len() - 1
+            if self.sources.len() < usize::from(u16::MAX) {
+                self.sources.push(source.clone());
+                self.sources.len() - 1
             } else {
                 usize::from(u16::MAX)
             }

@@ -1,29 +1,52 @@
-//! The roster of one org, for those who write it: SCIM gateway and intake.
+//! The roster of one org, for those who write it: SCIM gateway, intake and commands.
 //!
-//! Reads come from memory, which a watch keeps; a write is guarded by what memory believes, so a belief that is out of
-//! date costs a second try and never a wrong write. A person goes in with its names in one atomic batch, so that two
-//! people can never have one user name, whoever writes at the same time.
+//! Reads come from memory, which a watch keeps. A write is a *change*: a function from what is known to what is to be, or to
+//! a refusal. It is decided in memory and stored by compare-and-set on every revision it was decided from, and decided anew
+//! when somebody else wrote first; see [`Roster::change`]. So no writer lays a copy over newer state, whoever writes at the
+//! same time through however many processes, and whatever any clock says.
 
+mod change;
+mod commit;
 mod directory;
-mod write;
+mod draft;
+mod locks;
+mod origin;
+mod questions;
 
+pub use change::{Applied, Change, ChangeError, RosterError};
 pub use directory::{Directory, Entry};
-pub use write::{Applied, GroupDraft, MemberWord, PersonDraft, RosterError};
+pub use draft::{GroupDraft, PersonDraft, PersonTarget};
+pub use origin::{Order, Origin};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bus::{Bus, RosterBucket, RosterValue, WatchEvent};
+use bus::{Bus, BusError, Position, RosterBucket, RosterKey, WatchEvent};
 use provisioning::OrgId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use commit::Committer;
+use locks::Locks;
 
 /// The roster of one org. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Roster {
     org: OrgId,
+    bus: Bus,
     bucket: RosterBucket,
     directory: Arc<RwLock<Directory>>,
     synced: watch::Receiver<bool>,
+    position: Arc<Position>,
+    barrier: Arc<Barrier>,
+    committer: Committer,
+    locks: Locks,
+}
+
+/// Callers of [`Roster::catch_up`] who come while one asks the bus share the next answer.
+#[derive(Debug, Default)]
+struct Barrier {
+    asking: tokio::sync::Mutex<u64>,
+    begun: std::sync::atomic::AtomicU64,
 }
 
 impl Roster {
@@ -33,7 +56,9 @@ impl Roster {
         let directory = Arc::new(RwLock::new(Directory::default()));
         let bucket = bus.roster();
         let mut events = bucket.watch(org);
+        let position = events.position();
         let shared = directory.clone();
+        let committer = Committer::start(bucket.clone(), stop.clone());
         tokio::spawn(async move {
             loop {
                 let event = tokio::select! {
@@ -42,17 +67,21 @@ impl Roster {
                 };
                 let mut directory = shared.write().unwrap_or_else(PoisonError::into_inner);
                 match event {
-                    WatchEvent::Put(_, stored) => match stored.value {
-                        RosterValue::Person(person) => directory.put_person(person, stored.revision),
-                        RosterValue::Group(group) => directory.put_group(group, stored.revision),
-                        RosterValue::Membership(membership) => {
-                            directory.put_membership(membership, stored.revision)
-                        }
-                        // Who has a name is known from the people themselves.
-                        RosterValue::Index(_) => {}
-                    },
-                    WatchEvent::Removed(_) => {}
-                    WatchEvent::Reset => *directory = Directory::default(),
+                    WatchEvent::Put(key, stored) => {
+                        // A watch tells everything in order, so all that is older is known.
+                        directory.note(&key, stored.revision);
+                        directory.put(stored.value, stored.revision);
+                    }
+                    WatchEvent::Removed(RosterKey::Person(_, name, id)) => directory.drop_person(&name, &id),
+                    WatchEvent::Removed(RosterKey::Question(_, id)) => directory.drop_question(&id),
+                    // Groups and memberships are never removed, only written down as deleted.
+                    WatchEvent::Removed(
+                        RosterKey::Group(..) | RosterKey::Membership(..) | RosterKey::GroupName(..),
+                    ) => {}
+                    WatchEvent::Reset => {
+                        *directory = Directory::default();
+                        let _ = sender.send(false);
+                    }
                     WatchEvent::Synced => {
                         let _ = sender.send(true);
                     }
@@ -61,9 +90,14 @@ impl Roster {
         });
         Roster {
             org: org.clone(),
+            bus: bus.clone(),
             bucket,
             directory,
             synced,
+            position,
+            barrier: Arc::default(),
+            committer,
+            locks: Locks::default(),
         }
     }
 
@@ -86,7 +120,26 @@ impl Roster {
         look(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Directory)) {
-        change(&mut self.directory.write().unwrap_or_else(PoisonError::into_inner));
+    /// Waits until everything is known here that was stored when this was called, by whatever process. A read after it is
+    /// as good as a read from the bus. Callers share questions, so many at once cost little.
+    ///
+    /// # Errors
+    /// When the bus does not answer in time.
+    pub async fn catch_up(&self) -> Result<(), BusError> {
+        use std::sync::atomic::Ordering;
+        // Any question that begins after this point answers for this caller too.
+        let seen = self.barrier.begun.load(Ordering::SeqCst);
+        let mut answered = self.barrier.asking.lock().await;
+        if *answered > seen {
+            return Ok(());
+        }
+        let mine = self.barrier.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        self.position.catch_up(&self.bus, "roster").await?;
+        *answered = mine;
+        Ok(())
+    }
+
+    fn learn(&self, learn: impl FnOnce(&mut Directory)) {
+        learn(&mut self.directory.write().unwrap_or_else(PoisonError::into_inner));
     }
 }

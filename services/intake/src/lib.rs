@@ -3,6 +3,7 @@
 //! An event is a hint about one person or group, never the whole truth: nothing is concluded from what no event said.
 //! Events come at least once and in any order; an event that is older than what its source said before changes nothing.
 
+mod chains;
 pub mod file;
 mod take;
 mod waiting;
@@ -22,9 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use waiting::Waiting;
 
-/// Events taken in side by side. Each waits for a durable write; events about one person meet the same key and sort
-/// themselves out by its revision.
-const SIDE_BY_SIDE: usize = 16;
+/// Events taken in side by side. Each waits for a durable write, and those that wait together are stored together.
+const SIDE_BY_SIDE: usize = 256;
 
 /// Pause after the feed could not be read.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -57,31 +57,50 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     }
     let mut feed = bus.feed().await?;
     health.ready("intake");
+    let mut events = Vec::new();
     while !stop.is_cancelled() {
-        match feed.next().await {
-            Ok(events) => take_all(&bus, &rosters, events).await,
+        let end = feed.end();
+        // The next events are fetched while these are taken.
+        let (next, ()) = tokio::join!(feed.next(), take_all(&bus, &rosters, events, end));
+        events = match next {
+            Ok(events) => events,
             Err(error) => {
                 tracing::warn!(%error, "the feed cannot be read, trying again");
                 tokio::time::sleep(PAUSE).await;
+                Vec::new()
             }
-        }
+        };
     }
     Ok(())
 }
 
-async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>) {
-    stream::iter(events)
-        .for_each_concurrent(SIDE_BY_SIDE, async |event| match rosters.get(&event.org) {
-            Some((roster, waiting)) => take::take(bus, roster, waiting, event).await,
-            None => {
-                let reason = format!(
-                    "org {} is not in the intake's settings; add it there and send again",
-                    event.org
-                );
-                event.refuse(bus, &reason).await;
-            }
-        })
-        .await;
+async fn take_all(
+    bus: &Bus,
+    rosters: &BTreeMap<OrgId, (Roster, Waiting)>,
+    events: Vec<bus::Delivery>,
+    end: u64,
+) {
+    for chains in chains::steps(events) {
+        stream::iter(chains)
+            .for_each_concurrent(SIDE_BY_SIDE, async |chain| {
+                for event in chain {
+                    take_one(bus, rosters, event, end).await;
+                }
+            })
+            .await;
+    }
+}
+
+async fn take_one(bus: &Bus, rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Delivery, end: u64) {
+    let Some((roster, waiting)) = rosters.get(&event.org) else {
+        let reason = format!(
+            "org {} is not in the intake's settings; add it there and send again",
+            event.org
+        );
+        event.refuse(bus, &reason).await;
+        return;
+    };
+    take::take(bus, roster, waiting, event, end).await;
 }
 
 /// Answers how many people and groups are in the roster, and how many events wait for those who are not.

@@ -5,51 +5,88 @@ use std::time::Duration;
 
 use bus::{Bus, Delivery, EventBody};
 use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, Profile, SourceId};
-use roster::{GroupDraft, MemberWord, PersonDraft, Roster, RosterError};
+use roster::{
+    Change, ChangeError, Directory, GroupDraft, Order, Origin, PersonDraft, PersonTarget, Roster, RosterError,
+};
 use tracing::Instrument as _;
 
 use crate::waiting::Waiting;
 
-/// Pause before an event comes again that could not be taken in. It doubles with each time: most wait for a word that is
+/// Pause before an event comes again that waits for another one. It doubles with each time: most wait for an event that is
 /// just behind them, and fifty thousand who wait for days are not to keep everybody busy.
 const LATER: Duration = Duration::from_secs(2);
 
 /// The longest such pause.
 const LATER_MAX: Duration = Duration::from_secs(60);
 
+/// Attempts at an event while the roster cannot be written. Later events about the same thing wait meanwhile, so that
+/// their order stays; the feed gives an event to somebody else after a minute.
+const ATTEMPTS: u32 = 40;
+
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Why an event is not taken in.
 enum Refusal {
-    /// It never will be: what it says cannot be meant.
+    /// It never will be: what it states cannot be meant.
     Never(String),
-    /// The roster could not be written just now.
+    /// It names somebody or something that is not known yet.
     Later(String),
+    /// The roster could not be written just now.
+    Again(String),
 }
 
 impl From<RosterError> for Refusal {
     fn from(error: RosterError) -> Refusal {
         match error {
             RosterError::NameTaken { .. }
+            | RosterError::ExternalIdTaken { .. }
             | RosterError::GroupNameTaken { .. }
+            | RosterError::Unclear(_)
             | RosterError::NoSuchPerson { .. }
             | RosterError::NoSuchGroup { .. } => Refusal::Never(error.to_string()),
-            RosterError::Contended | RosterError::InPart { .. } | RosterError::Bus(_) => {
-                Refusal::Later(error.to_string())
-            }
+            RosterError::Contended
+            | RosterError::InPart { .. }
+            | RosterError::Behind(_)
+            | RosterError::Bus(_) => Refusal::Again(error.to_string()),
         }
     }
 }
 
-pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery) {
+impl From<ChangeError<Refusal>> for Refusal {
+    fn from(error: ChangeError<Refusal>) -> Refusal {
+        match error {
+            ChangeError::Refused(refusal) => refusal,
+            ChangeError::Roster(error) => error.into(),
+        }
+    }
+}
+
+pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery, end: u64) {
     let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
     bus::trace::set_parent(&span, delivery.trace.as_deref());
     async {
-        let told = apply(roster, &delivery).await;
+        let order = Order::Feed {
+            sequence: delivery.sequence,
+            in_order: delivery.event.in_order,
+            end,
+            settled: delivery.times == 1 && waiting.is_empty(),
+        };
+        let mut outcome = apply(roster, &delivery, order).await;
+        for _ in 1..ATTEMPTS {
+            let Err(Refusal::Again(reason)) = &outcome else {
+                break;
+            };
+            tracing::warn!(reason, "an event could not be written, trying again");
+            tokio::time::sleep(PAUSE).await;
+            outcome = apply(roster, &delivery, order).await;
+        }
         waiting.is_over(delivery.sequence);
-        match told {
+        match outcome {
             Ok(()) => delivery.done().await,
             Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
-            Err(Refusal::Later(reason)) => {
-                // Told once: who waits long comes often.
+            Err(Refusal::Later(reason) | Refusal::Again(reason)) => {
+                // Log only the first attempt; an event that waits long is delivered often.
                 if delivery.times == 1 {
                     tracing::warn!(reason, "an event could not be taken in yet");
                 }
@@ -67,9 +104,12 @@ fn pause(times: u32) -> Duration {
     (LATER * doubled).min(LATER_MAX)
 }
 
-async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
-    let (source, at_ms) = (&delivery.source, delivery.event.happened_at_ms);
-    let in_order = delivery.event.in_order;
+async fn apply(roster: &Roster, delivery: &Delivery, order: Order) -> Result<(), Refusal> {
+    let origin = Origin {
+        source: &delivery.source,
+        at_ms: delivery.event.happened_at_ms,
+        order,
+    };
     match &delivery.event.body {
         EventBody::PersonUpserted {
             external_id,
@@ -80,7 +120,7 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
             manager,
             groups,
             custom_fields,
-            from_complete_list: _,
+            from_complete_list,
         } => {
             if user_name.trim().is_empty() {
                 return Err(Refusal::Never("the person has no user_name; give one".to_owned()));
@@ -91,11 +131,12 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 ));
             }
             for name in groups.iter().flatten() {
-                ensure_group(roster, source, name, at_ms).await?;
+                ensure_group(roster, &origin, name).await?;
             }
             let draft = PersonDraft {
                 external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
-                active: active.unwrap_or(true),
+                active: *active,
+                returns: *from_complete_list,
                 access_level: level(access_level.as_deref())?,
                 profile: profile(attributes)?,
                 manager: match manager.as_deref() {
@@ -105,17 +146,12 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 },
                 custom: custom_fields.clone(),
                 groups: groups.clone(),
-                in_order,
-                ..PersonDraft::active(user_name)
+                ..PersonDraft::named(user_name)
             };
-            roster.put_person(source, None, &draft, at_ms).await?;
+            put_person(roster, &origin, &draft).await
         }
-        EventBody::PersonDeleted { person } => {
-            put_out(roster, source, person, |_| true, (at_ms, in_order)).await?;
-        }
-        EventBody::PersonLeft { person } => {
-            put_out(roster, source, person, |known| known.deleted, (at_ms, in_order)).await?;
-        }
+        EventBody::PersonDeleted { person } => end_access(roster, &origin, person, |_| true).await,
+        EventBody::PersonLeft { person } => end_access(roster, &origin, person, |known| known.deleted).await,
         EventBody::GroupUpserted {
             external_id,
             name,
@@ -129,66 +165,89 @@ async fn apply(roster: &Roster, delivery: &Delivery) -> Result<(), Refusal> {
                 external_id: Some(external_id.clone()).filter(|id| !id.is_empty()),
                 description: description.clone(),
                 parent: parent.clone(),
-                in_order,
                 ..GroupDraft::named(name)
             };
-            roster.put_group(source, None, &draft, at_ms).await?;
+            put_group(roster, &origin, &draft).await
         }
         EventBody::GroupDeleted { group } => {
-            let (id, name) = find_group(roster, source, group)?;
-            let draft = GroupDraft {
-                in_order,
-                ..GroupDraft::deleted(name)
+            let delete = |directory: &Directory| {
+                let (id, name) = find_group(directory, origin.source, group)?;
+                let draft = GroupDraft::deleted(name);
+                Ok::<_, Refusal>(directory.put_group_draft(roster.org(), &origin, Some(&id), &draft)?)
             };
-            roster.put_group(source, Some(&id), &draft, at_ms).await?;
+            Ok(roster.change(delete).await.map(drop)?)
         }
         EventBody::MembershipChanged {
             group,
             person,
             present,
         } => {
-            let (group, _) = find_group(roster, source, group)?;
-            let person = find_person(roster, source, person)?;
-            let word = MemberWord {
-                source,
-                at_ms,
-                in_order,
+            let put = |directory: &Directory| {
+                let (group, _) = find_group(directory, origin.source, group)?;
+                let person = find_person(directory, origin.source, person)?;
+                let members = [(person, *present)];
+                Ok::<_, Refusal>(directory.put_memberships(roster.org(), &origin, &group, &members)?)
             };
-            roster.put_members(&word, &group, [(person, *present)]).await?;
+            Ok(roster.change(put).await.map(drop)?)
         }
     }
-    Ok(())
+}
+
+async fn put_person(roster: &Roster, origin: &Origin<'_>, draft: &PersonDraft) -> Result<(), Refusal> {
+    let put = roster
+        .change(|directory| directory.put_person_draft(roster.org(), origin, PersonTarget::Resolve, draft));
+    let error = match put.await {
+        Ok(_) => return Ok(()),
+        Err(error) => error.into_inner(),
+    };
+    if let RosterError::Unclear(question) = &error {
+        roster.ask(question).await?;
+    }
+    Err(error.into())
 }
 
 /// Ends the access of somebody who is in the roster.
-async fn put_out(
+async fn end_access(
     roster: &Roster,
-    source: &SourceId,
+    origin: &Origin<'_>,
     person: &str,
     deleted: impl Fn(&Person) -> bool,
-    (at_ms, in_order): (u64, bool),
 ) -> Result<(), Refusal> {
-    let id = find_person(roster, source, person)?;
-    let draft = roster.read(|directory| {
-        let known = &directory.person(&id)?.value;
-        Some(PersonDraft {
+    let end = |directory: &Directory| -> Result<Change<Person>, Refusal> {
+        let id = find_person(directory, origin.source, person)?;
+        let no_such = || RosterError::NoSuchPerson { id: id.clone() };
+        let known = &directory.person(&id).ok_or_else(no_such)?.value;
+        let draft = PersonDraft {
             deleted: deleted(known),
-            in_order,
+            leaves: true,
             ..PersonDraft::inactive(&known.user_name)
-        })
-    });
-    if let Some(draft) = draft {
-        roster.put_person(source, Some(&id), &draft, at_ms).await?;
-    }
-    Ok(())
+        };
+        Ok(directory.put_person_draft(roster.org(), origin, PersonTarget::Id(&id), &draft)?)
+    };
+    Ok(roster.change(end).await.map(drop)?)
 }
 
-async fn ensure_group(roster: &Roster, source: &SourceId, name: &str, at_ms: u64) -> Result<(), RosterError> {
+async fn ensure_group(roster: &Roster, origin: &Origin<'_>, name: &str) -> Result<(), Refusal> {
     if roster.read(|directory| directory.group_named(name).is_some()) {
         return Ok(());
     }
-    let draft = GroupDraft::named(name);
-    roster.put_group(source, None, &draft, at_ms).await.map(drop)
+    // Another event may be making it: only its name matters, so whichever comes first makes it.
+    let make = |directory: &Directory| match directory.group_named(name) {
+        Some(known) => Ok(Change::none((), known.revision)),
+        None => directory
+            .put_group_draft(roster.org(), origin, None, &GroupDraft::named(name))
+            .map(|change| change.map(drop)),
+    };
+    Ok(roster
+        .change(make)
+        .await
+        .map(drop)
+        .map_err(ChangeError::into_inner)?)
+}
+
+async fn put_group(roster: &Roster, origin: &Origin<'_>, draft: &GroupDraft) -> Result<(), Refusal> {
+    let put = roster.change(|directory| directory.put_group_draft(roster.org(), origin, None, draft));
+    Ok(put.await.map(drop).map_err(ChangeError::into_inner)?)
 }
 
 fn level(text: Option<&str>) -> Result<Option<AccessLevel>, Refusal> {
@@ -212,23 +271,25 @@ fn profile(attributes: &BTreeMap<String, String>) -> Result<Profile, Refusal> {
         .collect()
 }
 
-fn find_person(roster: &Roster, source: &SourceId, text: &str) -> Result<PersonId, Refusal> {
-    let found = roster.read(|directory| {
-        let person = directory
-            .person_known_as(source, text)
-            .or_else(|| directory.person_named(text));
-        person.map(|person| person.value.id.clone())
-    });
+fn find_person(directory: &Directory, source: &SourceId, text: &str) -> Result<PersonId, Refusal> {
+    let known_as = directory.person_known_as(source, text);
+    if known_as.is_none() && directory.people_known_as(source, text).next().is_some() {
+        return Err(Refusal::Never(format!(
+            "several people have the external id {text:?}; give the user name"
+        )));
+    }
+    let found = known_as.or_else(|| directory.person_named(text));
     // The person's own event may still be on its way.
-    found.ok_or_else(|| Refusal::Later(format!("nobody is known as {text:?} yet")))
+    found
+        .map(|person| person.value.id.clone())
+        .ok_or_else(|| Refusal::Later(format!("nobody is known as {text:?} yet")))
 }
 
-fn find_group(roster: &Roster, source: &SourceId, text: &str) -> Result<(GroupId, String), Refusal> {
-    let found = roster.read(|directory| {
-        let group = directory
-            .group_known_as(source, text)
-            .or_else(|| directory.group_named(text));
-        group.map(|group| (group.value.id.clone(), group.value.name.clone()))
-    });
-    found.ok_or_else(|| Refusal::Later(format!("no group is known as {text:?} yet")))
+fn find_group(directory: &Directory, source: &SourceId, text: &str) -> Result<(GroupId, String), Refusal> {
+    let found = directory
+        .group_known_as(source, text)
+        .or_else(|| directory.group_named(text));
+    found
+        .map(|group| (group.value.id.clone(), group.value.name.clone()))
+        .ok_or_else(|| Refusal::Later(format!("no group is known as {text:?} yet")))
 }

@@ -22,6 +22,10 @@ impl Waiting {
         self.all().remove(&sequence);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all().is_empty()
+    }
+
     /// How many there are, and why the oldest waits.
     pub(crate) fn told(&self) -> (usize, Option<String>) {
         let mut all = self.all();

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bus::{
-    Bus, Key as _, LinksKey, LinksValue, ObservedKey, ObservedValue, PictureTerms, RosterKey, RosterValue,
-    Watch, WatchEvent,
+    Bus, Key as _, LinksKey, LinksValue, NameToken, ObservedKey, ObservedValue, PictureTerms, RosterKey,
+    RosterValue, Watch, WatchEvent,
 };
-use provisioning::{BulkJob, OperationId, OrgId, Run, Subject, World};
+use provisioning::{BulkJob, NormalName, OperationId, OrgId, Run, Subject, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +55,7 @@ pub(crate) async fn look(
     let terms = PictureTerms::default();
     let links = bus.links().watch(org).with_pictures(terms);
     let observed = bus.observed().watch(org).with_pictures(terms);
-    let roster = bus.roster().watch_kinds(org, &RosterKey::WISHES);
+    let roster = bus.roster().watch_kinds(org, &RosterKey::DESIRED);
     follow(links, Heard::Links, sender.clone(), over.clone());
     follow(observed, Heard::Observed, sender.clone(), over.clone());
     follow(roster.with_pictures(terms), Heard::Roster, sender, over);
@@ -118,7 +118,10 @@ impl Heard {
         match self {
             Heard::Roster(WatchEvent::Put(_, stored)) => match &stored.value {
                 RosterValue::Person(person) => !person.wanted_active(),
-                RosterValue::Group(_) | RosterValue::Membership(_) | RosterValue::Index(_) => false,
+                RosterValue::Group(_)
+                | RosterValue::Membership(_)
+                | RosterValue::Index(_)
+                | RosterValue::Question(_) => false,
             },
             Heard::Roster(_) | Heard::Observed(_) | Heard::Links(_) => false,
         }
@@ -165,7 +168,7 @@ impl Heard {
         match &stored.value {
             RosterValue::Person(person) => Some(Subject::Person(person.id.clone())),
             RosterValue::Group(group) => Some(Subject::Group(group.id.clone())),
-            RosterValue::Membership(_) | RosterValue::Index(_) => None,
+            RosterValue::Membership(_) | RosterValue::Index(_) | RosterValue::Question(_) => None,
         }
     }
 
@@ -189,9 +192,15 @@ fn roster(event: WatchEvent<RosterKey, RosterValue>, world: &mut World) -> BTree
             RosterValue::Person(person) => world.put_person(person, stored.revision),
             RosterValue::Group(group) => world.put_group(group, stored.revision),
             RosterValue::Membership(membership) => world.put_membership(&membership),
-            RosterValue::Index(_) => BTreeSet::new(),
+            RosterValue::Index(_) | RosterValue::Question(_) => BTreeSet::new(),
         },
-        WatchEvent::Removed(RosterKey::Person(_, id)) => world.drop_person(&id),
+        // A person who got another user name lies under another key, which came first.
+        WatchEvent::Removed(RosterKey::Person(_, name, id)) => match world.person(&id) {
+            Some(known) if NameToken::of_name(&NormalName::of(&known.value.user_name)) == name => {
+                world.drop_person(&id)
+            }
+            Some(_) | None => BTreeSet::new(),
+        },
         WatchEvent::Removed(RosterKey::Group(_, id)) => world.drop_group(&id),
         WatchEvent::Removed(RosterKey::Membership(_, group, person)) => {
             world.drop_membership(&group, &person)

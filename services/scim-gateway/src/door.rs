@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use roster::RosterError;
 use scim::{ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
@@ -38,6 +37,22 @@ pub(crate) struct Visit<'a> {
     pub(crate) query: ListQuery,
     pub(crate) body: Value,
     pub(crate) if_match: Option<String>,
+}
+
+impl Visit<'_> {
+    /// Waits until memory knows all that was stored before the request came.
+    pub(crate) async fn catch_up(&self) -> Result<(), ScimError> {
+        self.org.roster.catch_up().await.map_err(|error| {
+            tracing::warn!(
+                error = chassis::error_chain(&error),
+                "the newest state of the roster cannot be read"
+            );
+            ScimError::new(
+                503,
+                "the newest state of the roster cannot be read; try again in a moment",
+            )
+        })
+    }
 }
 
 pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) -> Response {
@@ -200,13 +215,13 @@ async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str]) -> Result<Answ
         ("GET", ["Schemas", id]) => one_of(schemas(&visit.base_url, &visit.org.fields.now()), id),
         ("GET", ["Users"]) => users::list(visit),
         ("POST", ["Users"]) => users::create(visit).await,
-        ("GET", ["Users", id]) => users::get(visit, id),
+        ("GET", ["Users", id]) => users::get(visit, id).await,
         ("PUT", ["Users", id]) => users::replace(visit, id).await,
         ("PATCH", ["Users", id]) => users::patch(visit, id).await,
         ("DELETE", ["Users", id]) => users::delete(visit, id).await,
         ("GET", ["Groups"]) => groups::list(visit),
         ("POST", ["Groups"]) => groups::create(visit).await,
-        ("GET", ["Groups", id]) => groups::get(visit, id),
+        ("GET", ["Groups", id]) => groups::get(visit, id).await,
         ("PUT", ["Groups", id]) => groups::replace(visit, id).await,
         ("PATCH", ["Groups", id]) => groups::patch(visit, id).await,
         ("DELETE", ["Groups", id]) => groups::delete(visit, id).await,
@@ -234,26 +249,4 @@ fn one_of(resources: Vec<Map<String, Value>>, id: &str) -> Result<Answer, ScimEr
     found
         .map(|resource| Answer::Found(resource.into()))
         .ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))
-}
-
-/// What a failed write of the roster is to a SCIM client.
-pub(crate) fn refusal(error: RosterError) -> ScimError {
-    match error {
-        RosterError::NameTaken { .. } | RosterError::GroupNameTaken { .. } => {
-            ScimError::conflict(error.to_string())
-        }
-        RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
-            ScimError::not_found(error.to_string())
-        }
-        RosterError::Contended | RosterError::InPart { .. } | RosterError::Bus(_) => {
-            tracing::error!(
-                error = chassis::error_chain(&error),
-                "a SCIM write could not be made durable"
-            );
-            ScimError::new(
-                503,
-                format!("{error}; send it again, what is there already is not written twice"),
-            )
-        }
-    }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use provisioning::{Group, GroupId, PersonId};
-use roster::{Directory, Entry, GroupDraft, MemberWord};
+use roster::{Change, Directory, Entry, GroupDraft, Origin};
 use scim::{
     GroupChange, GroupDocument, GroupWrite, LookupKey, Member, Meta, NetMembers, PatchRequest, ResourceKind,
     ScimError, Wish, if_match_accepts, list_response,
 };
 use serde_json::{Map, Value};
 
-use crate::door::{Answer, Visit, refusal};
+use crate::door::{Answer, Visit};
+use crate::refusal::{Refusal, answered};
 use crate::users::{note, source};
 
 fn no_group(id: &str) -> ScimError {
@@ -41,7 +42,8 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
         base_url: &visit.base_url,
         created_at_ms: group.created_at_ms,
         changed_at_ms: group.changed_at_ms,
-        revision: entry.revision,
+        // Changes with the members too.
+        revision: directory.newest_of_group(&group.id),
     };
     // Fifty thousand members are listed only for those who want to see them.
     let members: Option<Vec<Member>> = visit.query.projection.shows("members").then(|| {
@@ -57,29 +59,29 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
     document(group).render(&meta, members.as_deref())
 }
 
-fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Group>, ScimError> {
-    let parsed = GroupId::parse(id).map_err(|_| no_group(id))?;
-    let entry = visit
-        .org
-        .roster
-        .read(|directory| directory.group(&parsed).cloned());
-    let entry = entry
-        .filter(|entry| !entry.value.deleted)
-        .ok_or_else(|| no_group(id))?;
+/// The group of this id, if it is there and is what `If-Match` asks for.
+fn known<'d>(visit: &Visit<'_>, directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, ScimError> {
+    let entry = there(directory, id)?;
     match &visit.if_match {
-        Some(tag) if !if_match_accepts(tag, entry.revision) => Err(ScimError::precondition_failed(
-            "the group was changed since this version; read it again",
-        )),
-        _ => Ok(entry),
+        Some(tag) if !if_match_accepts(tag, directory.newest_of_group(&entry.value.id)) => Err(
+            ScimError::precondition_failed("the group was changed since this version; read it again"),
+        ),
+        Some(_) | None => Ok(entry),
     }
 }
 
-fn shown(visit: &Visit<'_>, id: &GroupId) -> Result<Value, ScimError> {
+fn there<'d>(directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, ScimError> {
+    GroupId::parse(id)
+        .ok()
+        .and_then(|id| directory.group(&id))
+        .filter(|entry| !entry.value.deleted)
+        .ok_or_else(|| no_group(id))
+}
+
+/// The group as it is now, as the answer shows it.
+fn shown(visit: &Visit<'_>, id: &str) -> Result<Value, ScimError> {
     visit.org.roster.read(|directory| {
-        let entry = directory
-            .group(id)
-            .filter(|entry| !entry.value.deleted)
-            .ok_or_else(|| no_group(id.as_str()))?;
+        let entry = there(directory, id)?;
         Ok(visit
             .query
             .projection
@@ -88,9 +90,9 @@ fn shown(visit: &Visit<'_>, id: &GroupId) -> Result<Value, ScimError> {
     })
 }
 
-pub(crate) fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let entry = known(visit, id)?;
-    shown(visit, &entry.value.id).map(Answer::Found)
+pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    visit.catch_up().await?;
+    shown(visit, id).map(Answer::Found)
 }
 
 pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
@@ -143,49 +145,49 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         notes,
     } = GroupDocument::from_create(&visit.body)?;
     note(&notes);
-    let taken = visit.org.roster.read(|directory| {
-        directory
+    let check = |directory: &Directory| -> Result<(), Refusal> {
+        let source = source();
+        let by_name = directory
             .group_named(&document.display_name)
-            .map(|group| group.value.id.clone())
-    });
-    if let Some(id) = taken {
-        return Err(ScimError::conflict(format!(
-            "the displayName {:?} exists already, as group {id}",
-            document.display_name
-        )));
-    }
-    let members = people(visit, &members)?;
-    let draft = GroupDraft {
-        external_id: document.external_id,
-        description: document.description,
-        parent: document.parent,
-        ..GroupDraft::named(document.display_name)
+            .map(|group| ("displayName", &document.display_name, group));
+        let by_external_id = document.external_id.as_ref().and_then(|external_id| {
+            let group = directory.group_known_as(&source, external_id)?;
+            Some(("externalId", external_id, group))
+        });
+        match by_name.or(by_external_id) {
+            Some((attribute, value, group)) => Err(Refusal::Scim(ScimError::conflict(format!(
+                "the {attribute} {value:?} exists already, as group {}",
+                group.value.id
+            )))),
+            None => people(directory, &members).map(drop).map_err(Refusal::Scim),
+        }
     };
-    let now = chassis::clock::unix_ms();
-    let applied = visit
-        .org
-        .roster
-        .make_group(&source(), &draft, members, now)
-        .await
-        .map_err(refusal)?;
-    let id = applied.value.id;
+    let joining: Vec<PersonId> = members.iter().filter_map(|id| PersonId::parse(id).ok()).collect();
+    let draft = GroupDraft {
+        external_id: document.external_id.clone(),
+        description: document.description.clone(),
+        parent: document.parent.clone(),
+        ..GroupDraft::named(&document.display_name)
+    };
+    let source = source();
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let made = visit.org.roster.make_group(&origin, &draft, joining, check).await;
+    let id = answered(visit, made).await?.value.id;
     Ok(Answer::Created {
         location: format!("{}/Groups/{id}", visit.base_url),
-        body: shown(visit, &id)?,
+        body: shown(visit, id.as_str())?,
     })
 }
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let entry = known(visit, id)?;
-    change(visit, &entry, GroupChange::from_replace(&visit.body)?).await?;
-    shown(visit, &entry.value.id).map(Answer::Found)
+    change(visit, id, GroupChange::from_replace(&visit.body)?).await?;
+    shown(visit, id).map(Answer::Found)
 }
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let entry = known(visit, id)?;
     change(
         visit,
-        &entry,
+        id,
         GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?,
     )
     .await?;
@@ -194,93 +196,97 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let entry = known(visit, id)?;
-    let draft = GroupDraft::deleted(&entry.value.name);
-    let now = chassis::clock::unix_ms();
-    visit
-        .org
-        .roster
-        .put_group(&source(), Some(&entry.value.id), &draft, now)
-        .await
-        .map_err(refusal)?;
+    let source = source();
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let org = visit.org.roster.org();
+    let decide = |directory: &Directory| -> Result<Change<Group>, Refusal> {
+        let old = known(visit, directory, id)?;
+        let draft = GroupDraft::deleted(&old.value.name);
+        Ok(directory.put_group_draft(org, &origin, Some(&old.value.id), &draft)?)
+    };
+    answered(visit, visit.org.roster.change(decide).await).await?;
     Ok(Answer::NoContent)
 }
 
-async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) -> Result<(), ScimError> {
+async fn change(visit: &Visit<'_>, id: &str, change: GroupChange) -> Result<(), ScimError> {
     note(&change.notes);
-    let roster = &visit.org.roster;
-    let id = &entry.value.id;
     let net = NetMembers::of(&change.members);
-    let present = people(visit, &net.present.iter().cloned().collect::<Vec<_>>())?;
-    let now = chassis::clock::unix_ms();
-    if change.is_about_the_group() {
-        let external_id = change.external_id.as_ref().and_then(Wish::value);
-        let said = |wish: Option<&Wish>| wish.map(|wish| wish.value().unwrap_or_default().to_owned());
-        let (description, parent) = (said(change.description.as_ref()), said(change.parent.as_ref()));
-        let name = change
-            .display_name
-            .clone()
-            .unwrap_or_else(|| entry.value.name.clone());
-        let draft = GroupDraft {
-            external_id: external_id.map(str::to_owned),
-            description,
-            parent,
-            ..GroupDraft::named(name)
+    let source = source();
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let org = visit.org.roster.org();
+    let mut begun = false;
+    loop {
+        let decide = |directory: &Directory| -> Result<Change<usize>, Refusal> {
+            // What a large change has begun it ends, though it made a new version itself.
+            let old = match begun {
+                false => known(visit, directory, id)?,
+                true => there(directory, id)?,
+            };
+            let draft = change.is_about_the_group().then(|| draft_of(&change, &old.value));
+            let members = members_after(directory, &old.value.id, &net)?;
+            let id = &old.value.id;
+            Ok(directory.put_group_and_members(org, &origin, id, draft.as_ref(), &members)?)
         };
-        roster
-            .put_group(&source(), Some(id), &draft, now)
-            .await
-            .map_err(refusal)?;
+        let remaining = answered(visit, visit.org.roster.change(decide).await).await?;
+        if remaining.value == 0 {
+            return Ok(());
+        }
+        begun = true;
     }
+}
+
+fn draft_of(change: &GroupChange, group: &Group) -> GroupDraft {
+    let text = |wish: Option<&Wish>| wish.map(|wish| wish.value().unwrap_or_default().to_owned());
+    let external_id = change.external_id.as_ref().and_then(Wish::value);
+    GroupDraft {
+        external_id: external_id.map(str::to_owned),
+        description: text(change.description.as_ref()),
+        parent: text(change.parent.as_ref()),
+        ..GroupDraft::named(change.display_name.as_ref().unwrap_or(&group.name))
+    }
+}
+
+/// Every membership that the change is about, and whether it is to be.
+fn members_after(
+    directory: &Directory,
+    group: &GroupId,
+    net: &NetMembers,
+) -> Result<Vec<(PersonId, bool)>, ScimError> {
+    let present = people(directory, &net.present.iter().cloned().collect::<Vec<_>>())?;
     let mut members: Vec<(PersonId, bool)> = Vec::new();
     if net.only_these {
         let keep: BTreeSet<&PersonId> = present.iter().collect();
-        let out = roster.read(|directory| {
-            directory
-                .members(id)
-                .filter(|person| !keep.contains(person))
-                .cloned()
-                .collect::<Vec<_>>()
-        });
-        members.extend(out.into_iter().map(|person| (person, false)));
+        let others = directory.members(group).filter(|person| !keep.contains(person));
+        members.extend(others.map(|person| (person.clone(), false)));
     }
     // Somebody unknown who is to be out is out.
-    members.extend(
-        net.absent
-            .iter()
-            .filter_map(|person| PersonId::parse(person).ok())
-            .map(|person| (person, false)),
-    );
+    let absent = net
+        .absent
+        .iter()
+        .filter_map(|person| PersonId::parse(person).ok());
+    members.extend(absent.map(|person| (person, false)));
     members.extend(present.into_iter().map(|person| (person, true)));
-    roster
-        .put_members(&MemberWord::in_order(&source(), now), id, members)
-        .await
-        .map_err(refusal)?;
-    Ok(())
+    Ok(members)
 }
 
 /// The people that ids name. One that names nobody is told: it would be lost silently otherwise.
-fn people(visit: &Visit<'_>, ids: &[String]) -> Result<Vec<PersonId>, ScimError> {
-    visit.org.roster.read(|directory| {
-        ids.iter()
-            .map(|id| {
-                let known = PersonId::parse(id)
-                    .ok()
-                    .filter(|id| directory.person(id).is_some());
-                known.ok_or_else(|| {
-                    let group = GroupId::parse(id)
-                        .ok()
-                        .filter(|id| directory.group(id).is_some());
-                    let id: String = id.chars().take(80).collect();
-                    ScimError::invalid_value(match group {
-                        // To create a user of that id would be the wrong advice.
-                        Some(_) => format!(
-                            "members: {id:?} is a group, and Litmos teams hold people only; send the people in it"
-                        ),
-                        None => format!("members: there is no user {id:?}; create it first"),
-                    })
+fn people(directory: &Directory, ids: &[String]) -> Result<Vec<PersonId>, ScimError> {
+    ids.iter()
+        .map(|id| {
+            let known = PersonId::parse(id)
+                .ok()
+                .filter(|id| directory.person(id).is_some_and(|person| !person.value.deleted));
+            known.ok_or_else(|| {
+                let group = GroupId::parse(id).ok().filter(|id| directory.group(id).is_some());
+                let id: String = id.chars().take(80).collect();
+                ScimError::invalid_value(match group {
+                    // To create a user of that id would be the wrong advice.
+                    Some(_) => format!(
+                        "members: {id:?} is a group, and Litmos teams hold people only; send the people in it"
+                    ),
+                    None => format!("members: there is no user {id:?}; create it first"),
                 })
             })
-            .collect()
-    })
+        })
+        .collect()
 }

@@ -6,6 +6,7 @@
 mod door;
 mod fields;
 mod groups;
+mod refusal;
 mod users;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
 //! Users: people of the roster as SCIM shows them.
 
 use bus::trace;
-use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, SourceId};
-use roster::{Directory, Entry, PersonDraft};
+use provisioning::{
+    AccessLevel, Field, ManagerWish, NormalName, Person, PersonId, Profile, Resolution, SourceId,
+};
+use roster::{Change, Directory, Entry, Origin, PersonDraft, PersonTarget};
 use scim::{
     CustomAttributes, ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest,
     ResourceKind, ScimError, USER, UserDocument, UserWrite, Wish, carry_over, carry_over_custom,
@@ -10,7 +12,8 @@ use scim::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::door::{Answer, Visit, refusal};
+use crate::door::{Answer, Visit};
+use crate::refusal::{Refusal, answered};
 
 /// The source under which SCIM clients' ids are known.
 pub(crate) fn source() -> SourceId {
@@ -98,13 +101,13 @@ fn draft(
     let manager_before = old.and_then(UserDocument::manager);
     Ok(PersonDraft {
         external_id: document.external_id().map(str::to_owned),
-        active: document.active(),
+        active: Some(document.active()),
         access_level: level.map_err(|error| ScimError::invalid_value(error.to_string()))?,
         profile,
         custom,
         manager: manager(carry_over_one(manager_before.as_ref(), document.manager())),
         scim_document: Some(document.to_stored()),
-        ..PersonDraft::active(document.user_name())
+        ..PersonDraft::named(document.user_name())
     })
 }
 
@@ -135,14 +138,13 @@ fn render(
     Ok(document_of(person, &fields)?.render(&meta, &groups))
 }
 
-fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
-    visit.org.roster.read(|directory| {
-        let entry = directory
-            .person(id)
-            .filter(|entry| !entry.value.deleted)
-            .ok_or_else(|| no_user(id.as_str()))?;
-        render(visit, directory, entry).map(|resource| visit.query.projection.apply(resource))
-    })
+/// A user as the answer shows it.
+fn shown(
+    visit: &Visit<'_>,
+    directory: &Directory,
+    entry: &Entry<Person>,
+) -> Result<Map<String, Value>, ScimError> {
+    render(visit, directory, entry).map(|resource| visit.query.projection.apply(resource))
 }
 
 fn no_user(id: &str) -> ScimError {
@@ -152,26 +154,31 @@ fn no_user(id: &str) -> ScimError {
     ))
 }
 
-fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Person>, ScimError> {
-    let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
-    let entry = visit
-        .org
-        .roster
-        .read(|directory| directory.person(&parsed).cloned());
-    let entry = entry
+/// The user of this id, if it is there and is what `If-Match` asks for.
+fn known<'d>(visit: &Visit<'_>, directory: &'d Directory, id: &str) -> Result<&'d Entry<Person>, ScimError> {
+    let entry = PersonId::parse(id)
+        .ok()
+        .and_then(|id| directory.person(&id))
         .filter(|entry| !entry.value.deleted)
         .ok_or_else(|| no_user(id))?;
     match &visit.if_match {
         Some(tag) if !if_match_accepts(tag, entry.revision) => Err(ScimError::precondition_failed(
             "the user was changed since this version; read it again",
         )),
-        _ => Ok(entry),
+        Some(_) | None => Ok(entry),
     }
 }
 
-pub(crate) fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
-    shown(visit, &parsed).map(|resource| Answer::Found(resource.into()))
+pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+    visit.catch_up().await?;
+    visit.org.roster.read(|directory| {
+        let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
+        let entry = directory
+            .person(&parsed)
+            .filter(|entry| !entry.value.deleted)
+            .ok_or_else(|| no_user(id))?;
+        shown(visit, directory, entry).map(|resource| Answer::Found(resource.into()))
+    })
 }
 
 pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
@@ -227,84 +234,116 @@ pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     let UserWrite { document, notes } = UserDocument::from_create(&visit.body)?;
     note(&notes);
-    let old = visit.org.roster.read(|directory| {
-        let by_name = directory.person_named(document.user_name());
-        by_name
-            .or_else(|| directory.person_known_as(&source(), document.external_id()?))
-            .cloned()
-    });
-    // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
-    if let Some(old) = old.as_ref().filter(|old| old.value.wanted_active()) {
-        let id = &old.value.id;
-        return Err(ScimError::conflict(format!(
-            "the userName {:?} exists already, as user {id}",
-            document.user_name()
-        )));
-    }
-    let before = old.as_ref().map(|old| said_of(&old.value)).transpose()?.flatten();
-    let draft = draft(&document, before.as_ref(), &visit.org.fields.now())?;
-    let id = old.map(|old| old.value.id);
-    let applied = visit
+    let (source, fields) = (source(), visit.org.fields.now());
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let org = visit.org.roster.org();
+    let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
+        let stated = draft(&document, None, &fields)?;
+        let id = match directory.resolve_person(&origin, &stated) {
+            Resolution::Known(id) => id,
+            Resolution::New { releasing } => {
+                let target = PersonTarget::New {
+                    releasing: releasing.as_ref(),
+                };
+                return Ok(directory.put_person_draft(org, &origin, target, &stated)?);
+            }
+            Resolution::Taken { by } => return Err(exists(&document, directory.person(&by))),
+            Resolution::Unclear { candidate } => {
+                return Err(directory.question_about(&origin, &stated, &candidate).into());
+            }
+        };
+        let old = directory.person(&id);
+        // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
+        if old.is_some_and(|old| old.value.wanted_active()) {
+            return Err(exists(&document, old));
+        }
+        let before = old.map(|old| said_of(&old.value)).transpose()?.flatten();
+        let stated = draft(&document, before.as_ref(), &fields)?;
+        Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&id), &stated)?)
+    };
+    let user = answered(visit, visit.org.roster.change(decide).await).await?;
+    let location = format!("{}/Users/{}", visit.base_url, user.value.id);
+    let body = visit
         .org
         .roster
-        .put_person(&source(), id.as_ref(), &draft, chassis::clock::unix_ms())
-        .await
-        .map_err(refusal)?;
-    let body = shown(visit, &applied.value.id)?;
-    let location = format!("{}/Users/{}", visit.base_url, applied.value.id);
+        .read(|directory| shown(visit, directory, &user))?;
     Ok(Answer::Created {
         location,
         body: body.into(),
     })
 }
 
+/// The refusal of a user who is there already: it names the attribute that both have.
+fn exists(document: &UserDocument, known: Option<&Entry<Person>>) -> Refusal {
+    let id = known.map_or_else(String::new, |known| format!(", as user {}", known.value.id));
+    let same_name = known
+        .is_some_and(|known| NormalName::of(&known.value.user_name) == NormalName::of(document.user_name()));
+    let (attribute, value) = match (same_name, document.external_id()) {
+        (false, Some(external_id)) => ("externalId", external_id),
+        (true, _) | (false, None) => ("userName", document.user_name()),
+    };
+    Refusal::Scim(ScimError::conflict(format!(
+        "the {attribute} {value:?} exists already{id}"
+    )))
+}
+
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let old = known(visit, id)?;
-    let document = document_of(&old.value, &visit.org.fields.now())?;
-    let write = document.replaced_by(&visit.body)?;
-    // Silence clears only what a SCIM client said.
-    write_over(visit, &old, write, said_of(&old.value)?).await
+    write_over(visit, id, |old, document| {
+        let write = document.replaced_by(&visit.body)?;
+        // Silence clears only what a SCIM client stated.
+        Ok((write, said_of(&old.value)?))
+    })
+    .await
 }
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let old = known(visit, id)?;
-    let document = document_of(&old.value, &visit.org.fields.now())?;
-    let write = document.patched(&PatchRequest::parse(&visit.body)?)?;
-    // A patch is never silent: what it takes away was named.
-    write_over(visit, &old, write, Some(document)).await
+    let patch = PatchRequest::parse(&visit.body)?;
+    write_over(visit, id, |_, document| {
+        let write = document.patched(&patch)?;
+        // A patch is never silent: what it takes away was named.
+        Ok((write, Some(document)))
+    })
+    .await
 }
 
+/// Changes the user from what it is now, whoever else changes it meanwhile.
 async fn write_over(
     visit: &Visit<'_>,
-    old: &Entry<Person>,
-    write: UserWrite,
-    before: Option<UserDocument>,
+    id: &str,
+    edit: impl Fn(&Entry<Person>, UserDocument) -> Result<(UserWrite, Option<UserDocument>), ScimError>,
 ) -> Result<Answer, ScimError> {
-    note(&write.notes);
-    let draft = draft(&write.document, before.as_ref(), &visit.org.fields.now())?;
-    let id = &old.value.id;
+    let (source, fields) = (source(), visit.org.fields.now());
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let org = visit.org.roster.org();
+    let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
+        let old = known(visit, directory, id)?;
+        let (write, before) = edit(old, document_of(&old.value, &fields)?)?;
+        note(&write.notes);
+        let stated = draft(&write.document, before.as_ref(), &fields)?;
+        Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &stated)?)
+    };
+    let user = answered(visit, visit.org.roster.change(decide).await).await?;
     visit
         .org
         .roster
-        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
-        .await
-        .map_err(refusal)?;
-    shown(visit, id).map(|resource| Answer::Found(resource.into()))
+        .read(|directory| shown(visit, directory, &user))
+        .map(|resource| Answer::Found(resource.into()))
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let old = known(visit, id)?;
-    let draft = PersonDraft {
-        deleted: true,
-        ..PersonDraft::inactive(&old.value.user_name)
+    let source = source();
+    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let org = visit.org.roster.org();
+    let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
+        let old = known(visit, directory, id)?;
+        let gone = PersonDraft {
+            deleted: true,
+            leaves: true,
+            ..PersonDraft::inactive(&old.value.user_name)
+        };
+        Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &gone)?)
     };
-    let id = &old.value.id;
-    visit
-        .org
-        .roster
-        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
-        .await
-        .map_err(refusal)?;
+    answered(visit, visit.org.roster.change(decide).await).await?;
     Ok(Answer::NoContent)
 }
 

@@ -66,6 +66,8 @@ fn mark(bytes: &[u8]) -> Option<SourceMark> {
         match part {
             Part::Bytes(1, bytes) => mark.external_id = Some(text(bytes)?.to_owned()),
             Part::Number(2, value) => mark.changed_at_ms = value,
+            Part::Number(3, value) => mark.sequence = value,
+            Part::Number(4, value) => mark.left = flag(value),
             Part::Number(..) | Part::Bytes(..) => return None,
         }
     }
@@ -151,7 +153,7 @@ pub(super) fn account(bytes: &[u8]) -> Option<Account> {
 
 pub(super) fn membership(bytes: &[u8]) -> Option<Membership> {
     let (mut group, mut person, mut source) = ("", "", "");
-    let (mut present, mut changed_at_ms) = (false, 0);
+    let (mut present, mut changed_at_ms, mut sequence) = (false, 0, 0);
     let mut parts = Parts::of(bytes);
     for part in &mut parts {
         match part {
@@ -160,6 +162,7 @@ pub(super) fn membership(bytes: &[u8]) -> Option<Membership> {
             Part::Number(3, value) => present = flag(value),
             Part::Bytes(4, bytes) => source = text(bytes)?,
             Part::Number(5, value) => changed_at_ms = value,
+            Part::Number(6, value) => sequence = value,
             Part::Number(..) | Part::Bytes(..) => return None,
         }
     }
@@ -169,6 +172,7 @@ pub(super) fn membership(bytes: &[u8]) -> Option<Membership> {
         present,
         source: SourceId::parse(source).ok()?,
         changed_at_ms,
+        sequence,
     };
     (!parts.broken).then_some(membership)
 }
@@ -252,7 +256,7 @@ mod tests {
             manager in wish(), scim_document in prop::option::of("\\PC{0,6}"), created_at_ms: u64, changed_at_ms: u64, custom in words(),
             source in "[a-z]{0,3}", external_id in prop::option::of("\\PC{0,6}"),
         ) -> v1::Person {
-            let mark = v1::SourceMark { external_id, changed_at_ms };
+            let mark = v1::SourceMark { external_id, changed_at_ms, sequence: changed_at_ms / 2, left: changed_at_ms % 2 == 0 };
             v1::Person { id, user_name, active, deleted, access_level, profile, manager, scim_document, created_at_ms, changed_at_ms, custom,
                 sources: [(source, mark)].into() }
         }

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Group, GroupId, ManagerWish, Membership, Person, PersonId, SourceId, SourceMark, Sources,
+    AccessLevel, Group, GroupId, IdentityQuestion, ManagerWish, Membership, Person, PersonId, QuestionId,
+    SourceId, SourceMark, Sources, Traits,
 };
 
 use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
@@ -12,6 +13,8 @@ fn sources_out(sources: &Sources) -> BTreeMap<String, v1::SourceMark> {
     let mark = |mark: &SourceMark| v1::SourceMark {
         external_id: mark.external_id.clone(),
         changed_at_ms: mark.changed_at_ms,
+        sequence: mark.sequence,
+        left: mark.left,
     };
     sources
         .iter()
@@ -29,6 +32,8 @@ fn sources_in(type_name: &str, sources: BTreeMap<String, v1::SourceMark>) -> Res
                 SourceMark {
                     external_id: mark.external_id,
                     changed_at_ms: mark.changed_at_ms,
+                    sequence: mark.sequence,
+                    left: mark.left,
                 },
             ))
         })
@@ -142,6 +147,7 @@ impl Wire<v1::Membership> for Membership {
             present: membership.present,
             source: membership.source.to_string(),
             changed_at_ms: membership.changed_at_ms,
+            sequence: membership.sequence,
         }
     }
 
@@ -153,6 +159,63 @@ impl Wire<v1::Membership> for Membership {
             present: message.present,
             source: SourceId::parse(&message.source).map_err(|error| broken(&name, error))?,
             changed_at_ms: message.changed_at_ms,
+            sequence: message.sequence,
+        })
+    }
+}
+
+fn traits_out(traits: &Traits) -> v1::Traits {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    v1::Traits {
+        external_id: text(&traits.external_id),
+        user_name: traits.user_name.clone(),
+        mail: text(&traits.mail),
+        employee_number: text(&traits.employee_number),
+        first_name: text(&traits.first_name),
+        last_name: text(&traits.last_name),
+        active: traits.active,
+    }
+}
+
+fn traits_in(message: Option<v1::Traits>) -> Traits {
+    let text = |value: String| Some(value).filter(|value| !value.is_empty());
+    let message = message.unwrap_or_default();
+    Traits {
+        external_id: text(message.external_id),
+        user_name: message.user_name,
+        mail: text(message.mail),
+        employee_number: text(message.employee_number),
+        first_name: text(message.first_name),
+        last_name: text(message.last_name),
+        active: message.active,
+    }
+}
+
+impl Wire<v1::IdentityQuestion> for IdentityQuestion {
+    fn to_wire(&self) -> v1::IdentityQuestion {
+        v1::IdentityQuestion {
+            id: self.id.to_string(),
+            source: self.source.to_string(),
+            stated: Some(traits_out(&self.stated)),
+            person: self.person.to_string(),
+            known: Some(traits_out(&self.known)),
+            asked_at_ms: self.asked_at_ms,
+            same: self.same,
+            answered_at_ms: self.answered_at_ms,
+        }
+    }
+
+    fn from_wire(message: v1::IdentityQuestion) -> Result<IdentityQuestion, BrokenRecord> {
+        let name = v1::IdentityQuestion::full_name();
+        Ok(IdentityQuestion {
+            id: QuestionId::parse(&message.id).map_err(|error| broken(&name, error))?,
+            source: SourceId::parse(message.source).map_err(|error| broken(&name, error))?,
+            stated: traits_in(message.stated),
+            person: PersonId::parse(&message.person).map_err(|error| broken(&name, error))?,
+            known: traits_in(message.known),
+            asked_at_ms: message.asked_at_ms,
+            same: message.same,
+            answered_at_ms: message.answered_at_ms,
         })
     }
 }

@@ -1,12 +1,11 @@
 use std::time::Duration;
 
 use bus::{Bus, Change, Expect, NatsServer, RosterKey, RosterValue, WatchEvent, Write, WriteError};
-use provisioning::PersonId;
 
 use crate::{World, person, world};
 
 fn key(world: &World, n: usize) -> RosterKey {
-    RosterKey::Person(world.org.clone(), PersonId::parse(format!("p{n}")).unwrap())
+    RosterKey::of_person(&world.org, &person(n))
 }
 
 fn put(world: &World, n: usize, expect: Expect) -> Write<RosterKey, RosterValue> {

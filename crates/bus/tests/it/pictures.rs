@@ -30,7 +30,7 @@ async fn told(watch: &mut Watch<RosterKey, RosterValue>) -> Seen {
                     }
                     other => panic!("{other:?} was not written"),
                 },
-                WatchEvent::Removed(RosterKey::Person(_, id)) => {
+                WatchEvent::Removed(RosterKey::Person(_, _, id)) => {
                     seen.remove(&id);
                 }
                 WatchEvent::Synced => return,
@@ -45,7 +45,7 @@ async fn told(watch: &mut Watch<RosterKey, RosterValue>) -> Seen {
 }
 
 fn watch(world: &World) -> Watch<RosterKey, RosterValue> {
-    let roster = world.bus.roster().watch_kinds(&world.org, &RosterKey::WISHES);
+    let roster = world.bus.roster().watch_kinds(&world.org, &RosterKey::DESIRED);
     roster.with_pictures(TERMS)
 }
 
@@ -54,12 +54,12 @@ async fn plain(world: &World) -> Seen {
 }
 
 fn key(world: &World, n: usize) -> RosterKey {
-    RosterKey::Person(world.org.clone(), person(n).id)
+    RosterKey::of_person(&world.org, &person(n))
 }
 
 async fn put(world: &World, people: impl IntoIterator<Item = Person>) {
     let write = |person: Person| Write {
-        key: RosterKey::Person(world.org.clone(), person.id.clone()),
+        key: RosterKey::of_person(&world.org, &person),
         expect: Expect::Any,
         change: Change::Put(RosterValue::Person(person)),
     };
@@ -159,7 +159,7 @@ async fn a_picture_and_what_came_after_it_tell_what_the_bucket_tells() {
     let next = tokio::time::timeout(Duration::from_secs(5), begun.next())
         .await
         .unwrap();
-    assert!(matches!(next, WatchEvent::Put(RosterKey::Person(_, id), _) if id == person(4_000).id));
+    assert!(matches!(next, WatchEvent::Put(RosterKey::Person(_, _, id), _) if id == person(4_000).id));
     world.server.stop().await;
 }
 
@@ -272,7 +272,7 @@ async fn a_stale_picture_is_drawn_anew_and_the_old_parts_go() {
     let mut again = world
         .bus
         .roster()
-        .watch_kinds(&world.org, &RosterKey::WISHES)
+        .watch_kinds(&world.org, &RosterKey::DESIRED)
         .with_pictures(terms);
     told(&mut again).await;
     let drawn = async {

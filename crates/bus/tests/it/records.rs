@@ -28,7 +28,7 @@ prop_compose! {
         external in prop::option::of("\\PC{0,9}"), changed_at_ms: u64, scim_document in prop::option::of("\\PC{0,30}"),
         custom in prop::collection::btree_map("\\PC{1,9}", "\\PC{0,9}", 0..3),
     ) -> Person {
-        let mark = SourceMark { external_id: external, changed_at_ms };
+        let mark = SourceMark { external_id: external, changed_at_ms, sequence: changed_at_ms / 2, left: changed_at_ms % 2 == 1 };
         Person {
             id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, custom, manager,
             sources: [(SourceId::parse("hr").unwrap(), mark)].into(), scim_document, created_at_ms: 3, changed_at_ms,

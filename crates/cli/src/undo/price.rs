@@ -92,6 +92,7 @@ fn wished(mut world: World, undo: &Undo, now_ms: u64) -> (World, BTreeSet<Subjec
                 present: *present,
                 source: source.clone(),
                 changed_at_ms: now_ms,
+                sequence: 0,
             }),
             Edit::Group(edit) => {
                 let Some(known) = world.group(&edit.group) else {

@@ -151,6 +151,7 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
             let mark = SourceMark {
                 external_id: Some(external_id(*n, *name)),
                 changed_at_ms: revision,
+                ..Default::default()
             };
             let person = Person {
                 id: person_id(*n),
@@ -235,6 +236,7 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                 present: *present,
                 source: SourceId::parse("hr").unwrap(),
                 changed_at_ms: revision,
+                sequence: 0,
             });
         }
         Event::MembershipGone { group, n } => {

@@ -125,6 +125,7 @@ impl Scene {
             present,
             source: SourceId::parse("test").unwrap(),
             changed_at_ms: NOW,
+            sequence: 0,
         };
         let touched = self.world.put_membership(&membership);
         self.touched.extend(touched);

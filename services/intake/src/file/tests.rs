@@ -227,6 +227,7 @@ fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool)
     let mark = SourceMark {
         external_id: external_id.map(str::to_owned),
         changed_at_ms: 1,
+        ..Default::default()
     };
     Person {
         id: PersonId::parse("p").unwrap(),

@@ -178,6 +178,7 @@ pub(crate) fn person(n: usize) -> Person {
     let mark = SourceMark {
         external_id: Some(external_id(n)),
         changed_at_ms: NOW,
+        ..Default::default()
     };
     Person {
         id: person_id(n),
@@ -246,6 +247,7 @@ pub(crate) fn group(n: usize) -> Group {
             SourceMark {
                 external_id: Some(format!("00g{n:017}")),
                 changed_at_ms: NOW,
+                ..SourceMark::default()
             },
         )]
         .into(),
@@ -282,6 +284,7 @@ pub(crate) fn membership(group: usize, n: usize) -> Membership {
         present: true,
         source: source(),
         changed_at_ms: NOW,
+        sequence: 0,
     }
 }
 
@@ -294,22 +297,10 @@ pub(crate) fn team_member(team: usize, n: usize) -> TeamMember {
     }
 }
 
-/// A person and the indexes that the roster's writer puts beside it.
+/// A person as the roster's writer puts it.
 pub(crate) fn person_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValue)> {
     let person = person(n);
-    let index = || RosterValue::Index(Index(person.id.to_string()));
-    let name = NameToken::of_name(&NormalName::of(&person.user_name));
-    vec![
-        (RosterKey::UserName(org.clone(), name), index()),
-        (
-            RosterKey::ExternalId(org.clone(), source(), NameToken::of_text(&external_id(n))),
-            index(),
-        ),
-        (
-            RosterKey::Person(org.clone(), person.id.clone()),
-            RosterValue::Person(person),
-        ),
-    ]
+    vec![(RosterKey::of_person(org, &person), RosterValue::Person(person))]
 }
 
 pub(crate) fn group_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValue)> {

@@ -3,14 +3,14 @@
 //! Written into the buckets, as the services would have left them: to let fifty thousand people arrive takes minutes.
 
 use bus::{
-    Bucket, Bus, Change, Expect, Index, Key, LinksKey, LinksValue, NameToken, NatsServer, ObservedKey,
-    ObservedValue, Record, RosterKey, RosterValue, TeamMember, Write,
+    Bucket, Bus, Change, Expect, Key, LinksKey, LinksValue, NatsServer, ObservedKey, ObservedValue, Record,
+    RosterKey, RosterValue, TeamMember, Write,
 };
 use futures_util::{StreamExt as _, stream};
 use litmos_simulator::{TeamState, UserState};
 use provisioning::{
-    AccessLevel, Account, AccountId, Field, ImportPhase, ImportReport, ImportRun, NormalName, OrgId, Person,
-    PersonLink, Roles, Team, TeamId,
+    AccessLevel, Account, AccountId, Field, ImportPhase, ImportReport, ImportRun, OrgId, Person, PersonLink,
+    Roles, Team, TeamId,
 };
 use rollcall_tests::{House, person};
 use serde_json::{Value, json};
@@ -99,19 +99,14 @@ async fn write(house: &House, bus: &Bus) {
 async fn people(bus: &Bus, org: &OrgId, users: &[&UserState]) {
     let name = |user: &UserState| user.user_name.split('@').next().unwrap().to_owned();
     let people: Vec<Person> = users.iter().map(|user| person(&name(user))).collect();
-    let entries = people.iter().flat_map(|person| {
-        let name = NameToken::of_name(&NormalName::of(&person.user_name));
-        let index = RosterValue::Index(Index(person.id.to_string()));
-        let key = RosterKey::Person(org.clone(), person.id.clone());
-        [
-            (RosterKey::UserName(org.clone(), name), index),
-            (key, RosterValue::Person(person.clone())),
-        ]
+    let entries = people.iter().map(|person| {
+        (
+            RosterKey::of_person(org, person),
+            RosterValue::Person(person.clone()),
+        )
     });
     let revisions = put(&bus.roster(), entries).await;
     let accounts: Vec<Account> = users.iter().map(|user| account(user)).collect();
-    // The person is the second of its two entries.
-    let revisions = revisions.into_iter().skip(1).step_by(2);
     let ties = people
         .iter()
         .zip(&accounts)

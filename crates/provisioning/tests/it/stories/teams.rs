@@ -42,6 +42,7 @@ fn a_parent_that_is_not_there_yet_is_waited_for() {
         let mark = provisioning::SourceMark {
             external_id: Some("Europe-ID".to_owned()),
             changed_at_ms: 0,
+            ..Default::default()
         };
         *group.sources.mark(&provisioning::SourceId::parse("hr").unwrap()) = mark;
     });

@@ -78,7 +78,7 @@ impl House {
     }
 
     pub(in crate::controller::jobs::tests) async fn want(&self, person: Person) {
-        let key = RosterKey::Person(self.org.clone(), person.id.clone());
+        let key = RosterKey::of_person(&self.org, &person);
         self.put_roster(key, RosterValue::Person(person)).await;
     }
 

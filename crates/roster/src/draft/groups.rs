@@ -1,25 +1,24 @@
-//! Groups: laid over what is known, written with their names.
+//! Groups: laid over what is known, written with their name.
 
-use bus::{Change, Expect, Index, NameToken, RosterKey, RosterValue, Write};
-use provisioning::{Group, GroupId, NormalName, SourceId};
+use bus::{Change as KeyChange, Expect, Index, NameToken, RosterKey, RosterValue, Write};
+use provisioning::{Group, GroupId, NormalName, OrgId};
 
-use super::{Applied, RosterError, RosterWrite, Wanted, external_ids, marked, new_group_id};
-use crate::{Directory, Entry, Roster};
+use super::{external_ids, marked, new_group_id};
+use crate::change::{Change, RosterError, RosterWrite};
+use crate::{Directory, Entry, Origin};
 
 /// A group as a source wants it, to be laid over what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDraft {
-    /// The id that a group gets which is made of this; `None` for any new one.
+    /// Id of the group if this draft creates one; `None` for any new one.
     pub id: Option<GroupId>,
     pub name: String,
     pub external_id: Option<String>,
     /// Empty clears, `None` leaves.
     pub description: Option<String>,
-    /// The group it stands under: its id, external id or name. Empty: under none; `None` leaves.
+    /// The parent group: its id, external id or name. Empty: none; `None` leaves.
     pub parent: Option<String>,
     pub deleted: bool,
-    /// As of a person's draft.
-    pub in_order: bool,
     /// Replaces the SCIM document; `None` leaves it.
     pub scim_document: Option<String>,
 }
@@ -34,12 +33,11 @@ impl GroupDraft {
             description: None,
             parent: None,
             deleted: false,
-            in_order: true,
             scim_document: None,
         }
     }
 
-    /// A group that is to be no more.
+    /// A group that is to be deleted.
     pub fn deleted(name: impl Into<String>) -> GroupDraft {
         GroupDraft {
             deleted: true,
@@ -48,43 +46,30 @@ impl GroupDraft {
     }
 }
 
-impl Roster {
+impl Directory {
     /// Lays a draft over the group of this id, external id or name, or makes a new one.
     ///
     /// # Errors
-    /// See [`RosterError`].
-    pub async fn put_group(
+    /// When the name belongs to another group, or there is no group of this id.
+    pub fn put_group_draft(
         &self,
-        source: &SourceId,
+        org: &OrgId,
+        origin: &Origin<'_>,
         id: Option<&GroupId>,
         draft: &GroupDraft,
-        at_ms: u64,
-    ) -> Result<Applied<Group>, RosterError> {
-        self.settle(|directory| self.group_writes(directory, source, id, draft, at_ms))
-            .await
-    }
-
-    pub(super) fn group_writes(
-        &self,
-        directory: &Directory,
-        source: &SourceId,
-        id: Option<&GroupId>,
-        draft: &GroupDraft,
-        at_ms: u64,
-    ) -> Result<Wanted<Group>, RosterError> {
+    ) -> Result<Change<Group>, RosterError> {
         let by_external = draft
             .external_id
             .as_deref()
-            .and_then(|external| directory.group_known_as(source, external));
+            .and_then(|external| self.group_known_as(origin.source, external));
         let old = match id {
             Some(id) => Some(
-                directory
-                    .group(id)
+                self.group(id)
                     .ok_or_else(|| RosterError::NoSuchGroup { id: id.clone() })?,
             ),
-            None => by_external.or_else(|| directory.group_named(&draft.name)),
+            None => by_external.or_else(|| self.group_named(&draft.name)),
         };
-        if let Some(other) = directory.group_named(&draft.name).filter(|_| !draft.deleted)
+        if let Some(other) = self.group_named(&draft.name).filter(|_| !draft.deleted)
             && old.is_some_and(|old| old.value.id != other.value.id)
         {
             return Err(RosterError::GroupNameTaken {
@@ -92,57 +77,74 @@ impl Roster {
                 owner: other.value.id.clone(),
             });
         }
-        let mark = old.and_then(|old| old.value.sources.get(source));
         if let Some(old) = old
-            && mark.is_some_and(|mark| mark.changed_at_ms > at_ms)
+            && let Some(mark) = old.value.sources.get(origin.source)
+            && origin.is_overtaken(mark.changed_at_ms, mark.sequence)
         {
-            return Ok((Some(old.clone()), old.value.clone(), Vec::new()));
+            return Ok(Change::none(old.value.clone(), old.revision));
         }
-        let mut group = laid_over(old.map(|old| &old.value), source, draft, at_ms);
+        let mut group = laid_over(old.map(|old| &old.value), origin, draft);
         if let Some(old) = old.filter(|old| same_group(&old.value, &group)) {
-            if draft.in_order || mark.is_some_and(|mark| mark.changed_at_ms == at_ms) {
-                return Ok((Some(old.clone()), group, Vec::new()));
-            }
             group.changed_at_ms = old.value.changed_at_ms;
+            if !origin.leaves_a_mark() || group == old.value {
+                return Ok(Change::none(old.value.clone(), old.revision));
+            }
         }
-        let writes = self.group_and_name(old, &group);
-        Ok((old.cloned(), group, writes))
+        let writes = self.group_writes(org, old, &group);
+        Ok(Change {
+            value: group,
+            revision: 0,
+            writes,
+        })
     }
 
-    pub(super) fn group_and_name(&self, old: Option<&Entry<Group>>, group: &Group) -> Vec<RosterWrite> {
-        let key = RosterKey::Group(self.org().clone(), group.id.clone());
-        let expect = old.map_or(Expect::Absent, |old| Expect::Revision(old.revision));
+    /// The writes that put a group in place of `old`, with its name.
+    pub(crate) fn group_writes(
+        &self,
+        org: &OrgId,
+        old: Option<&Entry<Group>>,
+        group: &Group,
+    ) -> Vec<RosterWrite> {
         let mut writes = vec![Write {
-            key,
-            expect,
-            change: Change::Put(RosterValue::Group(group.clone())),
+            key: RosterKey::Group(org.clone(), group.id.clone()),
+            expect: self.group_guard(org, &group.id),
+            change: KeyChange::Put(RosterValue::Group(group.clone())),
         }];
-        // The name's own key is what makes it unique: of two who make one group at once, one meets the other's key.
+        // The name's own key makes it unique: of two who make one group at once, one meets the other's key.
         let name_of = |group: &Group| (!group.deleted).then(|| NormalName::of(&group.name));
         let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(group));
         if before != after {
-            let key = |name: &NormalName| RosterKey::GroupName(self.org().clone(), NameToken::of_name(name));
+            let key = |name: &NormalName| RosterKey::GroupName(org.clone(), NameToken::of_name(name));
             if let Some(name) = &after {
-                let change = Change::Put(RosterValue::Index(Index(group.id.to_string())));
                 writes.push(Write {
                     key: key(name),
                     expect: Expect::Absent,
-                    change,
+                    change: KeyChange::Put(RosterValue::Index(Index(group.id.to_string()))),
                 });
             }
             if let Some(name) = &before {
                 writes.push(Write {
                     key: key(name),
                     expect: Expect::Any,
-                    change: Change::Delete,
+                    change: KeyChange::Delete,
                 });
             }
         }
         writes
     }
+
+    /// The guard over a group and all its members.
+    pub(crate) fn group_guard(&self, org: &OrgId, group: &GroupId) -> Expect {
+        Expect::NewestUnder(RosterKey::under_group(org, group), self.newest_of_group(group))
+    }
 }
 
-fn laid_over(old: Option<&Group>, source: &SourceId, draft: &GroupDraft, at_ms: u64) -> Group {
+/// A group made of a draft.
+pub(super) fn new_group(origin: &Origin<'_>, draft: &GroupDraft) -> Group {
+    laid_over(None, origin, draft)
+}
+
+fn laid_over(old: Option<&Group>, origin: &Origin<'_>, draft: &GroupDraft) -> Group {
     let description = draft.description.as_ref().map(|text| text.trim().to_owned());
     Group {
         id: old.map_or_else(
@@ -156,22 +158,17 @@ fn laid_over(old: Option<&Group>, source: &SourceId, draft: &GroupDraft, at_ms: 
             Some(reference) => Some(reference.to_owned()).filter(|reference| !reference.is_empty()),
         },
         deleted: draft.deleted,
-        sources: marked(
-            old.map(|old| &old.sources),
-            source,
-            draft.external_id.as_ref(),
-            at_ms,
-        ),
+        sources: marked(old.map(|old| &old.sources), origin, draft.external_id.as_ref()),
         scim_document: draft
             .scim_document
             .clone()
             .or_else(|| old.and_then(|old| old.scim_document.clone())),
-        created_at_ms: old.map_or(at_ms, |old| old.created_at_ms),
-        changed_at_ms: at_ms,
+        created_at_ms: old.map_or(origin.at_ms, |old| old.created_at_ms),
+        changed_at_ms: old.map_or(origin.at_ms, |old| old.changed_at_ms.max(origin.at_ms)),
     }
 }
 
-/// Whether nothing but the time of saying it differs.
+/// Whether nothing differs but the time at which it was stated.
 fn same_group(old: &Group, new: &Group) -> bool {
     old.name == new.name
         && old.description == new.description
@@ -183,10 +180,12 @@ fn same_group(old: &Group, new: &Group) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use provisioning::SourceId;
+
     use super::*;
 
     fn put(old: Option<&Group>, draft: &GroupDraft) -> Group {
-        laid_over(old, &SourceId::parse("hr").unwrap(), draft, 7)
+        laid_over(old, &Origin::now(&SourceId::parse("hr").unwrap(), 7), draft)
     }
 
     #[test]

@@ -1,0 +1,88 @@
+//! One committer an org: gathers changes that are ready while earlier ones are being stored, and stores them together.
+
+use std::collections::HashSet;
+
+use bus::{ChangeSet, Key as _, Revisions, RosterBucket, RosterKey, RosterValue, WriteError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Most keys that go together. More take longer than an urgent change should wait behind them: 200 take 12 ms.
+const TOGETHER_MAX: usize = 200;
+
+/// Changes that may wait for the committer; more wait with their callers.
+const QUEUE: usize = 4_096;
+
+type Set = ChangeSet<RosterKey, RosterValue>;
+type Outcome = Result<Revisions, WriteError>;
+
+#[derive(Debug)]
+struct Request {
+    set: Set,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// Stores change sets of one org. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Committer(mpsc::Sender<Request>);
+
+impl Committer {
+    pub(crate) fn start(bucket: RosterBucket, stop: CancellationToken) -> Committer {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(run(bucket, receiver, stop));
+        Committer(sender)
+    }
+
+    /// Stores the set, whole or not at all, and says the new revision of each key.
+    pub(crate) async fn commit(&self, set: Set) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        let stopping = || WriteError::Unknown {
+            key: "roster".to_owned(),
+        };
+        self.0
+            .send(Request { set, answer })
+            .await
+            .map_err(|_| stopping())?;
+        outcome.await.map_err(|_| stopping())?
+    }
+}
+
+async fn run(bucket: RosterBucket, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
+    // A request that shares a key with one of its round waits for the next.
+    let mut kept = None;
+    loop {
+        let first = match kept.take() {
+            Some(request) => request,
+            None => tokio::select! {
+                biased;
+                request = requests.recv() => match request {
+                    Some(request) => request,
+                    None => return,
+                },
+                // What was handed in before is stored first: it may be waited for.
+                () = stop.cancelled() => return,
+            },
+        };
+        let mut keys: HashSet<String> = first.set.iter().map(|write| write.key.text()).collect();
+        let mut round = vec![first];
+        while keys.len() < TOGETHER_MAX
+            && let Ok(request) = requests.try_recv()
+        {
+            let more: Vec<String> = request.set.iter().map(|write| write.key.text()).collect();
+            if more.iter().any(|key| keys.contains(key)) || keys.len() + more.len() > TOGETHER_MAX {
+                kept = Some(request);
+                break;
+            }
+            keys.extend(more);
+            round.push(request);
+        }
+        let (sets, answers): (Vec<Set>, Vec<_>) = round
+            .into_iter()
+            .map(|request| (request.set, request.answer))
+            .unzip();
+        let outcomes = bucket.commit(sets).await;
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A caller who went away no longer wants to know.
+            let _ = answer.send(outcome);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a change was not made, as SCIM says it.
+
+use roster::{Applied, ChangeError, Entry, RosterError};
+use scim::ScimError;
+
+use crate::door::Visit;
+
+/// Why a change is refused: by the rules of SCIM, or by those of the roster.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Scim(ScimError),
+    Roster(RosterError),
+}
+
+impl From<ScimError> for Refusal {
+    fn from(error: ScimError) -> Refusal {
+        Refusal::Scim(error)
+    }
+}
+
+impl From<RosterError> for Refusal {
+    fn from(error: RosterError) -> Refusal {
+        Refusal::Roster(error)
+    }
+}
+
+/// What a change came to. A question about identity that it raised is kept for a person to answer.
+pub(crate) async fn answered<T>(
+    visit: &Visit<'_>,
+    outcome: Result<Applied<T>, ChangeError<Refusal>>,
+) -> Result<Entry<T>, ScimError> {
+    let error = match outcome {
+        Ok(Applied { value, revision, .. }) => return Ok(Entry { value, revision }),
+        Err(ChangeError::Refused(Refusal::Scim(error))) => return Err(error),
+        Err(ChangeError::Refused(Refusal::Roster(error)) | ChangeError::Roster(error)) => error,
+    };
+    if let RosterError::Unclear(question) = &error {
+        visit.org.roster.ask(question).await.map_err(scim_error)?;
+    }
+    Err(scim_error(error))
+}
+
+fn scim_error(error: RosterError) -> ScimError {
+    match error {
+        RosterError::NameTaken { .. } => ScimError::conflict(format!("userName: {error}")),
+        RosterError::ExternalIdTaken { .. } => ScimError::conflict(format!("externalId: {error}")),
+        RosterError::GroupNameTaken { .. } => ScimError::conflict(format!("displayName: {error}")),
+        RosterError::Unclear(_) => ScimError::conflict(format!("userName: {error}")),
+        RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
+            ScimError::not_found(error.to_string())
+        }
+        RosterError::Contended
+        | RosterError::InPart { .. }
+        | RosterError::Behind(_)
+        | RosterError::Bus(_) => {
+            tracing::error!(
+                error = chassis::error_chain(&error),
+                "a SCIM write could not be made durable"
+            );
+            ScimError::new(
+                503,
+                format!("{error}; send it again, what is there already is not written twice"),
+            )
+        }
+    }
+}
