@@ -271,7 +271,7 @@ mod tests {
                 access_level: person.access_level.clone(), profile: person.profile.clone(), manager: Some(person.id.clone()),
                 as_of_ms: person.changed_at_ms, whole: person.deleted };
             let membership = v1::Membership { group: person.id.clone(), person: person.id.clone(), present: person.active,
-                source: person.id.clone(), changed_at_ms: person.changed_at_ms };
+                source: person.id.clone(), changed_at_ms: person.changed_at_ms , sequence: 3 };
             let member = v1::TeamMember { team: person.id.clone(), account: person.id.clone(), as_of_ms: person.changed_at_ms,
                 leader: person.active, admin: person.deleted };
             for whole in [person.encode_to_vec(), account.encode_to_vec(), membership.encode_to_vec(), member.encode_to_vec()] {

@@ -168,7 +168,11 @@ async fn a_picture_and_what_came_after_it_tell_what_the_bucket_tells() {
 async fn a_watch_begins_with_the_picture_where_there_is_one() {
     let world = pictured().await;
     let roster = raw(&world).await.get_stream("KV_roster").await.unwrap();
-    roster.purge().filter("$KV.roster.acme.person.p5").await.unwrap();
+    roster
+        .purge()
+        .filter("$KV.roster.acme.person.*.p5")
+        .await
+        .unwrap();
     assert_eq!(told(&mut watch(&world)).await.len(), 3_000);
     assert_eq!(plain(&world).await.len(), 2_999);
     world.server.stop().await;
@@ -202,7 +206,7 @@ async fn a_part_of_another_drawing_is_no_part() {
     let roster = js.get_stream("KV_roster").await.unwrap();
     roster
         .purge()
-        .filter("$KV.roster.acme.person.p2999")
+        .filter("$KV.roster.acme.person.*.p2999")
         .await
         .unwrap();
     assert_eq!(told(&mut watch(&world)).await.len(), 2_999);
@@ -293,7 +297,11 @@ async fn a_stale_picture_is_drawn_anew_and_the_old_parts_go() {
         .expect("no other picture was drawn");
     pictures.info().await.unwrap();
     let roster = js.get_stream("KV_roster").await.unwrap();
-    roster.purge().filter("$KV.roster.acme.person.p1").await.unwrap();
+    roster
+        .purge()
+        .filter("$KV.roster.acme.person.*.p1")
+        .await
+        .unwrap();
     let seen = told(&mut watch(&world)).await;
     assert!(!seen[&person(1).id].0.active, "the new picture is the old one");
     world.server.stop().await;

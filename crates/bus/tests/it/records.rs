@@ -72,7 +72,7 @@ proptest! {
     fn what_is_written_is_read_back_the_same(person in person(), link in link(), a in id(), b in id(), profile in profile(), level in level()) {
         check(&RosterValue::Membership(Membership {
             group: GroupId::parse(&a).unwrap(), person: PersonId::parse(&b).unwrap(), present: true,
-            source: SourceId::parse("okta").unwrap(), changed_at_ms: 5,
+            source: SourceId::parse("okta").unwrap(), changed_at_ms: 5, sequence: 9,
         }))?;
         check(&ObservedValue::Account(Account {
             id: AccountId::parse(&a).unwrap(), user_name: b.clone(), active: true, access_level: level, profile,

@@ -252,7 +252,7 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
         .await
         .unwrap();
     stranger
-        .publish("$KV.roster.acme.person.p1", "nor this".into())
+        .publish("$KV.roster.acme.person.00ff.p1", "nor this".into())
         .await
         .unwrap();
     stranger.flush().await.unwrap();
