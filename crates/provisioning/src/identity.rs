@@ -86,10 +86,13 @@ impl IdentityVerdict {
         let first_name = comparison(stated.first_name.as_deref(), known.first_name.as_deref());
         let agrees = first_name == Comparison::Agrees || independent_agreement(stated, known, by);
         let differs = first_name == Comparison::Differs;
+        let last_name = comparison(stated.last_name.as_deref(), known.last_name.as_deref());
         match by {
             EqualBy::Both => IdentityVerdict::Same,
             EqualBy::ExternalId => match (agrees, differs) {
                 (true, false) => IdentityVerdict::Same,
+                // Another first name beside the same mail or number, and the same last name: a correction.
+                (true, true) if last_name == Comparison::Agrees => IdentityVerdict::Same,
                 (false, true) => IdentityVerdict::Other,
                 (true, true) | (false, false) => IdentityVerdict::Unclear,
             },
@@ -282,6 +285,19 @@ mod tests {
         check("E1 new Nina", "E1 lund Mira - gone", by, Other);
         check("E1 new -", "E1 lund Mira", by, Unclear);
         check("E1 new Nina team@corp", "E1 lund Mira team@corp", by, Unclear);
+    }
+
+    #[test]
+    fn a_corrected_first_name_beside_mail_and_last_name_is_a_rename() {
+        let person = |login: &str, first: &str, last: &str| Traits {
+            last_name: Some(last.to_owned()),
+            ..traits(&format!("E2 {login} {first} p2@corp"))
+        };
+        let verdict = |stated: &Traits| {
+            IdentityVerdict::of(stated, &person("p2", "First", "Last"), EqualBy::ExternalId)
+        };
+        assert_eq!(verdict(&person("p2.new", "Second", "Last")), IdentityVerdict::Same);
+        assert_eq!(verdict(&person("p2.new", "Second", "Ray")), IdentityVerdict::Unclear);
     }
 
     #[test]
