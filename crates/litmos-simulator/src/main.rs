@@ -132,7 +132,8 @@ user=TEXT strikes only calls that name this id or username in path, query or bod
   delay_reply_ms=MS         act at once and answer late
   status=400..599           an HTML page instead of acting
   forbidden                 403 in Litmos's own words instead of acting
-  redirect=301..308         a redirect instead of acting; location=URL names where to
+  redirect=302              a redirect instead of acting, with status 301, 302, 303,
+                            307 or 308; location=URL names another place
   maintenance=200..599      a maintenance page in HTML instead of acting
   short_page, repeat_page   half a page, or the page before
   slow_job=MS               a bulk import takes longer

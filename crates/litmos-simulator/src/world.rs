@@ -217,7 +217,7 @@ impl World {
         if let Some(effect) = effect {
             *self.tally.effects.entry(effect.name().to_owned()).or_default() += 1;
         }
-        let names: Vec<&str> = arrival.faults.iter().map(|fault| fault.name()).collect();
+        let names: Vec<&str> = arrival.faults.iter().map(Fault::name).collect();
         let entry = Entry {
             n: arrival.n,
             at_ms: millis(arrival.now.since_start),

@@ -102,8 +102,8 @@ impl Call {
     pub(crate) fn object(&self, contract: &Contract) -> Result<Fields, Refusal> {
         let (format, text) = self.readable()?;
         match format {
-            Format::Json => contract.from_json(&text),
-            Format::Xml => contract.from_xml(&text),
+            Format::Json => contract.read_json(&text),
+            Format::Xml => contract.read_xml(&text),
         }
     }
 
@@ -111,8 +111,8 @@ impl Call {
     pub(crate) fn objects(&self, contract: &Contract) -> Result<Vec<Fields>, Refusal> {
         let (format, text) = self.readable()?;
         match format {
-            Format::Json => contract.list_from_json(&text),
-            Format::Xml => contract.list_from_xml(&text),
+            Format::Json => contract.read_json_list(&text),
+            Format::Xml => contract.read_xml_list(&text),
         }
     }
 

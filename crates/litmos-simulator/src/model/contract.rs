@@ -194,15 +194,15 @@ pub(crate) const USER_IMPORT: Contract = Contract {
 };
 
 impl Contract {
-    pub(crate) fn from_json(&self, body: &str) -> Result<Fields, Refusal> {
+    pub(crate) fn read_json(&self, body: &str) -> Result<Fields, Refusal> {
         Fields::from_body(body.as_bytes())
     }
 
-    pub(crate) fn list_from_json(&self, body: &str) -> Result<Vec<Fields>, Refusal> {
+    pub(crate) fn read_json_list(&self, body: &str) -> Result<Vec<Fields>, Refusal> {
         Fields::list_from_body(body.as_bytes(), self.item)
     }
 
-    pub(crate) fn from_xml(&self, body: &str) -> Result<Fields, Refusal> {
+    pub(crate) fn read_xml(&self, body: &str) -> Result<Fields, Refusal> {
         let root = root(body)?;
         if root.name == self.item {
             Ok(self.read(&root))
@@ -215,7 +215,7 @@ impl Contract {
     }
 
     /// Children with other names than the item's are skipped.
-    pub(crate) fn list_from_xml(&self, body: &str) -> Result<Vec<Fields>, Refusal> {
+    pub(crate) fn read_xml_list(&self, body: &str) -> Result<Vec<Fields>, Refusal> {
         let root = root(body)?;
         if root.name != self.list {
             return Err(Refusal::BodyUnreadable(format!(

@@ -100,9 +100,14 @@ impl User {
     /// The text as records show it.
     fn shown(&self, text: Text) -> Value<'_> {
         match self.text(text) {
-            None if self.unset_is_empty && !text.is_null_until_set() => Value::text(""),
+            None if self.shows_empty(text) => Value::text(""),
             set => Value::maybe(set),
         }
+    }
+
+    /// Whether the text shows as empty rather than null while it is not set.
+    fn shows_empty(&self, text: Text) -> bool {
+        self.unset_is_empty && !text.is_null_until_set()
     }
 
     pub(crate) fn expires(&self) -> Option<Timestamp> {
@@ -154,8 +159,16 @@ impl User {
         for text in Text::ALL {
             match (fields.text(text.name())?, change) {
                 (Given::Absent, Change::Merge) => {}
+                // What was never set stays as it is; what was set is cleared.
                 (Given::Absent | Given::Null, _) => {
-                    self.texts.remove(text);
+                    if let Some(value) = self.texts.get_mut(text) {
+                        value.clear();
+                    }
+                }
+                (Given::Value(value), _) if value.is_empty() && self.shows_empty(*text) => {
+                    if let Some(value) = self.texts.get_mut(text) {
+                        value.clear();
+                    }
                 }
                 (Given::Value(value), _) => {
                     self.texts

@@ -171,3 +171,27 @@ async fn a_mistyped_outage_says_what_it_takes() {
         assert!(error.contains(words), "{rule}: {error}");
     }
 }
+
+#[tokio::test]
+async fn the_control_api_switches_an_outage_on_and_off() {
+    let litmos = litmos().await;
+    let tell = async |rules: serde_json::Value| {
+        let url = format!("{}/_sim/faults", litmos.running.base_url());
+        litmos.send_raw(litmos.http.post(url).json(&rules)).await.unwrap()
+    };
+    let rules = json!([
+        {"kind": "redirect", "value": 302, "location": "/elsewhere", "method": "PUT"},
+        {"kind": "maintenance", "value": 503, "path": "/teams"},
+        {"kind": "forbidden", "user": "mira.lund"},
+    ]);
+    let told = tell(rules).await;
+    assert_eq!(
+        (told.status, &told.json()[0]["location"], &told.json()[2]["user"]),
+        (200, &json!("/elsewhere"), &json!("mira.lund"))
+    );
+    assert_eq!(litmos.get("/teams").await.status, 503);
+    assert_eq!(litmos.get("/users/mira.lund").await.status, 403);
+    assert_eq!(litmos.get("/users").await.status, 200);
+    tell(json!([])).await;
+    assert_eq!(litmos.get("/teams").await.status, 200);
+}

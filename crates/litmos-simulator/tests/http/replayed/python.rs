@@ -188,6 +188,9 @@ async fn it_reads_courses_and_modules_and_completes_a_module() {
         .await
         .column("Id")
         .remove(0);
+    litmos
+        .post(&format!("/users/{mira}/courses"), json!([{"Id": course}]))
+        .await;
     let modules = send(
         &litmos,
         Method::GET,
