@@ -1,7 +1,7 @@
 //! The REST API of Litmos, as far as provisioning needs it: a pure function from account and call to reply.
 //!
 //! A call comes here once it has been counted, let through by the limit and read. Rights are checked first, then the
-//! path is matched, then the model decides. Learning paths and sessions are missing.
+//! path is matched, then the model decides. Learning paths are lists with nothing in them; sessions are missing.
 
 mod call;
 mod courses;
@@ -33,6 +33,7 @@ pub(crate) const WORDS: &[&str] = &[
     "admins",
     "modules",
     "results",
+    "learningpaths",
     "bulkimports",
     "usererrors",
     "org",
@@ -153,6 +154,11 @@ impl Desk<'_> {
             (Get, ["courses", id]) => self.show_course(call, id),
             (Get, ["courses", id, "users"]) => self.list_learners(call, id),
             (Get, ["courses", id, "modules"]) => self.list_modules(call, id),
+            (Get, ["learningpaths"]) => Ok(self.no_learning_paths(call)),
+            (Get, ["users", id, "learningpaths"]) => self.user_key(id).map(|_| self.no_learning_paths(call)),
+            (Get, ["teams", id, "learningpaths"]) => {
+                self.account.team(id).map(|_| self.no_learning_paths(call))
+            }
             (Get, ["results", "details"]) => self.list_results(call),
             (Put, ["results", "modules", module]) => self.put_result(call, module),
 

@@ -125,6 +125,11 @@ impl Desk<'_> {
         Ok(self.list_reply(call, ("Users", "User"), items))
     }
 
+    /// The account has no learning paths.
+    pub(super) fn no_learning_paths(&self, call: &Call) -> Reply {
+        self.list_reply(call, ("LearningPaths", "LearningPath"), Vec::new())
+    }
+
     pub(super) fn list_reply(
         &self,
         call: &Call,

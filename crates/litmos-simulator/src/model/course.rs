@@ -47,6 +47,7 @@ impl Course {
                 ("AccessTillDays", Value::Null),
                 ("CourseTeamLibrary", Value::Bool(false)),
                 ("CreatedBy", Value::text("")),
+                ("Tags", Value::text("")),
             ],
         }
     }

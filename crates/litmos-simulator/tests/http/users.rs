@@ -546,7 +546,7 @@ async fn the_key_must_be_right_the_source_given_and_the_owner_still_an_owner() {
 #[tokio::test]
 async fn unknown_paths_and_methods_get_the_frameworks_page() {
     let litmos = litmos().await;
-    let unknown = litmos.get("/learningpaths").await;
+    let unknown = litmos.get("/sessions/future").await;
     assert_eq!(
         (unknown.status, unknown.content_type.as_str()),
         (404, "text/html")
