@@ -1,7 +1,8 @@
 //! A reader of the XML that clients send: elements, attributes and text.
 //!
 //! It knows the five named entities and characters by number. Document types are refused, as WCF refuses them, so there
-//! is nothing to expand. Names lose their prefix: no client that Litmos understands needs one.
+//! is nothing to expand. Names lose their prefix: no client that Litmos understands needs one. What follows the root
+//! element is not looked at, as WCF's serializer stops there: one client sends a root for each of several items.
 
 /// The deepest nesting that is read; Litmos's own bodies have three levels.
 const DEPTH_MAX: usize = 16;
@@ -27,8 +28,8 @@ pub(crate) enum XmlError {
     DocumentType,
     #[error("<{open}> is closed by </{close}>")]
     Mismatch { open: String, close: String },
-    #[error("there is something after the root element")]
-    Trailing,
+    #[error("</{0}> closes nothing")]
+    Stray(String),
     #[error("&{0}; is not known; write &amp; for &")]
     Entity(String),
     #[error("an attribute of <{0}> is malformed")]
@@ -65,13 +66,11 @@ struct Reader<'t> {
 impl<'t> Reader<'t> {
     fn document(mut self) -> Result<Element, XmlError> {
         let mut open: Vec<Element> = Vec::new();
-        let mut root = None;
         while !self.rest.is_empty() {
             let text = self.text_before_markup();
             match open.last_mut() {
                 Some(element) => element.text.push_str(&unescaped(text)?),
                 None if text.trim().is_empty() => {}
-                None if root.is_some() => return Err(XmlError::Trailing),
                 None => return Err(XmlError::Empty),
             }
             if self.rest.is_empty() {
@@ -88,22 +87,23 @@ impl<'t> Reader<'t> {
                 return Err(XmlError::DocumentType);
             } else if self.take("</") {
                 let close = local(self.until(">", "an end tag")?.trim_end());
-                let element = open.pop().ok_or(XmlError::Trailing)?;
+                let element = open.pop().ok_or_else(|| XmlError::Stray(close.to_owned()))?;
                 if element.name != close {
                     return Err(XmlError::Mismatch {
                         open: element.name,
                         close: close.to_owned(),
                     });
                 }
-                settle(element, &mut open, &mut root);
+                if let Some(root) = settle(element, &mut open) {
+                    return Ok(root);
+                }
             } else {
                 self.take("<");
-                if root.is_some() {
-                    return Err(XmlError::Trailing);
-                }
                 let (element, is_empty) = self.start_tag()?;
                 if is_empty {
-                    settle(element, &mut open, &mut root);
+                    if let Some(root) = settle(element, &mut open) {
+                        return Ok(root);
+                    }
                 } else if open.len() < DEPTH_MAX {
                     open.push(element);
                 } else {
@@ -111,11 +111,11 @@ impl<'t> Reader<'t> {
                 }
             }
         }
-        if open.is_empty() {
-            root.ok_or(XmlError::Empty)
+        Err(if open.is_empty() {
+            XmlError::Empty
         } else {
-            Err(XmlError::Cut("an element"))
-        }
+            XmlError::Cut("an element")
+        })
     }
 
     /// The inside of a tag up to its `>`, and whether it ended in `/>`.
@@ -195,11 +195,14 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Puts a finished element into the one around it, or makes it the root.
-fn settle(element: Element, open: &mut [Element], root: &mut Option<Element>) {
+/// Puts a finished element into the one around it; the root has none and is given back.
+fn settle(element: Element, open: &mut [Element]) -> Option<Element> {
     match open.last_mut() {
-        Some(around) => around.children.push(element),
-        None => *root = Some(element),
+        Some(around) => {
+            around.children.push(element);
+            None
+        }
+        None => Some(element),
     }
 }
 
@@ -262,8 +265,8 @@ mod tests {
             ("<a>", XmlError::Cut("an element")),
             ("<a", XmlError::Cut("a tag")),
             ("<a><!-- ", XmlError::Cut("a comment")),
-            ("<a/><b/>", XmlError::Trailing),
-            ("<a/>x", XmlError::Trailing),
+            ("</a>", XmlError::Stray("a".to_owned())),
+            ("x<a/>", XmlError::Empty),
             ("<a b>x</a>", XmlError::Attribute("a".to_owned())),
             ("<a>&x;</a>", XmlError::Entity("x;".to_owned())),
             ("<a>1 & 2</a>", XmlError::Entity(" 2".to_owned())),

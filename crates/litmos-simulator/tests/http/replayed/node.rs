@@ -106,6 +106,23 @@ async fn it_fills_teams_and_promotes_with_an_empty_xml_body() {
     );
 }
 
+/// With several items the client prints one root for each. A data contract is read from the first.
+#[tokio::test]
+async fn it_prints_a_root_for_each_of_several_members_and_only_the_first_is_read() {
+    let litmos = litmos().await;
+    let (team, mira, noor) = (
+        litmos.team("Nurses").await,
+        litmos.user("mira.lund").await,
+        litmos.user("noor.berg").await,
+    );
+    let root = |id: &str| format!("<Users><User><Id>{id}</Id></User></Users>");
+    let body = format!("{}{}", root(&mira), root(&noor));
+    let path = format!("teams/{team}/users");
+    assert_eq!(send(&litmos, Method::POST, &path, Some(&body)).await.status, 201);
+    let members = send(&litmos, Method::GET, &path, None).await.text;
+    assert_eq!(elements(&members, "Id"), [mira.as_str()]);
+}
+
 #[tokio::test]
 async fn it_assigns_courses_and_posts_results() {
     let litmos = litmos().await;
