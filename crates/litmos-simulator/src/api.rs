@@ -1,10 +1,12 @@
 //! The REST API of Litmos, as far as provisioning needs it: a pure function from account and call to reply.
 //!
 //! A call comes here once it has been counted, let through by the limit and read. Rights are checked first, then the
-//! path is matched, then the model decides. Courses, learning paths, assignments and results are missing.
+//! path is matched, then the model decides. Learning paths are lists with nothing in them; sessions are missing.
 
 mod call;
+mod courses;
 mod imports;
+mod media;
 mod paging;
 mod ranges;
 mod reply;
@@ -12,11 +14,31 @@ mod teams;
 mod users;
 
 pub(crate) use call::{Call, Method, Query, Twist};
-pub(crate) use reply::{Reply, html_page};
+pub(crate) use reply::{Reply, html_page, maintenance_page, redirect};
 
 use crate::clock::Now;
-use crate::mode::Modes;
+use crate::mode::{ApiAccess, BadKey, ContentType, Modes};
 use crate::model::{AccessLevel, Account, Refusal, Role};
+
+/// The words of all paths. No id is one of them, so a word in another case is still the word.
+pub(crate) const WORDS: &[&str] = &[
+    "users",
+    "paginated",
+    "details",
+    "teams",
+    "usercustomfields",
+    "courses",
+    "reset",
+    "leaders",
+    "admins",
+    "modules",
+    "results",
+    "learningpaths",
+    "bulkimports",
+    "usererrors",
+    "org",
+    "logins",
+];
 
 /// What every endpoint works with.
 struct Desk<'a> {
@@ -32,23 +54,48 @@ pub(crate) fn respond(account: &mut Account, call: &Call, modes: &Modes, now: No
     let mut desk = Desk { account, modes, now };
     desk.permitted(call)
         .and_then(|()| desk.route(call))
-        .unwrap_or_else(|refusal| Reply::refused(&refusal))
+        .unwrap_or_else(|refusal| refused(&refusal, modes))
+}
+
+/// A refusal as the modes have it.
+pub(crate) fn refused(refusal: &Refusal, modes: &Modes) -> Reply {
+    let mut reply = Reply::refused(refusal);
+    if matches!(refusal, Refusal::Key | Refusal::SourceMissing) && modes.bad_key == BadKey::Forbidden {
+        reply.status = 403;
+    }
+    reply
 }
 
 impl Desk<'_> {
-    /// The key acts with its owner's rights: nothing at all below Administrator, and not everything for one.
+    /// A key acts with its holder's rights: everything for an owner, less for an administrator, bulk imports for those
+    /// who lead teams, and nothing for learners.
     fn permitted(&self, call: &Call) -> Result<(), Refusal> {
         if call.query.get("source").is_none_or(str::is_empty) {
             return Err(Refusal::SourceMissing);
         }
-        let owners_only = matches!(
-            (call.method, call.path().as_slice()),
-            (Method::Get, ["users", "details"] | ["org", ..])
+        let is_write = matches!(call.method, Method::Post | Method::Put | Method::Delete);
+        if is_write
+            && self.modes.content_type == ContentType::Wanted
+            && media::named(&call.content_type).is_none()
+        {
+            return Err(Refusal::ContentType);
+        }
+        let path = call.path();
+        let owners_only = self.modes.api_access == ApiAccess::Owners
+            || matches!(
+                (call.method, path.as_slice()),
+                (Method::Get, ["users", "details"] | ["org", ..])
+                    | (Method::Post | Method::Delete, ["teams", _, "courses"])
+            );
+        let imports = matches!(
+            (call.method, path.as_slice()),
+            (Method::Post, ["bulkimports"]) | (Method::Get, ["bulkimports", ..])
         );
-        match self.account.key_rights() {
+        match self.account.key_rights(call.caller) {
             None => Err(Refusal::Key),
             Some(AccessLevel::AccountOwner) => Ok(()),
             Some(AccessLevel::Administrator) if !owners_only => Ok(()),
+            Some(AccessLevel::TeamAdmin | AccessLevel::TeamLeader) if imports && !owners_only => Ok(()),
             Some(
                 AccessLevel::Administrator
                 | AccessLevel::TeamAdmin
@@ -74,6 +121,14 @@ impl Desk<'_> {
             (Get, ["users", id, "usercustomfields"]) => self.show_custom_fields(call, id),
             (Post, ["users", id, "usercustomfields"]) => self.set_custom_fields(call, id),
 
+            (Get, ["users", id, "courses"]) => self.list_user_courses(call, id),
+            (Post, ["users", id, "courses"]) => self.add_user_courses(call, id),
+            (Get, ["users", id, "courses", course]) => self.show_user_course(call, id, course),
+            (Delete, ["users", id, "courses", course]) => self.remove_user_course(id, course),
+            (Put, ["users", id, "courses", course] | ["users", id, "courses", course, "reset"]) => {
+                self.reset_user_course(id, course)
+            }
+
             (Get, ["teams"]) => self.list_teams(call),
             (Post, ["teams"]) => self.create_team(call, None),
             (Get, ["teams", id]) => self.show_team(call, id),
@@ -91,16 +146,33 @@ impl Desk<'_> {
             (Delete, ["teams", id, "leaders", user]) => self.set_role(id, user, Role::Leader, false),
             (Delete, ["teams", id, "admins", user]) => self.set_role(id, user, Role::Admin, false),
 
+            (Get, ["teams", id, "courses"]) => self.list_team_courses(call, id),
+            (Post, ["teams", id, "courses"]) => self.add_team_courses(call, id),
+            (Delete, ["teams", id, "courses"]) => self.remove_team_courses(call, id),
+
+            (Get, ["courses"]) => self.list_courses(call),
+            (Get, ["courses", id]) => self.show_course(call, id),
+            (Get, ["courses", id, "users"]) => self.list_learners(call, id),
+            (Get, ["courses", id, "modules"]) => self.list_modules(call, id),
+            (Get, ["learningpaths"]) => Ok(self.no_learning_paths(call)),
+            (Get, ["users", id, "learningpaths"]) => self.user_key(id).map(|_| self.no_learning_paths(call)),
+            (Get, ["teams", id, "learningpaths"]) => {
+                self.account.team(id).map(|_| self.no_learning_paths(call))
+            }
+            (Get, ["results", "details"]) => self.list_results(call),
+            (Put, ["results", "modules", module]) => self.put_result(call, module),
+
             (Post, ["bulkimports"]) => self.import(call),
             (Get, ["bulkimports"]) => self.list_imports(call),
             (Get, ["bulkimports", id]) => self.show_import(call, id),
             (Get, ["bulkimports", id, "usererrors"]) => self.list_import_errors(call, id),
 
             (Get, ["org", "users", "details"]) => self.range_of_users(call),
+            (Get, ["org", "users", "logins"]) => self.range_of_logins(call),
             (Get, ["org", "teams"]) => self.range_of_teams(call),
             (Get, ["org", "teams", "users"]) => self.range_of_memberships(call),
 
-            (_, ["users" | "teams" | "bulkimports", ..]) => Err(Refusal::MethodNotAllowed),
+            (_, ["users" | "teams" | "bulkimports" | "courses", ..]) => Err(Refusal::MethodNotAllowed),
             _ => Err(Refusal::NoSuchEndpoint),
         }
     }

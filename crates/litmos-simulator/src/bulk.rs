@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Now;
-use crate::mode::Modes;
+use crate::mode::{BulkDuplicate, BulkWord, Modes};
 use crate::model::{Account, Fields, Refusal};
 use crate::wire::{Record, Value};
 pub(crate) use row::RowError;
@@ -36,7 +36,6 @@ pub(crate) struct Job {
     rows: Option<Vec<Fields>>,
     created: usize,
     updated: usize,
-    duplicate: usize,
     invalid_email: usize,
     send_emails: bool,
     skip_first_login: bool,
@@ -80,7 +79,11 @@ impl Jobs {
 }
 
 impl Job {
-    pub(crate) fn record(&self) -> Record<'_> {
+    pub(crate) fn record(&self, modes: &Modes) -> Record<'_> {
+        let duplicate = match modes.bulk_duplicate {
+            BulkDuplicate::Updated => self.updated,
+            BulkDuplicate::None => 0,
+        };
         let count = |count: usize| Value::Int(count as i64);
         Record {
             name: "UserBulkImport",
@@ -90,23 +93,31 @@ impl Job {
                     "ImportDate",
                     Value::text(self.imported.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
                 ),
-                (
-                    "Status",
-                    Value::text(if self.rows.is_some() {
-                        "Waiting"
-                    } else {
-                        "Completed"
-                    }),
-                ),
+                ("Status", Value::text(self.word(modes.bulk_word))),
                 ("TotalRecords", count(self.total)),
                 ("TotalUsersCreated", count(self.created)),
                 ("Failed", count(self.errors.len())),
-                ("Duplicate", count(self.duplicate)),
+                ("Duplicate", count(duplicate)),
                 ("InvalidEmail", count(self.invalid_email)),
                 ("SendEmails", Value::Bool(self.send_emails)),
                 ("SkipFirstLogin", Value::Bool(self.skip_first_login)),
                 ("IsAPIImport", Value::Bool(true)),
             ],
+        }
+    }
+
+    /// `Status`, which while the job waits is `Waiting` or what stays for good.
+    fn word(&self, word: BulkWord) -> &'static str {
+        let failed = self.errors.len();
+        match word {
+            BulkWord::Processing => "Processing",
+            _ if self.rows.is_some() => "Waiting",
+            BulkWord::Waiting => "Waiting",
+            BulkWord::Processed => "Processed",
+            BulkWord::Finished => "Finished",
+            BulkWord::CompletedWithErrors if failed > 0 => "CompletedWithErrors",
+            BulkWord::Failed if failed > 0 && failed == self.total => "Failed",
+            BulkWord::Completed | BulkWord::CompletedWithErrors | BulkWord::Failed => "Completed",
         }
     }
 
@@ -136,7 +147,6 @@ impl Account {
             rows: Some(rows),
             created: 0,
             updated: 0,
-            duplicate: 0,
             invalid_email: 0,
             send_emails: options.send_emails,
             skip_first_login: options.skip_first_login,
@@ -159,11 +169,10 @@ impl Account {
     }
 
     fn run_row(&mut self, job: &mut Job, fields: &Fields, modes: &Modes, now: Timestamp) {
-        match self.import_row(fields, modes, now) {
+        match self.import_row(fields, job.skip_first_login, modes, now) {
             Ok(row::Imported::Created) => job.created += 1,
             Ok(row::Imported::Updated) => {
                 job.updated += 1;
-                job.duplicate += 1;
             }
             Err(error) => {
                 if error == RowError::Refused(Refusal::EmailInvalid) {

@@ -43,6 +43,21 @@ pub(crate) enum Effect {
         user: UserId,
         role: &'static str,
     },
+    TeamCoursesAdded {
+        team: TeamId,
+        added: usize,
+    },
+    TeamCoursesRemoved {
+        team: TeamId,
+        removed: usize,
+    },
+    UserCoursesAdded {
+        user: UserId,
+        added: usize,
+    },
+    UserCourseRemoved(UserId),
+    UserCourseReset(UserId),
+    ResultRecorded(UserId),
     BulkAccepted {
         job: String,
         rows: usize,
@@ -71,6 +86,12 @@ impl Effect {
             Self::MemberRemoved { .. } => "member.removed",
             Self::Promoted { .. } => "member.promoted",
             Self::Demoted { .. } => "member.demoted",
+            Self::TeamCoursesAdded { .. } => "team.courses_added",
+            Self::TeamCoursesRemoved { .. } => "team.courses_removed",
+            Self::UserCoursesAdded { .. } => "user.courses_added",
+            Self::UserCourseRemoved(_) => "user.course_removed",
+            Self::UserCourseReset(_) => "user.course_reset",
+            Self::ResultRecorded(_) => "result.recorded",
             Self::BulkAccepted { .. } => "bulk.accepted",
             Self::Nothing => "nothing",
         }
@@ -87,12 +108,18 @@ impl fmt::Display for Effect {
             | Self::UserDeactivated(id)
             | Self::UserReactivated(id)
             | Self::UserDeleted(id)
-            | Self::CustomFieldsSet(id) => write!(f, "{name} id={id}"),
+            | Self::CustomFieldsSet(id)
+            | Self::UserCourseRemoved(id)
+            | Self::UserCourseReset(id)
+            | Self::ResultRecorded(id) => write!(f, "{name} id={id}"),
             Self::UserTeamsAdded { user, added } => write!(f, "{name} id={user} n={added}"),
             Self::UserTeamsLeft { user, left } => write!(f, "{name} id={user} n={left}"),
             Self::TeamCreated(id) | Self::TeamUpdated(id) | Self::TeamDeleted(id) => {
                 write!(f, "{name} id={id}")
             }
+            Self::UserCoursesAdded { user, added } => write!(f, "{name} id={user} n={added}"),
+            Self::TeamCoursesAdded { team, added } => write!(f, "{name} team={team} n={added}"),
+            Self::TeamCoursesRemoved { team, removed } => write!(f, "{name} team={team} n={removed}"),
             Self::MembersAdded { team, added } => write!(f, "{name} team={team} n={added}"),
             Self::MemberRemoved { team, user } => write!(f, "{name} team={team} id={user}"),
             Self::Promoted { team, user, role } | Self::Demoted { team, user, role } => {

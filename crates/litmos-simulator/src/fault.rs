@@ -6,13 +6,18 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Twist;
+use crate::api::{Reply, Twist, html_page, maintenance_page, redirect};
 use crate::chance::Chance;
+use crate::model::Refusal;
+
+/// Where redirects lead that name no other place.
+pub(crate) const MAINTENANCE_PATH: &str = "/maintenance";
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Litmos acts, then the connection closes without an answer.
     LoseReplyAfterActing,
@@ -24,6 +29,17 @@ pub enum Fault {
     DelayReply(Duration),
     /// An HTML page with this status instead of acting.
     Status(u16),
+    /// 403 in Litmos's own words instead of acting.
+    Forbidden,
+    /// A redirect instead of acting.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The `Location`.
+        location: String,
+    },
+    /// An operator's maintenance page with this status instead of acting.
+    Maintenance(u16),
     /// A list answer holds half of what it should.
     ShortPage,
     /// A list answer is the page before the one asked for.
@@ -40,12 +56,19 @@ impl Fault {
         "delay_ms",
         "delay_reply_ms",
         "status",
+        "forbidden",
+        "redirect",
+        "maintenance",
         "short_page",
         "repeat_page",
         "slow_job",
     ];
 
-    fn parse(name: &str, value: Option<u64>) -> Result<Self, FaultError> {
+    fn parse(form: &RuleForm) -> Result<Self, FaultError> {
+        let (name, value) = (form.kind.as_str(), form.value);
+        if form.location.is_some() && name != "redirect" {
+            return Err(FaultError::Location);
+        }
         let needed = || value.ok_or_else(|| FaultError::Value(name.to_owned()));
         let bare = |fault| match value {
             None => Ok(fault),
@@ -63,59 +86,88 @@ impl Fault {
                 status @ 400..=599 => Ok(Self::Status(status as u16)),
                 other => Err(FaultError::Status(other)),
             },
+            "forbidden" => bare(Self::Forbidden),
+            "redirect" => match needed()? {
+                status @ (301 | 302 | 303 | 307 | 308) => Ok(Self::Redirect {
+                    status: status as u16,
+                    location: form
+                        .location
+                        .clone()
+                        .unwrap_or_else(|| MAINTENANCE_PATH.to_owned()),
+                }),
+                other => Err(FaultError::RedirectStatus(other)),
+            },
+            "maintenance" => match needed()? {
+                status @ 200..=599 => Ok(Self::Maintenance(status as u16)),
+                other => Err(FaultError::MaintenanceStatus(other)),
+            },
             _ => Err(FaultError::Kind(name.to_owned())),
         }
     }
 
-    /// The status of the page sent instead of acting.
-    pub(crate) fn status(self) -> Option<u16> {
-        if let Self::Status(status) = self {
-            Some(status)
-        } else {
-            None
+    /// What is answered instead of acting.
+    pub(crate) fn answer(&self) -> Option<Reply> {
+        match self {
+            Self::Status(status) => Some(html_page(*status)),
+            Self::Forbidden => Some(Reply::refused(&Refusal::NotPermitted)),
+            Self::Redirect { status, location } => Some(redirect(*status, location.clone())),
+            Self::Maintenance(status) => Some(maintenance_page(*status)),
+            Self::LoseReplyAfterActing
+            | Self::CutBeforeActing
+            | Self::Delay(_)
+            | Self::DelayReply(_)
+            | Self::ShortPage
+            | Self::RepeatPage
+            | Self::SlowJob(_) => None,
         }
     }
 
     /// How long to wait before acting.
-    pub(crate) fn delay(self) -> Duration {
+    pub(crate) fn delay(&self) -> Duration {
         if let Self::Delay(wait) = self {
-            wait
+            *wait
         } else {
             Duration::ZERO
         }
     }
 
     /// How long to wait after acting.
-    pub(crate) fn reply_delay(self) -> Duration {
+    pub(crate) fn reply_delay(&self) -> Duration {
         if let Self::DelayReply(wait) = self {
-            wait
+            *wait
         } else {
             Duration::ZERO
         }
     }
 
     /// What the fault does to the handling itself.
-    pub(crate) fn bend(self, twist: &mut Twist) {
+    pub(crate) fn bend(&self, twist: &mut Twist) {
         match self {
             Self::ShortPage => twist.short_page = true,
             Self::RepeatPage => twist.repeat_page = true,
-            Self::SlowJob(longer) => twist.slow_job += longer,
+            Self::SlowJob(longer) => twist.slow_job += *longer,
             Self::LoseReplyAfterActing
             | Self::CutBeforeActing
             | Self::Delay(_)
             | Self::DelayReply(_)
-            | Self::Status(_) => {}
+            | Self::Status(_)
+            | Self::Forbidden
+            | Self::Redirect { .. }
+            | Self::Maintenance(_) => {}
         }
     }
 
     /// The kind's name, as in rules and in the log.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::LoseReplyAfterActing => "lose_reply_after_acting",
             Self::CutBeforeActing => "cut_before_acting",
             Self::Delay(_) => "delay_ms",
             Self::DelayReply(_) => "delay_reply_ms",
             Self::Status(_) => "status",
+            Self::Forbidden => "forbidden",
+            Self::Redirect { .. } => "redirect",
+            Self::Maintenance(_) => "maintenance",
             Self::ShortPage => "short_page",
             Self::RepeatPage => "repeat_page",
             Self::SlowJob(_) => "slow_job",
@@ -135,10 +187,16 @@ pub enum FaultError {
     NoValue(String),
     #[error("fault `status` takes a status from 400 to 599, not {0}")]
     Status(u64),
+    #[error("fault `redirect` takes status 301, 302, 303, 307 or 308, not {0}")]
+    RedirectStatus(u64),
+    #[error("fault `maintenance` takes a status from 200 to 599, not {0}")]
+    MaintenanceStatus(u64),
+    #[error("location= goes with fault `redirect` only")]
+    Location,
     #[error("a fault's probability lies between 0 and 1, not {0}")]
     Probability(f64),
     #[error(
-        "`{part}` in fault `{text}` is not one of method=, path=, times=, probability=, skip= with a fitting value"
+        "`{part}` in fault `{text}` is not one of method=, path=, user=, location=, times=, probability=, skip= with a fitting value"
     )]
     Part { part: String, text: String },
 }
@@ -158,6 +216,12 @@ pub struct RuleForm {
     /// Only requests whose path and query hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Only requests that name this user: the id or the username occurs in path, query or body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where a redirect leads; a page of the simulator's own when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     /// How many of the matching requests to let pass first.
     #[serde(default)]
     pub skip: u64,
@@ -172,7 +236,7 @@ pub struct RuleForm {
 impl FromStr for RuleForm {
     type Err = FaultError;
 
-    /// Reads `KIND[=VALUE][,method=M][,path=TEXT][,skip=N][,times=N][,probability=P]`.
+    /// Reads `KIND[=VALUE][,method=M][,path=TEXT][,user=TEXT][,location=URL][,skip=N][,times=N][,probability=P]`.
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let mut parts = text.split(',');
         let head = parts.next().unwrap_or_default();
@@ -181,6 +245,8 @@ impl FromStr for RuleForm {
             value: None,
             method: None,
             path: None,
+            user: None,
+            location: None,
             skip: 0,
             times: None,
             probability: None,
@@ -198,6 +264,8 @@ impl FromStr for RuleForm {
             match name {
                 "method" => form.method = Some(value.to_owned()),
                 "path" => form.path = Some(value.to_owned()),
+                "user" => form.user = Some(value.to_owned()),
+                "location" => form.location = Some(value.to_owned()),
                 "skip" => form.skip = value.parse().map_err(|_| wrong(part))?,
                 "times" => form.times = Some(value.parse().map_err(|_| wrong(part))?),
                 "probability" => form.probability = Some(value.parse().map_err(|_| wrong(part))?),
@@ -224,19 +292,23 @@ impl TryFrom<RuleForm> for Rule {
             return Err(FaultError::Probability(share));
         }
         Ok(Self {
-            fault: Fault::parse(&form.kind, form.value)?,
+            fault: Fault::parse(&form)?,
             form,
         })
     }
 }
 
 impl Rule {
-    fn concerns(&self, method: &str, target: &str) -> bool {
+    fn concerns(&self, method: &str, target: &str, body: &[u8]) -> bool {
         self.form
             .method
             .as_deref()
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.form.path.as_deref().is_none_or(|part| target.contains(part))
+            && self.form.user.as_deref().is_none_or(|user| {
+                percent_decode_str(target).decode_utf8_lossy().contains(user)
+                    || String::from_utf8_lossy(body).contains(user)
+            })
     }
 }
 
@@ -281,11 +353,11 @@ impl Faults {
         Self { armed }
     }
 
-    /// The faults that strike this request.
-    pub(crate) fn strike(&mut self, method: &str, target: &str) -> Vec<Fault> {
+    /// The faults that strike this request; `target` is path and query as sent.
+    pub(crate) fn strike(&mut self, method: &str, target: &str, body: &[u8]) -> Vec<Fault> {
         self.armed
             .iter_mut()
-            .filter_map(|armed| armed.meet(method, target))
+            .filter_map(|armed| armed.meet(method, target, body))
             .collect()
     }
 
@@ -302,8 +374,8 @@ impl Faults {
 }
 
 impl Armed {
-    fn meet(&mut self, method: &str, target: &str) -> Option<Fault> {
-        if !self.rule.concerns(method, target) {
+    fn meet(&mut self, method: &str, target: &str, body: &[u8]) -> Option<Fault> {
+        if !self.rule.concerns(method, target, body) {
             return None;
         }
         self.met += 1;
@@ -315,7 +387,7 @@ impl Armed {
             return None;
         }
         self.struck += 1;
-        Some(self.rule.fault)
+        Some(self.rule.fault.clone())
     }
 }
 
@@ -334,12 +406,12 @@ mod tests {
     #[test]
     fn a_rule_strikes_only_its_method_and_path_after_its_skips_and_only_so_often() {
         let mut faults = faults(&["status=504,method=POST,path=/users,skip=1,times=2"], 1);
-        let mut posts = || faults.strike("POST", "/v1.svc/users");
+        let mut posts = || faults.strike("POST", "/v1.svc/users", b"");
         assert_eq!(
             [posts(), posts(), posts(), posts()],
             [vec![], vec![Fault::Status(504)], vec![Fault::Status(504)], vec![]]
         );
-        assert!(faults.strike("GET", "/v1.svc/users").is_empty());
+        assert!(faults.strike("GET", "/v1.svc/users", b"").is_empty());
         assert_eq!(faults.armed[0].met, 4);
     }
 
@@ -350,7 +422,9 @@ mod tests {
                 &["cut_before_acting,probability=0.25", "short_page,probability=0.5"],
                 seed,
             );
-            (0..1000).map(|_| faults.strike("GET", "/")).collect::<Vec<_>>()
+            (0..1000)
+                .map(|_| faults.strike("GET", "/", b""))
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));

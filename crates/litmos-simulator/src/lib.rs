@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Missing on purpose: courses and results, XML request bodies, mail, and pages for people.
+//! Missing on purpose: learning paths, sessions, mail, and pages for people.
 
 mod api;
 mod bulk;
@@ -38,17 +38,19 @@ mod server;
 mod settings;
 mod wire;
 mod world;
+mod xml;
 
 pub use fault::{Fault, FaultError, RuleForm};
 pub use limit::{Limiter, Verdict, Window};
 pub use log::Entry;
 pub use mode::{
-    AbsentMember, BulkRequired, CreateStatus, CustomFieldsShape, Deactivate, DetailsId, Lengths, ListShape,
-    ModeError, Modes, PageSize, Put, RangeDates, RefusalStatus, Refused, RetryAfter, TeamCode, TeamName,
-    TeamWrites, help as mode_help,
+    AbsentMember, ApiAccess, BadKey, BrandNames, BulkDuplicate, BulkRequired, BulkWord, ContentType,
+    CreateStatus, CustomFieldsShape, Deactivate, Details, DetailsId, KeyPlace, Lengths, LimitScope,
+    ListShape, ModeError, Modes, PageSize, Put, RangeDates, RefusalStatus, Refused, RetryAfter, TeamCode,
+    TeamName, TeamWrites, TimeZones, help as mode_help,
 };
 pub use model::{AccessLevel, Snapshot, TeamId, TeamState, UserId, UserState};
 pub use oracle::{LogError, most_in_any_window, most_requests_in_any_window, read_log};
 pub use report::Report;
 pub use running::{DeleteError, PutError, Running, Simulator, StartError, StopError};
-pub use settings::{Settings, USERS_MAX};
+pub use settings::{KeyForm, KeyFormError, Settings, USERS_MAX};

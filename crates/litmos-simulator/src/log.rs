@@ -28,11 +28,17 @@ pub struct Entry {
     pub path: String,
     /// The `source` query parameter: the organisation, as the caller names it.
     pub source: Option<String>,
+    /// What the query parameter `sendmessage` asked for; missing when it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sendmessage: Option<bool>,
+    /// What the query parameter `skipfirstlogin` asked for; missing when it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipfirstlogin: Option<bool>,
     /// The status answered; null when no reply was sent.
     pub status: Option<u16>,
     /// First eight hex digits of the SHA-256 of the API key that was sent.
     pub key: Option<String>,
-    /// Whether that is this account's key. Only such requests meet the limit.
+    /// Whether that is a key of this account. Only such requests meet the limit.
     pub known_key: bool,
     /// Whether the limit refused it.
     pub refused: bool,

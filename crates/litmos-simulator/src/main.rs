@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use litmos_simulator::{Modes, RuleForm, Settings, Simulator, Window};
+use litmos_simulator::{KeyForm, Modes, RuleForm, Settings, Simulator, Window};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a faithful Litmos account: its REST API under /v1.svc, its request limit, its faults, and a log of every
@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
 
-    /// The API key that the account knows
+    /// The API key of the account's owner
     #[arg(
         long,
         value_name = "KEY",
@@ -28,6 +28,10 @@ struct Arguments {
         hide_env_values = true
     )]
     api_key: String,
+
+    /// One more API key, whose holder has this access level (such as Administrator); repeatable
+    #[arg(long, value_name = "LEVEL=KEY")]
+    other_key: Vec<KeyForm>,
 
     /// Requests per window
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -73,6 +77,14 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     custom_field: Vec<String>,
 
+    /// A brand that the account has; repeatable, replaces the built-in one
+    #[arg(long, value_name = "NAME")]
+    brand: Vec<String>,
+
+    /// A course that the account has; repeatable, replaces the built-in ones
+    #[arg(long, value_name = "NAME")]
+    course: Vec<String>,
+
     /// One of the advanced custom fields that every write of them must give a value; repeatable
     #[arg(long, value_name = "NAME")]
     mandatory_custom_field: Vec<String>,
@@ -96,17 +108,40 @@ Modes, default first:
   deactivate=keep-teams|leave-teams      memberships of a deactivated user
   lengths=refuse|truncate                values that are too long
   page=exact|over                        whether a page runs over its limit
-  custom-fields=object|pairs             shape of advanced custom fields
+  custom-fields=object|pairs             shape of advanced custom fields in JSON
+  details=whole|sap                      /users/details: all 53 properties, or the
+                                         51 of SAP's description (no Culture, no
+                                         Password, two names spelled otherwise)
+  bulk-duplicate=updated|none            whether updated users count as Duplicate
+  content-type=tolerant|wanted           whether a write may lack its Content-Type
+  api-access=administrators|owners       whose keys may use the API
+  limit-scope=account|key                one limit for all keys, or one for each
+  bad-key=401|403                        a wrong key, and a missing source
+  key-place=header|query-too             where the key is looked for
+  brand=any|known                        unknown brands: taken, or refused
+  time-zone=any|known                    unknown time zones: taken, or refused
+  bulk-word=Completed|Processed|Finished|CompletedWithErrors|Failed|Waiting|Processing
+                                         the word of a bulk import that is over
 
-Fault rules: KIND[=VALUE][,method=M][,path=TEXT][,skip=N][,times=N][,probability=P]
+Fault rules: KIND[=VALUE][,method=M][,path=TEXT][,user=TEXT][,skip=N][,times=N]
+             [,probability=P]
+user=TEXT strikes only calls that name this id or username in path, query or body.
   lose_reply_after_acting   act, then close the connection
   cut_before_acting         close the connection, never act
   delay_ms=MS               act late and answer late
   delay_reply_ms=MS         act at once and answer late
   status=400..599           an HTML page instead of acting
+  forbidden                 403 in Litmos's own words instead of acting
+  redirect=302              a redirect instead of acting, with status 301, 302, 303,
+                            307 or 308; location=URL names another place
+  maintenance=200..599      a maintenance page in HTML instead of acting
   short_page, repeat_page   half a page, or the page before
   slow_job=MS               a bulk import takes longer
-Example: --fault lose_reply_after_acting,method=POST,path=/users,skip=2,times=1
+Examples: --fault lose_reply_after_acting,method=POST,path=/users,skip=2,times=1
+          --fault forbidden,method=PUT,user=mira.lund@corp.example
+
+XML bodies are read in the order of the recorded elements: one after its place is
+skipped in silence. Answers are XML unless format=json or Accept asks for JSON.
 
 Control, from this machine only, without key and limit, under /_sim/:
   GET state, log?since=N, report, modes, faults
@@ -128,6 +163,7 @@ impl Arguments {
         Ok(Settings {
             listen: self.listen,
             api_key: self.api_key,
+            other_keys: self.other_key,
             limit: self.limit,
             window: self.window,
             window_length: Duration::from_millis(self.window_ms),
@@ -140,6 +176,8 @@ impl Arguments {
             job_roles: or(self.job_role, defaults.job_roles),
             custom_fields: or(self.custom_field, defaults.custom_fields),
             mandatory_custom_fields: self.mandatory_custom_field,
+            brands: or(self.brand, defaults.brands),
+            courses: or(self.course, defaults.courses),
         })
     }
 }

@@ -28,7 +28,7 @@ pub enum ModeError {
 
 macro_rules! modes {
     ($( $(#[$doc:meta])* $name:literal $field:ident: $kind:ident {
-        $first:ident = $first_value:literal $(, $other:ident = $other_value:literal)+
+        $first:ident = $first_value:literal $(, $other:ident = $other_value:literal)+ $(,)?
     } )+) => {
         $(
             $(#[$doc])*
@@ -118,6 +118,32 @@ modes! {
     "page" page: PageSize { Exact = "exact", Over = "over" }
     /// The JSON shape in which advanced custom fields are shown and taken; the other one is not read.
     "custom-fields" custom_fields: CustomFieldsShape { Object = "object", Pairs = "pairs" }
+    /// Whether `/users/details` shows the whole record, or the 51 properties of SAP's description: no `Culture`, no
+    /// `Password`, and the spellings `EnableTextNotifications` and `SalesforcecontactId`.
+    "details" details: Details { Whole = "whole", Sap = "sap" }
+    /// The word of a bulk import that is over. `CompletedWithErrors` stands only where a row failed and `Failed` only
+    /// where all did, `Completed` otherwise; `Waiting` and `Processing` stay for good.
+    "bulk-word" bulk_word: BulkWord {
+        Completed = "Completed", Processed = "Processed", Finished = "Finished",
+        CompletedWithErrors = "CompletedWithErrors", Failed = "Failed", Waiting = "Waiting",
+        Processing = "Processing"
+    }
+    /// Whether a bulk import counts the users that it updated as duplicates.
+    "bulk-duplicate" bulk_duplicate: BulkDuplicate { Updated = "updated", None = "none" }
+    /// Whether a write may come without a `Content-Type` that names JSON or XML, or is refused with 403.
+    "content-type" content_type: ContentType { Tolerant = "tolerant", Wanted = "wanted" }
+    /// Whose keys have the API: administrators too, and leaders for bulk imports, or owners alone.
+    "api-access" api_access: ApiAccess { Administrators = "administrators", Owners = "owners" }
+    /// Whether all keys share one limit or each has its own.
+    "limit-scope" limit_scope: LimitScope { Account = "account", Key = "key" }
+    /// The status for a wrong key and for a missing `source`.
+    "bad-key" bad_key: BadKey { Unauthorized = "401", Forbidden = "403" }
+    /// Where the key is looked for: in the header, or in the query too, as before 2019.
+    "key-place" key_place: KeyPlace { Header = "header", QueryToo = "query-too" }
+    /// Whether a brand that the account does not have is taken or refused with 409.
+    "brand" brand: BrandNames { Any = "any", Known = "known" }
+    /// Whether a time zone that Windows does not know is taken or refused with 409.
+    "time-zone" time_zone: TimeZones { Any = "any", Known = "known" }
 }
 
 impl Modes {

@@ -7,10 +7,12 @@
 //! - a membership belongs to a user and a team that both exist;
 //! - a parent of a team and a manager of a user exist.
 //!
-//! Missing on purpose: courses, learning paths, assignments, results and mail.
+//! Missing on purpose: learning paths, sessions and mail.
 
 mod access;
 mod account;
+pub(crate) mod contract;
+mod course;
 mod directory;
 mod ids;
 mod input;
@@ -23,11 +25,13 @@ mod team;
 mod teams;
 mod text;
 mod user;
+mod zones;
 
 pub use access::AccessLevel;
 pub(crate) use account::{Account, House};
+pub(crate) use course::{Assignment, Course, course_date};
+pub(crate) use ids::{CourseKey, TeamKey, UserKey};
 pub use ids::{TeamId, UserId};
-pub(crate) use ids::{TeamKey, UserKey};
 pub(crate) use input::{Fields, Given, timestamp};
 pub(crate) use refusal::Refusal;
 pub use snapshot::{Snapshot, TeamState, UserState};

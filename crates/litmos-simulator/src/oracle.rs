@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_log_line_without_the_fields_about_mail_is_read() {
+        let line = r#"{"n":1,"at_ms":0.5,"at":"2024-03-05T09:10:11Z","method":"GET","path":"/v1.svc/users",
+            "source":"x","status":200,"key":"00000000","known_key":true,"refused":false,"fault":null,
+            "effect":null,"duration_ms":1.0}"#;
+        let lines = read_log(&line.replace('\n', "")).unwrap();
+        assert_eq!((lines[0].sendmessage, lines[0].skipfirstlogin), (None, None));
+    }
+
+    #[test]
     fn a_log_line_cut_in_half_is_reported_with_its_number() {
         let error = read_log("{\"n\":1").unwrap_err();
         assert!(error.to_string().starts_with("line 1 "), "{error}");

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mode::LimitScope;
 use crate::model::{Account, Text};
 use crate::oracle::Busiest;
 
 /// The figures of a run so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Requests with the right key.
+    /// Requests with a known key.
     pub requests: u64,
     /// Those that the limit refused.
     pub refused: u64,
@@ -19,7 +20,8 @@ pub struct Report {
     pub unknown_key: u64,
     /// Requests that got no reply, because of a fault or because the caller had gone.
     pub unanswered: u64,
-    /// The most requests in any window, refused ones included.
+    /// The most requests in any window, refused ones included; where each key has a limit of its own, the most of one
+    /// key.
     pub most_in_window: usize,
     /// The window's length.
     pub window_ms: u64,
@@ -58,11 +60,13 @@ pub(crate) struct Tally {
     pub(crate) by_status: BTreeMap<u16, u64>,
     pub(crate) effects: BTreeMap<String, u64>,
     pub(crate) busiest: Busiest,
+    /// The same for each key.
+    pub(crate) busiest_key: Vec<Busiest>,
     pub(crate) log_failure: Option<String>,
 }
 
 impl Tally {
-    pub(crate) fn new(window: Duration) -> Self {
+    pub(crate) fn new(window: Duration, keys: usize) -> Self {
         Self {
             requests: 0,
             refused: 0,
@@ -71,13 +75,23 @@ impl Tally {
             by_status: BTreeMap::new(),
             effects: BTreeMap::new(),
             busiest: Busiest::new(window),
+            busiest_key: vec![Busiest::new(window); keys],
             log_failure: None,
         }
     }
 
-    pub(crate) fn report(&self, account: &Account, limit: usize, window: Duration) -> Report {
+    pub(crate) fn report(
+        &self,
+        account: &Account,
+        scope: LimitScope,
+        limit: usize,
+        window: Duration,
+    ) -> Report {
         let (bulk_created, bulk_updated) = account.jobs.totals();
-        let most_in_window = self.busiest.most();
+        let most_in_window = match scope {
+            LimitScope::Account => self.busiest.most(),
+            LimitScope::Key => self.busiest_key.iter().map(Busiest::most).max().unwrap_or(0),
+        };
         Report {
             requests: self.requests,
             refused: self.refused,

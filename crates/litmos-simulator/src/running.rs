@@ -1,5 +1,6 @@
 //! Starting, watching and stopping a simulator inside the own process.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub enum StartError {
     Users(usize),
     #[error("the limit must be at least 1")]
     Limit,
+    #[error("two API keys are the same")]
+    SameKey,
     #[error("the mandatory field `{0}` is none of the custom fields")]
     MandatoryField(String),
 }
@@ -95,6 +98,11 @@ impl Simulator {
         if settings.limit == 0 {
             return Err(StartError::Limit);
         }
+        let others = settings.other_keys.iter().map(|other| &other.key);
+        let keys: Vec<&String> = others.chain([&settings.api_key]).collect();
+        if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
+            return Err(StartError::SameKey);
+        }
         let unheard_of = |name: &&String| !settings.custom_fields.contains(name);
         if let Some(name) = settings.mandatory_custom_fields.iter().find(unheard_of) {
             return Err(StartError::MandatoryField(name.clone()));
@@ -132,7 +140,7 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// The key that is known.
+    /// The key of the account's owner.
     pub fn api_key(&self) -> &str {
         &self.api_key
     }
@@ -172,7 +180,8 @@ impl Running {
         lock(&self.world).set_faults(forms)
     }
 
-    /// Creates or changes users by `UserName`, from user records in Litmos's names, past limit and log.
+    /// Creates or changes users by `UserName`, from user records in Litmos's names, past limit and log. `LastLogin` and
+    /// the `SkipFirstLogin` of new users are set as given.
     ///
     /// # Errors
     /// At the first record that the account refuses; the ones before it are put.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
@@ -20,10 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{Reply, html_page};
+use crate::api::{Reply, maintenance_page};
 use crate::control;
 use crate::effect::Effect;
-use crate::fault::Fault;
+use crate::fault::{Fault, MAINTENANCE_PATH};
 use crate::model::Refusal;
 use crate::world::{Arrival, Head, World};
 
@@ -96,6 +96,9 @@ async fn handle(
     if let Some(name) = request.uri().path().strip_prefix("/_sim/").map(str::to_owned) {
         return control_call(request, &name, peer, &world).await;
     }
+    if request.uri().path() == MAINTENANCE_PATH {
+        return Ok(response(maintenance_page(200)));
+    }
     let (parts, body) = request.into_parts();
     let header = |name: HeaderName| text_of(&parts.headers, &name);
     let head = Head {
@@ -114,10 +117,10 @@ async fn handle(
 
 /// Takes a request from arrival to log line; none when no reply is to be sent.
 async fn carry_through(head: Head, body: Incoming, world: Shared) -> Option<Reply> {
-    let arrival = lock(&world).arrive(head);
+    let mut arrival = lock(&world).arrive(head);
     let body = Limited::new(body, BODY_MAX).collect().await;
     let outcome = match body {
-        Ok(body) => performed(&arrival, body.to_bytes(), &world).await,
+        Ok(body) => performed(&mut arrival, body.to_bytes(), &world).await,
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Outcome::Answered(Reply::refused(&Refusal::BodyTooLarge(BODY_MAX / 1024)))
         }
@@ -141,21 +144,21 @@ enum Outcome {
     Unanswered(Option<Effect>),
 }
 
-async fn performed(arrival: &Arrival, body: Bytes, world: &Shared) -> Outcome {
+async fn performed(arrival: &mut Arrival, body: Bytes, world: &Shared) -> Outcome {
     if let Some(reply) = &arrival.settled {
         return Outcome::Answered(reply.clone());
     }
+    lock(world).strike(arrival, &body);
     let faults = arrival.faults();
     if faults.contains(&Fault::CutBeforeActing) {
         return Outcome::Unanswered(None);
     }
-    pause(faults.iter().map(|fault| fault.delay()).sum()).await;
-    let status = faults.iter().find_map(|fault| fault.status());
-    let reply = match status {
-        Some(status) => html_page(status),
+    pause(faults.iter().map(Fault::delay).sum()).await;
+    let reply = match faults.iter().find_map(Fault::answer) {
+        Some(answer) => answer,
         None => lock(world).act(arrival, body),
     };
-    pause(faults.iter().map(|fault| fault.reply_delay()).sum()).await;
+    pause(faults.iter().map(Fault::reply_delay).sum()).await;
     if faults.contains(&Fault::LoseReplyAfterActing) {
         return Outcome::Unanswered(reply.effect);
     }
@@ -192,6 +195,7 @@ async fn control_call(
         content_type: Some(answer.content_type),
         reason: None,
         retry_after_seconds: None,
+        location: None,
         body: answer.body,
         effect: None,
     }))
@@ -216,6 +220,12 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
         response
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(location) = reply
+        .location
+        .and_then(|location| HeaderValue::try_from(location).ok())
+    {
+        response.headers_mut().insert(LOCATION, location);
     }
     if let Some(reason) = reply
         .reason

@@ -1,7 +1,7 @@
 //! Everything behind one lock: the account, its limit, its faults, its log.
 //!
-//! A request passes in three steps, so that nothing waits while the lock is held: it *arrives* (counted, judged, faults
-//! drawn), it is *acted* upon, and it is *finished* (tallied and logged). Delays lie between the steps.
+//! A request passes in three steps, so that nothing waits while the lock is held: it *arrives* (counted, judged), it
+//! is *struck* by faults and *acted* upon, and it is *finished* (tallied and logged). Delays lie between the steps.
 
 use std::fs::File;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::clock::{Clock, Now, millis};
 use crate::fault::{Fault, FaultError, FaultReport, Faults, Rule, RuleForm};
 use crate::limit::{Limiter, Verdict};
 use crate::log::{Entry, RequestLog};
-use crate::mode::{ModeError, Modes, RefusalStatus, Refused, RetryAfter};
-use crate::model::{Account, Change, Fields, House, Refusal, Snapshot};
+use crate::mode::{KeyPlace, LimitScope, ModeError, Modes, RefusalStatus, Refused, RetryAfter};
+use crate::model::{Account, Change, Fields, House, Refusal, Snapshot, timestamp};
 use crate::report::{Report, Tally};
 use crate::settings::Settings;
 
@@ -26,6 +26,8 @@ pub(crate) struct World {
     account: Account,
     modes: Modes,
     limiter: Limiter,
+    /// For the mode in which each key has a limit of its own.
+    key_limiters: Vec<Limiter>,
     faults: Faults,
     log: RequestLog,
     tally: Tally,
@@ -52,7 +54,8 @@ pub(crate) struct Arrival {
     now: Now,
     head: Head,
     query: Query,
-    known_key: bool,
+    /// The number of the key that the request came with, if the account knows it.
+    key: Option<usize>,
     refused: bool,
     faults: Vec<Fault>,
     /// The answer, where the key or the limit has settled it already.
@@ -62,14 +65,16 @@ pub(crate) struct Arrival {
 impl World {
     pub(crate) fn new(settings: Settings, log: Option<File>) -> Result<Self, FaultError> {
         let clock = Clock::start();
+        let limiter = Limiter::new(settings.limit, settings.window, settings.window_length);
         let mut world = Self {
             clock,
             account: Account::new(House::default(), 0, clock.now().wall),
             modes: settings.modes,
-            limiter: Limiter::new(settings.limit, settings.window, settings.window_length),
+            key_limiters: vec![limiter.clone(); settings.other_keys.len() + 1],
+            limiter,
             faults: Faults::default(),
             log: RequestLog::new(log),
-            tally: Tally::new(settings.window_length),
+            tally: Tally::new(settings.window_length, 0),
             arrived: 0,
             settings,
         };
@@ -85,12 +90,15 @@ impl World {
             job_roles: settings.job_roles.clone(),
             custom_fields: settings.custom_fields.clone(),
             mandatory_custom_fields: settings.mandatory_custom_fields.clone(),
+            brands: settings.brands.clone(),
+            courses: settings.courses.clone(),
+            other_keys: settings.other_keys.iter().map(|key| key.level).collect(),
         };
         let now = self.clock.now().wall;
         self.account = Account::new(house, settings.seed, now);
         self.account.invent_people(settings.users, settings.seed, now);
         self.modes = settings.modes;
-        self.tally = Tally::new(settings.window_length);
+        self.tally = Tally::new(settings.window_length, settings.other_keys.len() + 1);
         self.log.clear();
         self.set_faults(self.settings.faults.clone())
     }
@@ -99,32 +107,42 @@ impl World {
         let now = self.clock.now();
         self.arrived += 1;
         let query = Query::parse(&head.query);
-        let known_key = head.api_key.as_deref() == Some(self.settings.api_key.as_str());
+        let head = match self.modes.key_place {
+            KeyPlace::QueryToo if head.api_key.is_none() => Head {
+                api_key: query.get("apikey").map(str::to_owned),
+                ..head
+            },
+            KeyPlace::Header | KeyPlace::QueryToo => head,
+        };
+        let key = head.api_key.as_deref().and_then(|key| self.key_number(key));
         let mut arrival = Arrival {
             n: self.arrived,
             now,
             query,
-            known_key,
+            key,
             refused: false,
             faults: Vec::new(),
             settled: None,
             head,
         };
-        if !known_key {
+        let Some(key) = key else {
             self.tally.unknown_key += 1;
-            arrival.settled = Some(Reply::refused(&Refusal::Key));
+            arrival.settled = Some(api::refused(&Refusal::Key, &self.modes));
             return arrival;
-        }
+        };
         self.tally.requests += 1;
         self.tally.busiest.arrive(now.since_start);
-        match self
-            .limiter
-            .arrive(now.since_start, self.modes.refused == Refused::Counted)
-        {
-            Verdict::Admitted => {
-                let target = format!("{}?{}", arrival.head.path, arrival.head.query);
-                arrival.faults = self.faults.strike(&arrival.head.method, &target);
-            }
+        self.tally.busiest_key[key].arrive(now.since_start);
+        // Both count always, so that the mode can be switched at any time.
+        let counts = self.modes.refused == Refused::Counted;
+        let shared = self.limiter.arrive(now.since_start, counts);
+        let own = self.key_limiters[key].arrive(now.since_start, counts);
+        let verdict = match self.modes.limit_scope {
+            LimitScope::Account => shared,
+            LimitScope::Key => own,
+        };
+        match verdict {
+            Verdict::Admitted => {}
             Verdict::Refused { retry_in } => {
                 self.tally.refused += 1;
                 arrival.refused = true;
@@ -141,10 +159,27 @@ impl World {
         arrival
     }
 
+    /// The owner's key has number 0.
+    fn key_number(&self, key: &str) -> Option<usize> {
+        let others = self.settings.other_keys.iter().map(|other| other.key.as_str());
+        std::iter::once(self.settings.api_key.as_str())
+            .chain(others)
+            .position(|known| known == key)
+    }
+
+    /// Draws the faults that strike a request, once its body is there.
+    pub(crate) fn strike(&mut self, arrival: &mut Arrival, body: &[u8]) {
+        let target = format!("{}?{}", arrival.head.path, arrival.head.query);
+        arrival.faults = self.faults.strike(&arrival.head.method, &target, body);
+    }
+
     /// Does what the request asks for.
     pub(crate) fn act(&mut self, arrival: &Arrival, body: Bytes) -> Reply {
         let Some(segments) = segments(&arrival.head.path) else {
             return Reply::refused(&Refusal::NoSuchEndpoint);
+        };
+        let Some(caller) = arrival.key.and_then(|key| self.account.key_holder(key)) else {
+            return api::refused(&Refusal::Key, &self.modes);
         };
         let mut twist = Twist::default();
         arrival.faults.iter().for_each(|fault| fault.bend(&mut twist));
@@ -161,6 +196,7 @@ impl World {
             accept: arrival.head.accept.clone(),
             content_type: arrival.head.content_type.clone(),
             body,
+            caller,
             bulk_delay: self.settings.bulk_delay,
             twist,
         };
@@ -181,7 +217,7 @@ impl World {
         if let Some(effect) = effect {
             *self.tally.effects.entry(effect.name().to_owned()).or_default() += 1;
         }
-        let names: Vec<&str> = arrival.faults.iter().map(|fault| fault.name()).collect();
+        let names: Vec<&str> = arrival.faults.iter().map(Fault::name).collect();
         let entry = Entry {
             n: arrival.n,
             at_ms: millis(arrival.now.since_start),
@@ -189,9 +225,11 @@ impl World {
             method: arrival.head.method.clone(),
             path: logged_path(&arrival.head),
             source: arrival.query.get("source").map(str::to_owned),
+            sendmessage: arrival.query.choice("sendmessage"),
+            skipfirstlogin: arrival.query.choice("skipfirstlogin"),
             status,
             key: arrival.head.api_key.as_deref().map(key_print),
-            known_key: arrival.known_key,
+            known_key: arrival.key.is_some(),
             refused: arrival.refused,
             fault: (!names.is_empty()).then(|| names.join("+")),
             effect: effect.map(ToString::to_string),
@@ -249,8 +287,12 @@ impl World {
 
     pub(crate) fn report(&mut self) -> Report {
         self.settle();
-        self.tally
-            .report(&self.account, self.settings.limit, self.settings.window_length)
+        self.tally.report(
+            &self.account,
+            self.modes.limit_scope,
+            self.settings.limit,
+            self.settings.window_length,
+        )
     }
 
     fn settle(&mut self) {
@@ -272,6 +314,7 @@ impl World {
             accept: String::new(),
             content_type: String::new(),
             body: Bytes::new(),
+            caller: self.account.owner(),
             bulk_delay: Duration::ZERO,
             twist: Twist::default(),
         };
@@ -282,18 +325,25 @@ impl World {
         }
     }
 
-    /// Creates or changes a user by username, past every limit and log.
+    /// Creates or changes a user by username, past every limit and log. What a client can only read is set too:
+    /// `SkipFirstLogin` of a new user, and `LastLogin`.
     pub(crate) fn put_user(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let now = self.clock.now().wall;
         let name = fields.text("UserName")?.value().unwrap_or_default();
-        match self.account.users.by_name(&name).map(|user| user.key) {
+        let key = match self.account.users.by_name(&name).map(|user| user.key) {
             Some(key) => {
                 self.account
                     .change_user(key, fields, Change::Merge, &self.modes, now)?;
+                key
             }
             None => {
-                self.account.create_user(fields, &self.modes, now)?;
+                let skips = fields.flag("SkipFirstLogin")?.value().unwrap_or(false);
+                self.account.create_user(fields, skips, &self.modes, now)?
             }
+        };
+        let login = fields.text("LastLogin")?.value().as_deref().and_then(timestamp);
+        if let (Some(login), Some(user)) = (login, self.account.users.get_mut(key)) {
+            user.last_login = Some(login);
         }
         Ok(())
     }
@@ -344,16 +394,15 @@ impl Arrival {
     }
 }
 
-/// The decoded segments after `v1.svc`; doubled slashes are tolerated.
+/// The decoded segments after `v1.svc`. Doubled slashes are tolerated, and so is any case of Litmos's own words.
 fn segments(path: &str) -> Option<Vec<String>> {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     parts.next().filter(|root| root.eq_ignore_ascii_case("v1.svc"))?;
     parts
         .map(|part| {
-            percent_encoding::percent_decode_str(part)
-                .decode_utf8()
-                .ok()
-                .map(std::borrow::Cow::into_owned)
+            let part = percent_encoding::percent_decode_str(part).decode_utf8().ok()?;
+            let word = api::WORDS.iter().find(|word| word.eq_ignore_ascii_case(&part));
+            Some(word.map_or_else(|| part.into_owned(), |word| (*word).to_owned()))
         })
         .collect()
 }

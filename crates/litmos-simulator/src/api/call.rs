@@ -1,12 +1,16 @@
 //! One call, as read from the wire.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
+use super::media;
 use crate::bulk::BODY_KB_MAX;
 use crate::mode::Modes;
-use crate::model::{Fields, Refusal};
+use crate::model::contract::{Contract, custom_fields_from_xml};
+use crate::model::{Fields, Refusal, UserKey, course_date};
 use crate::wire::{Format, Shape};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +38,14 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// True only for the word `true`; none when the parameter is missing.
+    pub(crate) fn choice(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// True only for the word `true`.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.get(name)
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        self.choice(name).unwrap_or(false)
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
@@ -56,12 +64,14 @@ pub(crate) struct Twist {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
-    /// Decoded path segments after `v1.svc`, empty ones left out.
+    /// Decoded path segments after `v1.svc`, empty ones left out, Litmos's own words in lower case.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Query,
     pub(crate) accept: String,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
+    /// Whose API key the call came with.
+    pub(crate) caller: UserKey,
     pub(crate) bulk_delay: Duration,
     pub(crate) twist: Twist,
 }
@@ -76,8 +86,7 @@ impl Call {
         match self.query.get("format") {
             Some(format) if format.eq_ignore_ascii_case("json") => Format::Json,
             Some(_) => Format::Xml,
-            None if self.accept.contains("json") => Format::Json,
-            None => Format::Xml,
+            None => media::accepted(&self.accept),
         }
     }
 
@@ -89,25 +98,45 @@ impl Call {
         }
     }
 
-    /// A body of one object.
-    pub(crate) fn object(&self) -> Result<Fields, Refusal> {
-        self.readable()?;
-        Fields::from_body(&self.body)
-    }
-
-    /// A body of several objects.
-    pub(crate) fn objects(&self, wrapper: &str) -> Result<Vec<Fields>, Refusal> {
-        self.readable()?;
-        Fields::list_from_body(&self.body, wrapper)
-    }
-
-    fn readable(&self) -> Result<(), Refusal> {
-        if self.content_type.contains("xml") {
-            return Err(Refusal::JsonOnly);
+    /// A body of one record.
+    pub(crate) fn object(&self, contract: &Contract) -> Result<Fields, Refusal> {
+        let (format, text) = self.readable()?;
+        match format {
+            Format::Json => contract.read_json(&text),
+            Format::Xml => contract.read_xml(&text),
         }
+    }
+
+    /// A body of several records.
+    pub(crate) fn objects(&self, contract: &Contract) -> Result<Vec<Fields>, Refusal> {
+        let (format, text) = self.readable()?;
+        match format {
+            Format::Json => contract.read_json_list(&text),
+            Format::Xml => contract.read_xml_list(&text),
+        }
+    }
+
+    /// A body of advanced custom fields: one object of names and values in JSON or, with `pairs`, a list of them.
+    pub(crate) fn custom_fields(&self, pairs: bool) -> Result<Vec<Fields>, Refusal> {
+        let (format, text) = self.readable()?;
+        match format {
+            Format::Json if pairs => Fields::list_from_body(text.as_bytes(), "Parameter"),
+            Format::Json => Ok(vec![Fields::from_body(text.as_bytes())?]),
+            Format::Xml => Ok(vec![custom_fields_from_xml(&text)?]),
+        }
+    }
+
+    /// A date of the body, in the form that the body's format has for dates.
+    pub(crate) fn body_date(&self, text: &str) -> Result<Option<Timestamp>, Refusal> {
+        Ok(course_date(text, self.readable()?.0))
+    }
+
+    fn readable(&self) -> Result<(Format, Cow<'_, str>), Refusal> {
         if self.body.len() > BODY_KB_MAX * 1024 {
             return Err(Refusal::BodyTooLarge(BODY_KB_MAX));
         }
-        Ok(())
+        let text = media::decoded(&self.content_type, &self.body)?;
+        let format = media::named(&self.content_type).unwrap_or_else(|| media::guessed(&text));
+        Ok((format, text))
     }
 }

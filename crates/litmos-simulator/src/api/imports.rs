@@ -1,14 +1,20 @@
 //! `/bulkimports`.
 
 use super::{Call, Desk, Reply};
-use crate::bulk::{Job, Options};
+use crate::bulk::Options;
 use crate::effect::Effect;
-use crate::model::Refusal;
+use crate::model::contract::USER_IMPORT;
+use crate::model::{AccessLevel, Refusal};
 use crate::wire::{Body, Record};
 
 impl Desk<'_> {
     pub(super) fn import(&mut self, call: &Call) -> Result<Reply, Refusal> {
-        let rows = call.objects("UserImport")?;
+        let rows = call.objects(&USER_IMPORT)?;
+        let level = self.account.key_rights(call.caller);
+        if level.is_some_and(AccessLevel::leads_only) && !self.account.leads_all_teams_of(call.caller, &rows)
+        {
+            return Err(Refusal::NotPermitted);
+        }
         let count = rows.len();
         let options = Options {
             send_emails: call.query.flag("sendmessage"),
@@ -21,14 +27,14 @@ impl Desk<'_> {
             job: job.id.clone(),
             rows: count,
         };
-        Ok(Reply::with(200, shape, &Body::One(job.record())).and(effect))
+        Ok(Reply::with(200, shape, &Body::One(job.record(self.modes))).and(effect))
     }
 
     pub(super) fn list_imports(&self, call: &Call) -> Result<Reply, Refusal> {
         let items = self
             .page(call, self.account.jobs.latest())
             .into_iter()
-            .map(Job::record)
+            .map(|job| job.record(self.modes))
             .collect();
         let body = Body::List {
             root: "UserBulkImports",
@@ -40,7 +46,11 @@ impl Desk<'_> {
 
     pub(super) fn show_import(&self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let job = self.account.jobs.find(id)?;
-        Ok(Reply::with(200, call.shape(self.modes), &Body::One(job.record())))
+        Ok(Reply::with(
+            200,
+            call.shape(self.modes),
+            &Body::One(job.record(self.modes)),
+        ))
     }
 
     pub(super) fn list_import_errors(&self, call: &Call, id: &str) -> Result<Reply, Refusal> {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Call, Desk, Reply};
-use crate::model::{Refusal, timestamp};
-use crate::wire::{Body, Record};
+use crate::model::{Refusal, User, timestamp};
 
 /// The longest range that Litmos takes.
 const RANGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -26,7 +25,20 @@ impl Desk<'_> {
             .into_iter()
             .map(|user| user.range_record(self.account.manager_of(user), owner, self.modes))
             .collect();
-        Ok(self.range_reply(call, "Users", "User", items))
+        Ok(self.list_reply(call, ("Users", "User"), items))
+    }
+
+    /// Those whose last login lies in the range; earlier logins are not kept.
+    pub(super) fn range_of_logins(&self, call: &Call) -> Result<Reply, Refusal> {
+        let range = range(call)?;
+        let owner = self.account.owner();
+        let seen = |user: &&User| user.last_login.is_some_and(|login| range.contains(&login));
+        let items = self
+            .page(call, self.account.users.iter().filter(seen))
+            .into_iter()
+            .map(|user| user.range_record(self.account.manager_of(user), owner, self.modes))
+            .collect();
+        Ok(self.list_reply(call, ("Users", "User"), items))
     }
 
     pub(super) fn range_of_teams(&self, call: &Call) -> Result<Reply, Refusal> {
@@ -42,7 +54,7 @@ impl Desk<'_> {
             .into_iter()
             .map(|team| team.range_record(self.account.parent_of(team), owner, self.modes.range_dates))
             .collect();
-        Ok(self.range_reply(call, "Teams", "Team", items))
+        Ok(self.list_reply(call, ("Teams", "Team"), items))
     }
 
     pub(super) fn range_of_memberships(&self, call: &Call) -> Result<Reply, Refusal> {
@@ -63,17 +75,7 @@ impl Desk<'_> {
                 Some(team.membership_record(user, membership, owner, self.modes.range_dates))
             })
             .collect();
-        Ok(self.range_reply(call, "TeamUsers", "TeamUser", items))
-    }
-
-    fn range_reply(
-        &self,
-        call: &Call,
-        root: &'static str,
-        item: &'static str,
-        items: Vec<Record<'_>>,
-    ) -> Reply {
-        Reply::with(200, call.shape(self.modes), &Body::List { root, item, items })
+        Ok(self.list_reply(call, ("TeamUsers", "TeamUser"), items))
     }
 }
 

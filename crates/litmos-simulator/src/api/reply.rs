@@ -12,6 +12,8 @@ pub(crate) struct Reply {
     /// Litmos repeats the text of a refusal as HTTP reason phrase.
     pub(crate) reason: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// Where a redirect leads.
+    pub(crate) location: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) effect: Option<Effect>,
 }
@@ -23,6 +25,7 @@ impl Reply {
             content_type: None,
             reason: None,
             retry_after_seconds: None,
+            location: None,
             body: Vec::new(),
             effect: Some(effect),
         }
@@ -34,6 +37,7 @@ impl Reply {
             content_type: Some(shape.format.content_type()),
             reason: None,
             retry_after_seconds: None,
+            location: None,
             body: shape.print(body),
             effect: None,
         }
@@ -47,7 +51,10 @@ impl Reply {
     }
 
     pub(crate) fn refused(refusal: &Refusal) -> Self {
-        if matches!(refusal, Refusal::NoSuchEndpoint | Refusal::MethodNotAllowed) {
+        if matches!(
+            refusal,
+            Refusal::NoSuchEndpoint | Refusal::MethodNotAllowed | Refusal::Unhandled(_)
+        ) {
             return html_page(refusal.status());
         }
         let detail = refusal.to_string();
@@ -57,9 +64,30 @@ impl Reply {
             content_type: Some("application/json"),
             reason: Some(detail),
             retry_after_seconds: None,
+            location: None,
             body,
             effect: None,
         }
+    }
+}
+
+/// The page that an operator puts before everything while it is worked on.
+pub(crate) fn maintenance_page(status: u16) -> Reply {
+    let page = "<!DOCTYPE html>\n<html><head><title>Scheduled maintenance</title></head><body>\n\
+        <h1>We will be back soon</h1>\n<p>The site is down for maintenance.</p>\n</body></html>\n";
+    Reply {
+        status,
+        content_type: Some("text/html; charset=utf-8"),
+        body: page.as_bytes().to_vec(),
+        ..html_page(status)
+    }
+}
+
+/// An answer that sends the caller to another place.
+pub(crate) fn redirect(status: u16, location: String) -> Reply {
+    Reply {
+        location: Some(location),
+        ..html_page(status)
     }
 }
 
@@ -85,6 +113,7 @@ pub(crate) fn html_page(status: u16) -> Reply {
         content_type: Some("text/html"),
         reason: None,
         retry_after_seconds: None,
+        location: None,
         body: page.into_bytes(),
         effect: None,
     }

@@ -4,6 +4,7 @@ use super::users::{ids, same_id};
 use super::{Call, Desk, Reply};
 use crate::effect::Effect;
 use crate::mode::TeamWrites;
+use crate::model::contract::{TEAM, USER};
 use crate::model::{Refusal, Role, Team, TeamKey, User, UserKey};
 use crate::wire::Body;
 
@@ -49,7 +50,7 @@ impl Desk<'_> {
         };
         let key = self
             .account
-            .create_team(parent, &call.object()?, self.modes, self.now.wall)?;
+            .create_team(parent, &call.object(&TEAM)?, self.modes, self.now.wall)?;
         let team = &self.account.teams[&key];
         let record = team.record(self.account.parent_of(team));
         let effect = Effect::TeamCreated(team.id.clone());
@@ -68,7 +69,7 @@ impl Desk<'_> {
     pub(super) fn update_team(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         self.team_writes()?;
         let key = self.account.team(id)?.key;
-        let fields = call.object()?;
+        let fields = call.object(&TEAM)?;
         same_id(&fields, id)?;
         Ok(Reply::empty(
             200,
@@ -106,7 +107,7 @@ impl Desk<'_> {
 
     pub(super) fn add_members(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.account.team(id)?.key;
-        let users = ids(&call.objects("User")?)?;
+        let users = ids(&call.objects(&USER)?)?;
         Ok(Reply::empty(
             201,
             self.account.add_members(key, &users, self.now.wall)?,

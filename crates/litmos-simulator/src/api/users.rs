@@ -4,6 +4,7 @@ use super::paging::{page_limit, page_start};
 use super::{Call, Desk, Reply};
 use crate::effect::Effect;
 use crate::mode::{CreateStatus, CustomFieldsShape};
+use crate::model::contract::{TEAM, USER};
 use crate::model::{Fields, Refusal, User, UserKey, timestamp};
 use crate::wire::{Body, Record, Value};
 
@@ -23,7 +24,7 @@ impl Desk<'_> {
             .0;
         let items = page
             .into_iter()
-            .map(|user| user.record(self.account.manager_of(user)))
+            .map(|user| user.details_record(self.account.manager_of(user), self.modes.details))
             .collect();
         Ok(self.users_reply(call, items))
     }
@@ -108,7 +109,7 @@ impl Desk<'_> {
     }
 
     /// Only the real id reaches a user for writing.
-    fn user_key(&self, id: &str) -> Result<UserKey, Refusal> {
+    pub(super) fn user_key(&self, id: &str) -> Result<UserKey, Refusal> {
         self.account
             .users
             .by_id(id)
@@ -117,9 +118,10 @@ impl Desk<'_> {
     }
 
     pub(super) fn create_user(&mut self, call: &Call) -> Result<Reply, Refusal> {
-        let key = self
-            .account
-            .create_user(&call.object()?, self.modes, self.now.wall)?;
+        let skip_first_login = call.query.flag("skipfirstlogin");
+        let key =
+            self.account
+                .create_user(&call.object(&USER)?, skip_first_login, self.modes, self.now.wall)?;
         let user = self.account.users.get(key).ok_or(Refusal::NoSuchUser)?;
         let record = user.record(self.account.manager_of(user));
         let effect = Effect::UserCreated(user.id.clone());
@@ -135,7 +137,7 @@ impl Desk<'_> {
 
     pub(super) fn update_user(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.user_key(id)?;
-        let fields = call.object()?;
+        let fields = call.object(&USER)?;
         same_id(&fields, id)?;
         let effect = self
             .account
@@ -156,7 +158,7 @@ impl Desk<'_> {
 
     pub(super) fn add_user_to_teams(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.user_key(id)?;
-        let teams = ids(&call.objects("Team")?)?;
+        let teams = ids(&call.objects(&TEAM)?)?;
         Ok(Reply::empty(
             200,
             self.account.add_to_teams(key, &teams, self.now.wall)?,
@@ -186,13 +188,10 @@ impl Desk<'_> {
         ))
     }
 
-    /// Takes one object of names and values, or a list of such objects, as the mode says.
+    /// Takes XML, and in JSON one object of names and values or a list of such objects, as the mode says.
     pub(super) fn set_custom_fields(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.user_key(id)?;
-        let fields = match self.modes.custom_fields {
-            CustomFieldsShape::Object => vec![call.object()?],
-            CustomFieldsShape::Pairs => call.objects("Parameter")?,
-        };
+        let fields = call.custom_fields(self.modes.custom_fields == CustomFieldsShape::Pairs)?;
         Ok(Reply::empty(
             200,
             self.account

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::mode::{BulkRequired, Modes};
-use crate::model::{AccessLevel, Account, Fields, Refusal, TeamKey, Text, User, rules};
+use crate::model::{AccessLevel, Account, CourseKey, Fields, Refusal, TeamKey, Text, User, rules};
 
 /// What became of a good row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum RowError {
     Empty(&'static str),
     #[error("Failed: team code {0} does not exist")]
     UnknownTeam(String),
+    #[error("Failed: course code {0} does not exist")]
+    UnknownCourse(String),
     #[error("Failed: manager does not exist")]
     UnknownManager,
     #[error("Failed: {0}")]
@@ -29,6 +31,8 @@ pub(crate) enum RowError {
 
 /// How many `TeamN` columns a row has.
 const TEAM_COLUMNS: usize = 5;
+/// How many `CourseN` columns a row has.
+const COURSE_COLUMNS: usize = 3;
 
 /// The key of a row, for reports; empty when it has none.
 pub(super) fn user_name(fields: &Fields) -> String {
@@ -51,6 +55,7 @@ impl Account {
     pub(super) fn import_row(
         &mut self,
         fields: &Fields,
+        skip_first_login: bool,
         modes: &Modes,
         now: Timestamp,
     ) -> Result<Imported, RowError> {
@@ -72,6 +77,7 @@ impl Account {
         let mut user = old.unwrap_or_else(|| User {
             user_name,
             is_custom_username: true,
+            skip_first_login,
             ..User::blank(now)
         });
         user.first_name = rules::fit("FirstName", first_name, 50, modes.lengths)?;
@@ -109,8 +115,9 @@ impl Account {
             user.manager = Some(known.ok_or(RowError::UnknownManager)?.key);
         }
         let teams = self.row_teams(fields)?;
+        let courses = self.row_courses(fields)?;
         let user = user.checked()?;
-        self.check_house_lists(&user)?;
+        self.check_house_lists(&user, modes)?;
 
         let key = match outcome {
             Imported::Created => self.admit(user),
@@ -123,10 +130,24 @@ impl Account {
         for team in teams {
             self.join(team, key, now);
         }
+        for course in courses {
+            self.assign(key, course, now);
+        }
         Ok(outcome)
     }
 
-    fn row_teams(&self, fields: &Fields) -> Result<Vec<TeamKey>, RowError> {
+    fn row_courses(&self, fields: &Fields) -> Result<Vec<CourseKey>, RowError> {
+        let mut courses = Vec::new();
+        for column in 1..=COURSE_COLUMNS {
+            if let Some(code) = filled(fields, &format!("Course{column}"))? {
+                let course = self.courses.values().find(|course| course.code == code);
+                courses.push(course.ok_or(RowError::UnknownCourse(code))?.key);
+            }
+        }
+        Ok(courses)
+    }
+
+    pub(crate) fn row_teams(&self, fields: &Fields) -> Result<Vec<TeamKey>, RowError> {
         let mut teams = Vec::new();
         for column in 1..=TEAM_COLUMNS {
             if let Some(code) = filled(fields, &format!("Team{column}"))? {

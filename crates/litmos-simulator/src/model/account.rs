@@ -6,10 +6,13 @@ use jiff::Timestamp;
 
 use super::directory::Directory;
 use super::ids::Ids;
-use super::{AccessLevel, Change, Fields, Given, Refusal, Team, TeamId, TeamKey, Text, User, UserKey, rules};
+use super::{
+    AccessLevel, Change, Course, CourseKey, Fields, Given, Refusal, Team, TeamId, TeamKey, Text, User,
+    UserKey, rules, zones,
+};
 use crate::bulk::Jobs;
 use crate::effect::Effect;
-use crate::mode::{Deactivate, Modes, Put};
+use crate::mode::{BrandNames, Deactivate, Modes, Put, TimeZones};
 
 /// Cultures that this account knows; the vendor publishes no list.
 const CULTURES: &[&str] = &[
@@ -29,6 +32,11 @@ pub(crate) struct House {
     /// Advanced custom fields, by position.
     pub(crate) custom_fields: Vec<String>,
     pub(crate) mandatory_custom_fields: Vec<String>,
+    pub(crate) brands: Vec<String>,
+    /// The names of the courses.
+    pub(crate) courses: Vec<String>,
+    /// The levels of the users who have an API key beside the owner.
+    pub(crate) other_keys: Vec<AccessLevel>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,15 +45,16 @@ pub(crate) struct Account {
     pub(crate) users: Directory,
     pub(crate) teams: BTreeMap<TeamKey, Team>,
     pub(crate) team_by_id: HashMap<TeamId, TeamKey>,
+    pub(crate) courses: BTreeMap<CourseKey, Course>,
     pub(crate) jobs: Jobs,
     pub(crate) ids: Ids,
     expirations: BTreeSet<(Timestamp, UserKey)>,
-    /// Whose API key this is.
-    owner: UserKey,
+    /// Whose API keys there are: the owner's first.
+    key_holders: Vec<UserKey>,
 }
 
 impl Account {
-    /// An account with nobody but the owner of its API key.
+    /// An account with nobody but those who have an API key.
     pub(crate) fn new(house: House, seed: u64, now: Timestamp) -> Self {
         let mut ids = Ids::new(seed);
         let (id, owner) = ids.user();
@@ -65,28 +74,58 @@ impl Account {
             users: Directory::default(),
             teams: BTreeMap::new(),
             team_by_id: HashMap::new(),
+            courses: BTreeMap::new(),
             jobs: Jobs::default(),
             ids,
             expirations: BTreeSet::new(),
-            owner,
+            key_holders: vec![owner],
         };
         account.store(
             user.checked()
                 .expect("the owner's record above keeps to the rules"),
         );
+        for (number, level) in (1..).zip(account.house.other_keys.clone()) {
+            account.add_key_holder(number, level, now);
+        }
+        let courses = std::mem::take(&mut account.house.courses);
+        account.make_courses(&courses);
         account
     }
 
-    pub(crate) fn owner(&self) -> UserKey {
-        self.owner
+    fn add_key_holder(&mut self, number: usize, level: AccessLevel, now: Timestamp) {
+        let address = format!("{}.{number}@corp.example", level.name().to_lowercase());
+        let user = User {
+            user_name: address.clone(),
+            first_name: "Key".to_owned(),
+            last_name: format!("Holder {number}"),
+            email: address,
+            access_level: level,
+            ..User::blank(now)
+        };
+        let user = user.checked().expect("the record above keeps to the rules");
+        let key = self.admit(user);
+        self.key_holders.push(key);
     }
 
-    /// What the API key may do: its owner's level, or nothing once the owner is gone or inactive.
-    pub(crate) fn key_rights(&self) -> Option<AccessLevel> {
+    pub(crate) fn owner(&self) -> UserKey {
+        self.key_holders[0]
+    }
+
+    /// The user whom the API key of this number belongs to; the owner's has 0.
+    pub(crate) fn key_holder(&self, number: usize) -> Option<UserKey> {
+        self.key_holders.get(number).copied()
+    }
+
+    pub(crate) fn has_key(&self, user: UserKey) -> bool {
+        self.key_holders.contains(&user)
+    }
+
+    /// What a user's API key may do: its holder's level, or nothing once the holder is gone or inactive.
+    pub(crate) fn key_rights(&self, holder: UserKey) -> Option<AccessLevel> {
         self.users
-            .get(self.owner)
-            .filter(|owner| owner.active)
-            .map(|owner| owner.access_level)
+            .get(holder)
+            .filter(|holder| holder.active)
+            .map(|holder| holder.access_level)
     }
 
     pub(crate) fn manager_of(&self, user: &User) -> Option<&User> {
@@ -114,19 +153,24 @@ impl Account {
         }
     }
 
+    /// Creates a user. Whether a first login sets a password is not the body's to say.
     pub(crate) fn create_user(
         &mut self,
         fields: &Fields,
+        skip_first_login: bool,
         modes: &Modes,
         now: Timestamp,
     ) -> Result<UserKey, Refusal> {
-        let blank = User::blank(now);
-        let user = self.judged(
-            blank.changed(fields, Change::Merge, modes.lengths)?,
-            fields,
-            Change::Merge,
-        )?;
-        Ok(self.admit(user))
+        let blank = User {
+            unset_is_empty: true,
+            ..User::blank(now)
+        };
+        let user = blank.changed(fields, Change::Merge, modes.lengths)?;
+        let user = self.judged(user, fields, Change::Merge, modes)?;
+        Ok(self.admit(User {
+            skip_first_login,
+            ..user
+        }))
     }
 
     /// Gives a checked new user an id and stores it.
@@ -166,12 +210,18 @@ impl Account {
         now: Timestamp,
     ) -> Result<Effect, Refusal> {
         let old = self.users.get(key).ok_or(Refusal::NoSuchUser)?.clone();
-        let user = self.judged(old.changed(fields, change, modes.lengths)?, fields, change)?;
+        let user = self.judged(old.changed(fields, change, modes.lengths)?, fields, change, modes)?;
         Ok(self.store_changed(user, now, modes))
     }
 
     /// The checks that need the rest of the account.
-    fn judged(&self, mut user: User, fields: &Fields, change: Change) -> Result<User, Refusal> {
+    fn judged(
+        &self,
+        mut user: User,
+        fields: &Fields,
+        change: Change,
+        modes: &Modes,
+    ) -> Result<User, Refusal> {
         if self
             .users
             .by_name(&user.user_name)
@@ -185,12 +235,12 @@ impl Account {
             (Given::Value(id), _) if id.is_empty() || id == "0" => None,
             (Given::Value(id), _) => Some(self.users.by_id(&id).ok_or(Refusal::NoSuchManager)?.key),
         };
-        self.check_house_lists(&user)?;
+        self.check_house_lists(&user, modes)?;
         Ok(user)
     }
 
-    /// Culture and job role must be ones that the organisation knows.
-    pub(crate) fn check_house_lists(&self, user: &User) -> Result<(), Refusal> {
+    /// Culture and job role must be ones that the organisation knows; brand and time zone where the modes say so.
+    pub(crate) fn check_house_lists(&self, user: &User, modes: &Modes) -> Result<(), Refusal> {
         let culture = user.text(Text::Culture).unwrap_or_default();
         if !CULTURES.iter().any(|known| known.eq_ignore_ascii_case(culture)) {
             return Err(Refusal::CultureInvalid);
@@ -198,6 +248,20 @@ impl Account {
         let role = user.text(Text::JobRole).unwrap_or_default();
         if !role.is_empty() && !self.house.job_roles.iter().any(|known| known == role) {
             return Err(Refusal::JobRoleInvalid);
+        }
+        let brand = user.text(Text::Brand).unwrap_or_default();
+        let brand_known = || {
+            self.house
+                .brands
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(brand))
+        };
+        if modes.brand == BrandNames::Known && !brand.is_empty() && !brand_known() {
+            return Err(Refusal::BrandInvalid);
+        }
+        let zone = user.text(Text::TimeZone).unwrap_or_default();
+        if modes.time_zone == TimeZones::Known && !zone.is_empty() && !zones::is_known(zone) {
+            return Err(Refusal::TimeZoneInvalid);
         }
         Ok(())
     }

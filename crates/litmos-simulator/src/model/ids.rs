@@ -37,6 +37,10 @@ pub(crate) struct UserKey(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TeamKey(pub(crate) u32);
 
+/// A course's `OriginalId`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CourseKey(pub(crate) u32);
+
 /// One in so many new ids has the older, short shape.
 const OLDER_SHAPE_EVERY: u32 = 4;
 
@@ -47,6 +51,9 @@ pub(crate) struct Ids {
     last_user: u32,
     last_team: u32,
     last_job: u32,
+    last_course: u32,
+    /// A stream of its own, so that courses do not move the ids of users and teams.
+    course_chance: Chance,
 }
 
 impl Ids {
@@ -56,45 +63,66 @@ impl Ids {
             last_user: 4_100_000,
             last_team: 2_041_000,
             last_job: 880_000,
+            last_course: 5_857_000,
+            course_chance: Chance::new(seed ^ 0xC0_4E5E),
         }
     }
 
     pub(crate) fn user(&mut self) -> (UserId, UserKey) {
         self.last_user += 1;
-        (UserId(self.opaque(self.last_user)), UserKey(self.last_user))
+        (
+            UserId(opaque(&mut self.chance, self.last_user)),
+            UserKey(self.last_user),
+        )
     }
 
     pub(crate) fn team(&mut self) -> (TeamId, TeamKey) {
         self.last_team += 1;
-        (TeamId(self.opaque(self.last_team)), TeamKey(self.last_team))
+        (
+            TeamId(opaque(&mut self.chance, self.last_team)),
+            TeamKey(self.last_team),
+        )
     }
 
     pub(crate) fn job(&mut self) -> String {
         self.last_job += 1;
-        self.opaque(self.last_job)
+        opaque(&mut self.chance, self.last_job)
+    }
+
+    pub(crate) fn course(&mut self) -> (String, CourseKey) {
+        self.last_course += 1;
+        (
+            opaque(&mut self.course_chance, self.last_course),
+            CourseKey(self.last_course),
+        )
+    }
+
+    /// The id of a course's module.
+    pub(crate) fn module(&mut self) -> String {
+        opaque(&mut self.course_chance, 1)
     }
 
     /// The secret part of a login URL.
     pub(crate) fn secret(&mut self) -> String {
-        self.bytes::<16>()
+        bytes::<16>(&mut self.chance)
     }
+}
 
-    /// 8 or 16 bytes as .NET's `UrlTokenEncode` prints them: padding is counted in a last digit.
-    fn opaque(&mut self, number: u32) -> String {
-        if number.is_multiple_of(OLDER_SHAPE_EVERY) {
-            format!("{}1", self.bytes::<8>())
-        } else {
-            format!("{}2", self.bytes::<16>())
-        }
+/// 8 or 16 bytes as .NET's `UrlTokenEncode` prints them: padding is counted in a last digit.
+fn opaque(chance: &mut Chance, number: u32) -> String {
+    if number.is_multiple_of(OLDER_SHAPE_EVERY) {
+        format!("{}1", bytes::<8>(chance))
+    } else {
+        format!("{}2", bytes::<16>(chance))
     }
+}
 
-    fn bytes<const LENGTH: usize>(&mut self) -> String {
-        let mut bytes = [0; LENGTH];
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.chance.next().to_le_bytes()[..chunk.len()]);
-        }
-        URL_SAFE_NO_PAD.encode(bytes)
+fn bytes<const LENGTH: usize>(chance: &mut Chance) -> String {
+    let mut bytes = [0; LENGTH];
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(&chance.next().to_le_bytes()[..chunk.len()]);
     }
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[cfg(test)]

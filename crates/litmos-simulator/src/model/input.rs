@@ -1,4 +1,4 @@
-//! Reading what a client sends: JSON objects whose fields may be missing, null, or in a neighbouring type.
+//! Reading what a client sends: records whose fields may be missing, null, or in a neighbouring type.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -25,7 +25,7 @@ impl<T> Given<T> {
     }
 }
 
-/// The fields of one JSON object.
+/// The fields of one JSON object or XML element.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Map<String, Value>);
 
@@ -80,15 +80,19 @@ impl Fields {
         }
     }
 
-    /// A boolean field; the words `true` and `false` are taken too.
+    /// A boolean field; the words `true` and `false` are taken too, and `1` and `0` as XML has them.
     pub(crate) fn flag(&self, name: &str) -> Result<Given<bool>, Refusal> {
         match self.0.get(name) {
             None => Ok(Given::Absent),
             Some(Value::Null) => Ok(Given::Null),
             Some(Value::Bool(flag)) => Ok(Given::Value(*flag)),
             Some(Value::String(word)) if word.is_empty() => Ok(Given::Null),
-            Some(Value::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Given::Value(true)),
-            Some(Value::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Given::Value(false)),
+            Some(Value::String(word)) if word.eq_ignore_ascii_case("true") || word == "1" => {
+                Ok(Given::Value(true))
+            }
+            Some(Value::String(word)) if word.eq_ignore_ascii_case("false") || word == "0" => {
+                Ok(Given::Value(false))
+            }
             Some(_) => Err(Refusal::BodyUnreadable(format!("{name} must be true or false"))),
         }
     }

@@ -166,7 +166,7 @@ fn take(account: &mut Account, step: &Step, modes: &Modes) {
     let _refusal = match *step {
         Step::CreateUser(name) => {
             let body = json!({"UserName": format!("person{name}"), "LastName": "Lund"});
-            account.create_user(&fields(body), modes, now).err()
+            account.create_user(&fields(body), false, modes, now).err()
         }
         Step::ChangeUser {
             user: place,

@@ -17,7 +17,7 @@ pub(crate) enum Refusal {
     Key,
     #[error("The source parameter is missing")]
     SourceMissing,
-    #[error("You do not have permission to perform this action")]
+    #[error("You do not have the proper permissions for this call")]
     NotPermitted,
     #[error("Endpoint not found")]
     NoSuchEndpoint,
@@ -65,8 +65,21 @@ pub(crate) enum Refusal {
     AlreadyInTeam,
     #[error("Team name already exists")]
     TeamNameTaken,
-    #[error("This simulator reads JSON only; send Content-Type: application/json")]
-    JsonOnly,
+    #[error("Brand is invalid")]
+    BrandInvalid,
+    #[error("TimeZone is invalid")]
+    TimeZoneInvalid,
+    #[error("Content-Type must be application/json, application/xml or text/xml")]
+    ContentType,
+    #[error("Course not found")]
+    NoSuchCourse,
+    #[error("Module not found")]
+    NoSuchModule,
+    #[error("User is not assigned to the course")]
+    NotAssigned,
+    /// What Litmos does not handle: an HTML page instead of its own words.
+    #[error("{0} could not be deserialized")]
+    Unhandled(&'static str),
 }
 
 impl Refusal {
@@ -78,11 +91,14 @@ impl Refusal {
             | Self::NotADate(_)
             | Self::NoSuchJob => 400,
             Self::Key | Self::SourceMissing => 401,
-            Self::NotPermitted => 403,
+            Self::NotPermitted | Self::ContentType => 403,
             Self::NoSuchEndpoint
             | Self::NoSuchUser
             | Self::NoSuchTeam
             | Self::NoSuchManager
+            | Self::NoSuchCourse
+            | Self::NoSuchModule
+            | Self::NotAssigned
             | Self::IdMismatch
             | Self::NotAMember
             | Self::MandatoryField(_)
@@ -99,10 +115,12 @@ impl Refusal {
             | Self::AccessLevelInvalid
             | Self::CultureInvalid
             | Self::JobRoleInvalid
+            | Self::BrandInvalid
+            | Self::TimeZoneInvalid
             | Self::TooLong { .. }
             | Self::AlreadyInTeam
             | Self::TeamNameTaken => 409,
-            Self::JsonOnly => 415,
+            Self::Unhandled(_) => 500,
         }
     }
 }

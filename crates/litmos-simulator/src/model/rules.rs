@@ -79,8 +79,8 @@ pub(crate) fn fit(
     }
 }
 
-/// A team's code for bulk import: its number, and its name without blanks and punctuation but for hyphens.
-pub(crate) fn team_code(number: u32, name: &str) -> String {
+/// The code of a team or course for bulk import: its number, and its name without blanks and punctuation but for hyphens.
+pub(crate) fn code(number: u32, name: &str) -> String {
     const NAME_PART_MAX: usize = 40;
     let part: String = name
         .chars()
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_team_code_drops_blanks_and_apostrophes_and_keeps_hyphens() {
         assert_eq!(
-            team_code(2_041_187, "Field Sales' EMEA - North"),
+            code(2_041_187, "Field Sales' EMEA - North"),
             "2041187-FieldSalesEMEA-North"
         );
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
-use super::{AccessLevel, Role, TeamId, Text, UserId, UserKey};
+use super::{AccessLevel, CourseKey, Role, TeamId, Text, UserId, UserKey};
 
 /// Everything in the account, in order of creation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// All users, the owner of the API key included.
+    /// All users, the holders of API keys included.
     pub users: Vec<UserState>,
     /// All teams.
     pub teams: Vec<TeamState>,
@@ -41,11 +41,17 @@ pub struct UserState {
     pub manager_id: Option<UserId>,
     /// The other attributes that were ever set, by Litmos's names; cleared ones are empty.
     pub attributes: BTreeMap<String, String>,
+    /// `SkipFirstLogin`.
+    #[serde(default)]
+    pub skip_first_login: bool,
+    /// The names of the courses assigned to the user.
+    #[serde(default)]
+    pub courses: Vec<String>,
     /// Advanced custom fields.
     pub custom_fields: BTreeMap<String, String>,
     /// The teams that the user is in, active or not.
     pub teams: Vec<TeamId>,
-    /// Whether the API key is this user's.
+    /// Whether an API key is this user's.
     pub key_owner: bool,
 }
 
@@ -68,6 +74,9 @@ pub struct TeamState {
     pub leaders: Vec<UserId>,
     /// The admins among them.
     pub admins: Vec<UserId>,
+    /// The names of the team's courses.
+    #[serde(default)]
+    pub courses: Vec<String>,
 }
 
 impl Account {
@@ -98,7 +107,9 @@ impl Account {
                     .filter_map(|key| self.teams.get(key))
                     .map(|team| team.id.clone())
                     .collect(),
-                key_owner: user.key == self.owner(),
+                skip_first_login: user.skip_first_login,
+                courses: self.course_names(user.courses.keys()),
+                key_owner: self.has_key(user.key),
             })
             .collect();
         let id = |key: UserKey| self.users.get(key).map(|user| user.id.clone());
@@ -121,9 +132,16 @@ impl Account {
                     members: team.members().filter_map(|(key, _)| id(key)).collect(),
                     leaders: holders(Role::Leader),
                     admins: holders(Role::Admin),
+                    courses: self.course_names(team.courses.iter()),
                 }
             })
             .collect();
         Snapshot { users, teams }
+    }
+
+    fn course_names<'k>(&self, keys: impl Iterator<Item = &'k CourseKey>) -> Vec<String> {
+        keys.filter_map(|key| self.courses.get(key))
+            .map(|course| course.name.clone())
+            .collect()
     }
 }

@@ -1,11 +1,11 @@
 //! One team and its memberships.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::user::range_date;
-use super::{TeamId, TeamKey, User, UserKey};
+use super::{CourseKey, TeamId, TeamKey, User, UserKey};
 use crate::mode::RangeDates;
 use crate::wire::{Record, Value};
 
@@ -21,6 +21,7 @@ pub(crate) struct Team {
     pub(crate) updated: Timestamp,
     /// Ended memberships stay, because the date-range list shows them.
     pub(crate) memberships: BTreeMap<UserKey, Membership>,
+    pub(crate) courses: BTreeSet<CourseKey>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! The account's changes of teams and memberships.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -93,7 +93,7 @@ impl Account {
             .value()
             .unwrap_or_default();
         let (id, key) = self.ids.team();
-        let code = rules::team_code(key.0, &name);
+        let code = rules::code(key.0, &name);
         self.team_by_id.insert(id.clone(), key);
         let team = Team {
             id,
@@ -105,6 +105,7 @@ impl Account {
             created: now,
             updated: now,
             memberships: BTreeMap::new(),
+            courses: BTreeSet::new(),
         };
         self.teams.insert(key, team);
         Ok(key)
@@ -125,7 +126,7 @@ impl Account {
         let team = self.teams.get_mut(&key).ok_or(Refusal::NoSuchTeam)?;
         if let Given::Value(name) = name {
             if modes.team_code == TeamCode::FollowsName {
-                team.code = rules::team_code(key.0, &name);
+                team.code = rules::code(key.0, &name);
             }
             team.name = name;
         }
@@ -206,6 +207,10 @@ impl Account {
         if changed {
             let membership = team.memberships.entry(user.key).or_insert(fresh);
             (membership.active, membership.updated) = (true, now);
+            let (user, courses) = (user.key, team.courses.clone());
+            for course in courses {
+                self.assign(user, course, now);
+            }
         }
         changed
     }

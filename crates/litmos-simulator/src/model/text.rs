@@ -22,6 +22,17 @@ macro_rules! texts {
                 match self { $(Self::$variant => $bulk),+ }
             }
 
+            /// Whether it has only ever been seen as null while nobody had set it.
+            pub(crate) fn is_null_until_set(self) -> bool {
+                [
+                    Self::SalesforceId,
+                    Self::SalesforceContactId,
+                    Self::SalesforceAccountId,
+                    Self::ProfileType,
+                ]
+                .contains(&self)
+            }
+
             /// The longest value, in characters.
             pub(crate) fn longest(self) -> usize {
                 match self { $(Self::$variant => $max),+ }

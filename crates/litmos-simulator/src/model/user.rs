@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{AccessLevel, Fields, Given, Refusal, TeamKey, Text, UserId, UserKey, rules, timestamp};
-use crate::mode::{DetailsId, Lengths, Modes, RangeDates};
+use super::{
+    AccessLevel, Assignment, CourseKey, Fields, Given, Refusal, TeamKey, Text, UserId, UserKey, rules,
+    timestamp,
+};
+use crate::mode::{Details, DetailsId, Lengths, Modes, RangeDates};
 use crate::wire::{Record, Value};
 
 /// The culture of a user who has been given none.
@@ -27,12 +30,16 @@ pub(crate) struct User {
     pub(crate) active: bool,
     pub(crate) disable_messages: bool,
     pub(crate) is_custom_username: bool,
+    pub(crate) skip_first_login: bool,
     pub(crate) enable_text_notification: bool,
-    /// A missing attribute was never set and shows as null; an empty one was cleared.
+    /// A missing attribute was never set; an empty one was cleared.
     pub(crate) texts: BTreeMap<Text, String>,
+    /// Whether attributes that were never set show as empty, as after a create by the API, or as null.
+    pub(crate) unset_is_empty: bool,
     pub(crate) manager: Option<UserKey>,
     pub(crate) custom_fields: BTreeMap<String, String>,
     pub(crate) teams: BTreeSet<TeamKey>,
+    pub(crate) courses: BTreeMap<CourseKey, Assignment>,
     pub(crate) last_login: Option<Timestamp>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
@@ -64,11 +71,14 @@ impl User {
             active: true,
             disable_messages: false,
             is_custom_username: false,
+            skip_first_login: false,
             enable_text_notification: false,
             texts: BTreeMap::new(),
+            unset_is_empty: false,
             manager: None,
             custom_fields: BTreeMap::new(),
             teams: BTreeSet::new(),
+            courses: BTreeMap::new(),
             last_login: None,
             created,
             updated: created,
@@ -85,6 +95,19 @@ impl User {
 
     pub(crate) fn text(&self, text: Text) -> Option<&str> {
         self.texts.get(&text).map(String::as_str)
+    }
+
+    /// The text as records show it.
+    fn shown(&self, text: Text) -> Value<'_> {
+        match self.text(text) {
+            None if self.shows_empty(text) => Value::text(""),
+            set => Value::maybe(set),
+        }
+    }
+
+    /// Whether the text shows as empty rather than null while it is not set.
+    fn shows_empty(&self, text: Text) -> bool {
+        self.unset_is_empty && !text.is_null_until_set()
     }
 
     pub(crate) fn expires(&self) -> Option<Timestamp> {
@@ -125,6 +148,7 @@ impl User {
         self.active = flag("Active", self.active)?;
         self.disable_messages = flag("DisableMessages", self.disable_messages)?;
         self.is_custom_username = flag("IsCustomUsername", self.is_custom_username)?;
+        self.skip_first_login = flag("SkipFirstLogin", self.skip_first_login)?;
         self.enable_text_notification = flag("EnableTextNotification", self.enable_text_notification)?;
         self.access_level = match (fields.text("AccessLevel")?, change) {
             (Given::Absent, Change::Merge) => self.access_level,
@@ -135,8 +159,16 @@ impl User {
         for text in Text::ALL {
             match (fields.text(text.name())?, change) {
                 (Given::Absent, Change::Merge) => {}
+                // What was never set stays as it is; what was set is cleared.
                 (Given::Absent | Given::Null, _) => {
-                    self.texts.remove(text);
+                    if let Some(value) = self.texts.get_mut(text) {
+                        value.clear();
+                    }
+                }
+                (Given::Value(value), _) if value.is_empty() && self.shows_empty(*text) => {
+                    if let Some(value) = self.texts.get_mut(text) {
+                        value.clear();
+                    }
                 }
                 (Given::Value(value), _) => {
                     self.texts
@@ -203,7 +235,7 @@ impl User {
 
     /// The full record in wire order.
     pub(crate) fn record<'a>(&'a self, manager: Option<&'a User>) -> Record<'a> {
-        let text = |text: Text| (text.name(), Value::maybe(self.text(text)));
+        let text = |text: Text| (text.name(), self.shown(text));
         let mut fields = vec![
             ("Id", Value::text(&self.id.0)),
             ("UserName", Value::text(&self.user_name)),
@@ -227,7 +259,7 @@ impl User {
             ),
             ("IsCustomUsername", Value::Bool(self.is_custom_username)),
             ("Password", Value::text("")),
-            ("SkipFirstLogin", Value::Bool(false)),
+            ("SkipFirstLogin", Value::Bool(self.skip_first_login)),
             text(Text::TimeZone),
             text(Text::SalesforceId),
             ("OriginalId", Value::Int(i64::from(self.key.0))),
@@ -271,7 +303,28 @@ impl User {
         Record { name: "User", fields }
     }
 
-    /// The record of the date-range list: some fields fewer, who changed it, and no login key.
+    /// The item of the list of details.
+    pub(crate) fn details_record<'a>(&'a self, manager: Option<&'a User>, details: Details) -> Record<'a> {
+        let mut record = self.record(manager);
+        match details {
+            Details::Whole => {}
+            Details::Sap => {
+                record
+                    .fields
+                    .retain(|(name, _)| !matches!(*name, "Culture" | "Password"));
+                for (name, _) in &mut record.fields {
+                    match *name {
+                        "EnableTextNotification" => *name = "EnableTextNotifications",
+                        "SalesforceContactId" => *name = "SalesforcecontactId",
+                        _ => {}
+                    }
+                }
+            }
+        }
+        record
+    }
+
+    /// The record of the date-range lists: some fields fewer, who changed it, and no login key.
     pub(crate) fn range_record<'a>(
         &'a self,
         manager: Option<&'a User>,
@@ -298,14 +351,17 @@ impl User {
                 _ => {}
             }
         }
-        record.fields.extend([
+        let changes = [
             (
                 "UpdatedDate",
                 Value::text(range_date(self.updated, modes.range_dates)),
             ),
             ("CreatedBy", Value::Int(i64::from(changed_by.0))),
             ("UpdatedBy", Value::Int(i64::from(changed_by.0))),
-        ]);
+        ];
+        let created = record.fields.iter().position(|(name, _)| *name == "CreatedDate");
+        let place = created.map_or(record.fields.len(), |created| created + 1);
+        record.fields.splice(place..place, changes);
         record
     }
 }

@@ -214,3 +214,77 @@ async fn an_unknown_job_is_a_400() {
     litmos.get("/bulkimports/unknown").await.detail(400);
     litmos.get("/bulkimports/unknown/usererrors").await.detail(400);
 }
+
+#[tokio::test]
+async fn the_end_word_of_a_job_is_a_mode_and_its_counts_say_the_same_in_all() {
+    let litmos = litmos().await;
+    let good = import(&litmos, json!([row("noor.berg"), row("noor.berg")])).await;
+    let some = import(&litmos, json!([row("ada.weber"), row("mira+x")])).await;
+    let none = import(&litmos, json!([row("ben+x")])).await;
+    let words = async |mode: &str| {
+        litmos.running.set_mode("bulk-word", mode).unwrap();
+        let mut words = Vec::new();
+        for job in [&good, &some, &none] {
+            let job = litmos
+                .get(&format!("/bulkimports/{}", job["Id"].as_str().unwrap()))
+                .await
+                .json();
+            let count = |name: &str| job[name].as_u64().unwrap();
+            assert_eq!(
+                count("TotalUsersCreated") + count("Failed") + count("Duplicate"),
+                count("TotalRecords"),
+                "{mode}"
+            );
+            words.push(job["Status"].as_str().unwrap().to_owned());
+        }
+        words
+    };
+    assert_eq!(words("Completed").await, ["Completed"; 3]);
+    assert_eq!(words("Failed").await, ["Completed", "Completed", "Failed"]);
+    assert_eq!(
+        words("CompletedWithErrors").await,
+        ["Completed", "CompletedWithErrors", "CompletedWithErrors"]
+    );
+    for word in ["Processed", "Finished", "Waiting", "Processing"] {
+        assert_eq!(words(word).await, [word; 3]);
+    }
+}
+
+#[tokio::test]
+async fn a_job_under_way_waits_in_every_mode_and_counts_nothing() {
+    let litmos = litmos_with(Settings {
+        bulk_delay: Duration::from_secs(3600),
+        ..Settings::default()
+    })
+    .await;
+    let id = litmos.post("/bulkimports", json!([row("noor.berg")])).await.id();
+    for (word, under_way) in [
+        ("Finished", "Waiting"),
+        ("Waiting", "Waiting"),
+        ("Processing", "Processing"),
+    ] {
+        litmos.running.set_mode("bulk-word", word).unwrap();
+        let job = litmos.get(&format!("/bulkimports/{id}")).await.json();
+        assert_eq!(
+            (&job["Status"], &job["TotalUsersCreated"]),
+            (&json!(under_way), &json!(0))
+        );
+    }
+}
+
+#[tokio::test]
+async fn whether_updated_users_count_as_duplicates_is_a_mode() {
+    let litmos = litmos_in_mode(&["bulk-duplicate=none"]).await;
+    litmos.user("noor.berg").await;
+    let job = import(&litmos, json!([row("noor.berg"), row("ada.weber")])).await;
+    assert_eq!(
+        (&job["TotalUsersCreated"], &job["Duplicate"], &job["Failed"]),
+        (&json!(1), &json!(0), &json!(0))
+    );
+    litmos.running.set_mode("bulk-duplicate", "updated").unwrap();
+    let job = litmos
+        .get(&format!("/bulkimports/{}", job["Id"].as_str().unwrap()))
+        .await
+        .json();
+    assert_eq!(job["Duplicate"], 1);
+}

@@ -143,6 +143,33 @@ impl Litmos {
         self.send_raw(request).await
     }
 
+    /// Sends what a foreign client sends: nothing is added to target and headers but the host.
+    pub(crate) async fn exactly(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let url = format!("{}{target}", self.running.base_url());
+        let mut request = self.http.request(method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
+        }
+        self.send_raw(request).await.unwrap()
+    }
+
+    /// Sends an XML body and does not say which format the answer should have.
+    pub(crate) async fn xml(&self, method: Method, path: &str, content_type: &str, body: &str) -> Answer {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let target = format!("/v1.svc{path}{joint}source=tests");
+        let headers = [("apikey", self.running.api_key()), ("content-type", content_type)];
+        self.exactly(method, &target, &headers, Some(body)).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.try_send(Method::GET, path, None).await.unwrap()
     }
@@ -188,6 +215,22 @@ impl Litmos {
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
+}
+
+/// The texts of one element, in order; nested elements come as they are.
+pub(crate) fn elements<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    text.split(open.as_str())
+        .skip(1)
+        .map(|rest| rest.split(close.as_str()).next().unwrap())
+        .collect()
+}
+
+/// The only text of one element.
+pub(crate) fn element<'t>(text: &'t str, name: &str) -> &'t str {
+    let all = elements(text, name);
+    assert_eq!(all.len(), 1, "{name} in {text}");
+    all[0]
 }
 
 /// The body of a create, with what is mandatory.

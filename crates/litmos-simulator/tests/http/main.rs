@@ -5,10 +5,17 @@
 mod bulk;
 mod client;
 mod control;
+mod courses;
 mod custom_fields;
+mod details;
 mod faults;
+mod keys;
 mod limit;
+mod outages;
 mod program;
 mod ranges;
+mod replayed;
 mod teams;
 mod users;
+mod values;
+mod xml;
