@@ -59,7 +59,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     health.ready("intake");
     while !stop.is_cancelled() {
         match feed.next().await {
-            Ok(events) => take_all(&bus, &rosters, events).await,
+            Ok(events) => take_all(&rosters, events).await,
             Err(error) => {
                 tracing::warn!(%error, "the feed cannot be read, trying again");
                 tokio::time::sleep(PAUSE).await;
@@ -69,16 +69,16 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     Ok(())
 }
 
-async fn take_all(bus: &Bus, rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>) {
+async fn take_all(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>) {
     stream::iter(events)
         .for_each_concurrent(SIDE_BY_SIDE, async |event| match rosters.get(&event.org) {
-            Some((roster, waiting)) => take::take(bus, roster, waiting, event).await,
+            Some((roster, waiting)) => take::take(roster, waiting, event).await,
             None => {
                 let reason = format!(
                     "org {} is not in the intake's settings; add it there and send again",
                     event.org
                 );
-                event.refuse(bus, &reason).await;
+                event.refuse(&reason).await;
             }
         })
         .await;
@@ -92,18 +92,25 @@ async fn serve(
     stop: &CancellationToken,
 ) -> Result<(), BusError> {
     let (org, roster, waiting) = (roster.org().clone(), roster.clone(), waiting.clone());
+    let (of, letters) = (org.clone(), bus.clone());
     let answer = move |method: String, _body: Value| {
         let (roster, (waiting, reason)) = (roster.clone(), waiting.told());
+        let (of, letters) = (of.clone(), letters.clone());
         async move {
             match method.as_str() {
-                "status" => Ok(roster.read(|directory| {
-                    json!({
-                        "people": directory.people().filter(|person| !person.value.deleted).count(),
-                        "groups": directory.groups().filter(|group| !group.value.deleted).count(),
-                        "waiting": waiting,
-                        "oldest_waits": reason,
-                    })
-                })),
+                "status" => {
+                    let dead = letters.dead_letter_count(&of).await;
+                    let dead = dead.map_err(|error| chassis::error_chain(&error))?;
+                    Ok(roster.read(|directory| {
+                        json!({
+                            "people": directory.people().filter(|person| !person.value.deleted).count(),
+                            "groups": directory.groups().filter(|group| !group.value.deleted).count(),
+                            "waiting": waiting,
+                            "oldest_waits": reason,
+                            "dead_letters": dead,
+                        })
+                    }))
+                }
                 other => Err(format!("the intake has no answer to {other:?}; ask for status")),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{Bus, Delivery, EventBody};
+use bus::{Delivery, EventBody};
 use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, Profile, SourceId};
 use roster::{GroupDraft, MemberWord, PersonDraft, Roster, RosterError};
 use tracing::Instrument as _;
@@ -39,7 +39,7 @@ impl From<RosterError> for Refusal {
     }
 }
 
-pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery) {
+pub(crate) async fn take(roster: &Roster, waiting: &Waiting, delivery: Delivery) {
     let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
     bus::trace::set_parent(&span, delivery.trace.as_deref());
     async {
@@ -47,14 +47,14 @@ pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery
         waiting.is_over(delivery.sequence);
         match told {
             Ok(()) => delivery.done().await,
-            Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
+            Err(Refusal::Never(reason)) => delivery.refuse(&reason).await,
             Err(Refusal::Later(reason)) => {
                 // Told once: who waits long comes often.
                 if delivery.times == 1 {
                     tracing::warn!(reason, "an event could not be taken in yet");
                 }
+                delivery.later(pause(delivery.times), &reason).await;
                 waiting.comes_again(delivery.sequence, reason);
-                delivery.later(pause(delivery.times)).await;
             }
         }
     }
