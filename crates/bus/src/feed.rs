@@ -61,10 +61,11 @@ pub struct Delivery {
 impl Delivery {
     /// It is durably in the roster.
     pub async fn done(&self) {
+        // First, so that no receipt is missing of what does not come again.
+        self.receipt(Outcome::Taken).await;
         if let Err(error) = self.message.ack().await {
             tracing::warn!(%error, "an event was taken in but not acknowledged; it comes again and changes nothing");
         }
-        self.receipt(Outcome::Taken).await;
     }
 
     /// Not now: it comes again after a pause.
