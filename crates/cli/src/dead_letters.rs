@@ -100,8 +100,12 @@ fn summary(letter: &DeadLetter) -> Value {
 }
 
 fn line(letter: &Value) -> String {
-    let about = letter["about"].as_str().unwrap_or("a payload that cannot be read");
-    let from = letter["source"].as_str().unwrap_or_else(|| say::text(letter, "subject"));
+    let about = letter["about"]
+        .as_str()
+        .unwrap_or("a payload that cannot be read");
+    let from = letter["source"]
+        .as_str()
+        .unwrap_or_else(|| say::text(letter, "subject"));
     format!(
         "  {} {} from {from}, {about}: {}",
         say::text(letter, "id"),
@@ -113,15 +117,27 @@ fn line(letter: &Value) -> String {
 /// Whom or what an event is about.
 fn about(event: &Event) -> String {
     match &event.body {
-        EventBody::PersonUpserted { external_id, user_name, .. } if external_id.is_empty() => {
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            ..
+        } if external_id.is_empty() => {
             format!("person {user_name}")
         }
-        EventBody::PersonUpserted { external_id, user_name, .. } => format!("person {user_name} ({external_id})"),
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            ..
+        } => format!("person {user_name} ({external_id})"),
         EventBody::PersonDeleted { person } => format!("deletion of person {person}"),
         EventBody::PersonLeft { person } => format!("leaving of person {person}"),
         EventBody::GroupUpserted { name, .. } => format!("group {name}"),
         EventBody::GroupDeleted { group } => format!("deletion of group {group}"),
-        EventBody::MembershipChanged { group, person, present } => {
+        EventBody::MembershipChanged {
+            group,
+            person,
+            present,
+        } => {
             let change = if *present { "joins" } else { "leaves" };
             format!("{person} {change} group {group}")
         }
@@ -147,11 +163,20 @@ fn content(event: &Event) -> Value {
             "from_complete_list": from_complete_list,
         }),
         EventBody::PersonDeleted { person } | EventBody::PersonLeft { person } => json!({"person": person}),
-        EventBody::GroupUpserted { external_id, name, description, parent } => {
+        EventBody::GroupUpserted {
+            external_id,
+            name,
+            description,
+            parent,
+        } => {
             json!({"external_id": external_id, "name": name, "description": description, "parent": parent})
         }
         EventBody::GroupDeleted { group } => json!({"group": group}),
-        EventBody::MembershipChanged { group, person, present } => {
+        EventBody::MembershipChanged {
+            group,
+            person,
+            present,
+        } => {
             json!({"group": group, "person": person, "present": present})
         }
     };
@@ -163,7 +188,12 @@ fn content(event: &Event) -> Value {
 
 async fn letter(desk: &Desk, id: &str) -> anyhow::Result<DeadLetter> {
     let letter = desk.bus.dead_letter(&desk.org, id).await?;
-    letter.with_context(|| format!("there is no dead letter {id} in {}; see: rollcall dead-letters", desk.org))
+    letter.with_context(|| {
+        format!(
+            "there is no dead letter {id} in {}; see: rollcall dead-letters",
+            desk.org
+        )
+    })
 }
 
 async fn show(global: &Global, desk: &Desk, id: &str) -> anyhow::Result<Ending> {
@@ -176,7 +206,11 @@ async fn show(global: &Global, desk: &Desk, id: &str) -> anyhow::Result<Ending> 
     }
     say::answer(global.json, &answer, |answer| {
         let mut lines = vec![
-            format!("dead letter {}, set aside at {}", letter.id, say::moment(letter.at_ms)),
+            format!(
+                "dead letter {}, set aside at {}",
+                letter.id,
+                say::moment(letter.at_ms)
+            ),
             format!("  sent to: {}", letter.subject),
             format!("  reason: {}", letter.reason),
         ];
@@ -221,30 +255,53 @@ async fn replay(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<E
     let mut failed = Vec::new();
     for id in ids(desk, which).await? {
         let letter = letter(desk, &id).await?;
-        let sent = desk.bus.replay_letter(&desk.org, &letter, Some(&inbox), (&by, at_ms));
+        let sent = desk
+            .bus
+            .replay_letter(&desk.org, &letter, Some(&inbox), (&by, at_ms));
         match sent.await {
             Err(error) => failed.push(json!({"id": id, "reason": chassis::error_chain(&error)})),
             Ok(()) => {
-                expected.extend(letter.event.as_ref().map(|event| (event.event_id.clone(), about(event))));
+                expected.extend(
+                    letter
+                        .event
+                        .as_ref()
+                        .map(|event| (event.event_id.clone(), about(event))),
+                );
                 replayed.push(id);
             }
         }
     }
     let outcomes = hear(&mut receipts, expected).await;
     let left = desk.bus.dead_letter_count(&desk.org).await?;
-    let answer = json!({"org": desk.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
+    let answer =
+        json!({"org": desk.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
     say::answer(global.json, &answer, |_| {
-        let mut lines = vec![format!("replayed {}", say::count(replayed.len() as u64, "dead letter", "dead letters"))];
+        let mut lines = vec![format!(
+            "replayed {}",
+            say::count(replayed.len() as u64, "dead letter", "dead letters")
+        )];
         lines.extend(say::shown(&outcomes, |told| {
-            let reason = told["reason"].as_str().map_or(String::new(), |reason| format!(": {reason}"));
-            format!("  {}: {}{reason}", say::text(told, "about"), say::text(told, "outcome"))
+            let reason = told["reason"]
+                .as_str()
+                .map_or(String::new(), |reason| format!(": {reason}"));
+            format!(
+                "  {}: {}{reason}",
+                say::text(told, "about"),
+                say::text(told, "outcome")
+            )
         }));
-        lines.extend(say::shown(&failed, |told| format!("  {}", say::text(told, "reason"))));
+        lines.extend(say::shown(&failed, |told| {
+            format!("  {}", say::text(told, "reason"))
+        }));
         lines.push(remaining(left));
         lines.join("\n")
     });
     let unsure = outcomes.iter().any(|told| told["outcome"] != "taken");
-    Ok(if unsure || !failed.is_empty() { Ending::Waits } else { ending(left) })
+    Ok(if unsure || !failed.is_empty() {
+        Ending::Waits
+    } else {
+        ending(left)
+    })
 }
 
 /// What became of replayed events, as far as it is heard.
@@ -283,7 +340,10 @@ async fn drop_letters(global: &Global, desk: &Desk, which: &Which) -> anyhow::Re
     let answer = json!({"org": desk.org, "dropped": dropped, "left": left});
     say::answer(global.json, &answer, |_| {
         let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
-        format!("dropped {count}; the journal keeps what they said\n{}", remaining(left))
+        format!(
+            "dropped {count}; the journal keeps what they said\n{}",
+            remaining(left)
+        )
     });
     Ok(ending(left))
 }
@@ -291,6 +351,9 @@ async fn drop_letters(global: &Global, desk: &Desk, which: &Which) -> anyhow::Re
 fn remaining(left: u64) -> String {
     match left {
         0 => "no dead letters remain".to_owned(),
-        left => format!("{} left; see: rollcall dead-letters", say::count(left, "dead letter is", "dead letters are")),
+        left => format!(
+            "{} left; see: rollcall dead-letters",
+            say::count(left, "dead letter is", "dead letters are")
+        ),
     }
 }

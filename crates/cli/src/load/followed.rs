@@ -77,7 +77,9 @@ impl Followed {
     ) -> anyhow::Result<Followed> {
         let load_id = uuid::Uuid::now_v7().to_string();
         let at_ms = chassis::clock::unix_ms();
-        let known = parts.iter().map(|part| (part.line, named(&part.body).into_boxed_str(), State::Sent));
+        let known = parts
+            .iter()
+            .map(|part| (part.line, named(&part.body).into_boxed_str(), State::Sent));
         let mut followed = Followed {
             sent: parts.len(),
             waits: 0,
@@ -87,9 +89,7 @@ impl Followed {
         let (inbox, mut receipts) = desk.bus.receipts().await?;
         let events = parts.into_iter().enumerate();
         let events = events.map(|(index, part)| file::event(part.body, &load_id, index, at_ms));
-        let publishing = desk
-            .bus
-            .publish_events(&desk.org, source, events, Some(&inbox));
+        let publishing = desk.bus.publish_events(&desk.org, source, events, Some(&inbox));
         tokio::pin!(publishing);
         let (began, mut moved, mut published) = (Instant::now(), Instant::now(), false);
         let progress = std::io::stderr().is_terminal() && !json;
@@ -167,7 +167,9 @@ impl Followed {
     /// How many of these places were taken.
     pub(super) fn taken(&self, places: std::ops::Range<usize>) -> usize {
         let parts = self.parts[places].iter();
-        parts.filter(|(_, _, state)| matches!(state, State::Taken)).count()
+        parts
+            .filter(|(_, _, state)| matches!(state, State::Taken))
+            .count()
     }
 
     /// Set aside as dead letters.
