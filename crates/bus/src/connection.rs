@@ -169,6 +169,7 @@ pub(crate) const BUCKETS: [&str; 5] = ["roster", "observed", "links", "schema", 
 fn streams() -> Vec<Config> {
     let mut all: Vec<Config> = BUCKETS.iter().map(|name| bucket(name)).collect();
     all.push(Config {
+        allow_atomic_publish: true,
         duplicate_window: 2 * HOUR,
         max_age: 7 * 24 * HOUR,
         ..log("feed", "rollcall.feed.v1.>")

@@ -94,6 +94,46 @@ impl Bus {
     }
 }
 
+impl Bus {
+    /// Stores all messages of one subject, or none.
+    pub(crate) async fn publish_batch(
+        &self,
+        subject: &str,
+        messages: &[(HeaderMap, Bytes)],
+    ) -> Result<(), WriteError> {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let last = messages.len().saturating_sub(1);
+        for (index, (headers, payload)) in messages.iter().enumerate() {
+            let (mut headers, payload) = (headers.clone(), payload.clone());
+            headers.insert("Nats-Batch-Id", id.as_str());
+            headers.insert("Nats-Batch-Sequence", (index + 1).to_string().as_str());
+            if index == last {
+                headers.insert("Nats-Batch-Commit", "1");
+            }
+            let unknown = || WriteError::Unknown {
+                key: subject.to_owned(),
+            };
+            if index != 0 && index != last {
+                let sent = self
+                    .client
+                    .publish_with_headers(subject.to_owned(), headers, payload);
+                sent.await.map_err(|_| unknown())?;
+                continue;
+            }
+            let sent = self
+                .client
+                .request_with_headers(subject.to_owned(), headers, payload);
+            let reply = tokio::time::timeout(REQUEST_TIMEOUT, sent).await;
+            let reply = reply.map_err(|_| unknown())?.map_err(|_| unknown())?;
+            // The first of a batch is answered with nothing unless the server refuses the batch as such.
+            if index == last || !reply.payload.is_empty() {
+                read_ack(subject, &reply.payload)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteError> {
     let key = || subject.to_owned();
     let ack: Ack = serde_json::from_slice(payload).map_err(|_| WriteError::Unknown { key: key() })?;

@@ -16,9 +16,11 @@ use provisioning::OrgId;
 
 use crate::bucket::{Bucket, Stored, decode, header, is_removal};
 use crate::connection::Bus;
+use crate::dead::Buried;
 use crate::key::Key;
 use crate::picture::{PictureTerms, Pictures};
 use crate::position::Position;
+use crate::publish::TYPE;
 use crate::record::Record;
 use crate::trace::TRACEPARENT;
 
@@ -289,8 +291,9 @@ impl<K: Key, V: Record> Watch<K, V> {
         match text.and_then(|(_, key)| K::parse(key)) {
             None => {
                 self.bury(
-                    message.subject.as_str(),
+                    &message.subject,
                     "is no key of this bucket",
+                    None,
                     &message.payload,
                 )
                 .await
@@ -309,7 +312,8 @@ impl<K: Key, V: Record> Watch<K, V> {
                     ));
                 }
                 Err(reason) => {
-                    self.bury(message.subject.as_str(), &reason, &message.payload)
+                    let type_name = header(&headers, TYPE);
+                    self.bury(&message.subject, &reason, type_name, &message.payload)
                         .await
                 }
             },
@@ -317,7 +321,15 @@ impl<K: Key, V: Record> Watch<K, V> {
         self.settle(pending);
     }
 
-    async fn bury(&self, subject: &str, reason: &str, payload: &Bytes) {
-        self.bucket.bus.bury(subject, reason, payload.clone()).await;
+    /// Tells people of a record that cannot be read. It stays in the bucket, so nothing is lost where this fails: who watches
+    /// next tells of it again.
+    async fn bury(&self, subject: &str, reason: &str, type_name: Option<String>, payload: &Bytes) {
+        let buried = Buried {
+            subject,
+            sequence: 0,
+            type_name,
+            payload: payload.clone(),
+        };
+        let _ = self.bucket.bus.bury(buried, reason).await;
     }
 }

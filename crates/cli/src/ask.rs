@@ -89,21 +89,26 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
         return wait(&desk, global.json).await;
     }
     let mut status = desk.ask("pusher", "status", Value::Null).await?;
-    // Without an intake nothing is fed, and nothing waits there: it is not waited for.
+    add_intake(&desk, &mut status).await;
+    say::answer(global.json, &status, say::status);
+    Ok(ending(&status))
+}
+
+/// Adds what the intake says. Without an intake nothing is fed, and nothing waits there: it is not waited for.
+async fn add_intake(desk: &Desk, status: &mut Value) {
     let intake = desk
         .bus
         .control("intake", &desk.org, "status", &Value::Null, ANSWER);
     if let Ok(intake) = intake.await {
         status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});
+        status["dead_letters"] = intake["dead_letters"].clone();
     }
-    say::answer(global.json, &status, say::status);
-    Ok(ending(&status))
 }
 
 fn ending(status: &Value) -> Ending {
     ends_with(
         say::number(&status["held"], "changes"),
-        say::number(status, "parked"),
+        say::number(status, "parked") + say::number(status, "dead_letters"),
     )
 }
 
@@ -130,7 +135,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
     loop {
-        let status = desk.ask("pusher", "status", Value::Null).await?;
+        let mut status = desk.ask("pusher", "status", Value::Null).await?;
         let going = say::number(&status, "operations_left")
             .saturating_sub(say::number(&status, "waiting_for_apply"))
             + say::number(&status, "subjects_under_way")
@@ -158,6 +163,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
             eprint!("\r\x1b[2K");
         }
         if quiet >= 2 {
+            add_intake(desk, &mut status).await;
             let ending = ending(&status);
             return Ok((status, ending));
         }

@@ -1,30 +1,28 @@
-//! `rollcall load`: a roster file into the roster.
+//! `rollcall load`: a roster file into the roster, each line followed to its end.
 
-mod taken;
+mod followed;
+mod known;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bus::EventBody;
 use clap::Args;
-use intake::file::{self, Absences, BadLine, RosterFile};
+use intake::file::{self, Absences, BadLine, Entry, Note, RosterFile};
 use provisioning::SourceId;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::ask::Desk;
 use crate::{Ending, Global, say};
-use taken::Taken;
-
-/// Events handed in side by side. Each is acknowledged when it is on disk.
-const SIDE_BY_SIDE: usize = 64;
+use followed::{Followed, Left, Part};
+use known::Known;
 
 /// Most absent people whom a person is shown; `--json` names all.
 const SHOWN: usize = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// The file: CSV with a header line, or JSON lines.
+    /// The file: CSV with a header line, JSON lines, or an array of JSON objects.
     file: PathBuf,
     /// A second file with memberships, descriptions and parents: CSV with the column group, and user_name or
     /// description, parent, external_id, deleted.
@@ -48,7 +46,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let source = SourceId::parse(&self.source)?;
-        let roster = self.read()?;
+        let mut roster = self.read()?;
         // Before anything is sent: a file that is not whole may be cut inside of its last line, too.
         let proof = self
             .complete
@@ -62,8 +60,14 @@ impl Load {
             })?;
         let desk = Desk::open(global).await?;
         desk.ask("intake", "status", Value::Null).await?;
-        let taken = Taken::follow(&desk, &source).await;
-        let absences = proof.map(|proof| taken.absences(&proof));
+        let deletes = |entry: &Entry| matches!(entry.body, EventBody::GroupDeleted { .. });
+        let mut absences = None;
+        if proof.is_some() || roster.groups.iter().any(deletes) {
+            // Let go before anything is sent: it holds everybody.
+            let known = Known::read(&desk, &source).await;
+            absences = proof.map(|proof| known.absences(&proof));
+            roster.groups.retain(|entry| known.says_something(&entry.body));
+        }
         if let Some(absences) = absences
             .as_ref()
             .filter(|absences| absences.need_consent() && !self.yes)
@@ -71,16 +75,28 @@ impl Load {
             self.ask_consent(global, &desk, absences);
             return Ok(Ending::Waits);
         }
-        let groups = roster
-            .groups
-            .into_iter()
-            .filter(|body| taken.says_something(body));
-        let mut bodies: Vec<EventBody> = groups.chain(roster.people).collect();
-        bodies.extend(absences.iter().flat_map(Absences::bodies));
-        send(&desk, &source, &bodies).await?;
-        let missing = taken.wait(&bodies).await;
-        self.report(global, &desk, &bodies, &roster.bad, absences.as_ref(), &missing);
-        Ok(if roster.bad.is_empty() && missing.is_empty() {
+        if absences.is_some() {
+            roster.mark_complete();
+        }
+        let report = Report {
+            groups: roster.groups.len(),
+            people: roster.people.len(),
+            bad: roster.bad,
+            notes: roster.notes,
+            absences,
+        };
+        let mut parts: Vec<Part> = Vec::with_capacity(report.groups + report.people);
+        let entries = roster.groups.into_iter().chain(roster.people);
+        parts.extend(entries.map(|entry| Part {
+            line: Some(entry.line),
+            body: entry.body,
+        }));
+        let absent = report.absences.iter().flat_map(Absences::bodies);
+        parts.extend(absent.map(|body| Part { line: None, body }));
+        let followed = Followed::send(&desk, &source, parts, global.json).await?;
+        self.report(global, &desk, &report, &followed);
+        let left = followed.set_aside().count() + followed.waiting().count() + followed.unknown().count();
+        Ok(if report.bad.is_empty() && left == 0 {
             Ending::Done
         } else {
             Ending::Waits
@@ -117,27 +133,19 @@ impl Load {
         });
     }
 
-    fn report(
-        &self,
-        global: &Global,
-        desk: &Desk,
-        bodies: &[EventBody],
-        bad: &[BadLine],
-        absences: Option<&Absences>,
-        missing: &[String],
-    ) {
-        let people = bodies
-            .iter()
-            .filter(|body| matches!(body, EventBody::PersonUpserted { .. }))
-            .count();
-        let absent = absences.map_or(0, |absences| absences.absent.len());
-        let groups = bodies.len() - people - absent;
+    fn report(&self, global: &Global, desk: &Desk, report: &Report, followed: &Followed) {
+        let people = followed.taken(report.groups..report.groups + report.people);
+        let groups = followed.taken(0..report.groups);
+        let all = |left: &mut dyn Iterator<Item = Left<'_>>| left.map(|left| left.json()).collect::<Value>();
         let mut answer = json!({
             "org": desk.org, "file": self.file, "loaded": true, "people": people, "groups": groups,
-            "bad_lines": bad.iter().map(|bad| json!({"line": bad.line, "reason": bad.reason})).collect::<Vec<_>>(),
-            "not_taken": missing,
+            "bad_lines": report.bad.iter().map(|bad| json!({"line": bad.line, "reason": bad.reason})).collect::<Vec<_>>(),
+            "repaired": report.notes.iter().map(|note| json!({"line": note.line, "text": note.text})).collect::<Vec<_>>(),
+            "set_aside": all(&mut followed.set_aside()),
+            "waiting": all(&mut followed.waiting()),
+            "no_receipt": all(&mut followed.unknown()),
         });
-        if let Some(absences) = absences {
+        if let Some(absences) = &report.absences {
             answer["absent"] = names(absences);
             answer["of"] = absences.of.into();
         }
@@ -150,17 +158,54 @@ impl Load {
             if groups > 0 {
                 lines.push(format!("{groups} groups were told of"));
             }
-            lines.extend(absences.iter().flat_map(|absences| told_absent(absences, "lose")));
             lines.extend(
-                bad.iter()
+                report
+                    .absences
+                    .iter()
+                    .flat_map(|absences| told_absent(absences, "lose")),
+            );
+            lines.extend(
+                report
+                    .bad
+                    .iter()
                     .map(|bad| format!("  line {}: {}", bad.line, bad.reason)),
             );
-            lines.extend(say::shown(missing, |name| {
-                format!("  {name}: was set aside; see `rollcall status` and the log of the intake")
-            }));
+            let repaired = |note: &Note| format!("  line {}, repaired: {}", note.line, note.text);
+            lines.extend(say::shown(&report.notes, repaired));
+            let piles = [
+                (
+                    "SET ASIDE",
+                    "set aside as dead letters; see: rollcall dead-letters",
+                    followed.set_aside().collect::<Vec<_>>(),
+                ),
+                (
+                    "WAITING",
+                    "wait for people or groups that no source has sent yet; they come again by themselves, see: rollcall status",
+                    followed.waiting().collect(),
+                ),
+                (
+                    "NO RECEIPT",
+                    "without a receipt, so they may be taken or not; see that the intake runs, and load the file again",
+                    followed.unknown().collect(),
+                ),
+            ];
+            for (word, meaning, left) in piles.iter().filter(|(_, _, left)| !left.is_empty()) {
+                let count = say::count(left.len() as u64, "event", "events");
+                lines.push(format!("{word}: {count} {meaning}"));
+                lines.extend(say::shown(left, Left::text));
+            }
             lines.join("\n")
         });
     }
+}
+
+/// What there is to tell of a file, besides its events.
+struct Report {
+    groups: usize,
+    people: usize,
+    bad: Vec<BadLine>,
+    notes: Vec<Note>,
+    absences: Option<Absences>,
 }
 
 fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -186,22 +231,4 @@ fn told_absent(absences: &Absences, verb: &str) -> Vec<String> {
         lines.push(format!("  and {} more; --json names all", count - SHOWN));
     }
     lines
-}
-
-async fn send(desk: &Desk, source: &SourceId, bodies: &[EventBody]) -> anyhow::Result<()> {
-    let load_id = uuid::Uuid::now_v7().to_string();
-    let mut sending = JoinSet::new();
-    for event in file::events(bodies.iter().cloned(), &load_id, chassis::clock::unix_ms()) {
-        if sending.len() >= SIDE_BY_SIDE
-            && let Some(sent) = sending.join_next().await
-        {
-            sent??;
-        }
-        let (bus, org, source) = (desk.bus.clone(), desk.org.clone(), source.clone());
-        sending.spawn(async move { bus.publish_event(&org, &source, event).await.map(drop) });
-    }
-    while let Some(sent) = sending.join_next().await {
-        sent??;
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 something waits for a person.
 
 mod ask;
+mod dead_letters;
 mod demo;
 mod explain;
 mod groups;
@@ -54,7 +55,7 @@ enum Command {
     Up,
     /// Rehearses with an invented company of 2,000 people and a simulated Litmos account.
     Demo(demo::Demo),
-    /// Loads people and groups from a roster file (CSV or JSON lines) and waits until they are in the roster.
+    /// Loads people and groups from a roster file (CSV or JSON), and says of every line what became of it.
     Load(load::Load),
     /// Reads users, teams and members from Litmos, and reports what is new, changed, gone, and whose it is.
     Import {
@@ -88,6 +89,8 @@ enum Command {
     Retry(parked::Retry),
     /// Approves what the safeguard holds back, bound to the hash that `rollcall plan` shows.
     Approve(parked::Approve),
+    /// Lists events that could not be taken; shows, replays or drops them.
+    DeadLetters(dead_letters::DeadLetters),
     /// Cuts somebody off now, in front of everything else, and hands over the receipt.
     Leaver(leaver::Leaver),
     /// Tells one person's story: source, scope, match, plan, act, and what comes next.
@@ -141,6 +144,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Parked(parked) => parked.run(&global).await,
         Command::Retry(retry) => retry.run(&global).await,
         Command::Approve(approve) => approve.run(&global).await,
+        Command::DeadLetters(letters) => letters.run(&global).await,
         Command::Leaver(leaver) => leaver.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Links(links) => links.run(&global).await,

@@ -45,7 +45,7 @@ pub use ids::{
     AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, QuestionId, SourceId, TeamId,
 };
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
-pub use name::{NormalName, UserNameProblem, user_name_problem};
+pub use name::{NormalName, UserNameProblem, is_invisible, repaired, user_name_problem};
 pub use observed::{
     Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, SchemaField, SchemaKind,
     SchemaVersion, Team, TeamRole,

@@ -1,26 +1,28 @@
-//! Names as keys: one normal form for comparing, the original kept for display.
+//! Names as keys: one normal form for comparing, and a repaired form for display.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-/// A name folded for comparison: NFC, then lower case with `ß` as `ss` and without the dot above that lower-casing
-/// the Turkish `İ` leaves behind, here or at the source, then NFC again, with outer blanks dropped.
+/// A name folded for comparison, in this order: characters that nobody sees are dropped, each run of blanks of any kind
+/// becomes one space, outer blanks go, then NFC, then lower case with `ß` as `ss` and without the dot above that
+/// lower-casing the Turkish `İ` leaves behind, then NFC again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NormalName(Box<str>);
 
 impl NormalName {
     pub fn of(name: &str) -> NormalName {
-        let trimmed = name.trim();
-        if trimmed.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-            return NormalName(trimmed.into());
+        if is_plain(name) {
+            return NormalName(name.into());
         }
-        if trimmed.is_ascii() {
-            return NormalName(trimmed.to_ascii_lowercase().into());
+        let visible = squeezed(name.chars().filter(|c| !is_invisible(*c)), name.len());
+        if visible.is_ascii() {
+            return NormalName(visible.to_ascii_lowercase().into());
         }
-        let mut folded = String::with_capacity(trimmed.len());
-        for c in trimmed.nfc() {
+        let mut folded = String::with_capacity(visible.len());
+        for c in visible.nfc() {
             match c {
                 'ß' | 'ẞ' => folded.push_str("ss"),
                 'İ' => folded.push('i'),
@@ -45,6 +47,111 @@ impl NormalName {
 impl fmt::Display for NormalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The name as people see it: without invisible characters, each run of blanks as one space, without outer blanks. Letter
+/// case and accents stay. A joiner or variation selector stays where it shapes what is seen, behind a character beyond
+/// ASCII: `👩‍💻` is one picture, and Persian words need their joiners.
+///
+/// Two names with one repaired form have one [`NormalName`].
+pub fn repaired(name: &str) -> Cow<'_, str> {
+    let seen = |c: char| c == ' ' || (!c.is_whitespace() && !is_invisible(c));
+    if name.chars().all(seen) && !name.contains("  ") && name.trim() == name {
+        return Cow::Borrowed(name);
+    }
+    let mut kept = String::with_capacity(name.len());
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        if !is_invisible(c) {
+            kept.push(c);
+            continue;
+        }
+        let after_shaped = kept.chars().next_back().is_some_and(|last| {
+            !last.is_ascii() && !last.is_whitespace() && (!is_invisible(last) || is_selector(last))
+        });
+        let stays = match c {
+            '\u{200C}' | '\u{200D}' => {
+                let mut rest = chars.clone();
+                let next = rest.find(|next| !is_invisible(*next));
+                after_shaped && next.is_some_and(|next| !next.is_ascii() && !next.is_whitespace())
+            }
+            c if is_selector(c) => after_shaped && !kept.chars().next_back().is_some_and(is_selector),
+            _ => false,
+        };
+        if stays {
+            kept.push(c);
+        }
+    }
+    match squeezed(kept.chars(), kept.len()) {
+        same if same == name => Cow::Borrowed(name),
+        repaired => Cow::Owned(repaired),
+    }
+}
+
+/// Whether this is its own normal form for certain: most names are.
+fn is_plain(name: &str) -> bool {
+    let mut before = b' ';
+    for byte in name.bytes() {
+        let plain = match byte {
+            b' ' => before != b' ',
+            byte => byte.is_ascii_graphic() && !byte.is_ascii_uppercase(),
+        };
+        if !plain {
+            return false;
+        }
+        before = byte;
+    }
+    name.is_empty() || before != b' '
+}
+
+/// Each run of blanks as one space, without outer blanks.
+fn squeezed(chars: impl Iterator<Item = char>, capacity: usize) -> String {
+    let mut text = String::with_capacity(capacity);
+    let mut blank = false;
+    for c in chars {
+        if c.is_whitespace() {
+            blank = !text.is_empty();
+            continue;
+        }
+        if blank {
+            text.push(' ');
+            blank = false;
+        }
+        text.push(c);
+    }
+    text
+}
+
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Whether nobody sees the character: control characters that are no blanks, and everything that Unicode lists as
+/// `Default_Ignorable_Code_Point`, reserved ranges included.
+pub fn is_invisible(c: char) -> bool {
+    match c {
+        c if c.is_control() => !c.is_whitespace(),
+        ..'\u{AD}' => false,
+        '\u{AD}' // soft hyphen
+        | '\u{34F}' // combining grapheme joiner
+        | '\u{61C}' // Arabic letter mark
+        | '\u{115F}'..='\u{1160}' // Hangul fillers
+        | '\u{17B4}'..='\u{17B5}' // Khmer inherent vowels
+        | '\u{180B}'..='\u{180F}' // Mongolian selectors
+        | '\u{200B}'..='\u{200F}' // zero width space, joiners, direction marks
+        | '\u{202A}'..='\u{202E}' // direction embeddings and overrides
+        | '\u{2060}'..='\u{206F}' // word joiner, invisible operators, direction isolates
+        | '\u{3164}' // Hangul filler
+        | '\u{FE00}'..='\u{FE0F}' // variation selectors
+        | '\u{FEFF}' // byte order mark
+        | '\u{FFA0}' // halfwidth Hangul filler
+        | '\u{FFF0}'..='\u{FFF8}' // reserved
+        | '\u{1BCA0}'..='\u{1BCA3}' // shorthand format controls
+        | '\u{1D173}'..='\u{1D17A}' // musical format controls
+        | '\u{E0000}'..='\u{E0FFF}' // tags and variation selectors
+        => true,
+        _ => false,
     }
 }
 
@@ -114,6 +221,58 @@ mod tests {
     }
 
     #[test]
+    fn names_that_look_alike_have_one_normal_form_and_are_repaired() {
+        let looks = |seen: &str, written: &[&str]| {
+            for name in written {
+                assert_eq!(NormalName::of(name), NormalName::of(seen), "{name:?}");
+                assert_eq!(repaired(name), seen, "{name:?}");
+            }
+        };
+        looks(
+            "mira@corp.example",
+            &[
+                "mira@corp.example\u{200B}",
+                "\u{FEFF}mira@corp.example",
+                "\u{202A}mira@corp.example\u{202C}",
+                "mira\u{AD}@corp.example",
+                "mira@corp.example\u{2060}",
+                "mira\u{200D}@corp.example",
+                "\u{2066}mira@corp.example\u{2069}",
+                "mira\u{3164}@corp\u{115F}.example",
+                "mira\u{FE0F}@corp.example\u{E0061}",
+                "\u{1F}mira@corp.example\u{0}",
+            ],
+        );
+        looks(
+            "Sales Team",
+            &[
+                "Sales\u{A0}Team",
+                "Sales  Team",
+                "Sales Team\u{200B}",
+                "\tSales\u{3000}\t Team ",
+                "Sales\u{2009}\u{200B}\u{202F}Team",
+                "Sales\r\nTeam",
+            ],
+        );
+        assert_ne!(NormalName::of("SalesTeam"), NormalName::of("Sales Team"));
+    }
+
+    #[test]
+    fn what_shapes_visible_characters_stays_for_display_and_never_tells_names_apart() {
+        for name in [
+            "Team 👩\u{200D}💻",
+            "می\u{200C}خواهم",
+            "Love ❤\u{FE0F}",
+            "❤\u{FE0F}\u{200D}🔥",
+        ] {
+            assert_eq!(repaired(name), name);
+            let bare: String = name.chars().filter(|c| !is_invisible(*c)).collect();
+            assert_eq!(NormalName::of(name), NormalName::of(&bare));
+        }
+        assert_eq!(repaired("a\u{200C}b é\u{200D}"), "ab é");
+    }
+
+    #[test]
     fn user_names_that_litmos_refuses_are_named_with_the_rule() {
         assert_eq!(
             user_name_problem("a+b@corp.example"),
@@ -132,6 +291,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn repairing_twice_changes_nothing_and_keeps_the_normal_form(
+            name in "[aB é❤👩\u{200B}\u{200C}\u{200D}\u{FE0F}\u{A0}\u{AD}\u{3164}\u{307}İ\t\u{1}]{0,12}|\\PC{0,24}"
+        ) {
+            let once = repaired(&name).into_owned();
+            proptest::prop_assert_eq!(repaired(&once), once.as_str());
+            proptest::prop_assert_eq!(NormalName::of(&once), NormalName::of(&name));
+            let normal = NormalName::of(&name);
+            proptest::prop_assert_eq!(NormalName::of(normal.as_str()), normal.clone());
+            proptest::prop_assert!(!normal.as_str().chars().any(is_invisible));
+            proptest::prop_assert!(!normal.as_str().contains("  "));
+        }
+
         #[test]
         fn folding_twice_changes_nothing(name in "\\PC{0,24}") {
             let once = NormalName::of(&name);

@@ -61,7 +61,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     while !stop.is_cancelled() {
         let end = feed.end();
         // The next events are fetched while these are taken.
-        let (next, ()) = tokio::join!(feed.next(), take_all(&bus, &rosters, events, end));
+        let (next, ()) = tokio::join!(feed.next(), take_all(&rosters, events, end));
         events = match next {
             Ok(events) => events,
             Err(error) => {
@@ -75,7 +75,6 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
 }
 
 async fn take_all(
-    bus: &Bus,
     rosters: &BTreeMap<OrgId, (Roster, Waiting)>,
     events: Vec<bus::Delivery>,
     end: u64,
@@ -84,23 +83,23 @@ async fn take_all(
         stream::iter(chains)
             .for_each_concurrent(SIDE_BY_SIDE, async |chain| {
                 for event in chain {
-                    take_one(bus, rosters, event, end).await;
+                    take_one(rosters, event, end).await;
                 }
             })
             .await;
     }
 }
 
-async fn take_one(bus: &Bus, rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Delivery, end: u64) {
+async fn take_one(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Delivery, end: u64) {
     let Some((roster, waiting)) = rosters.get(&event.org) else {
         let reason = format!(
             "org {} is not in the intake's settings; add it there and send again",
             event.org
         );
-        event.refuse(bus, &reason).await;
+        event.refuse(&reason).await;
         return;
     };
-    take::take(bus, roster, waiting, event, end).await;
+    take::take(roster, waiting, event, end).await;
 }
 
 /// Answers how many people and groups are in the roster, and how many events wait for those who are not.
@@ -111,18 +110,25 @@ async fn serve(
     stop: &CancellationToken,
 ) -> Result<(), BusError> {
     let (org, roster, waiting) = (roster.org().clone(), roster.clone(), waiting.clone());
+    let (of, letters) = (org.clone(), bus.clone());
     let answer = move |method: String, _body: Value| {
         let (roster, (waiting, reason)) = (roster.clone(), waiting.told());
+        let (of, letters) = (of.clone(), letters.clone());
         async move {
             match method.as_str() {
-                "status" => Ok(roster.read(|directory| {
-                    json!({
-                        "people": directory.people().filter(|person| !person.value.deleted).count(),
-                        "groups": directory.groups().filter(|group| !group.value.deleted).count(),
-                        "waiting": waiting,
-                        "oldest_waits": reason,
-                    })
-                })),
+                "status" => {
+                    let dead = letters.dead_letter_count(&of).await;
+                    let dead = dead.map_err(|error| chassis::error_chain(&error))?;
+                    Ok(roster.read(|directory| {
+                        json!({
+                            "people": directory.people().filter(|person| !person.value.deleted).count(),
+                            "groups": directory.groups().filter(|group| !group.value.deleted).count(),
+                            "waiting": waiting,
+                            "oldest_waits": reason,
+                            "dead_letters": dead,
+                        })
+                    }))
+                }
                 other => Err(format!("the intake has no answer to {other:?}; ask for status")),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{Bus, Delivery, EventBody};
+use bus::{Delivery, EventBody};
 use provisioning::{AccessLevel, Field, GroupId, ManagerWish, Person, PersonId, Profile, SourceId};
 use roster::{
     Change, ChangeError, Directory, GroupDraft, Order, Origin, PersonDraft, PersonTarget, Roster, RosterError,
@@ -62,7 +62,7 @@ impl From<ChangeError<Refusal>> for Refusal {
     }
 }
 
-pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery: Delivery, end: u64) {
+pub(crate) async fn take(roster: &Roster, waiting: &Waiting, delivery: Delivery, end: u64) {
     let span = tracing::info_span!("event.take", org.id = %delivery.org, source.id = %delivery.source);
     bus::trace::set_parent(&span, delivery.trace.as_deref());
     async {
@@ -84,14 +84,14 @@ pub(crate) async fn take(bus: &Bus, roster: &Roster, waiting: &Waiting, delivery
         waiting.is_over(delivery.sequence);
         match outcome {
             Ok(()) => delivery.done().await,
-            Err(Refusal::Never(reason)) => delivery.refuse(bus, &reason).await,
+            Err(Refusal::Never(reason)) => delivery.refuse(&reason).await,
             Err(Refusal::Later(reason) | Refusal::Again(reason)) => {
                 // Log only the first attempt; an event that waits long is delivered often.
                 if delivery.times == 1 {
                     tracing::warn!(reason, "an event could not be taken in yet");
                 }
+                delivery.later(pause(delivery.times), &reason).await;
                 waiting.comes_again(delivery.sequence, reason);
-                delivery.later(pause(delivery.times)).await;
             }
         }
     }

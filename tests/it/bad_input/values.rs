@@ -180,7 +180,7 @@ async fn an_access_level_that_litmos_does_not_know_is_refused_at_the_door() {
     );
     let printed = ends(&house, 3, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     assert!(
-        printed.contains("line 2: access level: \"Superuser\" is no Litmos access level; use Account_Owner,"),
+        printed.contains("line 2: access_level: \"Superuser\" is no Litmos access level; use Account_Owner,"),
         "{printed}"
     );
     house.settled(2).await;

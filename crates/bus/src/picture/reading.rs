@@ -8,6 +8,7 @@ use proto::v1::PictureHead;
 use super::{NoPicture, find_head, last, no, subject};
 use crate::bucket::Stored;
 use crate::connection::Bus;
+use crate::dead::Buried;
 use crate::key::Key;
 use crate::record::Record;
 use crate::record::fields::{Field, Fields, flag, text};
@@ -108,7 +109,14 @@ impl Reading {
         // They were in the bucket as they are here, and are set aside as they are there.
         for (key, NoPicture(reason), payload) in odd {
             let subject = format!("$KV.{}.{key}", K::BUCKET);
-            self.bus.bury(&subject, &reason, payload).await;
+            let buried = Buried {
+                subject: &subject,
+                sequence: 0,
+                type_name: None,
+                payload,
+            };
+            // The record stays in the bucket, whatever becomes of the letter.
+            let _ = self.bus.bury(buried, &reason).await;
         }
         Ok(Some(events))
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod buckets;
+mod feed;
 mod leases;
 mod pictures;
 mod records;

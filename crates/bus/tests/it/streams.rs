@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world;
 
-fn event(id: &str) -> Event {
+pub(crate) fn event(id: &str) -> Event {
     let body = EventBody::PersonUpserted {
         external_id: "E1".to_owned(),
         user_name: "mira@corp.example".to_owned(),
@@ -54,7 +54,7 @@ async fn an_event_sent_twice_is_taken_once_and_comes_again_until_it_is_done() {
     let taken = feed.next().await.unwrap();
     assert_eq!(taken.len(), 1);
     assert_eq!(taken[0].event, event("1"));
-    taken[0].later(Duration::ZERO).await;
+    taken[0].later(Duration::ZERO, "nobody is known yet").await;
     let again = feed.next().await.unwrap();
     assert_eq!(again.len(), 1);
     again[0].done().await;
@@ -237,7 +237,7 @@ async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
 }
 
 /// Speaks NATS past the bus, as a broken or foreign program would.
-async fn stranger(world: &crate::World) -> async_nats::Client {
+pub(crate) async fn stranger(world: &crate::World) -> async_nats::Client {
     let connection = world.server.connection();
     let options = async_nats::ConnectOptions::new().token(connection.token.clone().unwrap());
     options.connect(&connection.url).await.unwrap()
@@ -270,22 +270,15 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
     assert_eq!(taken[0].event.event_id, "after");
     let mut watch = world.bus.roster().watch(&world.org);
     assert_eq!(watch.next().await, bus::WatchEvent::Synced);
-    let dead = async_nats::jetstream::new(stranger)
-        .get_stream("dead")
-        .await
-        .unwrap();
-    let set_aside = dead
-        .get_last_raw_message_by_subject("rollcall.dead.v1.acme")
-        .await
-        .unwrap();
-    let reason = set_aside
-        .headers
-        .get("Rollcall-Dead-Reason")
-        .unwrap()
-        .as_str()
-        .to_owned();
-    assert!(reason.contains("Rollcall-Type"), "{reason}");
-    assert_eq!(dead.cached_info().state.messages, 2);
+    let letters = world.bus.dead_letters(&world.org, 0).await.unwrap();
+    let of = |subject: &str| letters.iter().find(|letter| letter.subject == subject).unwrap();
+    assert!(of("$KV.roster.acme.person.p1").reason.contains("Rollcall-Type"));
+    assert!(of("rollcall.feed.v1.acme.hr").event.is_none());
+    assert_eq!(letters.len(), 2);
+    // Whoever watches next finds the same record, and no second letter is written about it.
+    let mut watch = world.bus.roster().watch(&world.org);
+    assert_eq!(watch.next().await, bus::WatchEvent::Synced);
+    assert_eq!(world.bus.dead_letter_count(&world.org).await.unwrap(), 2);
     world.server.stop().await;
 }
 

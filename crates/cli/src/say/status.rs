@@ -23,12 +23,15 @@ pub(crate) fn status(status: &Value) -> String {
         lines.push(format!("stands still: {why}"));
     }
     let (held_back, parked) = (number(&status["held"], "changes"), number(status, "parked"));
+    let dead_letters = number(status, "dead_letters");
     if !flag(status, "import_complete") {
         lines.push("waits for the first complete import of Litmos".to_owned());
     } else if !flag(status, "in_sync") {
         lines.extend(work(status));
     } else if held_back + parked > 0 {
         lines.push("Litmos equals the roster, but for what is held or parked".to_owned());
+    } else if dead_letters > 0 {
+        lines.push("Litmos equals the roster, but events of sources were set aside".to_owned());
     } else {
         lines.push("Litmos equals the roster".to_owned());
     }
@@ -53,6 +56,12 @@ pub(crate) fn status(status: &Value) -> String {
             "WAITING in the feed: {} for people or groups of whom no source has told yet; the oldest: {}",
             count(events, "event", "events"),
             text(&status["events_waiting"], "oldest"),
+        ));
+    }
+    if dead_letters > 0 {
+        lines.push(format!(
+            "DEAD LETTERS: {} could not be taken; see: rollcall dead-letters",
+            count(dead_letters, "event", "events"),
         ));
     }
     lines.extend(orders(&status["orders"]));

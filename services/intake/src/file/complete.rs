@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 
 use bus::EventBody;
 use provisioning::{NormalName, Person, SourceId};
-use serde_json::Value;
 
-use super::{BadLine, RosterFile};
+use super::{BadLine, RosterFile, json};
 
 /// Above this share of a source's people, absences need a person's consent. Okta's import safeguard uses the same.
 const CONSENT_ABOVE_PERCENT: usize = 20;
@@ -28,11 +27,18 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Takes the end line off a file.
+    /// Takes the end line off a file whose lines end with `\n`. Blank rows behind it, as spreadsheets write them, are no lines.
     pub(super) fn split(text: &str) -> (&str, End) {
-        let trimmed = text.trim_end();
-        let start = trimmed.rfind('\n').map_or(0, |at| at + 1);
-        let said = people_said(&trimmed[start..]);
+        let mut end_of_last = text.len();
+        let (start, last) = loop {
+            let start = text[..end_of_last].rfind('\n').map_or(0, |at| at + 1);
+            let line = &text[start..end_of_last];
+            if start == 0 || !is_blank_row(line) {
+                break (start, line);
+            }
+            end_of_last = start - 1;
+        };
+        let said = people_said(last);
         let body = if said.is_some() { &text[..start] } else { text };
         let json = body.trim_start().starts_with('{');
         let end = End {
@@ -43,29 +49,42 @@ impl End {
         (body, end)
     }
 
+    /// The end of an array, which cannot be cut without notice.
+    pub(super) fn of_array(said: Option<(u64, usize)>) -> End {
+        End {
+            said,
+            terminated: true,
+            open_quote: false,
+        }
+    }
+
     /// What is wrong with the end line, if nothing else explains why it counts otherwise.
     pub(super) fn contradiction(&self, file: &RosterFile) -> Option<BadLine> {
         let (line, said) = self.said.filter(|_| file.bad.is_empty())?;
-        let read = file.people.len();
-        (said != read).then(|| BadLine {
+        (!file.counts(said)).then(|| BadLine {
             line,
             reason: format!(
-                "it says that there are {said} people, but {read} were read; export the file again"
+                "it says that there are {said} people, but {} were read; export the file again",
+                file.people.len()
             ),
         })
     }
 }
 
+fn is_blank_row(line: &str) -> bool {
+    line.chars()
+        .all(|c| c.is_whitespace() || c.is_control() || ",;|\"".contains(c))
+}
+
 /// The number in `#end 12`, however a spreadsheet wrote it, or in `{"end": 12}`.
 fn people_said(line: &str) -> Option<usize> {
-    if let Some(rest) = line.strip_prefix("#end") {
-        let number = rest.trim_matches(|c: char| c == ',' || c == ';' || c.is_whitespace());
+    let line = line.trim();
+    if let Some(rest) = line.trim_start_matches('"').strip_prefix("#end") {
+        let number = rest.trim_matches(|c: char| ",;|\"".contains(c) || c.is_whitespace() || c.is_control());
         let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         return digits.then(|| number.parse().ok()).flatten();
     }
-    let value: Value = serde_json::from_str(line).ok()?;
-    let object = value.as_object().filter(|object| object.len() == 1)?;
-    usize::try_from(object.get("end")?.as_u64()?).ok()
+    line.starts_with('{').then(|| json::end(line)).flatten()
 }
 
 /// Why nothing is concluded from who is not in a file.
@@ -97,6 +116,12 @@ pub struct CompleteRead {
 }
 
 impl RosterFile {
+    /// Whether the end line counts right: people, or rows where a person has several. A cut takes the end line away, so
+    /// neither can be met by chance; a number from elsewhere is of people.
+    fn counts(&self, said: usize) -> bool {
+        said == self.people.len() || said == self.rows
+    }
+
     /// The proof that this is the whole of its source; `announced` is how many people that exported, if it said so
     /// elsewhere than in the file.
     ///
@@ -123,11 +148,8 @@ impl RosterFile {
         if said.is_none() && announced.is_none() {
             return Err(Incomplete::NoEnd);
         }
-        if let Some(announced) = [said, announced]
-            .into_iter()
-            .flatten()
-            .find(|count| *count != read)
-        {
+        let wrong_end = said.filter(|said| !self.counts(*said));
+        if let Some(announced) = wrong_end.or(announced.filter(|announced| *announced != read)) {
             return Err(Incomplete::Count { announced, read });
         }
         let mut proof = CompleteRead {
@@ -139,7 +161,7 @@ impl RosterFile {
                 user_name,
                 external_id,
                 ..
-            } = person
+            } = &person.body
             {
                 proof.names.insert(NormalName::of(user_name));
                 proof

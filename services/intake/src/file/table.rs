@@ -1,85 +1,77 @@
-//! CSV: a header line that names the columns, and one line a person.
+//! CSV about people: a header that names the columns, and one or more rows a person.
 
-use csv::StringRecord;
+use super::column::Column;
+use super::row::PersonRow;
+use super::sheet::{Row, Sheet};
+use super::{BadLine, FileError, RosterFile, cell, people};
 
-use super::line::{Column, Line};
-use super::names::Names;
-use super::{BadLine, FileError, RosterFile};
-
-pub(super) fn people(text: &str) -> Result<RosterFile, FileError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|_| FileError::Empty)?.clone();
-    let columns = columns(&header)?;
-    let (mut file, mut names) = (RosterFile::default(), Names::default());
-    for record in reader.records() {
-        let (line, told) = match record {
-            Err(error) => (
-                error.position().map_or(0, csv::Position::line),
-                Err(error.to_string()),
-            ),
-            Ok(record) => (
-                record.position().map_or(0, csv::Position::line),
-                person(&columns, &record),
-            ),
-        };
-        let told = told.and_then(|person| names.take(line, &person).map(|()| person));
-        match told {
-            Ok(person) => file.people.push(person),
-            Err(reason) => file.bad.push(BadLine { line, reason }),
+pub(super) fn read(text: &str) -> Result<RosterFile, FileError> {
+    let sheet = Sheet::open(text, |name| Column::named(name).is_some())?;
+    let columns = columns(&sheet)?;
+    let mut file = RosterFile::default();
+    let mut rows = Vec::new();
+    for row in sheet.rows() {
+        if starts_with_number_sign(&row) {
+            file.bad.push(BadLine {
+                line: row.line,
+                reason: "a line that begins with # is no person; only the last line may, to say the number of people as in #end 12".to_owned(),
+            });
+            continue;
         }
+        rows.push(person(&columns, &sheet, row));
     }
+    people::join(rows, &mut file);
     Ok(file)
 }
 
-fn columns(header: &StringRecord) -> Result<Vec<Column>, FileError> {
-    let named: Vec<Option<Column>> = header.iter().map(Column::named).collect();
+fn starts_with_number_sign(row: &Row) -> bool {
+    let first = row.cells.get(0).unwrap_or_default().trim_start();
+    first.starts_with('#') && cell::clean(first, false).is_ok()
+}
+
+/// What each column is; `None` for one without a name.
+fn columns(sheet: &Sheet<'_>) -> Result<Vec<Option<Column>>, FileError> {
+    let named: Vec<Option<Column>> = sheet.header.iter().map(Column::named).collect();
     if !named.contains(&Some(Column::UserName)) {
         return Err(FileError::Column {
             missing: "user_name",
-            found: joined(header.iter()),
+            found: joined(sheet.header.iter()),
         });
     }
-    let unknown = header
-        .iter()
-        .zip(&named)
-        .filter(|(_, column)| column.is_none())
-        .map(|(name, _)| name);
-    let unknown = joined(unknown);
-    let columns: Vec<Column> = named.into_iter().flatten().collect();
-    if columns.len() < header.len() {
+    let unknown = sheet.header.iter().zip(&named);
+    let unknown = unknown.filter(|(name, column)| column.is_none() && !cell::is_blank(name));
+    let unknown = joined(unknown.map(|(name, _)| name));
+    if !unknown.is_empty() {
         return Err(FileError::Unknown { unknown });
     }
-    for (index, column) in columns.iter().enumerate() {
-        if columns[..index].iter().any(|before| before.means(column)) {
+    for (index, column) in named.iter().enumerate() {
+        let means = |before: &Option<Column>| matches!((before, column), (Some(a), Some(b)) if a.means(b));
+        if named[..index].iter().any(means) {
             return Err(FileError::Twice {
-                twice: header[index].to_owned(),
+                twice: sheet.header[index].to_owned(),
             });
         }
     }
-    Ok(columns)
+    Ok(named)
 }
 
-fn person(columns: &[Column], record: &StringRecord) -> Result<bus::EventBody, String> {
-    if record.get(0).is_some_and(|first| first.starts_with('#')) {
-        return Err(
-            "a line that begins with # is no person; only the last line may, to say the number of people as in #end 12"
-                .to_owned(),
-        );
+fn person(columns: &[Option<Column>], sheet: &Sheet<'_>, row: Row) -> PersonRow {
+    let mut person = PersonRow::at(row.line);
+    if let Some(problem) = row.problem {
+        person.refuse(problem);
     }
-    if record.len() != columns.len() {
-        return Err(format!(
-            "it has {} columns and the header has {}",
-            record.len(),
-            columns.len()
-        ));
+    let names = sheet.header.iter();
+    for (at, ((value, column), name)) in row.cells.iter().zip(columns).zip(names).enumerate() {
+        match column {
+            Some(column) => person.set(column, name.trim(), value),
+            None if cell::is_blank(value) => {}
+            None => person.refuse(format!(
+                "column {} has no name in the header and holds {value:?}; name the column or empty it",
+                at + 1
+            )),
+        }
     }
-    let mut person = Line::default();
-    for (value, column) in record.iter().zip(columns) {
-        person.set(column, value);
-    }
-    person.finish()
+    person
 }
 
 pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {

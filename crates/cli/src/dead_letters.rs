@@ -1,0 +1,359 @@
+//! `rollcall dead-letters`: events that could not be taken, and what becomes of them.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::{DeadLetter, Event, EventBody, Outcome, Receipts};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::ask::Desk;
+use crate::{Ending, Global, parked, say};
+
+/// Letters shown to a person; `--json` has all.
+const SHOWN: usize = 50;
+
+/// How long the next receipt of a replayed letter is waited for.
+const RECEIPT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Lists them, oldest first (the default).
+    List,
+    /// Shows one: where it came from, why it was set aside, what it says.
+    Show { id: String },
+    /// Hands them to the feed once more, when the cause is gone, and says what became of each.
+    Replay(Which),
+    /// Takes them off the list for good. The journal keeps them.
+    Drop(Which),
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+struct Which {
+    /// Ids, as the list shows them.
+    #[arg(group = "which", num_args = 1..)]
+    ids: Vec<String>,
+    /// All that there are now.
+    #[arg(long, group = "which")]
+    all: bool,
+}
+
+impl DeadLetters {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        match &self.what {
+            None | Some(What::List) => list(global, &desk).await,
+            Some(What::Show { id }) => show(global, &desk, id).await,
+            Some(What::Replay(which)) => replay(global, &desk, which).await,
+            Some(What::Drop(which)) => drop_letters(global, &desk, which).await,
+        }
+    }
+}
+
+async fn list(global: &Global, desk: &Desk) -> anyhow::Result<Ending> {
+    let total = desk.bus.dead_letter_count(&desk.org).await?;
+    let most = if global.json { usize::MAX } else { SHOWN };
+    let mut letters = Vec::new();
+    let mut behind = 0;
+    while letters.len() < most {
+        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let Some(last) = page.last() else { break };
+        behind = last.place();
+        letters.extend(page.iter().take(most - letters.len()).map(summary));
+    }
+    let answer = json!({"org": desk.org, "total": total, "letters": letters});
+    say::answer(global.json, &answer, |answer| {
+        let mut lines = vec![match total {
+            0 => format!("there are no dead letters in {}", desk.org),
+            _ => format!(
+                "{} could not be taken in {}; correct the cause, then: rollcall dead-letters replay ID (or drop ID)",
+                say::count(total, "event", "events"),
+                desk.org
+            ),
+        }];
+        lines.extend(say::list(&answer["letters"]).iter().map(line));
+        let more = total.saturating_sub(SHOWN as u64);
+        if more > 0 {
+            lines.push(format!("  and {more} more; --json has all"));
+        }
+        lines.join("\n")
+    });
+    Ok(ending(total))
+}
+
+fn ending(left: u64) -> Ending {
+    if left > 0 { Ending::Waits } else { Ending::Done }
+}
+
+fn summary(letter: &DeadLetter) -> Value {
+    json!({
+        "id": letter.id, "at_ms": letter.at_ms, "source": letter.source(), "subject": letter.subject,
+        "reason": letter.reason, "about": letter.event.as_ref().map(about),
+    })
+}
+
+fn line(letter: &Value) -> String {
+    let about = letter["about"]
+        .as_str()
+        .unwrap_or("a payload that cannot be read");
+    let from = letter["source"]
+        .as_str()
+        .unwrap_or_else(|| say::text(letter, "subject"));
+    format!(
+        "  {} {} from {from}, {about}: {}",
+        say::text(letter, "id"),
+        say::moment(say::number(letter, "at_ms")),
+        say::text(letter, "reason"),
+    )
+}
+
+/// Whom or what an event is about.
+fn about(event: &Event) -> String {
+    match &event.body {
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            ..
+        } if external_id.is_empty() => {
+            format!("person {user_name}")
+        }
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            ..
+        } => format!("person {user_name} ({external_id})"),
+        EventBody::PersonDeleted { person } => format!("deletion of person {person}"),
+        EventBody::PersonLeft { person } => format!("leaving of person {person}"),
+        EventBody::GroupUpserted { name, .. } => format!("group {name}"),
+        EventBody::GroupDeleted { group } => format!("deletion of group {group}"),
+        EventBody::MembershipChanged {
+            group,
+            person,
+            present,
+        } => {
+            let change = if *present { "joins" } else { "leaves" };
+            format!("{person} {change} group {group}")
+        }
+    }
+}
+
+/// What an event says, field by field; what it leaves as it is, is left out.
+fn content(event: &Event) -> Value {
+    let mut told = match &event.body {
+        EventBody::PersonUpserted {
+            external_id,
+            user_name,
+            active,
+            access_level,
+            attributes,
+            manager,
+            groups,
+            custom_fields,
+            from_complete_list,
+        } => json!({
+            "external_id": external_id, "user_name": user_name, "active": active, "access_level": access_level,
+            "attributes": attributes, "manager": manager, "groups": groups, "custom_fields": custom_fields,
+            "from_complete_list": from_complete_list,
+        }),
+        EventBody::PersonDeleted { person } | EventBody::PersonLeft { person } => json!({"person": person}),
+        EventBody::GroupUpserted {
+            external_id,
+            name,
+            description,
+            parent,
+        } => {
+            json!({"external_id": external_id, "name": name, "description": description, "parent": parent})
+        }
+        EventBody::GroupDeleted { group } => json!({"group": group}),
+        EventBody::MembershipChanged {
+            group,
+            person,
+            present,
+        } => {
+            json!({"group": group, "person": person, "present": present})
+        }
+    };
+    if let Some(fields) = told.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    told
+}
+
+async fn letter(desk: &Desk, id: &str) -> anyhow::Result<DeadLetter> {
+    let letter = desk.bus.dead_letter(&desk.org, id).await?;
+    letter.with_context(|| {
+        format!(
+            "there is no dead letter {id} in {}; see: rollcall dead-letters",
+            desk.org
+        )
+    })
+}
+
+async fn show(global: &Global, desk: &Desk, id: &str) -> anyhow::Result<Ending> {
+    let letter = letter(desk, id).await?;
+    let mut answer = summary(&letter);
+    if let Some(event) = &letter.event {
+        answer["event_id"] = event.event_id.as_str().into();
+        answer["happened_at_ms"] = event.happened_at_ms.into();
+        answer["says"] = content(event);
+    }
+    say::answer(global.json, &answer, |answer| {
+        let mut lines = vec![
+            format!(
+                "dead letter {}, set aside at {}",
+                letter.id,
+                say::moment(letter.at_ms)
+            ),
+            format!("  sent to: {}", letter.subject),
+            format!("  reason: {}", letter.reason),
+        ];
+        match &letter.event {
+            None => lines.push("  it cannot be read; have its sender send it again, then drop it".to_owned()),
+            Some(event) => {
+                lines.push(format!(
+                    "  about: {}, event {}, happened at {}",
+                    about(event),
+                    event.event_id,
+                    say::moment(event.happened_at_ms)
+                ));
+                let fields = answer["says"].as_object().into_iter().flatten();
+                lines.extend(fields.map(|(name, value)| format!("  {name}: {value}")));
+            }
+        }
+        lines.join("\n")
+    });
+    Ok(ending(1))
+}
+
+/// The ids that are meant. All of them are read before anything is done: a replayed event that is refused again is a new letter.
+async fn ids(desk: &Desk, which: &Which) -> anyhow::Result<Vec<String>> {
+    if !which.all {
+        return Ok(which.ids.clone());
+    }
+    let (mut ids, mut behind) = (Vec::new(), 0);
+    loop {
+        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let Some(last) = page.last() else {
+            return Ok(ids);
+        };
+        behind = last.place();
+        ids.extend(page.into_iter().map(|letter| letter.id));
+    }
+}
+
+async fn replay(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<Ending> {
+    let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
+    let (inbox, mut receipts) = desk.bus.receipts().await?;
+    let (mut replayed, mut expected) = (Vec::new(), Vec::new());
+    let mut failed = Vec::new();
+    for id in ids(desk, which).await? {
+        let letter = letter(desk, &id).await?;
+        let sent = desk
+            .bus
+            .replay_letter(&desk.org, &letter, Some(&inbox), (&by, at_ms));
+        match sent.await {
+            Err(error) => failed.push(json!({"id": id, "reason": chassis::error_chain(&error)})),
+            Ok(()) => {
+                expected.extend(
+                    letter
+                        .event
+                        .as_ref()
+                        .map(|event| (event.event_id.clone(), about(event))),
+                );
+                replayed.push(id);
+            }
+        }
+    }
+    let outcomes = hear(&mut receipts, expected).await;
+    let left = desk.bus.dead_letter_count(&desk.org).await?;
+    let answer =
+        json!({"org": desk.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
+    say::answer(global.json, &answer, |_| {
+        let mut lines = vec![format!(
+            "replayed {}",
+            say::count(replayed.len() as u64, "dead letter", "dead letters")
+        )];
+        lines.extend(say::shown(&outcomes, |told| {
+            let reason = told["reason"]
+                .as_str()
+                .map_or(String::new(), |reason| format!(": {reason}"));
+            format!(
+                "  {}: {}{reason}",
+                say::text(told, "about"),
+                say::text(told, "outcome")
+            )
+        }));
+        lines.extend(say::shown(&failed, |told| {
+            format!("  {}", say::text(told, "reason"))
+        }));
+        lines.push(remaining(left));
+        lines.join("\n")
+    });
+    let unsure = outcomes.iter().any(|told| told["outcome"] != "taken");
+    Ok(if unsure || !failed.is_empty() {
+        Ending::Waits
+    } else {
+        ending(left)
+    })
+}
+
+/// What became of replayed events, as far as it is heard.
+async fn hear(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> Vec<Value> {
+    let mut told = Vec::new();
+    while !expected.is_empty() {
+        let Ok(Some(receipt)) = tokio::time::timeout(RECEIPT, receipts.next()).await else {
+            break;
+        };
+        let Some(at) = expected.iter().position(|(id, _)| *id == receipt.event_id) else {
+            continue;
+        };
+        let (_, about) = expected.swap_remove(at);
+        let (outcome, reason) = match receipt.outcome {
+            Outcome::Taken => ("taken", None),
+            Outcome::SetAside(reason) => ("set aside again", Some(reason)),
+            Outcome::Waits(reason) => ("waits and comes again by itself", Some(reason)),
+        };
+        told.push(json!({"about": about, "outcome": outcome, "reason": reason}));
+    }
+    told.extend(expected.into_iter().map(|(_, about)| {
+        json!({"about": about, "outcome": "no receipt", "reason": "it may be taken or not; see that the intake runs"})
+    }));
+    told
+}
+
+async fn drop_letters(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<Ending> {
+    let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
+    let mut dropped = Vec::new();
+    for id in ids(desk, which).await? {
+        let letter = letter(desk, &id).await?;
+        desk.bus.drop_letter(&desk.org, &letter, (&by, at_ms)).await?;
+        dropped.push(id);
+    }
+    let left = desk.bus.dead_letter_count(&desk.org).await?;
+    let answer = json!({"org": desk.org, "dropped": dropped, "left": left});
+    say::answer(global.json, &answer, |_| {
+        let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
+        format!(
+            "dropped {count}; the journal keeps what they said\n{}",
+            remaining(left)
+        )
+    });
+    Ok(ending(left))
+}
+
+fn remaining(left: u64) -> String {
+    match left {
+        0 => "no dead letters remain".to_owned(),
+        left => format!(
+            "{} left; see: rollcall dead-letters",
+            say::count(left, "dead letter is", "dead letters are")
+        ),
+    }
+}

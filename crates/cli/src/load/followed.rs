@@ -1,0 +1,216 @@
+//! Every event of a load, followed to its end by its receipt.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use bus::{EventBody, Outcome, Receipt};
+use intake::file;
+use provisioning::SourceId;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::ask::Desk;
+
+/// How long no receipt may come before the missing ones are told as missing: longer than the feed takes to hand an event to another
+/// intake when one has died (a minute).
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// How long events that wait for others are stayed with when nothing else is left. The first pauses are 2, 4 and 8 seconds.
+const WAITING: Duration = Duration::from_secs(10);
+
+/// How often progress is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
+
+/// What a load says in one event.
+pub(super) struct Part {
+    /// The line of the file; none for somebody who is not in it.
+    pub(super) line: Option<u64>,
+    pub(super) body: EventBody,
+}
+
+/// What is known of one event.
+enum State {
+    Sent,
+    Taken,
+    SetAside(String),
+    Waits(String),
+}
+
+/// How the events of a load ended.
+pub(super) struct Followed {
+    parts: Vec<(Option<u64>, Box<str>, State)>,
+    /// How many have no receipt yet, wait, and were taken.
+    sent: usize,
+    waits: usize,
+    taken: usize,
+}
+
+/// One event that was not taken.
+pub(super) struct Left<'a> {
+    pub(super) line: Option<u64>,
+    pub(super) name: &'a str,
+    pub(super) reason: &'a str,
+}
+
+impl Left<'_> {
+    pub(super) fn json(&self) -> Value {
+        json!({"line": self.line, "name": self.name, "reason": self.reason})
+    }
+
+    pub(super) fn text(&self) -> String {
+        let line = self.line.map_or(String::new(), |line| format!("line {line}: "));
+        let reason = match self.reason {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        format!("  {line}{}{reason}", self.name)
+    }
+}
+
+impl Followed {
+    /// Sends everything, and stays until each event has ended or no more can be heard.
+    pub(super) async fn send(
+        desk: &Desk,
+        source: &SourceId,
+        parts: Vec<Part>,
+        json: bool,
+    ) -> anyhow::Result<Followed> {
+        let load_id = uuid::Uuid::now_v7().to_string();
+        let at_ms = chassis::clock::unix_ms();
+        let known = parts
+            .iter()
+            .map(|part| (part.line, named(&part.body).into_boxed_str(), State::Sent));
+        let mut followed = Followed {
+            sent: parts.len(),
+            waits: 0,
+            taken: 0,
+            parts: known.collect(),
+        };
+        let (inbox, mut receipts) = desk.bus.receipts().await?;
+        let events = parts.into_iter().enumerate();
+        let events = events.map(|(index, part)| file::event(part.body, &load_id, index, at_ms));
+        let publishing = desk.bus.publish_events(&desk.org, source, events, Some(&inbox));
+        tokio::pin!(publishing);
+        let (began, mut moved, mut published) = (Instant::now(), Instant::now(), false);
+        let progress = std::io::stderr().is_terminal() && !json;
+        let mut show = tokio::time::interval(SHOWN_EVERY);
+        loop {
+            if published && followed.sent + followed.waits == 0 {
+                break;
+            }
+            tokio::select! {
+                stored = &mut publishing, if !published => {
+                    stored?;
+                    (published, moved) = (true, Instant::now());
+                }
+                receipt = receipts.next() => match receipt {
+                    Some(receipt) => if followed.hear(&load_id, receipt) {
+                        moved = Instant::now();
+                    },
+                    None => anyhow::bail!("the connection to the bus was closed before all receipts had come; load the file again"),
+                },
+                _ = show.tick() => if progress {
+                    followed.show(began.elapsed());
+                },
+            }
+            let patience = if followed.sent == 0 { WAITING } else { SILENCE };
+            if published && moved.elapsed() > patience {
+                break;
+            }
+        }
+        if progress {
+            eprint!("\r\x1b[2K");
+        }
+        Ok(followed)
+    }
+
+    /// Takes a receipt in; whether it says something new.
+    fn hear(&mut self, load_id: &str, receipt: Receipt) -> bool {
+        let index = receipt
+            .event_id
+            .strip_prefix(load_id)
+            .and_then(|rest| rest.strip_prefix('-')?.parse::<usize>().ok());
+        let Some((_, _, state)) = index.and_then(|index| self.parts.get_mut(index)) else {
+            return false;
+        };
+        // What is durably taken stays so, whatever a repeated delivery says.
+        match state {
+            State::Taken => return false,
+            State::Sent => self.sent -= 1,
+            State::Waits(_) => self.waits -= 1,
+            State::SetAside(_) => {}
+        }
+        let waited = matches!(state, State::Waits(_));
+        *state = match receipt.outcome {
+            Outcome::Taken => {
+                self.taken += 1;
+                State::Taken
+            }
+            Outcome::SetAside(reason) => State::SetAside(reason),
+            Outcome::Waits(reason) => {
+                self.waits += 1;
+                State::Waits(reason)
+            }
+        };
+        !(waited && matches!(state, State::Waits(_)))
+    }
+
+    fn show(&self, elapsed: Duration) {
+        let rate = self.taken as f64 / elapsed.as_secs_f64().max(0.001);
+        eprint!(
+            "\r\x1b[2K{} of {} taken, {rate:.0} a second",
+            self.taken,
+            self.parts.len()
+        );
+    }
+
+    /// How many of these places were taken.
+    pub(super) fn taken(&self, places: std::ops::Range<usize>) -> usize {
+        let parts = self.parts[places].iter();
+        parts
+            .filter(|(_, _, state)| matches!(state, State::Taken))
+            .count()
+    }
+
+    /// Set aside as dead letters.
+    pub(super) fn set_aside(&self) -> impl Iterator<Item = Left<'_>> {
+        self.left(|state| match state {
+            State::SetAside(reason) => Some(reason),
+            State::Sent | State::Taken | State::Waits(_) => None,
+        })
+    }
+
+    /// Still waiting for people or groups of whom no source has told yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Left<'_>> {
+        self.left(|state| match state {
+            State::Waits(reason) => Some(reason),
+            State::Sent | State::Taken | State::SetAside(_) => None,
+        })
+    }
+
+    /// Of which no receipt came.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = Left<'_>> {
+        self.left(|state| matches!(state, State::Sent).then_some(""))
+    }
+
+    fn left<'a>(&'a self, reason: impl Fn(&'a State) -> Option<&'a str>) -> impl Iterator<Item = Left<'a>> {
+        self.parts.iter().filter_map(move |(line, name, state)| {
+            Some(Left {
+                line: *line,
+                name,
+                reason: reason(state)?,
+            })
+        })
+    }
+}
+
+fn named(body: &EventBody) -> String {
+    match body {
+        EventBody::PersonUpserted { user_name, .. } => user_name.clone(),
+        EventBody::PersonDeleted { person }
+        | EventBody::PersonLeft { person }
+        | EventBody::MembershipChanged { person, .. } => person.clone(),
+        EventBody::GroupUpserted { name, .. } => format!("group {name}"),
+        EventBody::GroupDeleted { group } => format!("group {group}"),
+    }
+}
