@@ -7,7 +7,7 @@
 mod directory;
 mod write;
 
-pub use directory::{Directory, Entry};
+pub use directory::{Directory, Entry, OtherNames, ReadOtherNames};
 pub use write::{Applied, GroupDraft, MemberWord, PersonDraft, RosterError};
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,8 +29,22 @@ pub struct Roster {
 impl Roster {
     /// Starts to follow the roster; [`Roster::ready`] says when it is known.
     pub fn follow(bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
+        Roster::keeping(Directory::default(), bus, org, stop)
+    }
+
+    /// The same for those who look people up by e-mail address and display name too.
+    pub fn follow_other_names(
+        read: ReadOtherNames,
+        bus: &Bus,
+        org: &OrgId,
+        stop: CancellationToken,
+    ) -> Roster {
+        Roster::keeping(Directory::reading(read), bus, org, stop)
+    }
+
+    fn keeping(directory: Directory, bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
         let (sender, synced) = watch::channel(false);
-        let directory = Arc::new(RwLock::new(Directory::default()));
+        let directory = Arc::new(RwLock::new(directory));
         let bucket = bus.roster();
         let mut events = bucket.watch(org);
         let shared = directory.clone();
@@ -52,7 +66,7 @@ impl Roster {
                         RosterValue::Index(_) => {}
                     },
                     WatchEvent::Removed(_) => {}
-                    WatchEvent::Reset => *directory = Directory::default(),
+                    WatchEvent::Reset => directory.clear(),
                     WatchEvent::Synced => {
                         let _ = sender.send(true);
                     }

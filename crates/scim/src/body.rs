@@ -15,7 +15,9 @@ use crate::error::ScimError;
 /// `invalidSyntax` saying what is wrong and where.
 pub fn read_json(bytes: &[u8]) -> Result<Value, ScimError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(ScimError::invalid_syntax("the body is written in UTF-16; send it in UTF-8"));
+        return Err(ScimError::invalid_syntax(
+            "the body is written in UTF-16; send it in UTF-8",
+        ));
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -45,7 +47,10 @@ fn with_kept_digits(text: &str) -> Cow<'_, str> {
             b'"' => at = end_of_string(bytes, at),
             b'-' | b'0'..=b'9' => {
                 let start = at;
-                while bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)) {
+                while bytes
+                    .get(at)
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
+                {
                     at += 1;
                 }
                 if loses_digits(&text[start..at]) {

@@ -257,7 +257,7 @@ impl GroupDraft {
                             ScimError::mutability("externalId: a group keeps it; replace it with another")
                         });
                     }
-                    wish => self.change.external_id = Some(wish),
+                    wish @ Wish::Set(_) => self.change.external_id = Some(wish),
                 }
             }
             "description" => {

@@ -57,5 +57,5 @@ pub use note::{Note, NoteReason};
 pub use patch::{MAX_OPERATIONS, Operation, OperationKind, PatchRequest};
 pub use projection::Projection;
 pub use schema::{ENTERPRISE_USER, GROUP, LITMOS_GROUP, LITMOS_USER, ResourceKind, USER};
-pub use user::{GroupReference, StoredDocumentError, UserDocument, UserWrite};
+pub use user::{GroupReference, StoredDocumentError, StoredNames, UserDocument, UserWrite};
 pub use value::{MAX_TEXT_BYTES, MAX_VALUES};

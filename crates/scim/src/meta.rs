@@ -58,7 +58,10 @@ pub fn names_etag(header: &str, etag: &str) -> bool {
         strong.unwrap_or(tag).to_owned()
     };
     let wanted = opaque(etag);
-    header.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == wanted)
+    header
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || opaque(tag) == wanted)
 }
 
 /// RFC 3339 in UTC with milliseconds; times outside the calendar show its end.

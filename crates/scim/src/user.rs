@@ -46,6 +46,13 @@ pub struct GroupReference {
     pub display_name: String,
 }
 
+/// What a stored document names a person by, besides the user name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredNames {
+    pub emails: Vec<String>,
+    pub display_name: Option<String>,
+}
+
 /// A stored user document that cannot be read back: the record is broken, not the request.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredDocumentError {
@@ -95,6 +102,33 @@ impl UserDocument {
     /// The document as JSON text for keeping, wishes to clear included.
     pub fn to_stored(&self) -> String {
         Value::Object(self.attributes.clone()).to_string()
+    }
+
+    /// The names that a stored document holds, for indexes: read without building the document, of which there are many.
+    /// A document that is broken holds none.
+    pub fn names_in(stored: &str) -> StoredNames {
+        #[derive(serde::Deserialize)]
+        struct Email {
+            value: Option<String>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Names {
+            emails: Option<Vec<Email>>,
+            #[serde(rename = "displayName")]
+            display_name: Option<String>,
+        }
+        match serde_json::from_str::<Names>(stored) {
+            Ok(names) => StoredNames {
+                emails: names
+                    .emails
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|email| email.value)
+                    .collect(),
+                display_name: names.display_name,
+            },
+            Err(_) => StoredNames::default(),
+        }
     }
 
     fn read(body: &Value) -> Result<Draft, ScimError> {

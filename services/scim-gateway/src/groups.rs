@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use provisioning::{Group, GroupId, PersonId};
 use roster::{Directory, Entry, GroupDraft, MemberWord};
 use scim::{
-    GroupChange, GroupDocument, GroupWrite, LookupKey, Member, Meta, NetMembers, PatchRequest, ResourceKind,
-    ScimError, Wish, if_match_accepts, list_response,
+    GroupChange, GroupDocument, GroupWrite, Member, NetMembers, PatchRequest, ScimError, Wish,
+    if_match_accepts,
 };
 use serde_json::{Map, Value};
 
 use crate::door::{Answer, Visit, refusal};
+use crate::list::{self, rendered_group};
 use crate::users::{note, source};
 
 fn no_group(id: &str) -> ScimError {
@@ -20,7 +21,7 @@ fn no_group(id: &str) -> ScimError {
     ))
 }
 
-fn document(group: &Group) -> GroupDocument {
+pub(crate) fn document(group: &Group) -> GroupDocument {
     let external_id = group
         .sources
         .get(&source())
@@ -34,18 +35,11 @@ fn document(group: &Group) -> GroupDocument {
 }
 
 fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
-    let group = &entry.value;
-    let meta = Meta {
-        kind: ResourceKind::Group,
-        id: group.id.as_str(),
-        base_url: &visit.base_url,
-        created_at_ms: group.created_at_ms,
-        changed_at_ms: group.changed_at_ms,
-        revision: entry.revision,
-    };
     // Fifty thousand members are listed only for those who want to see them.
     let members: Option<Vec<Member>> = visit.query.projection.shows("members").then(|| {
-        let people = directory.members(&group.id).filter_map(|id| directory.person(id));
+        let people = directory
+            .members(&entry.value.id)
+            .filter_map(|id| directory.person(id));
         people
             .filter(|person| !person.value.deleted)
             .map(|person| Member {
@@ -54,7 +48,7 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
             })
             .collect()
     });
-    document(group).render(&meta, members.as_deref())
+    rendered_group(entry, members.as_deref(), &visit.base_url)
 }
 
 fn known(visit: &Visit<'_>, id: &str) -> Result<Entry<Group>, ScimError> {
@@ -93,47 +87,11 @@ pub(crate) fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     shown(visit, &entry.value.id).map(Answer::Found)
 }
 
-pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let query = &visit.query;
-    visit.org.roster.read(|directory| {
-        let all = directory.groups().filter(|group| !group.value.deleted);
-        let candidates: Vec<&Entry<Group>> =
-            match query.filter.as_ref().and_then(|parsed| parsed.filter.lookup()) {
-                Some(lookup) => match lookup.key {
-                    LookupKey::DisplayName => directory.group_named(lookup.value).into_iter().collect(),
-                    LookupKey::ExternalId => directory
-                        .group_known_as(&source(), lookup.value)
-                        .into_iter()
-                        .collect(),
-                    LookupKey::Member => PersonId::parse(lookup.value)
-                        .map(|person| {
-                            directory
-                                .groups_of(&person)
-                                .filter_map(|id| directory.group(id))
-                                .collect()
-                        })
-                        .unwrap_or_default(),
-                    LookupKey::Id | LookupKey::UserName | LookupKey::Email => all.collect(),
-                },
-                None => all.collect(),
-            };
-        let there = candidates.into_iter().filter(|group| !group.value.deleted);
-        let matching: Vec<&Entry<Group>> = match &query.filter {
-            None => there.collect(),
-            Some(parsed) => there
-                .filter(|group| parsed.filter.matches(&render(visit, directory, group)))
-                .collect(),
-        };
-        let page = matching[query.page.range(matching.len())]
-            .iter()
-            .map(|group| query.projection.apply(render(visit, directory, group)))
-            .collect();
-        Ok(Answer::Found(list_response(
-            matching.len(),
-            query.page.start_index,
-            page,
-        )))
-    })
+pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let groups = list::Groups {
+        base_url: visit.base_url.clone(),
+    };
+    list::answer(groups, &visit.org.roster, &visit.org.scans, &visit.query).await
 }
 
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
@@ -149,10 +107,10 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             .map(|group| group.value.id.clone())
     });
     if let Some(id) = taken {
-        return Err(ScimError::conflict(format!(
-            "the displayName {:?} exists already, as group {id}",
-            document.display_name
-        )));
+        return Err(ScimError::conflict(
+            "displayName",
+            format!("{:?} exists already, as group {id}", document.display_name),
+        ));
     }
     let members = people(visit, &members)?;
     let draft = GroupDraft {

@@ -1,16 +1,16 @@
 //! Users: people of the roster as SCIM shows them.
 
 use bus::trace;
-use provisioning::{AccessLevel, Field, ManagerWish, Person, PersonId, Profile, SourceId};
+use provisioning::{AccessLevel, Field, ManagerWish, NormalName, Person, PersonId, Profile, SourceId};
 use roster::{Directory, Entry, PersonDraft};
 use scim::{
-    CustomAttributes, ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest,
-    ResourceKind, ScimError, USER, UserDocument, UserWrite, Wish, carry_over, carry_over_custom,
-    carry_over_one, if_match_accepts, list_response, litmos_attributes,
+    CustomAttributes, ENTERPRISE_USER, LITMOS_USER, PatchRequest, ScimError, USER, UserDocument, UserWrite,
+    Wish, carry_over, carry_over_custom, carry_over_one, if_match_accepts, litmos_attributes,
 };
 use serde_json::{Map, Value, json};
 
 use crate::door::{Answer, Visit, refusal};
+use crate::list::{self, groups_of, rendered, shown_email};
 
 /// The source under which SCIM clients' ids are known.
 pub(crate) fn source() -> SourceId {
@@ -26,7 +26,7 @@ fn said_of(person: &Person) -> Result<Option<UserDocument>, ScimError> {
 }
 
 /// The document a client wrote, or one made from what another source said.
-fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
+pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
     if let Some(document) = said_of(person)? {
         return Ok(document);
     }
@@ -42,10 +42,7 @@ fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocumen
     if let Some(external) = mark.and_then(|mark| mark.external_id.as_ref()) {
         body["externalId"] = json!(external);
     }
-    let email = Some(value(Field::Email))
-        .filter(|email| !email.is_empty())
-        .unwrap_or(&person.user_name);
-    body["emails"] = json!([{"value": email, "type": "work", "primary": true}]);
+    body["emails"] = json!([{"value": shown_email(person), "type": "work", "primary": true}]);
     if !value(Field::JobTitle).is_empty() {
         body["title"] = json!(value(Field::JobTitle));
     }
@@ -113,26 +110,8 @@ fn render(
     directory: &Directory,
     entry: &Entry<Person>,
 ) -> Result<Map<String, Value>, ScimError> {
-    let person = &entry.value;
-    let meta = Meta {
-        kind: ResourceKind::User,
-        id: person.id.as_str(),
-        base_url: &visit.base_url,
-        created_at_ms: person.created_at_ms,
-        changed_at_ms: person.changed_at_ms,
-        revision: entry.revision,
-    };
-    let groups: Vec<GroupReference> = directory
-        .groups_of(&person.id)
-        .filter_map(|id| directory.group(id))
-        .filter(|group| !group.value.deleted)
-        .map(|group| GroupReference {
-            id: group.value.id.to_string(),
-            display_name: group.value.name.clone(),
-        })
-        .collect();
-    let fields = visit.org.fields.now();
-    Ok(document_of(person, &fields)?.render(&meta, &groups))
+    let groups = groups_of(directory, &entry.value.id);
+    rendered(entry, &groups, &visit.org.fields.now(), &visit.base_url)
 }
 
 fn shown(visit: &Visit<'_>, id: &PersonId) -> Result<Map<String, Value>, ScimError> {
@@ -174,58 +153,16 @@ pub(crate) fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     shown(visit, &parsed).map(|resource| Answer::Found(resource.into()))
 }
 
-pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let query = &visit.query;
-    visit.org.roster.read(|directory| {
-        let there = |entry: &&Entry<Person>| !entry.value.deleted;
-        let Some(parsed) = &query.filter else {
-            let all: Vec<&Entry<Person>> = directory.people().filter(there).collect();
-            let page = query.page.range(all.len());
-            let total = all.len();
-            let resources: Result<Vec<_>, ScimError> = all[page]
-                .iter()
-                .map(|entry| render(visit, directory, entry).map(|resource| query.projection.apply(resource)))
-                .collect();
-            return Ok(Answer::Found(list_response(
-                total,
-                query.page.start_index,
-                resources?,
-            )));
-        };
-        let candidates: Vec<&Entry<Person>> = match parsed.filter.lookup() {
-            Some(lookup) => match lookup.key {
-                LookupKey::UserName => directory.person_named(lookup.value).into_iter().collect(),
-                LookupKey::ExternalId => directory
-                    .person_known_as(&source(), lookup.value)
-                    .into_iter()
-                    .collect(),
-                LookupKey::Id => PersonId::parse(lookup.value)
-                    .ok()
-                    .and_then(|id| directory.person(&id))
-                    .into_iter()
-                    .collect(),
-                LookupKey::DisplayName | LookupKey::Email | LookupKey::Member => directory.people().collect(),
-            },
-            None => directory.people().collect(),
-        };
-        let mut found = Vec::new();
-        for entry in candidates.into_iter().filter(there) {
-            let resource = render(visit, directory, entry)?;
-            if parsed.filter.matches(&resource) {
-                found.push(resource);
-            }
-        }
-        let total = found.len();
-        let page = found
-            .drain(query.page.range(total))
-            .map(|resource| query.projection.apply(resource))
-            .collect();
-        Ok(Answer::Found(list_response(total, query.page.start_index, page)))
-    })
+pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let users = list::Users {
+        fields: visit.org.fields.now(),
+        base_url: visit.base_url.clone(),
+    };
+    list::answer(users, &visit.org.roster, &visit.org.scans, &visit.query).await
 }
 
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let UserWrite { document, notes } = UserDocument::from_create(&visit.body)?;
+    let UserWrite { document, notes, .. } = UserDocument::from_create(&visit.body)?;
     note(&notes);
     let old = visit.org.roster.read(|directory| {
         let by_name = directory.person_named(document.user_name());
@@ -236,10 +173,18 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
     if let Some(old) = old.as_ref().filter(|old| old.value.wanted_active()) {
         let id = &old.value.id;
-        return Err(ScimError::conflict(format!(
-            "the userName {:?} exists already, as user {id}",
-            document.user_name()
-        )));
+        let (attribute, value) = match document.external_id() {
+            Some(external)
+                if NormalName::of(&old.value.user_name) != NormalName::of(document.user_name()) =>
+            {
+                ("externalId", external)
+            }
+            _ => ("userName", document.user_name()),
+        };
+        return Err(ScimError::conflict(
+            attribute,
+            format!("{value:?} exists already, as user {id}"),
+        ));
     }
     let before = old.as_ref().map(|old| said_of(&old.value)).transpose()?.flatten();
     let draft = draft(&document, before.as_ref(), &visit.org.fields.now())?;

@@ -31,7 +31,8 @@ impl Filter {
     /// # Errors
     /// `invalidFilter` naming the attribute, what is wrong and what to write.
     pub fn check(&self, kind: ResourceKind) -> Result<(), ScimError> {
-        self.check_in(Scope::Resource(kind)).map_err(ScimError::invalid_filter)
+        self.check_in(Scope::Resource(kind))
+            .map_err(ScimError::invalid_filter)
     }
 
     /// Checks that the filter can match entries of that attribute; says why not.
@@ -82,7 +83,10 @@ impl AttributePath {
             },
         };
         if attribute.access == Access::WriteOnly {
-            return Err(format!("{}: it is never kept, so nobody can be found by it", self.label()));
+            return Err(format!(
+                "{}: it is never kept, so nobody can be found by it",
+                self.label()
+            ));
         }
         if attribute.parts().is_empty() {
             if self.selector().is_some() || self.part().is_some() {
@@ -99,8 +103,13 @@ impl AttributePath {
             selector.check_in(Scope::Entry(attribute))?;
         }
         match self.part() {
-            Some(part) => attribute.part(part).map(Target::Value).ok_or_else(|| no_part(attribute, part)),
-            None => Ok(attribute.part("value").map_or(Target::Parts(attribute), Target::Value)),
+            Some(part) => attribute
+                .part(part)
+                .map(Target::Value)
+                .ok_or_else(|| no_part(attribute, part)),
+            None => Ok(attribute
+                .part("value")
+                .map_or(Target::Parts(attribute), Target::Value)),
         }
     }
 
@@ -184,13 +193,17 @@ fn comparable(
         Kind::Boolean => {
             let truth = match literal {
                 Literal::Boolean(_) => true,
-                Literal::Text(text) => ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)),
+                Literal::Text(text) => ["true", "false"]
+                    .iter()
+                    .any(|word| text.eq_ignore_ascii_case(word)),
                 Literal::Number(_) | Literal::Null => false,
             };
             if equality && truth {
                 Ok(())
             } else {
-                Err(format!("{path}: it is true or false; write {path} eq true or {path} eq false"))
+                Err(format!(
+                    "{path}: it is true or false; write {path} eq true or {path} eq false"
+                ))
             }
         }
         Kind::DateTime => {

@@ -69,7 +69,9 @@ impl Filter {
     /// Whether the filter asks for this attribute of the core, or a part of it.
     pub fn mentions(&self, attribute: &str) -> bool {
         match self {
-            Filter::And(filters) | Filter::Or(filters) => filters.iter().any(|filter| filter.mentions(attribute)),
+            Filter::And(filters) | Filter::Or(filters) => {
+                filters.iter().any(|filter| filter.mentions(attribute))
+            }
             Filter::Not(inner) => inner.mentions(attribute),
             Filter::Present(path) | Filter::Any(path) | Filter::Compare(path, ..) => {
                 path.is_core() && path.name().eq_ignore_ascii_case(attribute)

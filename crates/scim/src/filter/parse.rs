@@ -155,11 +155,17 @@ impl<'a> Parser<'a> {
             .find(|c: char| c.is_whitespace() || c == ')' || c == closing)
             .unwrap_or(rest.len());
         let word = &rest[..end];
-        if word.is_empty() || ["and", "or", "not"].iter().any(|joint| word.eq_ignore_ascii_case(joint)) {
+        if word.is_empty()
+            || ["and", "or", "not"]
+                .iter()
+                .any(|joint| word.eq_ignore_ascii_case(joint))
+        {
             return Err(self.error("expected a value"));
         }
         if word.contains(['"', '(']) || word.ends_with(|c| closing_of(c).is_some()) {
-            return Err(self.error("the value has a quote or parenthesis in it; put all of it in double quotes"));
+            return Err(
+                self.error("the value has a quote or parenthesis in it; put all of it in double quotes")
+            );
         }
         self.at += end;
         if word.eq_ignore_ascii_case("true") {
@@ -211,7 +217,8 @@ impl<'a> Parser<'a> {
         let mut escaped = false;
         for (at, c) in inner.char_indices() {
             let after = &inner[at + c.len_utf8()..];
-            let ends_word = after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, ')' | ']'));
+            let ends_word =
+                after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, ')' | ']'));
             if closing.contains(&c) && !escaped && ends_word {
                 self.at += open + at + c.len_utf8();
                 self.warnings.push(format!(

@@ -65,7 +65,11 @@ impl GroupDraft {
             }
             match self.without_effect.take() {
                 // Clients send these back with what they change.
-                Some(_) if ["id", "meta", "externalId"].iter().any(|own| key.eq_ignore_ascii_case(own)) => {
+                Some(_)
+                    if ["id", "meta", "externalId"]
+                        .iter()
+                        .any(|own| key.eq_ignore_ascii_case(own)) =>
+                {
                     effects += 1;
                 }
                 Some(error) => refusal = refusal.or(Some(error)),
@@ -129,7 +133,10 @@ impl GroupDraft {
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
         let given = value.filter(|value| !value.is_null());
-        if path.part().is_some_and(|part| !part.eq_ignore_ascii_case("value")) {
+        if path
+            .part()
+            .is_some_and(|part| !part.eq_ignore_ascii_case("value"))
+        {
             return Err(ScimError::invalid_path(format!(
                 "{path}: of a member only value can be written, the user's id; use the path members"
             )));
@@ -140,7 +147,10 @@ impl GroupDraft {
                     "members[{selector}]: members are chosen by value eq \"id\", several joined by or"
                 ))
             })?;
-            let ids = ids.into_iter().map(check_member_id).collect::<Result<Vec<_>, _>>()?;
+            let ids = ids
+                .into_iter()
+                .map(check_member_id)
+                .collect::<Result<Vec<_>, _>>()?;
             let others = given.map(|given| self.member_ids(given)).transpose()?;
             let named: BTreeSet<&String> = ids.iter().collect();
             if others.is_some_and(|others| others.iter().any(|id| !named.contains(id))) {

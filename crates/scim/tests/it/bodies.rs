@@ -13,7 +13,10 @@ fn numbers_keep_their_digits_wherever_they_stand() {
         "urn:acme:hr": {"badge": 00.5e, "x": "1.10"}}"#;
     let error = read_json(body).unwrap_err();
     assert_eq!(error.scim_type(), Some(ScimType::InvalidSyntax));
-    assert!(error.detail().contains("line 3 column 35"), "the place as it was sent: {error}");
+    assert!(
+        error.detail().contains("line 3 column 35"),
+        "the place as it was sent: {error}"
+    );
 
     let body = String::from_utf8(body.to_vec()).unwrap().replace("00.5e", "0.50");
     let user = created(&read_json(body.as_bytes()).unwrap());
@@ -43,7 +46,10 @@ fn a_byte_order_mark_is_no_part_of_a_body() {
     assert_eq!(read_json(&marked).unwrap(), json!({"userName": "mira"}));
     let told = |bytes: &[u8]| {
         let error = read_json(bytes).unwrap_err();
-        assert_eq!((error.status(), error.scim_type()), (400, Some(ScimType::InvalidSyntax)));
+        assert_eq!(
+            (error.status(), error.scim_type()),
+            (400, Some(ScimType::InvalidSyntax))
+        );
         error.detail().to_owned()
     };
     let all = [
@@ -70,7 +76,9 @@ fn a_byte_order_mark_is_no_part_of_a_body() {
 fn what_a_request_says_of_active_has_three_states() {
     let user = |more: Value| {
         let mut body = json!({"userName": "mira"});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         body
     };
     let words = [
@@ -85,16 +93,31 @@ fn what_a_request_says_of_active_has_three_states() {
     for (more, said) in words {
         let post = UserDocument::from_create(&user(more.clone())).unwrap();
         assert_eq!(post.active_said(), said, "POST {more}");
-        assert_eq!(post.document.active(), said.unwrap_or(true), "POST {more}: new people are active");
+        assert_eq!(
+            post.document.active(),
+            said.unwrap_or(true),
+            "POST {more}: new people are active"
+        );
         let put = off.replaced_by(&user(more.clone())).unwrap();
         assert_eq!(put.active_said(), said, "PUT {more}");
-        assert_eq!(put.document.active(), said.unwrap_or(false), "PUT {more}: silence leaves");
+        assert_eq!(
+            put.document.active(),
+            said.unwrap_or(false),
+            "PUT {more}: silence leaves"
+        );
         let patch = patched(&off, &json!([{"op": "replace", "value": user(more.clone())}])).unwrap();
         assert_eq!(patch.active_said(), said, "PATCH {more}");
-        assert_eq!(patch.document.active(), said.unwrap_or(false), "PATCH {more}: silence leaves");
+        assert_eq!(
+            patch.document.active(),
+            said.unwrap_or(false),
+            "PATCH {more}: silence leaves"
+        );
     }
     for (operation, said) in [
-        (json!({"op": "Replace", "path": "active", "value": "False"}), Some(false)),
+        (
+            json!({"op": "Replace", "path": "active", "value": "False"}),
+            Some(false),
+        ),
         (json!({"op": "Replace", "path": "active", "value": null}), None),
         (json!({"op": "Remove", "path": "active"}), None),
         (json!({"op": "Replace", "path": "title", "value": "Nurse"}), None),

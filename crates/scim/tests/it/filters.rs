@@ -270,14 +270,24 @@ fn only_the_members_that_a_filter_names_are_needed_for_it() {
             "members[value eq \"u-1\" or value eq \"u-2\"]",
             MembersNeeded::These(vec!["u-1", "u-2"]),
         ),
-        ("not (members eq \"u-1\") or displayName sw \"a\"", MembersNeeded::These(vec!["u-1"])),
+        (
+            "not (members eq \"u-1\") or displayName sw \"a\"",
+            MembersNeeded::These(vec!["u-1"]),
+        ),
         ("displayName sw \"a\"", MembersNeeded::These(vec![])),
         ("members pr", MembersNeeded::All),
         ("members.display co \"mira\"", MembersNeeded::All),
         ("members[not (value eq \"u-1\")]", MembersNeeded::All),
-        ("members.value sw \"u\" and members eq \"u-1\"", MembersNeeded::All),
+        (
+            "members.value sw \"u\" and members eq \"u-1\"",
+            MembersNeeded::All,
+        ),
     ] {
-        assert_eq!(Filter::parse(text).unwrap().filter.members_needed(), needed, "{text}");
+        assert_eq!(
+            Filter::parse(text).unwrap().filter.members_needed(),
+            needed,
+            "{text}"
+        );
     }
 }
 
@@ -301,7 +311,10 @@ fn values_in_other_quotes_find_what_they_say() {
         ("userName eq \" José.O'Hara+hr@corp.example \"", true),
         ("name pr", true),
         ("title pr or name pr", true),
-        ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User pr", true),
+        (
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User pr",
+            true,
+        ),
         ("urn:ietf:params:scim:schemas:extension:Litmos:2.0:User pr", false),
     ]);
 }
@@ -392,21 +405,32 @@ fn what_clients_ask_for_passes_the_check() {
         (ResourceKind::User, "emails[type eq \"work\"].value eq \"x\""),
         (ResourceKind::User, "emails eq \"x\" and active eq \"True\""),
         (ResourceKind::User, "roles[primary eq \"True\"].value eq \"x\""),
-        (ResourceKind::User, "meta.lastModified ge \"2026-03-01T12:00:00+01:00\""),
+        (
+            ResourceKind::User,
+            "meta.lastModified ge \"2026-03-01T12:00:00+01:00\"",
+        ),
         (ResourceKind::User, "meta.lastModified sw \"2026\""),
         (ResourceKind::User, "title eq null and externalId ne null"),
         (ResourceKind::User, "urn:acme:hr:badge eq \"7\""),
-        (ResourceKind::User, "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:costCentre eq 4711"),
+        (
+            ResourceKind::User,
+            "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:costCentre eq 4711",
+        ),
         (
             ResourceKind::User,
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq \"u-9\"",
         ),
         (ResourceKind::Group, "displayName eq \"x\" and members eq \"u-1\""),
         (ResourceKind::Group, "id eq \"g\" and members[value eq \"u\"]"),
-        (ResourceKind::Group, "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Group:description pr"),
+        (
+            ResourceKind::Group,
+            "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Group:description pr",
+        ),
     ] {
         let filter = Filter::parse(text).unwrap().filter;
-        filter.check(kind).unwrap_or_else(|error| panic!("{text}: {error}"));
+        filter
+            .check(kind)
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 }
 

@@ -202,7 +202,9 @@ fn an_operation_on_a_group_that_could_have_no_effect_is_refused_by_name() {
     let refused = |operation: Value| {
         let error = change(&json!([operation])).expect_err(&operation.to_string());
         assert_eq!(error.status(), 400);
-        let what = ["path", "value"].map(|part| operation[part].to_string()).join(" ");
+        let what = ["path", "value"]
+            .map(|part| operation[part].to_string())
+            .join(" ");
         let scim_type = error.scim_type().map_or("-", ScimType::as_str);
         format!("{what}  ->  {scim_type}: {}", error.detail())
     };

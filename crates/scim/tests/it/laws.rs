@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use scim::{
     AttributePath, Comparison, Filter, GroupChange, GroupDocument, Literal, LookupKey, Member, MemberChange,
-    MembersNeeded, NetMembers, PatchRequest, Projection, ScimType, UserDocument, Wish, carry_over, cleared_by, litmos_attributes, read_json,
+    MembersNeeded, NetMembers, PatchRequest, Projection, ScimType, UserDocument, Wish, carry_over,
+    cleared_by, litmos_attributes, read_json,
 };
 use serde_json::{Map, Value, json};
 
@@ -384,6 +385,16 @@ proptest! {
     #[test]
     fn a_stored_user_is_read_back_as_it_was(user in user()) {
         prop_assert_eq!(UserDocument::from_stored(&user.to_stored()).unwrap(), user);
+    }
+
+    #[test]
+    fn the_names_of_a_stored_user_are_those_that_clients_see(user in user()) {
+        let names = UserDocument::names_in(&user.to_stored());
+        let body = shown(&user);
+        let emails = body.get("emails").and_then(Value::as_array).into_iter().flatten();
+        let seen: Vec<&str> = emails.filter_map(|entry| entry.get("value")?.as_str()).collect();
+        prop_assert_eq!(names.emails, seen);
+        prop_assert_eq!(names.display_name.as_deref(), user.display_name());
     }
 
     #[test]

@@ -347,7 +347,9 @@ fn an_operation_that_could_have_no_effect_is_refused_by_name() {
     let refused = |operation: Value| {
         let error = patched(&mira(), &json!([operation])).expect_err(&operation.to_string());
         assert_eq!(error.status(), 400);
-        let what = ["path", "value"].map(|part| operation[part].to_string()).join(" ");
+        let what = ["path", "value"]
+            .map(|part| operation[part].to_string())
+            .join(" ");
         let scim_type = error.scim_type().map_or("-", ScimType::as_str);
         format!("{what}  ->  {scim_type}: {}", error.detail())
     };
@@ -419,7 +421,10 @@ fn the_end_of_access_is_not_refused_for_an_operation_without_effect_beside_it() 
         }
     }
     let broken = json!([{"op": "Replace", "path": "active", "value": "False"}, {"op": "Replace", "path": "name", "value": 7}]);
-    assert!(patched(&mira(), &broken).is_err(), "what cannot be read is refused as before");
+    assert!(
+        patched(&mira(), &broken).is_err(),
+        "what cannot be read is refused as before"
+    );
 }
 
 #[test]
