@@ -16,6 +16,7 @@ mod planted;
 mod price;
 mod processes;
 mod rebalance;
+mod scim;
 mod soak;
 mod sources;
 mod sweep;

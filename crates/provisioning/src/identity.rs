@@ -296,8 +296,14 @@ mod tests {
         let verdict = |stated: &Traits| {
             IdentityVerdict::of(stated, &person("p2", "First", "Last"), EqualBy::ExternalId)
         };
-        assert_eq!(verdict(&person("p2.new", "Second", "Last")), IdentityVerdict::Same);
-        assert_eq!(verdict(&person("p2.new", "Second", "Ray")), IdentityVerdict::Unclear);
+        assert_eq!(
+            verdict(&person("p2.new", "Second", "Last")),
+            IdentityVerdict::Same
+        );
+        assert_eq!(
+            verdict(&person("p2.new", "Second", "Ray")),
+            IdentityVerdict::Unclear
+        );
     }
 
     #[test]

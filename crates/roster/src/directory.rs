@@ -1,8 +1,13 @@
 //! The roster in memory, by every name that somebody may ask for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
+use std::ops::Bound;
 
 use bus::NameToken;
+use names::OtherNameIndex;
+pub use names::{OtherNames, ReadOtherNames};
 use provisioning::{
     Group, GroupId, IdentityQuestion, Membership, NormalName, Person, PersonId, QuestionId, SourceId,
 };
@@ -37,6 +42,10 @@ pub struct Directory {
     people: BTreeMap<PersonId, Entry<Person>>,
     by_name: HashMap<NameToken, NameHolders>,
     by_external: HashMap<(SourceId, String), Vec<PersonId>>,
+    other_names: OtherNameIndex,
+    /// How many are not deleted.
+    people_there: usize,
+    groups_there: usize,
     groups: BTreeMap<GroupId, Entry<Group>>,
     groups_by_name: HashMap<NormalName, BTreeSet<GroupId>>,
     groups_by_external: HashMap<(SourceId, String), Vec<GroupId>>,
@@ -77,6 +86,24 @@ fn remove<K: std::hash::Hash + Eq, T: PartialEq>(index: &mut HashMap<K, Vec<T>>,
 }
 
 impl Directory {
+    /// An empty one that keeps people by further names too.
+    pub(crate) fn reading(read: ReadOtherNames) -> Directory {
+        Directory {
+            other_names: OtherNameIndex::reading(read),
+            ..Directory::default()
+        }
+    }
+
+    /// Forgets everything that was read.
+    pub(crate) fn clear(&mut self) {
+        let mut other_names = std::mem::take(&mut self.other_names);
+        other_names.clear();
+        *self = Directory {
+            other_names,
+            ..Directory::default()
+        };
+    }
+
     pub(crate) fn put_person(&mut self, person: Person, revision: u64) {
         let (id, name) = (person.id.clone(), token(&person.user_name));
         if let Some(old) = self.people.get(&id) {
@@ -93,7 +120,11 @@ impl Directory {
             for key in old_externals {
                 remove(&mut self.by_external, &key, &id);
             }
+            self.other_names.remove(&old.value);
+            self.people_there -= usize::from(!old.value.deleted);
         }
+        self.other_names.add(&person);
+        self.people_there += usize::from(!person.deleted);
         let holders = self.by_name.entry(name).or_default();
         if !holders.ids.contains(&id) {
             holders.ids.push(id.clone());
@@ -115,6 +146,8 @@ impl Directory {
             holders.ids.retain(|known| known != id);
         }
         if let Some(old) = self.people.remove(id) {
+            self.other_names.remove(&old.value);
+            self.people_there -= usize::from(!old.value.deleted);
             for key in external_keys(&old.value.sources) {
                 remove(&mut self.by_external, &key, id);
             }
@@ -141,7 +174,9 @@ impl Directory {
             for key in old_externals {
                 remove(&mut self.groups_by_external, &key, &id);
             }
+            self.groups_there -= usize::from(!old.value.deleted);
         }
+        self.groups_there += usize::from(!group.deleted);
         if !group.deleted {
             self.groups_by_name
                 .entry(NormalName::of(&group.name))
@@ -205,6 +240,28 @@ impl Directory {
         self.people.values()
     }
 
+    /// Everybody with an id after this one, deleted people included, in id order.
+    pub fn people_after(&self, id: Option<&PersonId>) -> impl Iterator<Item = &Entry<Person>> {
+        behind(&self.people, id).map(|(_, entry)| entry)
+    }
+
+    /// How many people are there, without the deleted ones.
+    pub fn people_count(&self) -> usize {
+        self.people_there
+    }
+
+    /// Candidates for having this e-mail address; all who have it are among them.
+    pub fn people_with_email(&self, email: &str) -> impl Iterator<Item = &Entry<Person>> {
+        let ids = self.other_names.with_email(email);
+        ids.filter_map(|id| self.people.get(id))
+    }
+
+    /// Candidates for having this display name; all who have it are among them.
+    pub fn people_displayed_as(&self, name: &str) -> impl Iterator<Item = &Entry<Person>> {
+        let ids = self.other_names.displayed_as(name);
+        ids.filter_map(|id| self.people.get(id))
+    }
+
     /// The person who has this user name: somebody who is not deleted before somebody who is.
     pub fn person_named(&self, user_name: &str) -> Option<&Entry<Person>> {
         let holders = self.by_name.get(&token(user_name))?;
@@ -265,6 +322,26 @@ impl Directory {
         ids.iter().next().and_then(|id| self.groups.get(id))
     }
 
+    /// Every group of this name, in id order.
+    pub fn groups_named(&self, name: &str) -> impl Iterator<Item = &Entry<Group>> {
+        let ids = self
+            .groups_by_name
+            .get(&NormalName::of(name))
+            .into_iter()
+            .flatten();
+        ids.filter_map(|id| self.groups.get(id))
+    }
+
+    /// Every group with an id after this one, deleted ones included, in id order.
+    pub fn groups_after(&self, id: Option<&GroupId>) -> impl Iterator<Item = &Entry<Group>> {
+        behind(&self.groups, id).map(|(_, entry)| entry)
+    }
+
+    /// How many groups are there, without the deleted ones.
+    pub fn groups_count(&self) -> usize {
+        self.groups_there
+    }
+
     /// The group that the source knows by this id; the oldest if there are several.
     pub fn group_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Group>> {
         let ids = self
@@ -289,6 +366,22 @@ impl Directory {
             .flatten()
             .filter(|(_, entry)| entry.value.present)
             .map(|(person, _)| person)
+    }
+
+    /// The people in a group with an id after this one, in id order.
+    pub fn members_after(&self, group: &GroupId, id: Option<&PersonId>) -> impl Iterator<Item = &PersonId> {
+        let members = self.members.get(group);
+        let after = members.map(|members| behind(members, id));
+        after
+            .into_iter()
+            .flatten()
+            .filter(|(_, entry)| entry.value.present)
+            .map(|(person, _)| person)
+    }
+
+    pub fn is_member(&self, group: &GroupId, person: &PersonId) -> bool {
+        self.membership(group, person)
+            .is_some_and(|stated| stated.value.present)
     }
 
     pub fn member_count(&self, group: &GroupId) -> usize {
@@ -320,5 +413,77 @@ impl Directory {
             }
         });
         u16::try_from(at).unwrap_or(u16::MAX)
+    }
+}
+
+/// What lies behind this key, or everything.
+fn behind<'a, K: Ord, V>(map: &'a BTreeMap<K, V>, key: Option<&K>) -> btree_map::Range<'a, K, V> {
+    let start = key.map_or(Bound::Unbounded, Bound::Excluded);
+    map.range::<K, _>((start, Bound::Unbounded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(id: &str, user_name: &str, email: &str, deleted: bool) -> Person {
+        Person {
+            id: PersonId::parse(id).unwrap(),
+            user_name: user_name.to_owned(),
+            active: true,
+            deleted,
+            access_level: None,
+            profile: Default::default(),
+            custom: BTreeMap::new(),
+            manager: Default::default(),
+            sources: Default::default(),
+            scim_document: Some(email.to_owned()),
+            created_at_ms: 1,
+            changed_at_ms: 1,
+        }
+    }
+
+    /// A document that is the address itself.
+    fn read(person: &Person) -> OtherNames {
+        OtherNames {
+            emails: person.scim_document.iter().cloned().collect(),
+            display_name: Some(person.user_name.clone()),
+        }
+    }
+
+    #[test]
+    fn the_further_names_and_the_counts_follow_what_is_written() {
+        let mut directory = Directory::reading(read);
+        let found = |directory: &Directory, email: &str| -> Vec<String> {
+            let people = directory.people_with_email(email);
+            people.map(|entry| entry.value.id.to_string()).collect()
+        };
+        directory.put_person(person("a", "Mira", "x@corp.example", false), 1);
+        directory.put_person(person("b", "Zoe", "X@corp.example", false), 2);
+        assert_eq!(found(&directory, "x@CORP.example"), ["a", "b"]);
+        assert_eq!(directory.people_count(), 2);
+        // An older word changes nothing.
+        directory.put_person(person("b", "Zoe", "old@corp.example", true), 1);
+        assert_eq!(found(&directory, "x@corp.example"), ["a", "b"]);
+        directory.put_person(person("a", "Mirabel", "y@corp.example", true), 3);
+        assert_eq!(found(&directory, "x@corp.example"), ["b"]);
+        assert_eq!(found(&directory, "y@corp.example"), ["a"]);
+        assert_eq!(directory.people_displayed_as("mira").count(), 0);
+        assert_eq!(directory.people_displayed_as("MIRABEL").count(), 1);
+        assert_eq!(directory.people_count(), 1);
+        let first = PersonId::parse("a").unwrap();
+        assert_eq!(directory.people_after(None).count(), 2);
+        assert_eq!(directory.people_after(Some(&first)).count(), 1);
+
+        directory.clear();
+        assert_eq!(
+            (
+                directory.people_count(),
+                found(&directory, "x@corp.example").len()
+            ),
+            (0, 0)
+        );
+        directory.put_person(person("b", "Zoe", "x@corp.example", false), 2);
+        assert_eq!(found(&directory, "x@corp.example"), ["b"], "and goes on reading");
     }
 }

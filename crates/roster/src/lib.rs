@@ -14,7 +14,7 @@ mod origin;
 mod questions;
 
 pub use change::{Applied, Change, ChangeError, RosterError};
-pub use directory::{Directory, Entry};
+pub use directory::{Directory, Entry, OtherNames, ReadOtherNames};
 pub use draft::{GroupDraft, PersonDraft, PersonTarget};
 pub use origin::{Order, Origin};
 
@@ -52,8 +52,22 @@ struct Barrier {
 impl Roster {
     /// Starts to follow the roster; [`Roster::ready`] says when it is known.
     pub fn follow(bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
+        Roster::keeping(Directory::default(), bus, org, stop)
+    }
+
+    /// The same for those who look people up by e-mail address and display name too.
+    pub fn follow_other_names(
+        read: ReadOtherNames,
+        bus: &Bus,
+        org: &OrgId,
+        stop: CancellationToken,
+    ) -> Roster {
+        Roster::keeping(Directory::reading(read), bus, org, stop)
+    }
+
+    fn keeping(directory: Directory, bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
         let (sender, synced) = watch::channel(false);
-        let directory = Arc::new(RwLock::new(Directory::default()));
+        let directory = Arc::new(RwLock::new(directory));
         let bucket = bus.roster();
         let mut events = bucket.watch(org);
         let position = events.position();
@@ -79,7 +93,7 @@ impl Roster {
                         RosterKey::Group(..) | RosterKey::Membership(..) | RosterKey::GroupName(..),
                     ) => {}
                     WatchEvent::Reset => {
-                        *directory = Directory::default();
+                        directory.clear();
                         let _ = sender.send(false);
                     }
                     WatchEvent::Synced => {

@@ -1,8 +1,9 @@
 //! A user's attributes while a request is being read into them.
 //!
 //! POST, PUT and PATCH all come down to the same edit: an operation, a path, a value. A body is a pathless operation
-//! on an empty draft. Read-only attributes and passwords are passed over in silence, since clients send our own
-//! answers back; unknown core attributes are noted; content under unknown extensions is kept.
+//! on an empty draft. In a body, read-only attributes and passwords are passed over in silence, since clients send our own
+//! answers back; unknown core attributes are noted; content under unknown extensions is kept. An operation of a PATCH
+//! that could have no effect is refused ([`Draft::without_effect`]).
 
 mod edit;
 
@@ -12,7 +13,7 @@ use crate::error::ScimError;
 use crate::filter::AttributePath;
 use crate::note::{NoteReason, Notes};
 use crate::patch::OperationKind;
-use crate::schema::{self, Attribute, CORE_USER_ATTRIBUTES};
+use crate::schema::{self, Access, Attribute, CORE_USER_ATTRIBUTES, ResourceKind};
 use crate::value;
 
 pub(crate) use edit::is_primary;
@@ -25,6 +26,10 @@ pub(crate) const MAX_ATTRIBUTES: usize = 400;
 pub(crate) struct Draft {
     pub(crate) attributes: Map<String, Value>,
     pub(crate) notes: Notes,
+    /// Whether the request says that the person is to be active.
+    pub(crate) active_said: Option<bool>,
+    /// Why the last edit that could not have an effect has none.
+    pub(crate) without_effect: Option<ScimError>,
 }
 
 /// What a path names.
@@ -45,19 +50,42 @@ impl Draft {
         kind: OperationKind,
         object: &Map<String, Value>,
     ) -> Result<(), ScimError> {
-        if object.len() > MAX_ATTRIBUTES {
-            return Err(ScimError::invalid_value(format!(
-                "{} attributes in one object; at most {MAX_ATTRIBUTES} are read",
-                object.len()
-            )));
-        }
+        few_enough(object)?;
+        object
+            .iter()
+            .try_for_each(|(key, value)| self.edit_named(kind, key, value))
+    }
+
+    /// The same for a pathless operation of a PATCH: it has to have an effect by one of its attributes at least.
+    pub(crate) fn patch_all(
+        &mut self,
+        kind: OperationKind,
+        object: &Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        few_enough(object)?;
+        let (mut effects, mut refusal) = (0, None);
         for (key, value) in object {
-            match AttributePath::parse(key) {
-                Ok(path) => self.edit(kind, &path, Some(value))?,
-                Err(_) => self.notes.add(key, NoteReason::UnknownAttribute),
+            self.edit_named(kind, key, value)?;
+            match self.without_effect.take() {
+                // Clients send these back with what they change.
+                Some(_) if ["id", "meta"].iter().any(|own| key.eq_ignore_ascii_case(own)) => effects += 1,
+                Some(error) => refusal = refusal.or(Some(error)),
+                None => effects += 1,
             }
         }
+        self.without_effect = refusal.filter(|_| effects == 0);
         Ok(())
+    }
+
+    fn edit_named(&mut self, kind: OperationKind, key: &str, value: &Value) -> Result<(), ScimError> {
+        match AttributePath::parse(key) {
+            Ok(path) => self.edit(kind, &path, Some(value)),
+            Err(error) => {
+                self.notes.add(key, NoteReason::UnknownAttribute);
+                self.without_effect.get_or_insert(error);
+                Ok(())
+            }
+        }
     }
 
     pub(crate) fn edit(
@@ -73,16 +101,27 @@ impl Draft {
             )));
         }
         match self.place(kind, path, value) {
+            Place::Core(attribute) if attribute.writable() => {
+                let edit = Edit {
+                    kind,
+                    attribute,
+                    path,
+                    value,
+                    notes: &mut self.notes,
+                    without_effect: &mut self.without_effect,
+                };
+                if attribute.name != "active" {
+                    return edit.perform(&mut self.attributes);
+                }
+                let mut said = Map::new();
+                edit.perform(&mut said)?;
+                self.active_said = said.get("active").and_then(Value::as_bool).or(self.active_said);
+                self.attributes.extend(said);
+                Ok(())
+            }
             Place::Core(attribute) => {
-                if attribute.writable() {
-                    let edit = Edit {
-                        kind,
-                        attribute,
-                        path,
-                        value,
-                        notes: &mut self.notes,
-                    };
-                    edit.perform(&mut self.attributes)?;
+                if attribute.access == Access::ReadOnly && attribute.name != "schemas" {
+                    self.without_effect.get_or_insert_with(|| read_only(attribute));
                 }
                 Ok(())
             }
@@ -93,6 +132,7 @@ impl Draft {
                     path,
                     value,
                     notes: &mut self.notes,
+                    without_effect: &mut self.without_effect,
                 };
                 edit.perform(object_at(&mut self.attributes, urn))
             }
@@ -107,6 +147,8 @@ impl Draft {
             Place::WholeExtension(urn) => self.edit_extension(kind, &urn, value),
             Place::Unknown => {
                 self.notes.add(&path.label(), NoteReason::UnknownAttribute);
+                self.without_effect
+                    .get_or_insert_with(|| ScimError::invalid_path(path.no_such(ResourceKind::User)));
                 Ok(())
             }
         }
@@ -183,6 +225,7 @@ impl Draft {
                         path: &path,
                         value: Some(value),
                         notes: &mut self.notes,
+                        without_effect: &mut self.without_effect,
                     };
                     edit.perform(object_at(&mut self.attributes, urn))?;
                 }
@@ -222,6 +265,25 @@ impl Draft {
         container.insert(known.unwrap_or_else(|| name.to_owned()), value);
         Ok(())
     }
+}
+
+fn few_enough(object: &Map<String, Value>) -> Result<(), ScimError> {
+    if object.len() > MAX_ATTRIBUTES {
+        return Err(ScimError::invalid_value(format!(
+            "{} attributes in one object; at most {MAX_ATTRIBUTES} are read",
+            object.len()
+        )));
+    }
+    Ok(())
+}
+
+/// That a client cannot write it, and what to do instead.
+pub(crate) fn read_only(attribute: &Attribute) -> ScimError {
+    let remedy = match attribute.name {
+        "groups" => "change the members of the group",
+        _ => "leave it out",
+    };
+    ScimError::mutability(format!("{}: it is read-only; {remedy}", attribute.name))
 }
 
 /// Outside the known schemas a dot is a letter like any other.

@@ -1,5 +1,7 @@
 //! What a client is told when a request cannot be done.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
@@ -70,12 +72,12 @@ impl ScimError {
         ScimError::new(404, detail)
     }
 
-    /// 409 with `uniqueness`: another active resource holds the name.
-    pub fn conflict(detail: impl Into<String>) -> ScimError {
+    /// 409 with `uniqueness`: another resource holds the value of this attribute. The detail begins with the attribute.
+    pub fn conflict(attribute: &str, problem: impl fmt::Display) -> ScimError {
         ScimError {
             status: 409,
             scim_type: Some(ScimType::Uniqueness),
-            detail: detail.into(),
+            detail: format!("{attribute}: {problem}"),
         }
     }
 
@@ -106,6 +108,21 @@ impl ScimError {
 
     pub(crate) fn no_target(detail: impl Into<String>) -> ScimError {
         ScimError::bad_request(ScimType::NoTarget, detail)
+    }
+
+    /// 415: the body is written in a way that is not read here.
+    pub fn unsupported(detail: impl Into<String>) -> ScimError {
+        ScimError::new(415, detail)
+    }
+
+    /// 429: too much of this kind is under way already.
+    pub fn too_many_requests(detail: impl Into<String>) -> ScimError {
+        ScimError::new(429, detail)
+    }
+
+    /// 501: a part of SCIM that Rollcall does not offer.
+    pub fn not_implemented(detail: impl Into<String>) -> ScimError {
+        ScimError::new(501, detail)
     }
 
     pub(crate) fn mutability(detail: impl Into<String>) -> ScimError {

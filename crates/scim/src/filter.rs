@@ -1,15 +1,19 @@
 //! Filters of RFC 7644 section 3.4.2.2: a tree, its text, and whether a resource matches.
 //!
 //! The parser takes the whole grammar and forgives what real clients get wrong: operators in any case, values
-//! without quotes, loose escapes, `emails[type eq "work"].value eq "x"`, `not` without parentheses. What it forgave
+//! without quotes or in single ones, loose escapes, `emails[type eq "work"].value eq "x"`, `not` without parentheses. What it forgave
 //! stands in [`ParsedFilter::warnings`]. Printing a filter and parsing the print gives the same filter.
 
+mod check;
 mod evaluate;
+mod lookup;
 mod parse;
 mod path;
 
 use std::fmt;
 
+pub(crate) use check::no_part;
+pub use lookup::{Lookup, LookupKey, MembersNeeded};
 pub use path::AttributePath;
 
 /// Longest filter text: room for a few long names, far below what could burden the parser.
@@ -88,53 +92,7 @@ pub struct ParsedFilter {
     pub warnings: Vec<String>,
 }
 
-/// The attributes a store can keep an index on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookupKey {
-    Id,
-    ExternalId,
-    UserName,
-    DisplayName,
-    Email,
-    /// The id of a member, in filters for groups.
-    Member,
-}
-
-/// An equality that every match of the filter satisfies. Candidates found by it still have to pass
-/// [`Filter::matches`]: the filter may ask for more, such as the type of an e-mail address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lookup<'a> {
-    pub key: LookupKey,
-    pub value: &'a str,
-}
-
 impl Filter {
-    /// The most selective indexed equality of this filter, if it is one or is an `and` with one.
-    pub fn lookup(&self) -> Option<Lookup<'_>> {
-        self.lookups().into_iter().min_by_key(|lookup| match lookup.key {
-            LookupKey::Id => 0,
-            LookupKey::ExternalId => 1,
-            LookupKey::UserName => 2,
-            LookupKey::DisplayName => 3,
-            LookupKey::Email => 4,
-            LookupKey::Member => 5,
-        })
-    }
-
-    fn lookups(&self) -> Vec<Lookup<'_>> {
-        match self {
-            Filter::And(all) => all.iter().flat_map(Filter::lookups).collect(),
-            Filter::Compare(path, Comparison::Equal, Literal::Text(value)) => path
-                .lookup_key()
-                .map(|key| Lookup { key, value })
-                .into_iter()
-                .collect(),
-            Filter::Compare(..) | Filter::Or(_) | Filter::Not(_) | Filter::Present(_) | Filter::Any(_) => {
-                Vec::new()
-            }
-        }
-    }
-
     /// The texts that `part` is compared with, when the filter is nothing but equalities on it joined by `or`.
     pub(crate) fn listed(&self, part: &str) -> Option<Vec<&str>> {
         match self {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::draft::read_only;
 use crate::error::ScimError;
 use crate::filter::AttributePath;
 use crate::litmos::Wish;
@@ -227,6 +228,8 @@ impl NetMembers {
 pub(crate) struct GroupDraft {
     change: GroupChange,
     pub(crate) notes: Notes,
+    /// Why the last edit that could not have an effect has none.
+    pub(crate) without_effect: Option<ScimError>,
     members_named: usize,
 }
 
@@ -246,8 +249,16 @@ impl GroupDraft {
                 _ => return Err(ScimError::invalid_value("displayName must not be empty")),
             },
             "externalId" => {
-                let id = value::simple(attribute, "externalId", given, &mut self.notes)?;
-                self.change.external_id = Some(Wish::of(&id));
+                match Wish::of(&value::simple(attribute, "externalId", given, &mut self.notes)?) {
+                    // It is how the client finds the group again.
+                    Wish::Clear => {
+                        self.notes.add("externalId", NoteReason::NullIgnored);
+                        self.without_effect.get_or_insert_with(|| {
+                            ScimError::mutability("externalId: a group keeps it; replace it with another")
+                        });
+                    }
+                    wish @ Wish::Set(_) => self.change.external_id = Some(wish),
+                }
             }
             "description" => {
                 let text = value::simple(attribute, "description", given, &mut self.notes)?;
@@ -257,9 +268,19 @@ impl GroupDraft {
                 let reference = value::simple(attribute, "parent", given, &mut self.notes)?;
                 self.change.parent = Some(Wish::of(&reference));
             }
-            _ => {}
+            // Clients name the schemas that they use.
+            "schemas" => {}
+            _ => {
+                self.without_effect.get_or_insert_with(|| read_only(attribute));
+            }
         }
         Ok(())
+    }
+
+    /// Whether the change takes somebody out, or may.
+    pub(crate) fn takes_members_out(&self) -> bool {
+        let out = |change: &MemberChange| !matches!(change, MemberChange::Add(_));
+        self.change.members.iter().any(out)
     }
 
     /// Sets what an object says of the Litmos extension; null clears all of it.
@@ -270,11 +291,23 @@ impl GroupDraft {
                 .iter()
                 .try_for_each(|attribute| self.write(attribute, &Value::Null)),
             Value::Object(parts) => {
+                let mut effects = parts.is_empty();
                 for (name, value) in parts {
                     match schema::find(known, name) {
-                        Some(attribute) => self.write(attribute, value)?,
+                        Some(attribute) => {
+                            self.write(attribute, value)?;
+                            effects = true;
+                        }
                         None => self.notes.add(name, NoteReason::UnknownAttribute),
                     }
+                }
+                if !effects {
+                    self.without_effect.get_or_insert_with(|| {
+                        ScimError::invalid_value(format!(
+                            "{}: it has description and parent only",
+                            schema::LITMOS_GROUP
+                        ))
+                    });
                 }
                 Ok(())
             }
@@ -319,6 +352,13 @@ impl GroupDraft {
                 continue;
             }
             ids.push(member_id(value)?);
+        }
+        if ids.is_empty() && !values.is_empty() {
+            self.without_effect.get_or_insert_with(|| {
+                ScimError::invalid_value(
+                    "members: they are groups, and Litmos teams hold people only; send the people in them",
+                )
+            });
         }
         Ok(ids)
     }

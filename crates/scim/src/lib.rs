@@ -10,6 +10,8 @@
 //! - **Three-way attributes.** A value means *set*, an explicit null, empty text or empty list means *clear*, absence
 //!   means *leave* ([`Wish`], [`litmos_attributes`]). Once an attribute was managed, its absence means *clear*
 //!   ([`carry_over`]).
+//! - **Never done without an effect.** What could have none is refused and named: filters that can match nothing
+//!   ([`Filter::check`]), PATCH paths to attributes that are not there, removals that find nothing.
 //! - **Never destructive on silence.** A PUT without `active`, `externalId` or `members` leaves them; a removal of
 //!   `members` that names nobody is refused.
 //! - **No read-modify-write for members.** A group PATCH yields a [`GroupChange`] without looking at the group.
@@ -19,6 +21,7 @@
 //! Deliberately absent: HTTP, storage, ids (the gateway gives them), bulk requests, sorting, password changes, nested
 //! groups, and any translation of time zones or languages beyond the spelling of a tag (`en_US` is `en-US`).
 
+mod body;
 mod custom;
 mod discovery;
 mod draft;
@@ -36,22 +39,23 @@ mod schema;
 mod user;
 mod value;
 
+pub use body::read_json;
 pub use custom::{CustomAttribute, CustomAttributes, CustomWishes, carry_over_custom};
 pub use discovery::{resource_types, schemas, service_provider_config};
 pub use error::{ScimError, ScimType};
 pub use filter::{
     AttributePath, Comparison, Filter, Literal, Lookup, LookupKey, MAX_FILTER_BYTES, MAX_FILTER_DEPTH,
-    ParsedFilter,
+    MembersNeeded, ParsedFilter,
 };
 pub use group::{
     GroupChange, GroupDocument, GroupWrite, MAX_MEMBERS_PER_REQUEST, Member, MemberChange, NetMembers,
 };
 pub use list::{DEFAULT_COUNT, ListQuery, MAX_COUNT, Page, list_response};
 pub use litmos::{ACCESS_LEVELS, Wish, Wishes, carry_over, carry_over_one, cleared_by, litmos_attributes};
-pub use meta::{Meta, etag, if_match_accepts};
+pub use meta::{Meta, etag, if_match_accepts, names_etag};
 pub use note::{Note, NoteReason};
 pub use patch::{MAX_OPERATIONS, Operation, OperationKind, PatchRequest};
 pub use projection::Projection;
 pub use schema::{ENTERPRISE_USER, GROUP, LITMOS_GROUP, LITMOS_USER, ResourceKind, USER};
-pub use user::{GroupReference, StoredDocumentError, UserDocument, UserWrite};
+pub use user::{GroupReference, StoredDocumentError, StoredNames, UserDocument, UserWrite};
 pub use value::{MAX_TEXT_BYTES, MAX_VALUES};

@@ -48,11 +48,20 @@ pub fn etag(revision: u64) -> String {
 
 /// Whether an `If-Match` header lets the revision pass: `*`, or a list with its ETag, weak or strong.
 pub fn if_match_accepts(header: &str, revision: u64) -> bool {
-    let wanted = format!("\"{revision}\"");
+    names_etag(header, &etag(revision))
+}
+
+/// Whether a list of ETags, as in `If-Match` and `If-None-Match`, names this one or is `*`; weak and strong count alike.
+pub fn names_etag(header: &str, etag: &str) -> bool {
+    let opaque = |tag: &'_ str| {
+        let strong = tag.strip_prefix("W/").or_else(|| tag.strip_prefix("w/"));
+        strong.unwrap_or(tag).to_owned()
+    };
+    let wanted = opaque(etag);
     header
         .split(',')
         .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == wanted)
+        .any(|tag| tag == "*" || opaque(tag) == wanted)
 }
 
 /// RFC 3339 in UTC with milliseconds; times outside the calendar show its end.

@@ -27,6 +27,16 @@ pub struct UserDocument {
 pub struct UserWrite {
     pub document: UserDocument,
     pub notes: Vec<Note>,
+    active_said: Option<bool>,
+}
+
+impl UserWrite {
+    /// What the request itself says of `active`; `None` if it does not mention it, or says null.
+    ///
+    /// The document holds what follows: somebody new is active, everybody else stays as they were.
+    pub fn active_said(&self) -> Option<bool> {
+        self.active_said
+    }
 }
 
 /// A group that a user is in, for the read-only `groups`.
@@ -34,6 +44,13 @@ pub struct UserWrite {
 pub struct GroupReference {
     pub id: String,
     pub display_name: String,
+}
+
+/// What a stored document names a person by, besides the user name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredNames {
+    pub emails: Vec<String>,
+    pub display_name: Option<String>,
 }
 
 /// A stored user document that cannot be read back: the record is broken, not the request.
@@ -87,6 +104,33 @@ impl UserDocument {
         Value::Object(self.attributes.clone()).to_string()
     }
 
+    /// The names that a stored document holds, for indexes: read without building the document, of which there are many.
+    /// A document that is broken holds none.
+    pub fn names_in(stored: &str) -> StoredNames {
+        #[derive(serde::Deserialize)]
+        struct Email {
+            value: Option<String>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Names {
+            emails: Option<Vec<Email>>,
+            #[serde(rename = "displayName")]
+            display_name: Option<String>,
+        }
+        match serde_json::from_str::<Names>(stored) {
+            Ok(names) => StoredNames {
+                emails: names
+                    .emails
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|email| email.value)
+                    .collect(),
+                display_name: names.display_name,
+            },
+            Err(_) => StoredNames::default(),
+        }
+    }
+
     fn read(body: &Value) -> Result<Draft, ScimError> {
         let object = body
             .as_object()
@@ -127,6 +171,7 @@ impl UserDocument {
         Ok(UserWrite {
             document,
             notes: draft.notes.into_vec(),
+            active_said: draft.active_said,
         })
     }
 

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::ScimError;
+use crate::filter::no_part;
 use crate::litmos;
 use crate::note::{NoteReason, Notes};
 use crate::schema::{Attribute, Kind};
@@ -64,6 +65,10 @@ pub(crate) fn complex(
                 };
                 let value = simple(part, &format!("{label}.{}", part.name), value, notes)?;
                 parts.insert(part.name.to_owned(), value);
+            }
+            // An object of unknown names says something that is not understood; to take it as empty would clear.
+            if let (true, Some(name)) = (parts.is_empty(), members.keys().next()) {
+                return Err(ScimError::invalid_value(no_part(attribute, name)));
             }
             Ok(Some(parts))
         }

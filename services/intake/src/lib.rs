@@ -74,11 +74,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
     Ok(())
 }
 
-async fn take_all(
-    rosters: &BTreeMap<OrgId, (Roster, Waiting)>,
-    events: Vec<bus::Delivery>,
-    end: u64,
-) {
+async fn take_all(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>, end: u64) {
     for chains in chains::steps(events) {
         stream::iter(chains)
             .for_each_concurrent(SIDE_BY_SIDE, async |chain| {

@@ -1,33 +1,33 @@
 //! The door: who asks, for which org, about what.
 
+mod address;
+mod body;
+mod response;
+mod token;
+
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
+use axum::http::{HeaderMap, Method, header};
+use axum::response::Response;
+use percent_encoding::percent_decode_str;
 use scim::{ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config};
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
-use subtle::ConstantTimeEq as _;
 use tracing::Instrument as _;
 
 use crate::{Doors, OrgDoor, groups, users};
-
-/// Largest request body: a full push of the largest group there is. A body of 40 MB is somebody's mistake.
-const BODY_MAX: usize = 16 * 1024 * 1024;
-
-/// How much of a body that is too large is read and dropped, so that its sender hears why instead of a broken connection.
-const READ_MAX: usize = 64 * 1024 * 1024;
-
-const CONTENT_TYPE: &str = "application/scim+json; charset=utf-8";
+use response::{Refusal, respond};
 
 /// What a request came to.
 pub(crate) enum Answer {
     Found(Value),
-    Created { location: String, body: Value },
+    Created {
+        location: String,
+        body: Value,
+    },
     NoContent,
+    /// The methods that are possible here.
+    Methods(&'static str),
 }
 
 /// One request about one org, let in.
@@ -69,9 +69,11 @@ pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) ->
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     bus::trace::set_parent(&span, parent.as_deref());
+    let if_none_match = joined(request.headers(), &header::IF_NONE_MATCH);
+    let if_none_match = if_none_match.filter(|_| is_read(request.method()));
     async {
         let answer = visit(&doors, request).await;
-        let response = respond(answer);
+        let response = respond(answer, if_none_match.as_deref());
         tracing::Span::current().record("http.response.status_code", response.status().as_u16());
         response
     }
@@ -79,131 +81,110 @@ pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) ->
     .await
 }
 
-fn respond(answer: Result<Answer, ScimError>) -> Response {
-    let json = |status: StatusCode, value: &Value| {
-        (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], value.to_string()).into_response()
-    };
-    match answer {
-        Ok(Answer::Found(value)) => json(StatusCode::OK, &value),
-        Ok(Answer::Created { location, body }) => {
-            let mut response = json(StatusCode::CREATED, &body);
-            if let Ok(location) = location.parse() {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            response
-        }
-        Ok(Answer::NoContent) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let mut response = json(status, &error.to_json());
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
-            }
-            if status == StatusCode::UNAUTHORIZED {
-                let challenge = header::HeaderValue::from_static("Bearer realm=\"rollcall\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
-    }
-}
-
-async fn visit(doors: &Doors, request: Request) -> Result<Answer, ScimError> {
+async fn visit(doors: &Doors, request: Request) -> Result<Answer, Refusal> {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments = segments(parts.uri.path())?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let ["scim", org_id, "v2", rest @ ..] = segments.as_slice() else {
-        return Err(ScimError::not_found(
-            "there is nothing here; the SCIM base URL is /scim/{org}/v2",
-        ));
+        return Err(
+            ScimError::not_found("there is nothing here; the SCIM base URL is /scim/{org}/v2").into(),
+        );
     };
     let org = doors.orgs.get(*org_id);
-    // An unknown org and a wrong token look alike from outside.
-    let org = org.filter(|org| authorized(org, &parts.headers)).ok_or_else(|| {
-        ScimError::unauthorized(
-            "the bearer token is missing or is not the one in scim_token of this org's settings",
-        )
-    })?;
+    token::check(&parts.headers, org.and_then(|org| org.token.as_ref())).map_err(ScimError::unauthorized)?;
+    let Some(org) = org else {
+        return Err(ScimError::not_found("there is no such org").into());
+    };
     tracing::Span::current().record("org.id", *org_id);
-    if !org.roster.is_ready() {
-        return Err(ScimError::new(
-            503,
-            "the roster is still being read; try again in a moment",
-        ));
+    let methods = methods(rest)?;
+    // Whoever may GET may ask for the head alone.
+    let method = if parts.method == Method::HEAD {
+        Method::GET
+    } else {
+        parts.method
+    };
+    if method == Method::OPTIONS {
+        return Ok(Answer::Methods(methods));
     }
-    let host = parts
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.map_or_else(|| doors.address.to_string(), str::to_owned);
-    let scheme = parts
-        .headers
-        .get("x-forwarded-proto")
-        .and_then(|proto| proto.to_str().ok())
-        .unwrap_or("http");
+    if !methods.split(", ").any(|possible| possible == method.as_str()) {
+        return Err(Refusal::method(&method, methods));
+    }
+    if !org.roster.is_ready() {
+        let said = "the roster is still being read; try again in a moment";
+        return Err(ScimError::new(503, said).into());
+    }
+    let origin = address::origin(&parts.headers, &parts.uri, &doors.address.to_string());
     let pairs: Vec<(String, String)> =
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
     let visit = Visit {
         org,
-        base_url: format!("{scheme}://{host}/scim/{org_id}/v2"),
+        base_url: format!("{origin}/scim/{org_id}/v2"),
         query: ListQuery::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?,
-        body: if writable(rest) {
-            read_body(&parts.method, body).await?
-        } else {
+        body: if is_read(&method) || method == Method::DELETE {
             Value::Null
+        } else {
+            body::read(&parts.headers, body).await?
         },
-        if_match: parts
-            .headers
-            .get(header::IF_MATCH)
-            .and_then(|tag| tag.to_str().ok())
-            .map(str::to_owned),
+        if_match: joined(&parts.headers, &header::IF_MATCH),
     };
-    route(&visit, &parts.method, rest).await
+    Ok(route(&visit, &method, rest).await?)
 }
 
-fn authorized(org: &OrgDoor, headers: &HeaderMap) -> bool {
-    let Some(token) = &org.token else { return false };
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let given = given
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token);
-    given.is_some_and(|given| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Whether anything can be written here: what cannot is refused for that, whatever the body.
-fn writable(rest: &[&str]) -> bool {
-    matches!(rest.first(), Some(&("Users" | "Groups")))
+/// The parts of a path, decoded one by one: a slash that is written as `%2F` is no separator. Empty parts, as between
+/// doubled slashes and behind a last one, are none.
+fn segments(path: &str) -> Result<Vec<String>, ScimError> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let decoded = parts.map(|part| {
+        percent_decode_str(part)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+    });
+    decoded
+        .collect::<Result<_, _>>()
+        .map_err(|_| ScimError::not_found("there is nothing here: the path is not UTF-8"))
 }
 
-async fn read_body(method: &Method, body: Body) -> Result<Value, ScimError> {
-    if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        return Ok(Value::Null);
-    }
-    let mut stream = body.into_data_stream();
-    let (mut bytes, mut size) = (Vec::new(), 0);
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| ScimError::invalid_syntax("the body broke off; send it again"))?;
-        size += chunk.len();
-        if size <= BODY_MAX {
-            bytes.extend_from_slice(&chunk);
-        } else if size > READ_MAX {
-            break;
+/// All values of a header that may come in several lines.
+fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let values = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .map(str::to_owned)
+        .reduce(|all, value| format!("{all}, {value}"))
+}
+
+/// The methods that are possible at an endpoint.
+fn methods(rest: &[&str]) -> Result<&'static str, ScimError> {
+    match rest {
+        ["ServiceProviderConfig"] | ["ResourceTypes" | "Schemas"] | ["ResourceTypes" | "Schemas", _] => {
+            Ok("GET, HEAD, OPTIONS")
         }
+        [.., ".search"] => Err(ScimError::not_implemented(
+            "searching by POST is not possible here; use GET with filter, startIndex and count",
+        )),
+        ["Users" | "Groups"] => Ok("GET, HEAD, POST, OPTIONS"),
+        ["Users" | "Groups", _] => Ok("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ["Me", ..] => Err(ScimError::not_implemented(
+            "/Me is not possible here: the token belongs to an org and to no user; use /Users/{id}",
+        )),
+        ["Bulk", ..] => Err(ScimError::not_implemented(
+            "bulk requests are not possible here; send the operations one by one",
+        )),
+        [] => Err(ScimError::not_found(
+            "this is the SCIM base URL; the endpoints are /Users, /Groups, /ServiceProviderConfig, /ResourceTypes and /Schemas",
+        )),
+        _ => Err(ScimError::not_found(
+            "there is no such endpoint; see /ResourceTypes",
+        )),
     }
-    if size > BODY_MAX {
-        let said = format!("the body is larger than {BODY_MAX} bytes; send fewer members at once");
-        return Err(ScimError::too_large(said));
-    }
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }
 
 async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str]) -> Result<Answer, ScimError> {
@@ -213,25 +194,18 @@ async fn route(visit: &Visit<'_>, method: &Method, rest: &[&str]) -> Result<Answ
         ("GET", ["ResourceTypes", id]) => one_of(resource_types(&visit.base_url), id),
         ("GET", ["Schemas"]) => Ok(whole_list(schemas(&visit.base_url, &visit.org.fields.now()))),
         ("GET", ["Schemas", id]) => one_of(schemas(&visit.base_url, &visit.org.fields.now()), id),
-        ("GET", ["Users"]) => users::list(visit),
+        ("GET", ["Users"]) => users::list(visit).await,
         ("POST", ["Users"]) => users::create(visit).await,
         ("GET", ["Users", id]) => users::get(visit, id).await,
         ("PUT", ["Users", id]) => users::replace(visit, id).await,
         ("PATCH", ["Users", id]) => users::patch(visit, id).await,
         ("DELETE", ["Users", id]) => users::delete(visit, id).await,
-        ("GET", ["Groups"]) => groups::list(visit),
+        ("GET", ["Groups"]) => groups::list(visit).await,
         ("POST", ["Groups"]) => groups::create(visit).await,
         ("GET", ["Groups", id]) => groups::get(visit, id).await,
         ("PUT", ["Groups", id]) => groups::replace(visit, id).await,
         ("PATCH", ["Groups", id]) => groups::patch(visit, id).await,
         ("DELETE", ["Groups", id]) => groups::delete(visit, id).await,
-        (
-            _,
-            [
-                "Users" | "Groups" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas",
-                ..,
-            ],
-        ) => Err(ScimError::new(405, format!("{method} is not possible here"))),
         _ => Err(ScimError::not_found(
             "there is no such endpoint; see /ResourceTypes",
         )),
@@ -243,9 +217,11 @@ fn whole_list(resources: Vec<Map<String, Value>>) -> Answer {
 }
 
 fn one_of(resources: Vec<Map<String, Value>>, id: &str) -> Result<Answer, ScimError> {
-    let found = resources
-        .into_iter()
-        .find(|resource| resource.get("id").and_then(Value::as_str) == Some(id));
+    let named = |resource: &Map<String, Value>| {
+        let known = resource.get("id").and_then(Value::as_str);
+        known.is_some_and(|known| known.eq_ignore_ascii_case(id))
+    };
+    let found = resources.into_iter().find(named);
     found
         .map(|resource| Answer::Found(resource.into()))
         .ok_or_else(|| ScimError::not_found(format!("there is no {id} here")))

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use provisioning::{Group, GroupId, PersonId};
 use roster::{Change, Directory, Entry, GroupDraft, Origin};
 use scim::{
-    GroupChange, GroupDocument, GroupWrite, LookupKey, Member, Meta, NetMembers, PatchRequest, ResourceKind,
-    ScimError, Wish, if_match_accepts, list_response,
+    GroupChange, GroupDocument, GroupWrite, Member, NetMembers, PatchRequest, ScimError, Wish,
+    if_match_accepts,
 };
 use serde_json::{Map, Value};
 
 use crate::door::{Answer, Visit};
+use crate::list::{self, rendered_group};
 use crate::refusal::{Refusal, answered};
 use crate::users::{note, source};
 
@@ -21,7 +22,7 @@ fn no_group(id: &str) -> ScimError {
     ))
 }
 
-fn document(group: &Group) -> GroupDocument {
+pub(crate) fn document(group: &Group) -> GroupDocument {
     let external_id = group
         .sources
         .get(&source())
@@ -35,19 +36,11 @@ fn document(group: &Group) -> GroupDocument {
 }
 
 fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
-    let group = &entry.value;
-    let meta = Meta {
-        kind: ResourceKind::Group,
-        id: group.id.as_str(),
-        base_url: &visit.base_url,
-        created_at_ms: group.created_at_ms,
-        changed_at_ms: group.changed_at_ms,
-        // Changes with the members too.
-        revision: directory.newest_of_group(&group.id),
-    };
     // Fifty thousand members are listed only for those who want to see them.
     let members: Option<Vec<Member>> = visit.query.projection.shows("members").then(|| {
-        let people = directory.members(&group.id).filter_map(|id| directory.person(id));
+        let people = directory
+            .members(&entry.value.id)
+            .filter_map(|id| directory.person(id));
         people
             .filter(|person| !person.value.deleted)
             .map(|person| Member {
@@ -56,7 +49,8 @@ fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map
             })
             .collect()
     });
-    document(group).render(&meta, members.as_deref())
+    let revision = directory.newest_of_group(&entry.value.id);
+    rendered_group(entry, revision, members.as_deref(), &visit.base_url)
 }
 
 /// The group of this id, if it is there and is what `If-Match` asks for.
@@ -95,47 +89,11 @@ pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError
     shown(visit, id).map(Answer::Found)
 }
 
-pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let query = &visit.query;
-    visit.org.roster.read(|directory| {
-        let all = directory.groups().filter(|group| !group.value.deleted);
-        let candidates: Vec<&Entry<Group>> =
-            match query.filter.as_ref().and_then(|parsed| parsed.filter.lookup()) {
-                Some(lookup) => match lookup.key {
-                    LookupKey::DisplayName => directory.group_named(lookup.value).into_iter().collect(),
-                    LookupKey::ExternalId => directory
-                        .group_known_as(&source(), lookup.value)
-                        .into_iter()
-                        .collect(),
-                    LookupKey::Member => PersonId::parse(lookup.value)
-                        .map(|person| {
-                            directory
-                                .groups_of(&person)
-                                .filter_map(|id| directory.group(id))
-                                .collect()
-                        })
-                        .unwrap_or_default(),
-                    LookupKey::Id | LookupKey::UserName | LookupKey::Email => all.collect(),
-                },
-                None => all.collect(),
-            };
-        let there = candidates.into_iter().filter(|group| !group.value.deleted);
-        let matching: Vec<&Entry<Group>> = match &query.filter {
-            None => there.collect(),
-            Some(parsed) => there
-                .filter(|group| parsed.filter.matches(&render(visit, directory, group)))
-                .collect(),
-        };
-        let page = matching[query.page.range(matching.len())]
-            .iter()
-            .map(|group| query.projection.apply(render(visit, directory, group)))
-            .collect();
-        Ok(Answer::Found(list_response(
-            matching.len(),
-            query.page.start_index,
-            page,
-        )))
-    })
+pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let groups = list::Groups {
+        base_url: visit.base_url.clone(),
+    };
+    list::answer(groups, &visit.org.roster, &visit.org.scans, &visit.query).await
 }
 
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
@@ -155,10 +113,10 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             Some(("externalId", external_id, group))
         });
         match by_name.or(by_external_id) {
-            Some((attribute, value, group)) => Err(Refusal::Scim(ScimError::conflict(format!(
-                "the {attribute} {value:?} exists already, as group {}",
-                group.value.id
-            )))),
+            Some((attribute, value, group)) => Err(Refusal::Scim(ScimError::conflict(
+                attribute,
+                format!("{value:?} exists already, as group {}", group.value.id),
+            ))),
             None => people(directory, &members).map(drop).map_err(Refusal::Scim),
         }
     };

@@ -6,6 +6,7 @@
 mod door;
 mod fields;
 mod groups;
+mod list;
 mod refusal;
 mod users;
 
@@ -47,6 +48,7 @@ pub(crate) struct OrgDoor {
     pub(crate) roster: Roster,
     pub(crate) token: Option<SecretString>,
     pub(crate) fields: Fields,
+    pub(crate) scans: list::Scans,
 }
 
 /// All orgs, and where the door is.
@@ -73,13 +75,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         if org.scim_token.is_none() {
             tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM door stays shut");
         }
-        let roster = Roster::follow(&bus, &org.id, stop.clone());
+        let roster = Roster::follow_other_names(list::other_names, &bus, &org.id, stop.clone());
         orgs.insert(
             org.id.to_string(),
             OrgDoor {
                 roster,
                 token: org.scim_token.clone(),
                 fields: Fields::follow(&bus, &org.id, stop.clone()),
+                scans: list::Scans::default(),
             },
         );
     }

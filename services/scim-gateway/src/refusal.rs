@@ -42,10 +42,10 @@ pub(crate) async fn answered<T>(
 
 fn scim_error(error: RosterError) -> ScimError {
     match error {
-        RosterError::NameTaken { .. } => ScimError::conflict(format!("userName: {error}")),
-        RosterError::ExternalIdTaken { .. } => ScimError::conflict(format!("externalId: {error}")),
-        RosterError::GroupNameTaken { .. } => ScimError::conflict(format!("displayName: {error}")),
-        RosterError::Unclear(_) => ScimError::conflict(format!("userName: {error}")),
+        RosterError::NameTaken { .. } => ScimError::conflict("userName", error),
+        RosterError::ExternalIdTaken { .. } => ScimError::conflict("externalId", error),
+        RosterError::GroupNameTaken { .. } => ScimError::conflict("displayName", error),
+        RosterError::Unclear(_) => ScimError::conflict("userName", error),
         RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
             ScimError::not_found(error.to_string())
         }

@@ -6,13 +6,13 @@ use provisioning::{
 };
 use roster::{Change, Directory, Entry, Origin, PersonDraft, PersonTarget};
 use scim::{
-    CustomAttributes, ENTERPRISE_USER, GroupReference, LITMOS_USER, LookupKey, Meta, PatchRequest,
-    ResourceKind, ScimError, USER, UserDocument, UserWrite, Wish, carry_over, carry_over_custom,
-    carry_over_one, if_match_accepts, list_response, litmos_attributes,
+    CustomAttributes, ENTERPRISE_USER, LITMOS_USER, PatchRequest, ScimError, USER, UserDocument, UserWrite,
+    Wish, carry_over, carry_over_custom, carry_over_one, if_match_accepts, litmos_attributes,
 };
 use serde_json::{Map, Value, json};
 
 use crate::door::{Answer, Visit};
+use crate::list::{self, groups_of, rendered, shown_email};
 use crate::refusal::{Refusal, answered};
 
 /// The source under which SCIM clients' ids are known.
@@ -29,7 +29,7 @@ fn said_of(person: &Person) -> Result<Option<UserDocument>, ScimError> {
 }
 
 /// The document a client wrote, or one made from what another source said.
-fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
+pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
     if let Some(document) = said_of(person)? {
         return Ok(document);
     }
@@ -45,10 +45,7 @@ fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocumen
     if let Some(external) = mark.and_then(|mark| mark.external_id.as_ref()) {
         body["externalId"] = json!(external);
     }
-    let email = Some(value(Field::Email))
-        .filter(|email| !email.is_empty())
-        .unwrap_or(&person.user_name);
-    body["emails"] = json!([{"value": email, "type": "work", "primary": true}]);
+    body["emails"] = json!([{"value": shown_email(person), "type": "work", "primary": true}]);
     if !value(Field::JobTitle).is_empty() {
         body["title"] = json!(value(Field::JobTitle));
     }
@@ -81,6 +78,7 @@ fn manager(wish: Option<Wish>) -> ManagerWish {
 fn draft(
     document: &UserDocument,
     old: Option<&UserDocument>,
+    active: Option<bool>,
     fields: &CustomAttributes,
 ) -> Result<PersonDraft, ScimError> {
     let custom_before = old.map(|old| fields.wishes(old)).unwrap_or_default();
@@ -101,7 +99,7 @@ fn draft(
     let manager_before = old.and_then(UserDocument::manager);
     Ok(PersonDraft {
         external_id: document.external_id().map(str::to_owned),
-        active: Some(document.active()),
+        active,
         access_level: level.map_err(|error| ScimError::invalid_value(error.to_string()))?,
         profile,
         custom,
@@ -116,26 +114,8 @@ fn render(
     directory: &Directory,
     entry: &Entry<Person>,
 ) -> Result<Map<String, Value>, ScimError> {
-    let person = &entry.value;
-    let meta = Meta {
-        kind: ResourceKind::User,
-        id: person.id.as_str(),
-        base_url: &visit.base_url,
-        created_at_ms: person.created_at_ms,
-        changed_at_ms: person.changed_at_ms,
-        revision: entry.revision,
-    };
-    let groups: Vec<GroupReference> = directory
-        .groups_of(&person.id)
-        .filter_map(|id| directory.group(id))
-        .filter(|group| !group.value.deleted)
-        .map(|group| GroupReference {
-            id: group.value.id.to_string(),
-            display_name: group.value.name.clone(),
-        })
-        .collect();
-    let fields = visit.org.fields.now();
-    Ok(document_of(person, &fields)?.render(&meta, &groups))
+    let groups = groups_of(directory, &entry.value.id);
+    rendered(entry, &groups, &visit.org.fields.now(), &visit.base_url)
 }
 
 /// A user as the answer shows it.
@@ -181,64 +161,23 @@ pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError
     })
 }
 
-pub(crate) fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let query = &visit.query;
-    visit.org.roster.read(|directory| {
-        let there = |entry: &&Entry<Person>| !entry.value.deleted;
-        let Some(parsed) = &query.filter else {
-            let all: Vec<&Entry<Person>> = directory.people().filter(there).collect();
-            let page = query.page.range(all.len());
-            let total = all.len();
-            let resources: Result<Vec<_>, ScimError> = all[page]
-                .iter()
-                .map(|entry| render(visit, directory, entry).map(|resource| query.projection.apply(resource)))
-                .collect();
-            return Ok(Answer::Found(list_response(
-                total,
-                query.page.start_index,
-                resources?,
-            )));
-        };
-        let candidates: Vec<&Entry<Person>> = match parsed.filter.lookup() {
-            Some(lookup) => match lookup.key {
-                LookupKey::UserName => directory.person_named(lookup.value).into_iter().collect(),
-                LookupKey::ExternalId => directory
-                    .person_known_as(&source(), lookup.value)
-                    .into_iter()
-                    .collect(),
-                LookupKey::Id => PersonId::parse(lookup.value)
-                    .ok()
-                    .and_then(|id| directory.person(&id))
-                    .into_iter()
-                    .collect(),
-                LookupKey::DisplayName | LookupKey::Email | LookupKey::Member => directory.people().collect(),
-            },
-            None => directory.people().collect(),
-        };
-        let mut found = Vec::new();
-        for entry in candidates.into_iter().filter(there) {
-            let resource = render(visit, directory, entry)?;
-            if parsed.filter.matches(&resource) {
-                found.push(resource);
-            }
-        }
-        let total = found.len();
-        let page = found
-            .drain(query.page.range(total))
-            .map(|resource| query.projection.apply(resource))
-            .collect();
-        Ok(Answer::Found(list_response(total, query.page.start_index, page)))
-    })
+pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+    let users = list::Users {
+        fields: visit.org.fields.now(),
+        base_url: visit.base_url.clone(),
+    };
+    list::answer(users, &visit.org.roster, &visit.org.scans, &visit.query).await
 }
 
 pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let UserWrite { document, notes } = UserDocument::from_create(&visit.body)?;
+    let UserWrite { document, notes, .. } = UserDocument::from_create(&visit.body)?;
     note(&notes);
+    let active = Some(document.active());
     let (source, fields) = (source(), visit.org.fields.now());
     let origin = Origin::now(&source, chassis::clock::unix_ms());
     let org = visit.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
-        let stated = draft(&document, None, &fields)?;
+        let stated = draft(&document, None, active, &fields)?;
         let id = match directory.resolve_person(&origin, &stated) {
             Resolution::Known(id) => id,
             Resolution::New { releasing } => {
@@ -258,7 +197,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
             return Err(exists(&document, old));
         }
         let before = old.map(|old| said_of(&old.value)).transpose()?.flatten();
-        let stated = draft(&document, before.as_ref(), &fields)?;
+        let stated = draft(&document, before.as_ref(), active, &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&id), &stated)?)
     };
     let user = answered(visit, visit.org.roster.change(decide).await).await?;
@@ -282,9 +221,10 @@ fn exists(document: &UserDocument, known: Option<&Entry<Person>>) -> Refusal {
         (false, Some(external_id)) => ("externalId", external_id),
         (true, _) | (false, None) => ("userName", document.user_name()),
     };
-    Refusal::Scim(ScimError::conflict(format!(
-        "the {attribute} {value:?} exists already{id}"
-    )))
+    Refusal::Scim(ScimError::conflict(
+        attribute,
+        format!("{value:?} exists already{id}"),
+    ))
 }
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
@@ -319,7 +259,7 @@ async fn write_over(
         let old = known(visit, directory, id)?;
         let (write, before) = edit(old, document_of(&old.value, &fields)?)?;
         note(&write.notes);
-        let stated = draft(&write.document, before.as_ref(), &fields)?;
+        let stated = draft(&write.document, before.as_ref(), write.active_said(), &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &stated)?)
     };
     let user = answered(visit, visit.org.roster.change(decide).await).await?;

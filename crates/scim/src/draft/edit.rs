@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::ScimError;
-use crate::filter::{AttributePath, Literal};
+use crate::filter::{AttributePath, Literal, no_part};
 use crate::note::{NoteReason, Notes};
 use crate::patch::OperationKind;
 use crate::schema::{Attribute, Kind};
@@ -16,6 +16,7 @@ pub(super) struct Edit<'a> {
     pub(super) path: &'a AttributePath,
     pub(super) value: Option<&'a Value>,
     pub(super) notes: &'a mut Notes,
+    pub(super) without_effect: &'a mut Option<ScimError>,
 }
 
 impl<'a> Edit<'a> {
@@ -31,6 +32,25 @@ impl<'a> Edit<'a> {
 
     fn label(&self) -> String {
         self.path.label()
+    }
+
+    fn has_no_effect(&mut self, error: ScimError) {
+        self.without_effect.get_or_insert(error);
+    }
+
+    fn has_no_part(&mut self, part: &str) {
+        let label = self.label();
+        self.notes.add(&label, NoteReason::UnknownAttribute);
+        self.has_no_effect(ScimError::invalid_path(no_part(self.attribute, part)));
+    }
+
+    fn finds_nothing(&mut self) {
+        let label = self.label();
+        self.notes.add(&label, NoteReason::NoSuchValue);
+        self.has_no_effect(ScimError::no_target(format!(
+            "{}: it matches no value that is there; read the user again and name one of its values",
+            self.path
+        )));
     }
 
     /// The value to write: none for a removal.
@@ -82,16 +102,19 @@ impl<'a> Edit<'a> {
         }
         let given = self.given();
         let absent = container.get(name).is_none_or(Value::is_null);
-        if self.kind == OperationKind::Remove && absent {
-            return Ok(());
-        }
         if let Some(part) = self.path.part() {
             let Some(part) = self.attribute.part(part) else {
-                self.notes.add(&label, NoteReason::UnknownAttribute);
+                self.has_no_part(part);
                 return Ok(());
             };
+            if self.kind == OperationKind::Remove && absent {
+                return Ok(());
+            }
             let value = value::simple(part, &label, given, self.notes)?;
             object_at(container, name).insert(part.name.to_owned(), value);
+            return Ok(());
+        }
+        if self.kind == OperationKind::Remove && absent {
             return Ok(());
         }
         match value::complex(self.attribute, &label, given, self.notes)? {
@@ -160,8 +183,8 @@ impl<'a> Edit<'a> {
                             .is_none_or(|kind| entry.get("type") == Some(kind))
                 };
                 entries.retain(|entry| !given.iter().any(|gone| same(entry, gone)));
-                if entries.len() == before {
-                    self.notes.add(&label, NoteReason::NoSuchValue);
+                if entries.len() == before && !given.is_empty() {
+                    self.finds_nothing();
                 }
             }
             OperationKind::Add => {
@@ -186,10 +209,14 @@ impl<'a> Edit<'a> {
             return Ok(());
         };
         let attribute = self.attribute;
+        if let Err(problem) = selector.check_entries_of(attribute) {
+            self.has_no_effect(ScimError::invalid_path(format!("{}: {problem}", self.path)));
+            return Ok(());
+        }
         let chosen = |entry: &Map<String, Value>| selector.holds(entry, Some(attribute));
         if self.kind == OperationKind::Remove {
             if !entries.iter().any(chosen) {
-                self.notes.add(&label, NoteReason::NoSuchValue);
+                self.finds_nothing();
             }
             match self.path.part() {
                 None => entries.retain(|entry| !chosen(entry)),
@@ -208,6 +235,12 @@ impl<'a> Edit<'a> {
                     attribute.name
                 )));
             };
+            // RFC 7644 section 3.5.2.3. A kind of value that is not there is made, as Entra expects; a certain value is not.
+            let certain = parts.iter().any(|(name, _)| name.eq_ignore_ascii_case("value"));
+            if certain && self.kind == OperationKind::Replace {
+                self.finds_nothing();
+                return Ok(());
+            }
             let mut entry = Map::new();
             for (name, value) in parts {
                 let Some(part) = attribute.part(name) else {
@@ -231,6 +264,12 @@ impl<'a> Edit<'a> {
             // A new value that its own filter would not find again would be made anew by every repetition.
             if !chosen(&entry) {
                 self.notes.add(&label, NoteReason::NoSuchValue);
+                if !blank(self.given()) {
+                    self.has_no_effect(ScimError::invalid_value(format!(
+                        "{}: the value does not match the filter of its own path; send a value that does, or another path",
+                        self.path
+                    )));
+                }
                 return Ok(());
             }
             if is_primary(&entry) {
@@ -268,7 +307,7 @@ impl<'a> Edit<'a> {
                 let value = value::simple(part, &label, self.given(), self.notes)?;
                 entry.insert(part.name.to_owned(), value);
             }
-            None => self.notes.add(&label, NoteReason::UnknownAttribute),
+            None => self.has_no_part(part),
         }
         Ok(())
     }
@@ -281,6 +320,17 @@ impl<'a> Edit<'a> {
                 self.notes.add(self.attribute.name, NoteReason::FurtherPrimary);
             }
         }
+    }
+}
+
+/// Whether the value is a wish to clear.
+fn blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.iter().all(blank),
+        Value::Object(parts) => parts.values().all(blank),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

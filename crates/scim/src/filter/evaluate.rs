@@ -23,6 +23,10 @@ impl Filter {
             Filter::And(all) => all.iter().all(|filter| filter.holds(resource, within)),
             Filter::Or(any) => any.iter().any(|filter| filter.holds(resource, within)),
             Filter::Not(inner) => !inner.holds(resource, within),
+            // A complex attribute has a value as soon as one of its parts has.
+            Filter::Present(path) if path.part().is_none() => {
+                path.entries(resource).any(|entry| !is_empty(entry))
+            }
             Filter::Present(path) => path.values(resource).any(|value| !is_empty(value)),
             Filter::Any(path) => path.entries(resource).next().is_some(),
             Filter::Compare(path, comparison, literal) => {
@@ -55,9 +59,13 @@ impl AttributePath {
 
     /// The attribute's values, one for a singular attribute, that pass the selector.
     fn entries<'a>(&'a self, resource: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
-        let found = self
-            .container(resource)
-            .and_then(|container| member(container, self.name()));
+        let whole = self.as_urn().as_deref().and_then(schema::canonical_urn);
+        let found = match whole {
+            Some(extension) => member(resource, extension),
+            None => self
+                .container(resource)
+                .and_then(|container| member(container, self.name())),
+        };
         let entries = match found {
             Some(Value::Array(entries)) => entries.as_slice(),
             Some(single) => std::slice::from_ref(single),
@@ -156,7 +164,12 @@ impl Matter {
         if self.exact {
             return text_fits(value, comparison, wanted);
         }
-        text_fits(&normal_form(value), comparison, &normal_form(wanted))
+        // Blanks around a name are no part of it, here as in the roster.
+        let trimmed = |text: &str| normal_form(text).trim().to_owned();
+        match comparison {
+            Comparison::Equal => trimmed(value) == trimmed(wanted),
+            other => text_fits(&normal_form(value), other, &normal_form(wanted)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ impl Filter {
     pub fn parse(text: &str) -> Result<ParsedFilter, ScimError> {
         let mut parser = Parser::over(text)?;
         let filter = parser.disjunction(0)?;
-        parser.end()?;
+        parser.end("expected and, or, or the end; put a value with blanks in double quotes")?;
         Ok(ParsedFilter {
             filter,
             warnings: parser.warnings,
@@ -28,7 +28,7 @@ impl AttributePath {
         let parse = || {
             let mut parser = Parser::over(text)?;
             let path = parser.path(0)?;
-            parser.end()?;
+            parser.end("expected the end of the path")?;
             Ok(path)
         };
         parse().map_err(|error: ScimError| error.with_type(ScimType::InvalidPath))
@@ -142,8 +142,12 @@ impl<'a> Parser<'a> {
 
     fn literal(&mut self) -> Result<Literal, ScimError> {
         self.blanks();
-        if self.rest().starts_with('"') {
-            return self.quoted().map(Literal::Text);
+        match self.rest().chars().next() {
+            Some('"') => return self.quoted().map(Literal::Text),
+            Some(open) if let Some(closing) = closing_of(open) => {
+                return self.quoted_otherwise(closing).map(Literal::Text);
+            }
+            _ => {}
         }
         let closing = if self.in_brackets { ']' } else { ')' };
         let rest = self.rest();
@@ -151,8 +155,17 @@ impl<'a> Parser<'a> {
             .find(|c: char| c.is_whitespace() || c == ')' || c == closing)
             .unwrap_or(rest.len());
         let word = &rest[..end];
-        if word.is_empty() {
+        if word.is_empty()
+            || ["and", "or", "not"]
+                .iter()
+                .any(|joint| word.eq_ignore_ascii_case(joint))
+        {
             return Err(self.error("expected a value"));
+        }
+        if word.contains(['"', '(']) || word.ends_with(|c| closing_of(c).is_some()) {
+            return Err(
+                self.error("the value has a quote or parenthesis in it; put all of it in double quotes")
+            );
         }
         self.at += end;
         if word.eq_ignore_ascii_case("true") {
@@ -194,6 +207,32 @@ impl<'a> Parser<'a> {
             }
         }
         self.at = start;
+        Err(self.error("the quote that opens here is never closed"))
+    }
+
+    /// A value in quotes of another kind, up to one that ends a word: `'o'hara'` is one name.
+    fn quoted_otherwise(&mut self, closing: &[char]) -> Result<String, ScimError> {
+        let open = self.rest().chars().next().map_or(0, char::len_utf8);
+        let inner = &self.rest()[open..];
+        let mut escaped = false;
+        for (at, c) in inner.char_indices() {
+            let after = &inner[at + c.len_utf8()..];
+            let ends_word =
+                after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, ')' | ']'));
+            if closing.contains(&c) && !escaped && ends_word {
+                self.at += open + at + c.len_utf8();
+                self.warnings.push(format!(
+                    "the value before character {} is in quotes that JSON does not know; read as text",
+                    self.column()
+                ));
+                let mut text = inner[..at].to_owned();
+                for quote in closing {
+                    text = text.replace(&format!("\\{quote}"), &quote.to_string());
+                }
+                return Ok(text);
+            }
+            escaped = c == '\\' && !escaped;
+        }
         Err(self.error("the quote that opens here is never closed"))
     }
 
@@ -276,12 +315,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn end(&mut self) -> Result<(), ScimError> {
+    fn end(&mut self, expected: &str) -> Result<(), ScimError> {
         self.blanks();
         if self.rest().is_empty() {
             Ok(())
         } else {
-            Err(self.error("expected and, or, or the end"))
+            Err(self.error(expected))
         }
     }
 
@@ -300,5 +339,16 @@ impl<'a> Parser<'a> {
 
     fn error(&self, problem: &str) -> ScimError {
         ScimError::invalid_filter(format!("at character {}: {problem}", self.column()))
+    }
+}
+
+/// What closes a value that opens with this quote, if it is one that people and office programs write for `"`.
+fn closing_of(open: char) -> Option<&'static [char]> {
+    match open {
+        '\'' => Some(&['\'']),
+        '\u{2018}' | '\u{2019}' | '\u{201a}' => Some(&['\u{2018}', '\u{2019}']),
+        '\u{201c}' | '\u{201d}' | '\u{201e}' => Some(&['\u{201c}', '\u{201d}']),
+        '`' => Some(&['`']),
+        _ => None,
     }
 }

@@ -106,24 +106,34 @@ impl AttributePath {
         self.plain().is_some_and(|plain| plain.eq_ignore_ascii_case(name))
     }
 
+    /// Whether the attribute belongs to the core of users or groups.
+    pub(super) fn is_core(&self) -> bool {
+        let canonical = self.urn().map(schema::canonical_urn);
+        matches!(canonical, None | Some(Some(schema::USER | schema::GROUP)))
+    }
+
+    /// The index that an equality on this path can be answered from.
     pub(super) fn lookup_key(&self) -> Option<LookupKey> {
-        let core = match self.urn() {
-            None => true,
-            Some(urn) => matches!(schema::canonical_urn(urn), Some(schema::USER | schema::GROUP)),
-        };
-        let value_of = || {
-            self.part
-                .as_deref()
-                .is_none_or(|part| part.eq_ignore_ascii_case("value"))
-        };
         let simple = self.selector.is_none() && self.part.is_none();
         match self.name.to_ascii_lowercase().as_str() {
-            "id" if core && simple => Some(LookupKey::Id),
-            "externalid" if core && simple => Some(LookupKey::ExternalId),
-            "username" if core && simple => Some(LookupKey::UserName),
-            "displayname" if core && simple => Some(LookupKey::DisplayName),
-            "emails" if core && value_of() => Some(LookupKey::Email),
-            "members" if core && value_of() => Some(LookupKey::Member),
+            "id" if self.is_core() && simple => Some(LookupKey::Id),
+            "externalid" if self.is_core() && simple => Some(LookupKey::ExternalId),
+            "username" if self.is_core() && simple => Some(LookupKey::UserName),
+            "displayname" if self.is_core() && simple => Some(LookupKey::DisplayName),
+            _ => {
+                let part = self.part.as_deref();
+                let of_value = part.is_none_or(|part| part.eq_ignore_ascii_case("value"));
+                self.entries_key().filter(|_| of_value)
+            }
+        }
+    }
+
+    /// The index on the `value` of this attribute's entries.
+    pub(super) fn entries_key(&self) -> Option<LookupKey> {
+        match self.name.to_ascii_lowercase().as_str() {
+            "emails" if self.is_core() => Some(LookupKey::Email),
+            "members" if self.is_core() => Some(LookupKey::Member),
+            "groups" if self.is_core() => Some(LookupKey::Group),
             _ => None,
         }
     }

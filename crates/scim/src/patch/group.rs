@@ -1,5 +1,7 @@
 //! PATCH on a group: names and membership steps, read without the group.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{Operation, OperationKind, PatchRequest};
@@ -7,6 +9,7 @@ use crate::error::ScimError;
 use crate::filter::AttributePath;
 use crate::group::{GroupChange, GroupDraft, GroupPlace, MemberChange, check_member_id};
 use crate::note::NoteReason;
+use crate::schema::ResourceKind;
 
 const NOBODY_NAMED: &str = "removing members needs their ids, as a value list or as members[value eq \"id\"]; \
                             to empty the group, replace members with an empty list";
@@ -15,15 +18,23 @@ impl GroupChange {
     /// What the operations want of a group, whatever is in it.
     ///
     /// # Errors
-    /// The first operation that cannot be done, by number.
+    /// The first operation that cannot be done, or could have no effect, by number. To take somebody out is never refused
+    /// for an operation without effect beside it.
     pub fn from_patch(request: &PatchRequest) -> Result<GroupChange, ScimError> {
         let mut draft = GroupDraft::default();
+        let mut without_effect = None;
         for (at, operation) in request.operations().iter().enumerate() {
             draft
                 .apply(operation)
                 .map_err(|error| error.in_operation(at + 1))?;
+            if let Some(error) = draft.without_effect.take() {
+                without_effect.get_or_insert_with(|| error.in_operation(at + 1));
+            }
         }
-        Ok(draft.finish())
+        match without_effect {
+            Some(error) if !draft.takes_members_out() => Err(error),
+            _ => Ok(draft.finish()),
+        }
     }
 }
 
@@ -39,6 +50,7 @@ impl GroupDraft {
     }
 
     fn edit_all(&mut self, kind: OperationKind, attributes: &Map<String, Value>) -> Result<(), ScimError> {
+        let (mut effects, mut refusal) = (0, None);
         for (key, value) in attributes {
             match AttributePath::parse(key) {
                 // A whole group written back, as in a PUT: null says nothing about who is in it.
@@ -46,9 +58,25 @@ impl GroupDraft {
                     self.notes.add("members", NoteReason::NullIgnored);
                 }
                 Ok(path) => self.edit(kind, &path, Some(value))?,
-                Err(_) => self.notes.add(key, NoteReason::UnknownAttribute),
+                Err(error) => {
+                    self.notes.add(key, NoteReason::UnknownAttribute);
+                    self.without_effect.get_or_insert(error);
+                }
+            }
+            match self.without_effect.take() {
+                // Clients send these back with what they change.
+                Some(_)
+                    if ["id", "meta", "externalId"]
+                        .iter()
+                        .any(|own| key.eq_ignore_ascii_case(own)) =>
+                {
+                    effects += 1;
+                }
+                Some(error) => refusal = refusal.or(Some(error)),
+                None => effects += 1,
             }
         }
+        self.without_effect = refusal.filter(|_| effects == 0);
         Ok(())
     }
 
@@ -70,6 +98,8 @@ impl GroupDraft {
             }
             GroupPlace::Unknown => {
                 self.notes.add(&path.label(), NoteReason::UnknownAttribute);
+                self.without_effect
+                    .get_or_insert_with(|| ScimError::invalid_path(path.no_such(ResourceKind::Group)));
                 return Ok(());
             }
         };
@@ -103,13 +133,31 @@ impl GroupDraft {
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
         let given = value.filter(|value| !value.is_null());
+        if path
+            .part()
+            .is_some_and(|part| !part.eq_ignore_ascii_case("value"))
+        {
+            return Err(ScimError::invalid_path(format!(
+                "{path}: of a member only value can be written, the user's id; use the path members"
+            )));
+        }
         if let Some(selector) = path.selector() {
             let ids = selector.listed("value").ok_or_else(|| {
                 ScimError::invalid_path(format!(
                     "members[{selector}]: members are chosen by value eq \"id\", several joined by or"
                 ))
             })?;
-            let ids = ids.into_iter().map(check_member_id).collect::<Result<_, _>>()?;
+            let ids = ids
+                .into_iter()
+                .map(check_member_id)
+                .collect::<Result<Vec<_>, _>>()?;
+            let others = given.map(|given| self.member_ids(given)).transpose()?;
+            let named: BTreeSet<&String> = ids.iter().collect();
+            if others.is_some_and(|others| others.iter().any(|id| !named.contains(id))) {
+                return Err(ScimError::invalid_value(format!(
+                    "{path}: the value names somebody else than the path; name them in one of the two"
+                )));
+            }
             return self.push(match kind {
                 OperationKind::Add | OperationKind::Replace => MemberChange::Add(ids),
                 OperationKind::Remove => MemberChange::Remove(ids),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use scim::{
-    AttributePath, Comparison, Filter, GroupChange, GroupDocument, Literal, MemberChange, NetMembers,
-    PatchRequest, Projection, UserDocument, Wish, carry_over, cleared_by, litmos_attributes,
+    AttributePath, Comparison, Filter, GroupChange, GroupDocument, Literal, LookupKey, Member, MemberChange,
+    MembersNeeded, NetMembers, PatchRequest, Projection, ScimType, UserDocument, Wish, carry_over,
+    cleared_by, litmos_attributes, read_json,
 };
 use serde_json::{Map, Value, json};
 
@@ -123,6 +124,8 @@ fn filter() -> impl Strategy<Value = Filter> {
     let paths = [
         "userName",
         "title",
+        "displayName",
+        "externalId",
         "name.givenName",
         "emails",
         "emails.value",
@@ -134,6 +137,8 @@ fn filter() -> impl Strategy<Value = Filter> {
     let selected = [
         "emails[type eq \"work\"].value",
         "emails[not (type eq \"x\") or primary pr].value",
+        "emails[value eq \"a\"].type",
+        "emails[value eq \"b\" and type eq \"work\"].display",
     ];
     let path = prop::sample::select(
         paths
@@ -143,6 +148,7 @@ fn filter() -> impl Strategy<Value = Filter> {
             .collect::<Vec<_>>(),
     );
     let literal = prop_oneof![
+        prop::sample::select(vec!["mira", "a", "b", "u-1"]).prop_map(|text| Literal::Text(text.to_owned())),
         "\\PC{0,6}".prop_map(Literal::Text),
         any::<bool>().prop_map(Literal::Boolean),
         any::<i32>().prop_map(|n| Literal::Number(n.into())),
@@ -156,6 +162,31 @@ fn filter() -> impl Strategy<Value = Filter> {
         Just(Filter::Any(simple("emails[type eq \"work\"]"))),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::And),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::Or),
+            inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+        ]
+    })
+}
+
+fn group_filter() -> impl Strategy<Value = Filter> {
+    let leaf = prop::sample::select(vec![
+        "members eq \"a\"",
+        "members.value eq \"b\"",
+        "members ne \"c\"",
+        "members[value eq \"a\" or value eq \"d\"]",
+        "members[not (value eq \"a\")]",
+        "members[value eq \"a\" and type eq \"User\"]",
+        "members[value eq \"b\"].type pr",
+        "members.type eq \"User\"",
+        "members pr",
+        "members.value gt \"c\"",
+        "members eq null",
+        "displayName eq \"care\"",
+    ])
+    .prop_map(|text| Filter::parse(text).unwrap().filter);
+    leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::And),
             prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::Or),
@@ -184,6 +215,68 @@ proptest! {
         if let Ok(request) = PatchRequest::parse(&json!({"Operations": operations})) {
             let _ = GroupChange::from_patch(&request);
             let _ = created(&json!({"userName": "mira"})).patched(&request);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), text in "[-+0-9.eE\"{}\\[\\],: \\\\a]{0,32}") {
+        let _ = read_json(&bytes);
+        let _ = read_json(text.as_bytes());
+    }
+
+    #[test]
+    fn the_reader_reads_what_others_read_but_for_lost_digits(value in json_value()) {
+        prop_assert_eq!(read_json(value.to_string().as_bytes()).unwrap(), value);
+    }
+
+    #[test]
+    fn every_digit_of_a_number_is_kept(number in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,20})?([eE][-+]?[0-9]{1,4})?") {
+        let body = read_json(format!("{{\"userName\": {number}, \"title\": [{number}]}}").as_bytes()).unwrap();
+        let user = created(&body);
+        prop_assert_eq!(user.user_name(), &number);
+        prop_assert_eq!(user.title(), Some(number.as_str()));
+    }
+
+    #[test]
+    fn a_filter_on_members_sees_the_same_in_those_that_it_needs(
+        filter in group_filter(),
+        members in prop::collection::btree_set("[a-e]", 0..5),
+    ) {
+        let group = GroupDocument {
+            display_name: "Care".to_owned(),
+            external_id: None,
+            description: None,
+            parent: None,
+        };
+        let shown = |ids: &mut dyn Iterator<Item = &String>| {
+            let members: Vec<Member> = ids.map(|id| Member { id: id.clone(), display: None }).collect();
+            group.render(&crate::meta(scim::ResourceKind::Group), Some(&members))
+        };
+        let all = shown(&mut members.iter());
+        let few = match filter.members_needed() {
+            MembersNeeded::All => all.clone(),
+            MembersNeeded::These(ids) => shown(&mut members.iter().filter(|id| ids.contains(&id.as_str()))),
+        };
+        prop_assert_eq!(filter.matches(&few), filter.matches(&all));
+    }
+
+    #[test]
+    fn what_matches_is_found_by_one_of_the_lookups(filter in filter(), user in user()) {
+        let shown = shown(&user);
+        if let Some(lookups) = filter.lookups() && filter.matches(&shown) {
+            let emails = shown.get("emails").and_then(Value::as_array).into_iter().flatten();
+            let values = |key| -> Vec<&str> { match key {
+                LookupKey::UserName => vec![user.user_name()],
+                LookupKey::DisplayName => user.display_name().into_iter().collect(),
+                LookupKey::ExternalId => user.external_id().into_iter().collect(),
+                LookupKey::Email => emails.clone().filter_map(|entry| entry["value"].as_str()).collect(),
+                LookupKey::Id => vec!["u-1"],
+                LookupKey::Member | LookupKey::Group => vec![],
+            }};
+            let found = lookups.iter().any(|lookup| {
+                values(lookup.key).iter().any(|value| value.trim().to_lowercase() == lookup.value.trim().to_lowercase())
+            });
+            prop_assert!(found, "{}: {:?}", filter, shown);
         }
     }
 
@@ -256,8 +349,11 @@ proptest! {
         if let Ok(request) = PatchRequest::parse(&json!({"Operations": [operation]}))
             && let Ok(once) = user.patched(&request)
         {
-            let twice = once.document.patched(&request).unwrap();
-            prop_assert_eq!(twice.document, once.document);
+            match once.document.patched(&request) {
+                Ok(twice) => prop_assert_eq!(twice.document, once.document),
+                // What is gone cannot be removed again.
+                Err(error) => prop_assert_eq!(error.scim_type(), Some(ScimType::NoTarget)),
+            }
         }
     }
 
@@ -289,6 +385,16 @@ proptest! {
     #[test]
     fn a_stored_user_is_read_back_as_it_was(user in user()) {
         prop_assert_eq!(UserDocument::from_stored(&user.to_stored()).unwrap(), user);
+    }
+
+    #[test]
+    fn the_names_of_a_stored_user_are_those_that_clients_see(user in user()) {
+        let names = UserDocument::names_in(&user.to_stored());
+        let body = shown(&user);
+        let emails = body.get("emails").and_then(Value::as_array).into_iter().flatten();
+        let seen: Vec<&str> = emails.filter_map(|entry| entry.get("value")?.as_str()).collect();
+        prop_assert_eq!(names.emails, seen);
+        prop_assert_eq!(names.display_name.as_deref(), user.display_name());
     }
 
     #[test]

@@ -124,10 +124,10 @@ fn a_projection_tells_beforehand_whether_members_are_needed() {
 #[test]
 fn an_error_is_scim_json_with_its_status_as_text() {
     assert_eq!(
-        ScimError::conflict("userName is taken").to_json(),
+        ScimError::conflict("userName", "\"mira\" exists already, as user u-1").to_json(),
         json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-            "status": "409", "scimType": "uniqueness", "detail": "userName is taken"
+            "status": "409", "scimType": "uniqueness", "detail": "userName: \"mira\" exists already, as user u-1"
         })
     );
     assert!(

@@ -28,8 +28,10 @@ fn check(cases: &[(Value, &str, Value)]) {
             .cloned()
             .unwrap_or(Value::Null);
         assert_eq!(found, *expected, "{operations}");
-        let twice = patched(&once, operations).unwrap().document;
-        assert_eq!(shown(&twice), shown(&once), "again {operations}");
+        match patched(&once, operations) {
+            Ok(twice) => assert_eq!(shown(&twice.document), shown(&once), "again {operations}"),
+            Err(error) => assert_eq!(error.scim_type(), Some(ScimType::NoTarget), "again {operations}"),
+        }
     }
 }
 
@@ -117,19 +119,14 @@ fn an_entry_that_is_there_is_changed_in_place() {
 
 #[test]
 fn an_entry_that_its_own_filter_would_not_find_is_not_made() {
-    let roles = json!([{"value": "a"}, {"value": "b"}]);
-    check(&[
-        (
-            json!([{"op": "Add", "path": "roles[value eq \"x\"].value", "value": ""}]),
-            "/roles",
-            roles.clone(),
-        ),
-        (
-            json!([{"op": "Add", "path": "roles[value eq \"x\"]", "value": {"value": "y"}}]),
-            "/roles",
-            roles,
-        ),
-    ]);
+    check(&[(
+        json!([{"op": "Add", "path": "roles[value eq \"x\"].value", "value": ""}]),
+        "/roles",
+        json!([{"value": "a"}, {"value": "b"}]),
+    )]);
+    let other = json!([{"op": "Add", "path": "roles[value eq \"x\"]", "value": {"value": "y"}}]);
+    let error = patched(&mira(), &other).unwrap_err();
+    assert_eq!(error.scim_type(), Some(ScimType::InvalidValue), "{error}");
 }
 
 #[test]
@@ -241,11 +238,6 @@ fn a_removal_takes_what_it_names_and_nothing_else() {
             Value::Null,
         ),
         (
-            json!([{"op": "Remove", "path": "phoneNumbers[type eq \"fax\"]"}]),
-            "/title",
-            json!("Nurse"),
-        ),
-        (
             json!([{"op": "replace", "path": "title", "value": ""}]),
             "/title",
             Value::Null,
@@ -284,8 +276,7 @@ fn read_only_attributes_and_passwords_pass_in_silence_and_unknown_ones_with_a_no
         &json!([
             {"op": "replace", "value": {"id": "u-1", "schemas": [], "meta": {}, "groups": [], "password": "s3cret"}},
             {"op": "Replace", "path": "password", "value": "s3cret"},
-            {"op": "Replace", "path": "favouriteColour", "value": "green"},
-            {"op": "Replace", "path": "name.shoeSize", "value": 38},
+            {"op": "Replace", "value": {"title": "Nurse", "favouriteColour": "green", "name.shoeSize": 38}},
             {"op": "Replace", "path": "active", "value": null}
         ]),
     )
@@ -348,6 +339,92 @@ fn a_patch_that_cannot_be_done_says_which_operation_and_why() {
     invalidValue: operation 2: active: expected true or false, found text
     invalidValue: operation 1: urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:accessLevel: "Boss" is no Litmos access level; use one of Account_Owner, Administrator, Team_Admin, Team_Leader, Learner
     "#);
+}
+
+/// K5.
+#[test]
+fn an_operation_that_could_have_no_effect_is_refused_by_name() {
+    let refused = |operation: Value| {
+        let error = patched(&mira(), &json!([operation])).expect_err(&operation.to_string());
+        assert_eq!(error.status(), 400);
+        let what = ["path", "value"]
+            .map(|part| operation[part].to_string())
+            .join(" ");
+        let scim_type = error.scim_type().map_or("-", ScimType::as_str);
+        format!("{what}  ->  {scim_type}: {}", error.detail())
+    };
+    let all = [
+        json!({"op": "Replace", "path": "favouriteColour", "value": "green"}),
+        json!({"op": "Replace", "path": "department", "value": "Care"}),
+        json!({"op": "Add", "path": "name.shoeSize", "value": 38}),
+        json!({"op": "Remove", "path": "name.shoeSize"}),
+        json!({"op": "Replace", "path": "emails.mail", "value": "x"}),
+        json!({"op": "Replace", "path": "emails[type eq \"work\"].mail", "value": "x"}),
+        json!({"op": "Replace", "path": "emails[kind eq \"work\"].value", "value": "x"}),
+        json!({"op": "Replace", "path": "emails[primary eq \"yes\"].value", "value": "x"}),
+        json!({"op": "Replace", "path": "emails[value eq \"old@corp.example\"].value", "value": "x"}),
+        json!({"op": "Replace", "path": "emails", "value": [{"mail": "x"}]}),
+        json!({"op": "Replace", "path": "name", "value": {"first": "Mira"}}),
+        json!({"op": "Remove", "path": "phoneNumbers[type eq \"fax\"]"}),
+        json!({"op": "Remove", "path": "emails[value eq \"x\"].type"}),
+        json!({"op": "Remove", "path": "roles", "value": [{"value": "x"}]}),
+        json!({"op": "Remove", "path": "roles", "value": "x"}),
+        json!({"op": "Replace", "path": "id", "value": "u-7"}),
+        json!({"op": "Add", "path": "groups", "value": [{"value": "g-1"}]}),
+        json!({"op": "Replace", "path": "meta.version", "value": "1"}),
+        json!({"op": "replace", "value": {"favouriteColour": "green"}}),
+        json!({"op": "replace", "value": {"groups": [{"value": "g-1"}]}}),
+        json!({"op": "replace", "value": {"/name/givenName": "Mira"}}),
+        json!({"op": "replace", "path": format!("{}:displayName", scim::GROUP), "value": "x"}),
+    ]
+    .map(refused)
+    .join("\n");
+    insta::assert_snapshot!(all, @r#"
+    "favouriteColour" "green"  ->  invalidPath: operation 1: favouriteColour: users have no such attribute; /Schemas lists the attributes that are known
+    "department" "Care"  ->  invalidPath: operation 1: department: users have no such attribute; write urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department
+    "name.shoeSize" 38  ->  invalidPath: operation 1: name.shoeSize: name has no part of that name; use one of formatted, familyName, givenName, middleName, honorificPrefix, honorificSuffix
+    "name.shoeSize" null  ->  invalidPath: operation 1: name.shoeSize: name has no part of that name; use one of formatted, familyName, givenName, middleName, honorificPrefix, honorificSuffix
+    "emails.mail" "x"  ->  invalidPath: operation 1: emails.mail: emails has no part of that name; use one of value, display, type, primary
+    "emails[type eq \"work\"].mail" "x"  ->  invalidPath: operation 1: emails.mail: emails has no part of that name; use one of value, display, type, primary
+    "emails[kind eq \"work\"].value" "x"  ->  invalidPath: operation 1: emails[kind eq "work"].value: emails.kind: emails has no part of that name; use one of value, display, type, primary
+    "emails[primary eq \"yes\"].value" "x"  ->  invalidPath: operation 1: emails[primary eq "yes"].value: primary: it is true or false; write primary eq true or primary eq false
+    "emails[value eq \"old@corp.example\"].value" "x"  ->  noTarget: operation 1: emails[value eq "old@corp.example"].value: it matches no value that is there; read the user again and name one of its values
+    "emails" [{"mail":"x"}]  ->  invalidValue: operation 1: emails.mail: emails has no part of that name; use one of value, display, type, primary
+    "name" {"first":"Mira"}  ->  invalidValue: operation 1: name.first: name has no part of that name; use one of formatted, familyName, givenName, middleName, honorificPrefix, honorificSuffix
+    "phoneNumbers[type eq \"fax\"]" null  ->  noTarget: operation 1: phoneNumbers[type eq "fax"]: it matches no value that is there; read the user again and name one of its values
+    "emails[value eq \"x\"].type" null  ->  noTarget: operation 1: emails[value eq "x"].type: it matches no value that is there; read the user again and name one of its values
+    "roles" [{"value":"x"}]  ->  noTarget: operation 1: roles: it matches no value that is there; read the user again and name one of its values
+    "roles" "x"  ->  noTarget: operation 1: roles: it matches no value that is there; read the user again and name one of its values
+    "id" "u-7"  ->  mutability: operation 1: id: it is read-only; leave it out
+    "groups" [{"value":"g-1"}]  ->  mutability: operation 1: groups: it is read-only; change the members of the group
+    "meta.version" "1"  ->  mutability: operation 1: meta: it is read-only; leave it out
+    null {"favouriteColour":"green"}  ->  invalidPath: operation 1: favouriteColour: users have no such attribute; /Schemas lists the attributes that are known
+    null {"groups":[{"value":"g-1"}]}  ->  mutability: operation 1: groups: it is read-only; change the members of the group
+    null {"/name/givenName":"Mira"}  ->  invalidPath: operation 1: at character 1: expected an attribute name
+    "urn:ietf:params:scim:schemas:core:2.0:Group:displayName" "x"  ->  invalidPath: operation 1: urn:ietf:params:scim:schemas:core:2.0:Group:displayName: users have no such attribute; /Schemas lists the attributes that are known
+    "#);
+}
+
+/// K5, but never at the price of an access that should end.
+#[test]
+fn the_end_of_access_is_not_refused_for_an_operation_without_effect_beside_it() {
+    let idle = json!({"op": "Replace", "path": "favouriteColour", "value": "green"});
+    for active in [
+        json!({"op": "Replace", "path": "active", "value": "False"}),
+        json!({"op": "replace", "value": {"active": false}}),
+    ] {
+        for operations in [json!([active, idle]), json!([idle, active])] {
+            let write = patched(&mira(), &operations).unwrap();
+            assert_eq!(write.active_said(), Some(false), "{operations}");
+            assert!(!write.document.active(), "{operations}");
+            assert_eq!(write.notes.len(), 1, "{operations}");
+        }
+    }
+    let broken = json!([{"op": "Replace", "path": "active", "value": "False"}, {"op": "Replace", "path": "name", "value": 7}]);
+    assert!(
+        patched(&mira(), &broken).is_err(),
+        "what cannot be read is refused as before"
+    );
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! From what a request came to, to HTTP.
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use scim::{ScimError, names_etag};
+use serde_json::Value;
+
+use super::Answer;
+
+const CONTENT_TYPE: &str = "application/scim+json; charset=utf-8";
+
+/// Why a request is refused, and what is possible instead.
+pub(super) struct Refusal {
+    error: ScimError,
+    /// The methods that are possible, when this one is not.
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    pub(super) fn method(method: &Method, allow: &'static str) -> Refusal {
+        Refusal {
+            error: ScimError::new(405, format!("{method} is not possible here; use one of {allow}")),
+            allow: Some(allow),
+        }
+    }
+}
+
+impl From<ScimError> for Refusal {
+    fn from(error: ScimError) -> Refusal {
+        Refusal { error, allow: None }
+    }
+}
+
+/// The response; what the reader has already (`If-None-Match`) is not sent again.
+pub(super) fn respond(answer: Result<Answer, Refusal>, if_none_match: Option<&str>) -> Response {
+    match answer {
+        Ok(Answer::Found(value)) => {
+            let known = etag(&value).filter(|tag| if_none_match.is_some_and(|had| names_etag(had, tag)));
+            match known {
+                Some(tag) => tagged(StatusCode::NOT_MODIFIED.into_response(), Some(tag)),
+                None => tagged(json(StatusCode::OK, &value), etag(&value)),
+            }
+        }
+        Ok(Answer::Created { location, body }) => {
+            let mut response = tagged(json(StatusCode::CREATED, &body), etag(&body));
+            put(&mut response, header::LOCATION, &location);
+            response
+        }
+        Ok(Answer::NoContent) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Answer::Methods(allow)) => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            put(&mut response, header::ALLOW, allow);
+            response
+        }
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json(status, &refusal.error.to_json());
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => put(&mut response, header::RETRY_AFTER, "5"),
+        // Okta reads whole seconds only.
+        StatusCode::TOO_MANY_REQUESTS => put(&mut response, header::RETRY_AFTER, "2"),
+        StatusCode::UNAUTHORIZED => {
+            put(
+                &mut response,
+                header::WWW_AUTHENTICATE,
+                "Bearer realm=\"rollcall\"",
+            );
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            put(&mut response, header::ACCEPT_ENCODING, "gzip, identity");
+            put(
+                &mut response,
+                header::ACCEPT,
+                "application/scim+json, application/json",
+            );
+        }
+        _ => {}
+    }
+    if let Some(allow) = refusal.allow {
+        put(&mut response, header::ALLOW, allow);
+    }
+    response
+}
+
+fn json(status: StatusCode, value: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], value.to_string()).into_response()
+}
+
+/// The version of a resource, if the answer shows it.
+fn etag(value: &Value) -> Option<&str> {
+    value.pointer("/meta/version")?.as_str()
+}
+
+fn tagged(mut response: Response, etag: Option<&str>) -> Response {
+    if let Some(etag) = etag {
+        put(&mut response, header::ETAG, etag);
+    }
+    response
+}
+
+fn put(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,287 @@
+//! Lists of users and groups: a page at a time, through an index where the filter has one.
+//!
+//! A roster may hold hundreds of thousands of people, and everybody who writes waits for whoever reads it. So nothing
+//! here looks at more than [`CHUNK`] entries under the lock, and what has to look at everybody does so on a thread for
+//! such work, for a bounded time, few at a time.
+
+mod groups;
+mod users;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roster::{Directory, Roster};
+use scim::{Filter, ListQuery, Lookup, Projection, ResourceKind, ScimError, list_response};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use groups::{Groups, rendered as rendered_group};
+pub(crate) use users::{Users, groups_of, other_names, rendered, shown_email};
+
+use crate::door::Answer;
+
+/// Entries looked at while the roster's lock is held: about a millisecond.
+const CHUNK: usize = 500;
+/// Ids passed over while the lock is held, on the way to a page.
+const STRIDE: usize = 4000;
+/// Longest look at everybody. Two hundred thousand people take a few seconds; Okta hangs up after sixty.
+const SCAN_TIME: Duration = Duration::from_secs(30);
+/// Looks at everybody that one org may have under way; each keeps a core busy.
+const SCANS_MAX: usize = 2;
+
+type Resource = Map<String, Value>;
+
+/// One kind of resource as lists need it.
+pub(crate) trait Shelf: Send + Sync + 'static {
+    const KIND: ResourceKind;
+    type Id: Clone + Ord + Send;
+    type Entry: Clone + Send;
+
+    fn id(entry: &Self::Entry) -> &Self::Id;
+    /// Whether clients see it.
+    fn is_there(entry: &Self::Entry) -> bool;
+    fn count(directory: &Directory) -> usize;
+    fn get<'a>(directory: &'a Directory, id: &Self::Id) -> Option<&'a Self::Entry>;
+    fn after<'a>(directory: &'a Directory, id: Option<&Self::Id>) -> impl Iterator<Item = &'a Self::Entry>;
+    /// Everything that can satisfy the equality, and perhaps more.
+    fn candidates(directory: &Directory, lookup: &Lookup<'_>) -> Vec<Self::Id>;
+    /// The resource with what the filter asks for, whatever the answer shows.
+    fn for_filter(
+        &self,
+        roster: &Roster,
+        entry: &Self::Entry,
+        filter: &Filter,
+    ) -> Result<Resource, ScimError>;
+    /// The resource as it is shown.
+    fn for_answer(
+        &self,
+        roster: &Roster,
+        entry: &Self::Entry,
+        projection: &Projection,
+    ) -> Result<Resource, ScimError>;
+}
+
+/// Places for looks at everybody of one org.
+#[derive(Debug)]
+pub(crate) struct Scans(Arc<Semaphore>);
+
+impl Default for Scans {
+    fn default() -> Scans {
+        Scans(Arc::new(Semaphore::new(SCANS_MAX)))
+    }
+}
+
+/// One list request.
+struct Listing<S> {
+    shelf: S,
+    roster: Roster,
+    query: ListQuery,
+    /// Cancelled when the client has gone.
+    gone: CancellationToken,
+}
+
+/// Answers a list request.
+pub(crate) async fn answer<S: Shelf>(
+    shelf: S,
+    roster: &Roster,
+    scans: &Scans,
+    query: &ListQuery,
+) -> Result<Answer, ScimError> {
+    if let Some(parsed) = &query.filter {
+        parsed.filter.check(S::KIND)?;
+    }
+    let listing = Listing {
+        shelf,
+        roster: roster.clone(),
+        query: query.clone(),
+        gone: CancellationToken::new(),
+    };
+    let candidates = listing.candidates();
+    let few = candidates.as_ref().is_some_and(|ids| ids.len() <= CHUNK);
+    let permit = if query.filter.is_some() && !few {
+        let permit = scans.0.clone().try_acquire_owned();
+        Some(permit.map_err(|_| busy(S::KIND))?)
+    } else {
+        None
+    };
+    let _gone = listing.gone.clone().drop_guard();
+    let work = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        match candidates {
+            Some(ids) => listing.among(&ids),
+            None => listing.among_all(),
+        }
+    });
+    work.await
+        .map_err(|_| ScimError::new(500, "the list could not be made; ask again"))?
+}
+
+impl<S: Shelf> Listing<S> {
+    /// Those that an index finds for the filter; `None` without a filter, or an index for it.
+    fn candidates(&self) -> Option<Vec<S::Id>> {
+        let lookups = self.query.filter.as_ref()?.filter.lookups()?;
+        let mut ids: Vec<S::Id> = lookups
+            .iter()
+            .flat_map(|lookup| self.roster.read(|directory| S::candidates(directory, lookup)))
+            .collect();
+        ids.sort();
+        ids.dedup();
+        Some(ids)
+    }
+
+    fn among(&self, ids: &[S::Id]) -> Result<Answer, ScimError> {
+        let mut found = Found::of(&self.query);
+        let started = Instant::now();
+        for ids in ids.chunks(CHUNK) {
+            self.goes_on(started)?;
+            let entries: Vec<S::Entry> = self.roster.read(|directory| {
+                let known = ids.iter().filter_map(|id| S::get(directory, id));
+                known.filter(|entry| S::is_there(entry)).cloned().collect()
+            });
+            self.look_at(&entries, &mut found)?;
+        }
+        Ok(found.answer())
+    }
+
+    fn among_all(&self) -> Result<Answer, ScimError> {
+        if self.query.filter.is_none() {
+            return self.page();
+        }
+        let mut found = Found::of(&self.query);
+        let started = Instant::now();
+        let mut last: Option<S::Id> = None;
+        loop {
+            self.goes_on(started)?;
+            let entries: Vec<S::Entry> = self
+                .roster
+                .read(|directory| S::after(directory, last.as_ref()).take(CHUNK).cloned().collect());
+            let Some(entry) = entries.last() else {
+                return Ok(found.answer());
+            };
+            last = Some(S::id(entry).clone());
+            self.look_at(&entries, &mut found)?;
+        }
+    }
+
+    /// A page without a filter: only what is on it is looked at.
+    fn page(&self) -> Result<Answer, ScimError> {
+        let total = self.roster.read(S::count);
+        let wanted = self.query.page.range(total);
+        let mut found = Found::of(&self.query);
+        found.total = wanted.start;
+        let (mut passed, mut last): (usize, Option<S::Id>) = (0, None);
+        while found.total < wanted.end {
+            let mut ids = Vec::new();
+            let from = last.take();
+            let walked = self.roster.read(|directory| {
+                let mut walked = 0;
+                for entry in S::after(directory, from.as_ref()).take(STRIDE) {
+                    walked += 1;
+                    last = Some(S::id(entry).clone());
+                    if S::is_there(entry) {
+                        passed += 1;
+                        if passed > wanted.start && passed <= wanted.end {
+                            ids.push(S::id(entry).clone());
+                        }
+                    }
+                    if passed >= wanted.end {
+                        break;
+                    }
+                }
+                walked
+            });
+            for ids in ids.chunks(CHUNK) {
+                let entries: Vec<S::Entry> = self.roster.read(|directory| {
+                    ids.iter()
+                        .filter_map(|id| S::get(directory, id))
+                        .cloned()
+                        .collect()
+                });
+                self.look_at(&entries, &mut found)?;
+            }
+            if walked == 0 || passed >= wanted.end {
+                break;
+            }
+        }
+        found.total = total.max(found.total);
+        Ok(found.answer())
+    }
+
+    fn look_at(&self, entries: &[S::Entry], found: &mut Found) -> Result<(), ScimError> {
+        for entry in entries.iter().filter(|entry| S::is_there(entry)) {
+            if let Some(parsed) = &self.query.filter {
+                let resource = self.shelf.for_filter(&self.roster, entry, &parsed.filter)?;
+                if !parsed.filter.matches(&resource) {
+                    continue;
+                }
+            }
+            found.total += 1;
+            if found.page.contains(&(found.total - 1)) {
+                let projection = &self.query.projection;
+                let resource = self.shelf.for_answer(&self.roster, entry, projection)?;
+                found.resources.push(projection.apply(resource));
+            }
+        }
+        Ok(())
+    }
+
+    fn goes_on(&self, started: Instant) -> Result<(), ScimError> {
+        if self.gone.is_cancelled() {
+            return Err(ScimError::new(503, "the client has gone"));
+        }
+        if started.elapsed() > SCAN_TIME {
+            return Err(ScimError::bad_request(
+                scim::ScimType::TooMany,
+                format!(
+                    "this filter needs a look at everything, and {} seconds were not enough; {}",
+                    SCAN_TIME.as_secs(),
+                    found_at_once(S::KIND)
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Matches so far, and those of them on the page.
+struct Found {
+    total: usize,
+    page: std::ops::Range<usize>,
+    start_index: usize,
+    resources: Vec<Resource>,
+}
+
+impl Found {
+    fn of(query: &ListQuery) -> Found {
+        Found {
+            total: 0,
+            page: query.page.range(usize::MAX),
+            start_index: query.page.start_index,
+            resources: Vec::new(),
+        }
+    }
+
+    fn answer(self) -> Answer {
+        Answer::Found(list_response(self.total, self.start_index, self.resources))
+    }
+}
+
+fn busy(kind: ResourceKind) -> ScimError {
+    ScimError::too_many_requests(format!(
+        "this filter needs a look at everything, and {SCANS_MAX} such lists of this org are under way; ask again in a \
+         moment, or {}",
+        found_at_once(kind)
+    ))
+}
+
+fn found_at_once(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::User => {
+            "filter with eq by id, userName, externalId, emails or displayName, which are found at once"
+        }
+        ResourceKind::Group => {
+            "filter with eq by id, displayName, externalId or members, which are found at once"
+        }
+    }
+}
