@@ -35,10 +35,11 @@ pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
 pub use decision::{Decision, Ended, Image, ValueChange};
 pub use field::{Field, FieldKind};
-pub use harms::harms;
+pub use harms::{harms, made_owners};
 pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, SourceId, TeamId};
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
+pub use need::{Protection, protection_of};
 pub use observed::{
     Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, SchemaField, SchemaKind,
     SchemaVersion, Team, TeamRole,

@@ -15,6 +15,7 @@ pub(crate) use person::{
     CustomNeed, PersonNeed, awaited_manager, can_join, custom_need, is_fresh, leaves_all_teams, person_need,
 };
 pub(crate) use protection::is_protected;
+pub use protection::{Protection, protection_of};
 
 use crate::plan::WaitReason;
 use crate::{Intent, ParkCode, Parked};

@@ -31,11 +31,13 @@ pub struct Policy {
     /// "Group Push".
     pub push_groups: bool,
     pub unlinked_teams: UnlinkedTeams,
-    /// User names of accounts that no plan cuts off or demotes.
+    /// User names of accounts that nothing cuts off, demotes or renames.
     pub protected: BTreeSet<NormalName>,
-    /// Whether every Account Owner is protected like those: the API does not say whose key it is.
+    /// User name of the account whose API key Rollcall uses, protected like those. The API does not say whose key it is.
+    pub api_key_owner: Option<NormalName>,
+    /// Whether Account Owners whom Rollcall did not promote are neither cut off nor demoted.
     pub protect_owners: bool,
-    /// What a plan may take away before a person must approve.
+    /// Which harmful changes pass before a person must approve.
     pub safeguard: Safeguard,
     /// Whether bulk import may be used where it is cheaper.
     pub bulk: bool,
@@ -56,6 +58,7 @@ impl Default for Policy {
             push_groups: true,
             unlinked_teams: UnlinkedTeams::Leave,
             protected: BTreeSet::new(),
+            api_key_owner: None,
             protect_owners: true,
             safeguard: Safeguard::default(),
             bulk: true,

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn every_switch_of_an_org_can_be_set() {
         let policy = policy_of(
-            "update_user_names = false\nunlinked_teams = 'delete'\nprotect = ['Boss@Corp.example', ' it@corp.example ']\nprotect_owners = false\n",
+            "update_user_names = false\nunlinked_teams = 'delete'\nprotect = ['Boss@Corp.example', ' it@corp.example ']\nprotect_owners = false\napi_key_owner = 'Key@Corp.example'\n",
             &[],
         )
         .unwrap();
@@ -217,6 +217,7 @@ mod tests {
             unlinked_teams: UnlinkedTeams::Delete,
             protected: protected.into(),
             protect_owners: false,
+            api_key_owner: Some(NormalName::of("key@corp.example")),
             ..Policy::default()
         };
         assert_eq!(policy, expected);

@@ -42,6 +42,7 @@ pub(crate) fn read(org: &mut Section<'_>) -> Policy {
         push_groups: on("push_groups"),
         unlinked_teams: read_unlinked_teams(org),
         protected: read_protected(org),
+        api_key_owner: org.text("api_key_owner").map(|name| NormalName::of(&name)),
         protect_owners: org.flag_or("protect_owners", default.protect_owners),
         safeguard: org.section("safeguard", read_safeguard),
         bulk,
@@ -97,6 +98,9 @@ fn run_keys(harm: Harm) -> Keys {
         Harm::TeamLoss => keys!("team_loss"),
         Harm::Rename => keys!("rename"),
         Harm::Overwrite => keys!("overwrite"),
+        Harm::PromoteOwner => keys!("promote_owner"),
+        Harm::PromoteAdministrator => keys!("promote_administrator"),
+        Harm::Reactivate => keys!("reactivate"),
     }
 }
 
@@ -107,6 +111,9 @@ fn day_keys(harm: Harm) -> Keys {
         Harm::TeamLoss => keys!("team_loss_day"),
         Harm::Rename => keys!("rename_day"),
         Harm::Overwrite => keys!("overwrite_day"),
+        Harm::PromoteOwner => keys!("promote_owner_day"),
+        Harm::PromoteAdministrator => keys!("promote_administrator_day"),
+        Harm::Reactivate => keys!("reactivate_day"),
     }
 }
 

@@ -124,8 +124,8 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
         return PersonNeed::Read(id.clone());
     };
     if account.active {
-        if protection::is_protected(account, policy) {
-            return PersonNeed::Park(protection::not_cut_off(account, revision, now_ms));
+        if let Some(why) = protection::protection_of(world, account, policy) {
+            return PersonNeed::Park(protection::not_cut_off(account, why, revision, now_ms));
         }
         if order.is_none() && !policy.deactivate_users {
             return PersonNeed::Wait(WaitReason::SwitchedOff {
@@ -194,7 +194,7 @@ fn stays(
     now_ms: u64,
 ) -> PersonNeed {
     let mut changes = change::changes(world, person, account, policy);
-    let spared = protection::spare(account, &mut changes, policy, revision, now_ms);
+    let spared = protection::spare(world, account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {
         return match spared {
             _ if !tied => PersonNeed::Link(account.id.clone()),
@@ -308,5 +308,5 @@ pub(crate) fn leaves_all_teams(
     let person = world.person(person);
     person.is_some_and(|person| !world.is_to_be_active(&person.value))
         && (ordered || policy.deactivate_users)
-        && account.is_some_and(|account| account.active && !protection::is_protected(account, policy))
+        && account.is_some_and(|account| account.active && !protection::is_protected(world, account, policy))
 }

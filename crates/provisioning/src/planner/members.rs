@@ -250,7 +250,7 @@ impl Look<'_> {
         };
         let spared = account
             .and_then(|account| self.world.account(account))
-            .is_some_and(|account| need::is_protected(account, self.policy));
+            .is_some_and(|account| need::is_protected(self.world, account, self.policy));
         let need = |role, holds| RoleNeed {
             group: self.group.id.clone(),
             group_name: self.group.name.trim().to_owned(),

@@ -190,6 +190,7 @@ fn sort(
         PersonNeed::Create { draft, name_from } => {
             let creation = Creation {
                 revision,
+                wished_at_ms: person.changed_at_ms,
                 draft,
                 awaits,
                 name_from,

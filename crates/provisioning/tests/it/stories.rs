@@ -6,6 +6,7 @@ use crate::scene::{NOW, Scene};
 mod leavers;
 mod names;
 mod printed;
+mod promotions;
 mod roles;
 mod teams;
 mod values;
