@@ -142,6 +142,20 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
     if link.is_some_and(|link| link.leave_teams_due) {
         return PersonNeed::LeaveTeams(id.clone());
     }
+    if tied && let Some((to, name_from)) = name::name_to_give_way(world, person, account, policy) {
+        return PersonNeed::Update(Updating {
+            account: id.clone(),
+            changes: vec![AttributeChange {
+                attribute: Attribute::UserName,
+                from: account.user_name.clone(),
+                to,
+            }],
+            fresh: is_fresh(account, policy, now_ms),
+            bulk: false,
+            name_from,
+            spared: None,
+        });
+    }
     if tied {
         at_rest()
     } else {
@@ -157,7 +171,7 @@ fn unlinked(world: &World, person: &Person, revision: u64, policy: &Policy, now_
         NameClaim::Unowned(account) => stays(world, person, account, false, revision, policy, now_ms),
         NameClaim::Free => newcomer(world, person, None, revision, policy, now_ms),
         NameClaim::From(owner) => newcomer(world, person, Some(owner.clone()), revision, policy, now_ms),
-        NameClaim::Taken(said) => PersonNeed::Park(name::name_taken(said, revision, now_ms)),
+        NameClaim::Taken(taken) => PersonNeed::Park(name::name_taken(taken, revision, now_ms)),
     }
 }
 
@@ -231,8 +245,8 @@ fn stays(
         match name::name_claim(world, person, policy) {
             NameClaim::Free | NameClaim::Unowned(_) => {}
             NameClaim::From(owner) => name_from = Some(owner.clone()),
-            NameClaim::Taken(said) => {
-                return PersonNeed::Park(name::name_taken(said, revision, now_ms));
+            NameClaim::Taken(taken) => {
+                return PersonNeed::Park(name::name_taken(taken, revision, now_ms));
             }
         }
     }

@@ -46,16 +46,9 @@ impl Protection {
 
 /// Why this account is protected; `None` if it is not.
 pub fn protection_of(world: &World, account: &Account, policy: &Policy) -> Option<Protection> {
-    let name = || NormalName::of(&account.user_name);
-    if policy
-        .api_key_owner
-        .as_ref()
-        .is_some_and(|owner| *owner == name())
-    {
-        return Some(Protection::ApiKeyOwner);
-    }
-    if !policy.protected.is_empty() && policy.protected.contains(&name()) {
-        return Some(Protection::Listed);
+    let named = named_protection(account, policy);
+    if named.is_some() {
+        return named;
     }
     if !policy.protect_owners || account.access_level != Some(AccessLevel::AccountOwner) {
         return None;
@@ -65,6 +58,22 @@ pub fn protection_of(world: &World, account: &Account, policy: &Policy) -> Optio
         .and_then(|owner| world.person_link(owner));
     let promoted = link.is_some_and(|link| link.value.made_owner);
     (!promoted).then_some(Protection::OwnerBefore)
+}
+
+/// Whether the account is protected by its name, and so keeps that name.
+pub(super) fn keeps_its_name(account: &Account, policy: &Policy) -> bool {
+    named_protection(account, policy).is_some()
+}
+
+fn named_protection(account: &Account, policy: &Policy) -> Option<Protection> {
+    if policy.api_key_owner.is_none() && policy.protected.is_empty() {
+        return None;
+    }
+    let name = NormalName::of(&account.user_name);
+    if policy.api_key_owner.as_ref() == Some(&name) {
+        return Some(Protection::ApiKeyOwner);
+    }
+    policy.protected.contains(&name).then_some(Protection::Listed)
 }
 
 pub(crate) fn is_protected(world: &World, account: &Account, policy: &Policy) -> bool {
@@ -93,10 +102,7 @@ pub(super) fn spare(
     now_ms: u64,
 ) -> Option<Parked> {
     let why = protection_of(world, account, policy)?;
-    let named = match why {
-        Protection::Listed | Protection::ApiKeyOwner => true,
-        Protection::OwnerBefore => false,
-    };
+    let named = keeps_its_name(account, policy);
     let mut spared = None;
     changes.retain(|change| {
         let (harms, what) = match change.attribute {
