@@ -16,6 +16,17 @@ pub enum UnlinkedTeams {
     Delete,
 }
 
+/// What becomes of members of a managed team whom no source named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtraMembers {
+    /// They stay, and are counted and listed.
+    #[default]
+    Report,
+    /// They are taken out of the team, as far as the safeguard lets that pass.
+    Remove,
+}
+
 /// The org's switches, in Okta's words, and the bounds of freshness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -31,6 +42,7 @@ pub struct Policy {
     /// "Group Push".
     pub push_groups: bool,
     pub unlinked_teams: UnlinkedTeams,
+    pub extra_members: ExtraMembers,
     /// User names of accounts that nothing cuts off, demotes or renames.
     pub protected: BTreeSet<NormalName>,
     /// User name of the account whose API key Rollcall uses, protected like those. The API does not say whose key it is.
@@ -57,6 +69,7 @@ impl Default for Policy {
             update_user_names: true,
             push_groups: true,
             unlinked_teams: UnlinkedTeams::Leave,
+            extra_members: ExtraMembers::Report,
             protected: BTreeSet::new(),
             api_key_owner: None,
             protect_owners: true,

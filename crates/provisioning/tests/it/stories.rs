@@ -3,6 +3,7 @@ use provisioning::{AccessLevel, Field, ManagerWish, Subject, WaitReason};
 
 use crate::scene::{NOW, Scene};
 
+mod deviations;
 mod leavers;
 mod names;
 mod printed;
