@@ -231,7 +231,7 @@ impl House {
         let bus = self.bus().await;
         while Instant::now() < deadline {
             if let Some(status) = self.ask(&bus, "pusher", "status", Value::Null).await {
-                let done = status["in_sync"] == true && status["people"].as_u64() >= Some(people as u64);
+                let done = status["settled"] == true && status["people"].as_u64() >= Some(people as u64);
                 quiet = if done { quiet + 1 } else { 0 };
                 if quiet >= 4 {
                     return status;

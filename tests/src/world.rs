@@ -194,7 +194,7 @@ impl Room {
         let deadline = tokio::time::Instant::now() + crate::PATIENCE;
         while tokio::time::Instant::now() < deadline {
             if let Ok(status) = self.ask("status", serde_json::Value::Null).await {
-                quiet = if status["in_sync"] == true { quiet + 1 } else { 0 };
+                quiet = if status["settled"] == true { quiet + 1 } else { 0 };
                 last = status;
                 if quiet >= 3 {
                     return last;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::Bus;
-use provisioning::OrgId;
+use provisioning::{DeviationKind, OrgId};
 use rate_tokens::{Class, Moment, Permit};
 use serde_json::{Value, json};
 use service::{About, Accounts};
@@ -88,31 +88,52 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
     if wait_for_it {
         return wait(&desk, global.json).await;
     }
-    let mut status = desk.ask("pusher", "status", Value::Null).await?;
-    add_intake(&desk, &mut status).await;
+    let status = status_of_all(&desk).await?;
     say::answer(global.json, &status, say::status);
     Ok(ending(&status))
 }
 
-/// Adds what the intake says. Without an intake nothing is fed, and nothing waits there: it is not waited for.
-async fn add_intake(desk: &Desk, status: &mut Value) {
+/// The pusher's status, with what the intake adds to it.
+async fn status_of_all(desk: &Desk) -> anyhow::Result<Value> {
+    let mut status = desk.ask("pusher", "status", Value::Null).await?;
+    // Without an intake nothing is fed, and nothing waits there: it is not waited for.
     let intake = desk
         .bus
         .control("intake", &desk.org, "status", &Value::Null, ANSWER);
     if let Ok(intake) = intake.await {
-        status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});
-        status["dead_letters"] = intake["dead_letters"].clone();
+        add_intake(&mut status, &intake);
+    }
+    Ok(status)
+}
+
+/// Adds to the deviations what never reached the roster: events that wait, events that could not be used, refused lines.
+fn add_intake(status: &mut Value, intake: &Value) {
+    let mut deviations = say::deviations(status);
+    let count = |name: &str| usize::try_from(say::number(intake, name)).unwrap_or(usize::MAX);
+    let waiting = count("waiting");
+    if waiting > 0 {
+        let oldest = || format!("the oldest: {}", say::text(intake, "oldest_waits"));
+        deviations.add(DeviationKind::EventWaiting, None, oldest);
+        deviations.add_count(DeviationKind::EventWaiting, waiting - 1);
+    }
+    deviations.add_count(DeviationKind::DeadLetter, count("dead_letters"));
+    deviations.add_count(DeviationKind::RefusedLine, count("refused_lines"));
+    status["dead_letters"] = intake["dead_letters"].clone();
+    status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});
+    status["in_sync"] = (say::flag(status, "settled") && deviations.is_empty()).into();
+    status["deviations"] = json!(deviations);
+}
+
+/// Exit code of an answer: whether something that a source asked for waits for a person.
+pub(crate) fn ending(answer: &Value) -> Ending {
+    if say::deviations(answer).wait_for_a_person() {
+        Ending::Waits
+    } else {
+        Ending::Done
     }
 }
 
-fn ending(status: &Value) -> Ending {
-    ends_with(
-        say::number(&status["held"], "changes"),
-        say::number(status, "parked") + say::number(status, "dead_letters"),
-    )
-}
-
-/// Whether something waits for a person.
+/// Whether so much that is held or parked waits for a person.
 pub(crate) fn ends_with(held: u64, parked: u64) -> Ending {
     if held + parked > 0 {
         Ending::Waits
@@ -135,7 +156,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
     loop {
-        let mut status = desk.ask("pusher", "status", Value::Null).await?;
+        let status = desk.ask("pusher", "status", Value::Null).await?;
         let going = say::number(&status, "operations_left")
             .saturating_sub(say::number(&status, "waiting_for_apply"))
             + say::number(&status, "subjects_under_way")
@@ -163,7 +184,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
             eprint!("\r\x1b[2K");
         }
         if quiet >= 2 {
-            add_intake(desk, &mut status).await;
+            let status = status_of_all(desk).await?;
             let ending = ending(&status);
             return Ok((status, ending));
         }
@@ -266,4 +287,54 @@ fn alone(org: &Org) -> anyhow::Result<impl Future<Output = litmos::Diagnosis>> {
     };
     let (first, second) = (permit(), permit());
     Ok(async move { litmos.diagnose(first, second).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(settled: bool) -> Value {
+        json!({"settled": settled, "in_sync": settled, "deviations": []})
+    }
+
+    #[test]
+    fn what_never_reached_the_roster_is_a_deviation_too() {
+        for (intake, told) in [
+            (
+                json!({"waiting": 2, "oldest_waits": "no such group"}),
+                "2 events wait in the feed",
+            ),
+            (
+                json!({"waiting": 0, "dead_letters": 1}),
+                "1 event could not be used",
+            ),
+            (json!({"refused_lines": 3}), "3 lines of files were refused"),
+        ] {
+            let mut status = status(true);
+            add_intake(&mut status, &intake);
+            assert_eq!(say::deviations(&status).said(), told);
+            assert_eq!(status["in_sync"], false);
+            assert!(matches!(ending(&status), Ending::Waits), "{told}");
+            let text = say::status(&status);
+            assert!(
+                text.contains(told) && !text.contains("equals the roster"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_intake_that_has_nothing_to_tell_changes_nothing() {
+        for intake in [
+            json!({"waiting": 0, "oldest_waits": null, "dead_letters": 0}),
+            json!({}),
+        ] {
+            let mut status = status(true);
+            status["import_complete"] = true.into();
+            add_intake(&mut status, &intake);
+            assert_eq!(status["in_sync"], true);
+            assert!(matches!(ending(&status), Ending::Done));
+            assert!(say::status(&status).contains("Litmos equals the roster"));
+        }
+    }
 }

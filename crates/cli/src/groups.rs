@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::ask::Desk;
 use crate::{Ending, Global, parked, plan, say};
 
+/// Names of extra members that are spelled out for one group.
+const EXTRA_MAX: usize = 20;
+
 #[derive(Debug, Args)]
 pub(crate) struct Groups {
     #[command(subcommand)]
@@ -90,6 +93,14 @@ pub(crate) fn list(world: &World) -> Vec<Value> {
                 .is_some_and(|(team, account)| world.is_team_member(team, account))
         });
         let met = met.count();
+        let extra: Vec<&str> = world
+            .extra_members(id)
+            .map(|account| {
+                world
+                    .account(account)
+                    .map_or(account.as_str(), |account| &account.user_name)
+            })
+            .collect();
         let parked = link.and_then(|link| link.parked.as_ref());
         json!({
             "group": id, "name": group.value.name, "team": team,
@@ -97,6 +108,7 @@ pub(crate) fn list(world: &World) -> Vec<Value> {
             "push": if link.is_some_and(|link| link.paused) { "paused" } else { "active" },
             "push_now": link.is_some_and(|link| link.overwrite_due),
             "members_wanted": wanted.len(), "members_there": met, "others_there": there - met,
+            "extra": extra.len(), "extra_members": extra.iter().take(EXTRA_MAX).collect::<Vec<_>>(),
             "applied_revision": link.map_or(0, |link| link.applied_revision), "revision": group.revision,
             "parked": parked.map(|parked| json!({"code": parked.code, "said": parked.said, "remedy": parked.remedy})),
         })
@@ -125,6 +137,19 @@ pub(crate) fn said(answer: &Value) -> String {
         );
         if say::flag(group, "push_now") {
             line.push_str("  push now is under way");
+        }
+        let extra = say::number(group, "extra");
+        if extra > 0 {
+            let more = extra.saturating_sub(say::list(&group["extra_members"]).len() as u64);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            line.push_str(&format!(
+                "  in the team and in no source: {}{more}",
+                say::names(&group["extra_members"])
+            ));
         }
         if group["parked"].is_object() {
             line.push_str(&format!("  parked: {}", say::text(&group["parked"], "said")));

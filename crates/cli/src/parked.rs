@@ -75,7 +75,7 @@ impl Parked {
             items.truncate(SHOWN);
         }
         say::answer(global.json, &parked, say::parked);
-        Ok(ask::ends_with(say::number(&parked["held"], "changes"), total))
+        Ok(ask::ending(&parked))
     }
 }
 

@@ -16,10 +16,7 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
         desk.ask("pusher", "plan", Value::Null).await?
     };
     say::answer(global.json, &plan, say::plan);
-    Ok(ask::ends_with(
-        say::number(&plan["held"], "changes"),
-        say::number(&plan, "parked"),
-    ))
+    Ok(ask::ending(&plan))
 }
 
 /// The plan with all its operations and all that is held: pages of one and the same plan.

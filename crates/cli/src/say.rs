@@ -1,5 +1,6 @@
 //! Answers for people, by subject.
 
+mod deviations;
 mod explain;
 mod import;
 mod parked;
@@ -12,6 +13,7 @@ use serde_json::Value;
 /// Lines of each sort that are spelled out; `--json` has all.
 const LINES_MAX: usize = 40;
 
+pub(crate) use deviations::deviations;
 pub(crate) use explain::{calls, explain};
 pub(crate) use import::import;
 pub(crate) use parked::parked;

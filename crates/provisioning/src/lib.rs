@@ -10,6 +10,7 @@ mod access_level;
 mod change;
 pub mod cost;
 mod decision;
+mod deviation;
 mod field;
 mod harms;
 mod identity;
@@ -35,8 +36,9 @@ mod world;
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
 pub use decision::{Decision, Ended, Image, ValueChange};
+pub use deviation::{Deviation, DeviationItem, DeviationKind, Deviations, deviations};
 pub use field::{Field, FieldKind};
-pub use harms::harms;
+pub use harms::{harms, made_owners};
 pub use identity::{
     Candidate, ConflictingAttribute, EqualBy, IdentityQuestion, IdentityVerdict, Resolution, Traits,
     released_name, resolve,
@@ -46,13 +48,14 @@ pub use ids::{
 };
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, is_invisible, repaired, user_name_problem};
+pub use need::{Protection, protection_of};
 pub use observed::{
     Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, SchemaField, SchemaKind,
     SchemaVersion, Team, TeamRole,
 };
 pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, TextChange, WaitReason};
 pub use planner::plan;
-pub use policy::{Policy, UnlinkedTeams};
+pub use policy::{ExtraMembers, Policy, UnlinkedTeams};
 pub use profile::{Profile, Wish};
 pub use roster::{Group, ManagerWish, Membership, Person, SourceMark};
 pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};

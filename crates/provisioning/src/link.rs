@@ -58,7 +58,7 @@ pub enum ParkCode {
     RejectedByLitmos,
     /// Litmos kept answering with faults until the last attempt.
     KeepsFailing,
-    /// The account is protected: it is never cut off or demoted by a plan.
+    /// The account is protected: it is never cut off or demoted.
     ProtectedAccount,
     /// The team lies under another team than the group names, and Litmos documents no way of moving one.
     TeamParentDiffers,
@@ -142,6 +142,8 @@ pub struct PersonLink {
     /// Advanced custom fields as last applied: no list shows them, so this is what is known.
     pub custom: BTreeMap<String, String>,
     pub frozen: Option<Frozen>,
+    /// Rollcall made the account an Account Owner. Written before the request leaves, with its intent.
+    pub made_owner: bool,
     /// Failed attempts since the last success.
     pub attempts: u32,
     /// Unix milliseconds before which nothing is tried again.
@@ -161,6 +163,7 @@ impl PersonLink {
             leave_teams_due: false,
             custom: BTreeMap::new(),
             frozen: None,
+            made_owner: false,
             attempts: 0,
             next_try_ms: 0,
             last_error: None,

@@ -15,12 +15,19 @@ pub(crate) use person::{
     CustomNeed, PersonNeed, awaited_manager, can_join, custom_need, is_fresh, leaves_all_teams, person_need,
 };
 pub(crate) use protection::is_protected;
+pub use protection::{Protection, protection_of};
 
 use crate::plan::WaitReason;
 use crate::{Intent, ParkCode, Parked};
 
 /// Says what to do where two in the roster want one user name.
 const NAME_REMEDY: &str = "Give one of the two another user name at the source.";
+
+/// Opens the remedy where the account belongs to somebody who left under the same user name.
+const HAND_OVER: &str = "If they are the same person, hand the account over with: rollcall links untie ";
+
+/// Says what to do where an account that is nobody's has the user name.
+const STRANGER_REMEDY: &str = "Rename that account in Litmos and run: rollcall import. Or give the person another user name at the source.";
 
 /// Says what to do where several things answer to one name.
 const AMBIGUOUS_REMEDY: &str = "Rename all but one of them, in Litmos or at the source, and import again.";
@@ -49,7 +56,10 @@ fn parked(
 pub(crate) fn is_looked_at_again(parked: &Parked) -> bool {
     match parked.code {
         ParkCode::ProtectedAccount | ParkCode::TeamParentDiffers | ParkCode::ParentCircle => true,
-        ParkCode::UserNameTaken => parked.remedy == NAME_REMEDY,
+        ParkCode::UserNameTaken => {
+            [NAME_REMEDY, STRANGER_REMEDY].contains(&parked.remedy.as_str())
+                || parked.remedy.starts_with(HAND_OVER)
+        }
         ParkCode::TeamNameAmbiguous => parked.remedy == AMBIGUOUS_REMEDY,
         ParkCode::UserNameForbidden
         | ParkCode::ValueMissing

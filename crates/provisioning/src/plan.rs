@@ -388,6 +388,9 @@ pub enum WaitReason {
     ParentAwaited { parent: String },
     /// The account that has the wanted user name is to be renamed first.
     NameAwaited { person: PersonId },
+    /// Members of its team whom no source named are taken out at this Unix time in milliseconds: the sources may still be
+    /// telling of them.
+    ExtraMembers { at_ms: u64 },
     /// Group push is paused for this group.
     Paused,
     /// An admin froze the person: nothing but the cut-off is done until that is lifted.

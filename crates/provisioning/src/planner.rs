@@ -23,6 +23,7 @@ use crate::{
 /// A new account to be made, one way or the other.
 pub(crate) struct Creation {
     pub(crate) revision: u64,
+    pub(crate) wished_at_ms: u64,
     pub(crate) draft: Draft,
     /// Somebody without an account yet whom this one reports to.
     pub(crate) awaits: Option<PersonId>,

@@ -16,6 +16,17 @@ pub enum UnlinkedTeams {
     Delete,
 }
 
+/// What becomes of members of a managed team whom no source named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtraMembers {
+    /// They stay, and are counted and listed.
+    #[default]
+    Report,
+    /// They are taken out of the team, as far as the safeguard lets that pass.
+    Remove,
+}
+
 /// The org's switches, in Okta's words, and the bounds of freshness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -31,11 +42,14 @@ pub struct Policy {
     /// "Group Push".
     pub push_groups: bool,
     pub unlinked_teams: UnlinkedTeams,
-    /// User names of accounts that no plan cuts off or demotes.
+    pub extra_members: ExtraMembers,
+    /// User names of accounts that nothing cuts off, demotes or renames.
     pub protected: BTreeSet<NormalName>,
-    /// Whether every Account Owner is protected like those: the API does not say whose key it is.
+    /// User name of the account whose API key Rollcall uses, protected like those. The API does not say whose key it is.
+    pub api_key_owner: Option<NormalName>,
+    /// Whether Account Owners whom Rollcall did not promote are neither cut off nor demoted.
     pub protect_owners: bool,
-    /// What a plan may take away before a person must approve.
+    /// Which harmful changes pass before a person must approve.
     pub safeguard: Safeguard,
     /// Whether bulk import may be used where it is cheaper.
     pub bulk: bool,
@@ -55,7 +69,9 @@ impl Default for Policy {
             update_user_names: true,
             push_groups: true,
             unlinked_teams: UnlinkedTeams::Leave,
+            extra_members: ExtraMembers::Report,
             protected: BTreeSet::new(),
+            api_key_owner: None,
             protect_owners: true,
             safeguard: Safeguard::default(),
             bulk: true,

@@ -1,7 +1,8 @@
-//! The safeguard: what a plan may take away by itself, and what waits for a person's approval.
+//! The safeguard: which harmful changes a plan may make by itself, and which wait for a person's approval.
 //!
 //! Pressures: a filter changed by mistake in an IdP, or a file cut short, looks exactly like two thousand people
-//! leaving. One person leaving must be cut off at once all the same, also while such a heap waits.
+//! leaving. One person leaving must be cut off at once all the same, also while such a heap waits. Giving is harmful too:
+//! an Account Owner can do anything in Litmos, and people who come back in numbers may be the mistake.
 //!
 //! Harmful wishes that became known close together are one **run**. A run passes whole or is held whole: it passes if
 //! it is within its limit, and if what the sliding day has taken already, together with it, is. So a heap is held,
@@ -29,7 +30,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// Hours of a sliding day. The one under way counts whole, so the day is 24 to 25 hours long.
 const DAY_HOURS: u64 = 24;
 
-/// A way of taking something away.
+/// A kind of change that can do harm when it is made by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Harm {
@@ -42,15 +43,24 @@ pub enum Harm {
     Rename,
     /// A value that was there is replaced or cleared.
     Overwrite,
+    /// Somebody becomes an Account Owner, with a new account or an old one.
+    PromoteOwner,
+    /// Somebody becomes an Administrator, with a new account or an old one.
+    PromoteAdministrator,
+    /// An inactive account becomes active.
+    Reactivate,
 }
 
 impl Harm {
-    pub const ALL: [Harm; 5] = [
+    pub const ALL: [Harm; 8] = [
         Harm::Deactivate,
         Harm::DeleteTeam,
         Harm::TeamLoss,
         Harm::Rename,
         Harm::Overwrite,
+        Harm::PromoteOwner,
+        Harm::PromoteAdministrator,
+        Harm::Reactivate,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -60,6 +70,9 @@ impl Harm {
             Harm::TeamLoss => "team_loss",
             Harm::Rename => "rename",
             Harm::Overwrite => "overwrite",
+            Harm::PromoteOwner => "promote_owner",
+            Harm::PromoteAdministrator => "promote_administrator",
+            Harm::Reactivate => "reactivate",
         }
     }
 
@@ -95,6 +108,18 @@ impl Harm {
                 "{count} {} be overwritten",
                 if one { "account would" } else { "accounts would" }
             ),
+            Harm::PromoteOwner => match one {
+                true => "1 person would become an Account Owner".to_owned(),
+                false => format!("{count} people would become Account Owners"),
+            },
+            Harm::PromoteAdministrator => match one {
+                true => "1 person would become an Administrator".to_owned(),
+                false => format!("{count} people would become Administrators"),
+            },
+            Harm::Reactivate => format!(
+                "{count} {} get access again",
+                if one { "person would" } else { "people would" }
+            ),
         }
     }
 }
@@ -108,7 +133,7 @@ impl fmt::Display for Harm {
 /// How much of one harm passes without approval: the percentage, but never fewer than `floor` and never more than `most`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Share of what is there: linked active accounts, linked teams, or memberships.
+    /// Share of what is there: linked active accounts, linked teams, memberships, or people who are to be active.
     pub percent: u32,
     /// Absolute bound, whatever the share.
     pub most: u32,
@@ -178,6 +203,22 @@ impl Default for Safeguard {
                 most: 100_000,
                 floor: 50,
             },
+            // One owner is an order; two at once may be a mistake or an attack, whatever the size of the company.
+            Harm::PromoteOwner => Limit {
+                percent: 0,
+                most: 1,
+                floor: 1,
+            },
+            Harm::PromoteAdministrator => Limit {
+                percent: 1,
+                most: 10,
+                floor: 3,
+            },
+            Harm::Reactivate => Limit {
+                percent: 20,
+                most: 500,
+                floor: 5,
+            },
         };
         let limits: BTreeMap<Harm, Limit> = Harm::ALL.into_iter().map(|harm| (harm, limit(harm))).collect();
         Safeguard {
@@ -188,7 +229,7 @@ impl Default for Safeguard {
     }
 }
 
-/// What was taken away in the last day, by hour. Kept durably: a restart forgets nothing.
+/// Harmful changes of the last day, by hour. Kept durably: a restart forgets nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HarmHistory(BTreeMap<Harm, BTreeMap<u64, u32>>);
 

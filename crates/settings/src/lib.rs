@@ -147,7 +147,7 @@ fn address(section: &mut Section<'_>, default: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use provisioning::{Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
+    use provisioning::{ExtraMembers, Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
 
     use super::*;
 
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn every_switch_of_an_org_can_be_set() {
         let policy = policy_of(
-            "update_user_names = false\nunlinked_teams = 'delete'\nprotect = ['Boss@Corp.example', ' it@corp.example ']\nprotect_owners = false\n",
+            "update_user_names = false\nunlinked_teams = 'delete'\nextra_members = 'remove'\nprotect = ['Boss@Corp.example', ' it@corp.example ']\nprotect_owners = false\napi_key_owner = 'Key@Corp.example'\n",
             &[],
         )
         .unwrap();
@@ -215,8 +215,10 @@ mod tests {
         let expected = Policy {
             update_user_names: false,
             unlinked_teams: UnlinkedTeams::Delete,
+            extra_members: ExtraMembers::Remove,
             protected: protected.into(),
             protect_owners: false,
+            api_key_owner: Some(NormalName::of("key@corp.example")),
             ..Policy::default()
         };
         assert_eq!(policy, expected);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chassis::settings::Section;
-use provisioning::{Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
+use provisioning::{ExtraMembers, Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
 
 /// Longest that an approval may hold: a week. What was approved longer ago was approved of another world.
 const APPROVAL_MINUTES_MAX: u64 = 7 * 24 * 60;
@@ -41,7 +41,9 @@ pub(crate) fn read(org: &mut Section<'_>) -> Policy {
         update_user_names: org.flag_or("update_user_names", default.update_user_names),
         push_groups: on("push_groups"),
         unlinked_teams: read_unlinked_teams(org),
+        extra_members: read_extra_members(org),
         protected: read_protected(org),
+        api_key_owner: org.text("api_key_owner").map(|name| NormalName::of(&name)),
         protect_owners: org.flag_or("protect_owners", default.protect_owners),
         safeguard: org.section("safeguard", read_safeguard),
         bulk,
@@ -60,6 +62,20 @@ fn read_unlinked_teams(org: &mut Section<'_>) -> UnlinkedTeams {
                 format!("is {other:?}; write \"leave\" or \"delete\""),
             );
             UnlinkedTeams::Leave
+        }
+    }
+}
+
+fn read_extra_members(org: &mut Section<'_>) -> ExtraMembers {
+    match org.text_or("extra_members", "report").as_str() {
+        "report" => ExtraMembers::Report,
+        "remove" => ExtraMembers::Remove,
+        other => {
+            org.problem(
+                "extra_members",
+                format!("is {other:?}; write \"report\" or \"remove\""),
+            );
+            ExtraMembers::Report
         }
     }
 }
@@ -97,6 +113,9 @@ fn run_keys(harm: Harm) -> Keys {
         Harm::TeamLoss => keys!("team_loss"),
         Harm::Rename => keys!("rename"),
         Harm::Overwrite => keys!("overwrite"),
+        Harm::PromoteOwner => keys!("promote_owner"),
+        Harm::PromoteAdministrator => keys!("promote_administrator"),
+        Harm::Reactivate => keys!("reactivate"),
     }
 }
 
@@ -107,6 +126,9 @@ fn day_keys(harm: Harm) -> Keys {
         Harm::TeamLoss => keys!("team_loss_day"),
         Harm::Rename => keys!("rename_day"),
         Harm::Overwrite => keys!("overwrite_day"),
+        Harm::PromoteOwner => keys!("promote_owner_day"),
+        Harm::PromoteAdministrator => keys!("promote_administrator_day"),
+        Harm::Reactivate => keys!("reactivate_day"),
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use provisioning::{
     BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
-    World, plan,
+    WaitReason, World, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::forecast::Pace;
 use crate::hands::{Done, Halt, Hands, unix_ms};
+use crate::quiet::Quiet;
 use crate::schedule::{self, Traffic};
 use crate::view::{Heard, Look};
 use ahead::Ahead;
@@ -45,18 +46,8 @@ const ASKS_MAX: usize = 4;
 /// Permits of urgent class that are asked for at once.
 const URGENT_ASKS_MAX: usize = 8;
 
-/// How long the roster must be quiet before a bulk import starts.
-const QUIET: Duration = Duration::from_millis(1_500);
-
-/// How long the roster must be quiet before anything but a cut-off starts: files and first pushes come as a stream of
-/// single changes, and whoever waits for one person does not notice.
-const STIR: Duration = Duration::from_millis(250);
-
 /// Planning takes at most one part in this many of the loop's time while changes keep coming.
 const PLAN_SHARE: u32 = 10;
-
-/// How long a bulk import waits for a quiet roster at most.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// How long an org stands still after Litmos refused its credentials, before one more try.
 const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
@@ -123,6 +114,8 @@ pub(crate) struct Controller {
     plan_cost: Duration,
     /// Subjects that have something to be done, or may have.
     pending: BTreeSet<Subject>,
+    /// Subjects that are left as they are because a feature is off, and which.
+    switched_off: BTreeMap<Subject, &'static str>,
     released: BTreeMap<Subject, u64>,
     jobs: BTreeMap<OperationId, BulkJob>,
     /// Groups that the rows of each import of ours name, with one of its people, who is under way as long as it is.
@@ -145,8 +138,9 @@ pub(crate) struct Controller {
     /// Edits of each subject that no operation has answered yet.
     edits: HashMap<Subject, u32>,
     halt: Option<(Halt, Instant)>,
-    quiet_since: Instant,
-    unquiet_since: Option<Instant>,
+    quiet: Quiet,
+    /// What the times of `quiet` count from.
+    began: Instant,
     performed: u64,
 }
 
@@ -174,6 +168,7 @@ impl Controller {
             planned_at: Instant::now(),
             plan_cost: Duration::ZERO,
             pending,
+            switched_off: BTreeMap::new(),
             released: BTreeMap::new(),
             jobs: look.jobs,
             in_rows: Vec::new(),
@@ -189,8 +184,8 @@ impl Controller {
             traces: look.traces,
             edits: HashMap::new(),
             halt: None,
-            quiet_since: Instant::now() - QUIET,
-            unquiet_since: None,
+            quiet: Quiet::default(),
+            began: Instant::now(),
             performed: 0,
         }
     }
@@ -263,8 +258,8 @@ impl Controller {
         }
         if event.is_roster() {
             self.promises.wishes_joined();
-            self.quiet_since = Instant::now();
-            self.unquiet_since.get_or_insert(self.quiet_since);
+            let now_ms = self.now_ms();
+            self.quiet.heard(event.about(), now_ms);
         }
         self.urgent |= event.cuts_access();
         self.outdated |= event.is_approval();
@@ -378,12 +373,7 @@ impl Controller {
 
     /// How long nothing need happen: shorter while a plan is due or the roster is about to be quiet.
     fn next_look(&self) -> Duration {
-        let quiet = self.quiet_since.elapsed();
-        let settling = [STIR, QUIET]
-            .into_iter()
-            .filter(|bound| quiet < *bound)
-            .map(|bound| bound - quiet)
-            .min();
+        let settling = self.quiet.next_ms(self.now_ms()).map(Duration::from_millis);
         let planning = self
             .outdated
             .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
@@ -401,6 +391,7 @@ impl Controller {
         let started = Instant::now();
         (self.outdated, self.urgent) = (false, false);
         self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, unix_ms());
+        self.note_switched_off();
         let mut kept: BTreeSet<Subject> = self
             .pending
             .intersection(self.world.under_way())
@@ -427,31 +418,44 @@ impl Controller {
             self.released.retain(|subject, _| kept.contains(subject));
         }
         self.pending = kept;
-        if self.plan.is_empty() {
-            self.unquiet_since = None;
-        }
         self.planned_at = Instant::now();
         self.plan_cost = started.elapsed();
     }
 
-    fn traffic(&self) -> Traffic {
-        let waited = self
-            .unquiet_since
-            .is_some_and(|since| since.elapsed() > QUIET_WAIT_MAX);
+    /// What was just planned says anew of each subject whether a feature that is off leaves it as it is.
+    fn note_switched_off(&mut self) {
+        if !self.switched_off.is_empty() {
+            self.switched_off
+                .retain(|subject, _| !self.pending.contains(subject));
+        }
+        for (subject, reason) in &self.plan.waiting {
+            if let WaitReason::SwitchedOff { feature } = reason {
+                self.switched_off.insert(subject.clone(), feature);
+            }
+        }
+    }
+
+    /// Milliseconds since this controller began.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn traffic(&self) -> Traffic<'_> {
+        let now_ms = self.now_ms();
         let released = (self.mode == Mode::Manual).then(|| {
             let current = |(subject, revision): (&Subject, &u64)| {
                 (self.revision_of(subject) == *revision).then(|| subject.clone())
             };
             self.released.iter().filter_map(current).collect()
         });
-        let quiet = self.quiet_since.elapsed();
         let all = |groups: &[(Subject, BTreeSet<GroupId>)]| {
             groups.iter().flat_map(|(_, groups)| groups).cloned().collect()
         };
         Traffic {
             importing: self.imports > 0 || !self.together.is_empty(),
-            unsettled: quiet < QUIET && !waited,
-            stirring: quiet < STIR && !waited,
+            unsettled: self.quiet.collects(now_ms),
+            stirring: self.quiet.begins(now_ms),
+            quiet: Some((&self.quiet, now_ms)),
             released,
             in_rows: all(&self.in_rows),
             awaiting: all(&self.awaiting),

@@ -10,6 +10,7 @@ mod effects;
 mod forecast;
 mod hands;
 mod links;
+mod quiet;
 mod schedule;
 mod view;
 

@@ -1,13 +1,15 @@
 //! Which operation goes next: pure, so that its laws can be tested without a bus.
 //!
 //! Laws: an operation never starts before those it comes after, never beside one that shares a subject with it, and a
-//! cut-off never waits for anything but its own subject. While the roster is still changing fast, bulk imports hold
-//! back, so that a file of two thousand lines becomes one import and not ten.
+//! cut-off never waits for anything but its own subject. What waits for a quiet roster, and how long, is the law of
+//! `quiet`.
 
 use std::collections::BTreeSet;
 
 use provisioning::{Attribute, Change, GroupId, Operation, OperationId, Plan, Subject, WaitReason, World};
 use rate_tokens::Class;
+
+use crate::quiet::Quiet;
 
 /// The class of token an operation asks for.
 pub(crate) fn class_of(change: &Change) -> Class {
@@ -49,11 +51,13 @@ fn rests_on_imports(change: &Change) -> bool {
 
 /// What stands in the way of operations just now.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    /// The roster has not been quiet for long enough to start a bulk import, or to make a team that one may carry.
+pub(crate) struct Traffic<'a> {
+    /// Changes are collected for a bulk import: none starts, and no team is made that one may carry.
     pub(crate) unsettled: bool,
-    /// The roster is changing right now: what is planned may be part of something larger.
+    /// The roster has just begun to change: what is planned may be part of something larger.
     pub(crate) stirring: bool,
+    /// Which items wait because more may be said of them, at this time.
+    pub(crate) quiet: Option<(&'a Quiet, u64)>,
     /// An import is under way: what it makes may be what others are to be given as their manager.
     pub(crate) importing: bool,
     /// Only these subjects may be acted on; `None` for all (plans that are applied by hand).
@@ -68,7 +72,7 @@ pub(crate) struct Traffic {
     pub(crate) bulk: bool,
 }
 
-impl Traffic {
+impl Traffic<'_> {
     fn lets_through(&self, world: &World, operation: &Operation) -> bool {
         if self.unsettled && matches!(operation.change, Change::Bulk { .. } | Change::CreateTeam { .. }) {
             return false;
@@ -79,7 +83,7 @@ impl Traffic {
         if self.stirring && !operation.change.cuts_access() && operation.calls > 0 {
             return false;
         }
-        if !self.codes_stand(world, &operation.change) {
+        if self.may_become_more(operation) || !self.codes_stand(world, &operation.change) {
             return false;
         }
         operation.change.subjects().iter().all(|subject| {
@@ -89,6 +93,22 @@ impl Traffic {
                 .is_none_or(|released| released.contains(subject));
             !world.is_under_way(subject) && (released || operation.change.cuts_access())
         })
+    }
+
+    /// Whether something new was just said of an item. An import has a wait of its own, which is for all of its rows.
+    fn may_become_more(&self, operation: &Operation) -> bool {
+        let Some((quiet, now_ms)) = self.quiet else {
+            return false;
+        };
+        let exempt = operation.calls == 0
+            || operation.change.cuts_access()
+            || matches!(operation.change, Change::Bulk { .. });
+        !exempt
+            && operation
+                .change
+                .subjects()
+                .iter()
+                .any(|subject| quiet.waits(subject, now_ms))
     }
 
     /// Whether every code that a row names is the team's when the row is read. A new name gives a team a new code, an import
@@ -136,7 +156,7 @@ impl Traffic {
 pub(crate) fn ready<'a>(
     plan: &'a Plan,
     world: &'a World,
-    traffic: &'a Traffic,
+    traffic: &'a Traffic<'a>,
 ) -> impl Iterator<Item = &'a Operation> {
     let open: BTreeSet<&OperationId> = plan.operations.iter().map(|operation| &operation.id).collect();
     // Somebody whose manager is just being made goes into the same import as the others, a moment later. Till then those
@@ -168,7 +188,7 @@ pub(crate) fn ready<'a>(
 /// The first ready operation that a permit of this class may be spent on.
 ///
 /// A permit in hand is spent on the most urgent thing there is, whatever it was asked for.
-pub(crate) fn next<'a>(plan: &'a Plan, world: &'a World, traffic: &'a Traffic) -> Option<&'a Operation> {
+pub(crate) fn next<'a>(plan: &'a Plan, world: &'a World, traffic: &'a Traffic<'a>) -> Option<&'a Operation> {
     ready(plan, world, traffic).find(|operation| operation.calls > 0)
 }
 
@@ -282,7 +302,7 @@ pub(crate) mod tests {
         )
     }
 
-    fn ready_now(world: &World, traffic: &Traffic) -> Vec<String> {
+    fn ready_now(world: &World, traffic: &Traffic<'_>) -> Vec<String> {
         let plan = plan(
             &OrgId::parse("acme").unwrap(),
             world,
@@ -312,6 +332,26 @@ pub(crate) mod tests {
             ..Traffic::default()
         };
         assert_eq!(ready_now(&world(), &stirring), ["cut off leaver@corp.example"]);
+    }
+
+    #[test]
+    fn an_item_that_is_still_being_edited_waits_alone_and_a_leaver_never() {
+        let mut quiet = Quiet::default();
+        let person = |name: &str| Subject::Person(PersonId::parse(name).unwrap());
+        quiet.heard(Some(person("boss")), 10_000);
+        quiet.heard(Some(person("leaver")), 10_000);
+        let at = |now_ms| Traffic {
+            quiet: Some((&quiet, now_ms)),
+            ..Traffic::default()
+        };
+        assert_eq!(ready_now(&world(), &at(10_100)), ["cut off leaver@corp.example"]);
+        assert_eq!(ready_now(&world(), &at(10_250)).len(), 2);
+        let mut other = world();
+        other.put_person(self::person("other", true), 9);
+        assert_eq!(
+            ready_now(&other, &at(10_100)),
+            ["cut off leaver@corp.example", "create account other@corp.example"]
+        );
     }
 
     #[test]

@@ -172,6 +172,18 @@ impl Heard {
         }
     }
 
+    /// Whose wish changed, a group's also where one of its members did.
+    pub(crate) fn about(&self) -> Option<Subject> {
+        let Heard::Roster(WatchEvent::Put(key, _) | WatchEvent::Removed(key)) = self else {
+            return None;
+        };
+        match key {
+            RosterKey::Person(_, _, id) => Some(Subject::Person(id.clone())),
+            RosterKey::Group(_, id) | RosterKey::Membership(_, id, _) => Some(Subject::Group(id.clone())),
+            _ => None,
+        }
+    }
+
     /// Takes the change into the picture, unless the picture is newer. Says whose plan it may change.
     pub(crate) fn apply(
         self,

@@ -115,7 +115,7 @@ async fn ours() -> anyhow::Result<Arrival> {
         let Some(status) = house.ask(&bus, "pusher", "status", Value::Null).await else {
             continue;
         };
-        if status["in_sync"] == true {
+        if status["settled"] == true {
             break;
         }
         if shown.elapsed() > Duration::from_secs(20) {

@@ -150,7 +150,7 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         started.elapsed().as_secs_f64()
     );
     anyhow::ensure!(
-        status["people_linked"] == PEOPLE && status["in_sync"] == true,
+        status["people_linked"] == PEOPLE && status["settled"] == true,
         "the pusher does not see the company at rest: {status:#}"
     );
     lines.push(memory(
@@ -171,7 +171,7 @@ async fn process() -> anyhow::Result<Vec<Line>> {
             START_GOAL,
         ));
         anyhow::ensure!(
-            status["people_linked"] == PEOPLE && status["in_sync"] == true,
+            status["people_linked"] == PEOPLE && status["settled"] == true,
             "after a restart the pusher sees another company: {status:#}"
         );
     }

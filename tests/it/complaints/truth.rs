@@ -159,7 +159,7 @@ async fn nothing_counts_as_done_before_litmos_has_said_so() {
     made(&house, "otto").await;
     let counted = |status: &Value| {
         let count = |name: &str| status[name].as_u64().unwrap();
-        (status["in_sync"] == true, count("people"), count("people_linked"))
+        (status["settled"] == true, count("people"), count("people_linked"))
     };
     // Quarantine, then a pause before the next try; in neither does Litmos have what was wished.
     loop {

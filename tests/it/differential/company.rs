@@ -160,7 +160,7 @@ impl Company {
             }
             rollcall_tests::wait_for("something to do, or an end of it", async || {
                 let status = room.ask("status", Value::Null).await;
-                room.litmos.log().len() > before || status.is_ok_and(|status| status["in_sync"] == true)
+                room.litmos.log().len() > before || status.is_ok_and(|status| status["settled"] == true)
             })
             .await;
         }

@@ -100,6 +100,7 @@ impl Record for LinksValue {
                 }),
                 paused: false,
                 overwrite_due: false,
+                made_owner: link.made_owner,
             }),
             LinksValue::Group(link) => encoded(&v1::Link {
                 subject: format!("{GROUP}{}", link.group),
@@ -116,6 +117,7 @@ impl Record for LinksValue {
                 frozen: None,
                 paused: link.paused,
                 overwrite_due: link.overwrite_due,
+                made_owner: false,
             }),
             LinksValue::Bulk(job) => {
                 let message = v1::BulkJob {
@@ -170,6 +172,7 @@ impl Record for LinksValue {
                     at_ms: frozen.at_ms,
                     by: frozen.by,
                 }),
+                made_owner: link.made_owner,
             }));
         }
         let group = link

@@ -54,6 +54,7 @@ prop_compose! {
             }),
             attempts,
             custom,
+            made_owner: open != frozen,
             frozen: frozen.then(|| Frozen { at_ms: 7, by: said.clone() }),
             last_error: Some(said),
             ..PersonLink::new(PersonId::parse(id).unwrap())

@@ -202,7 +202,7 @@ impl Stage {
         let mut quiet = 0;
         while started.elapsed() < PATIENCE {
             let status = self.ask("pusher", "status").await?;
-            if status["in_sync"] == true {
+            if status["settled"] == true {
                 quiet += 1;
                 // Changes that were just written may not have been planned yet.
                 if quiet >= 5 {
@@ -211,7 +211,7 @@ impl Stage {
             } else {
                 quiet = 0;
             }
-            if shown.elapsed() >= Duration::from_secs(5) && status["in_sync"] != true {
+            if shown.elapsed() >= Duration::from_secs(5) && status["settled"] != true {
                 shown = Instant::now();
                 println!(
                     "  {:>5} of {} linked, {:>3} calls left, about {} more",

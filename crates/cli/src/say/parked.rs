@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{count, held, list, number, text};
+use super::{count, deviations, held, list, number, text};
 
 /// One parked item on a line.
 pub(crate) fn parked_line(item: &Value) -> String {
@@ -35,6 +35,7 @@ pub(crate) fn parked(parked: &Value) -> String {
     if more > 0 {
         lines.push(format!("  and {more} more; see: rollcall parked --all"));
     }
+    lines.extend(super::deviations::lines(&deviations(parked)));
     lines.extend(held(&parked["held"]));
     lines.join("\n")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{count, duration, list, moment, number, text};
+use super::{count, deviations, duration, list, moment, number, text};
 
 /// Operations that are spelled out; `--json` has all.
 const LINES_MAX: usize = 40;
@@ -66,6 +66,7 @@ pub(crate) fn plan(plan: &Value) -> String {
                 .map(|item| format!("  ~ {}: {}", subject(&item["subject"]), text(item, "said"))),
         );
     }
+    lines.extend(super::deviations::lines(&deviations(plan)));
     lines.extend(held(&plan["held"]));
     let parked = number(plan, "parked");
     if parked > 0 {

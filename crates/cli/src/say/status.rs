@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::parked::parked_line;
-use super::{count, flag, forecast, held, list, moment, number, text};
+use super::{count, deviations, flag, forecast, held, list, moment, number, text};
 
 /// Items of each sort that are spelled out.
 const ITEMS_MAX: usize = 20;
@@ -19,21 +19,19 @@ pub(crate) fn status(status: &Value) -> String {
         number(status, "accounts"),
         number(status, "teams"),
     )];
-    if let Some(why) = status["halted"].as_str() {
-        lines.push(format!("stands still: {why}"));
-    }
-    let (held_back, parked) = (number(&status["held"], "changes"), number(status, "parked"));
-    let dead_letters = number(status, "dead_letters");
+    let deviations = deviations(status);
+    let parked = number(status, "parked");
     if !flag(status, "import_complete") {
         lines.push("waits for the first complete import of Litmos".to_owned());
-    } else if !flag(status, "in_sync") {
+    } else if !flag(status, "settled") {
         lines.extend(work(status));
-    } else if held_back + parked > 0 {
-        lines.push("Litmos equals the roster, but for what is held or parked".to_owned());
-    } else if dead_letters > 0 {
-        lines.push("Litmos equals the roster, but events of sources were set aside".to_owned());
-    } else {
+    } else if deviations.is_empty() {
         lines.push("Litmos equals the roster".to_owned());
+    } else {
+        lines.push(format!(
+            "nothing is left to do, but Litmos differs: {}",
+            deviations.said()
+        ));
     }
     lines.extend(held(&status["held"]));
     if parked > 0 {
@@ -50,20 +48,7 @@ pub(crate) fn status(status: &Value) -> String {
             ));
         }
     }
-    let events = number(&status["events_waiting"], "count");
-    if events > 0 {
-        lines.push(format!(
-            "WAITING in the feed: {} for people or groups of whom no source has told yet; the oldest: {}",
-            count(events, "event", "events"),
-            text(&status["events_waiting"], "oldest"),
-        ));
-    }
-    if dead_letters > 0 {
-        lines.push(format!(
-            "DEAD LETTERS: {} could not be taken; see: rollcall dead-letters",
-            count(dead_letters, "event", "events"),
-        ));
-    }
+    lines.extend(super::deviations::lines(&deviations));
     lines.extend(orders(&status["orders"]));
     lines.join("\n")
 }

@@ -3,10 +3,13 @@
 //! A name that an account has belongs to that account's person until the plan renames it: somebody else who wants it
 //! waits for that, or is parked where nothing will. Of several people who want a name that is free, or being freed,
 //! the one who was first in the roster has it. So a newcomer never silently gets the account of somebody who left.
+//!
+//! Somebody who left and has another user name in the roster gives up the name of the inactive account as soon as
+//! somebody else wants it.
 
-use super::{NAME_REMEDY, parked};
+use super::{HAND_OVER, NAME_REMEDY, STRANGER_REMEDY, parked, protection};
 use crate::plan::WaitReason;
-use crate::{Account, NormalName, ParkCode, Parked, Person, PersonId, Policy, World};
+use crate::{Account, NormalName, ParkCode, Parked, Person, PersonId, Policy, World, user_name_problem};
 
 /// Whether somebody can have the user name that they want.
 pub(super) enum NameClaim<'a> {
@@ -16,7 +19,13 @@ pub(super) enum NameClaim<'a> {
     Unowned(&'a Account),
     /// This person's account is to be renamed first.
     From(&'a PersonId),
-    Taken(String),
+    Taken(Taken),
+}
+
+/// Why somebody cannot have a user name, and what a person can do about it.
+pub(super) struct Taken {
+    said: String,
+    remedy: String,
 }
 
 /// Somebody else's account is being given the name right now: whether that came about is known in a moment, and a look at
@@ -35,30 +44,36 @@ pub(super) fn name_claim<'a>(world: &'a World, person: &Person, policy: &Policy)
     let account = world.account_named(&name);
     let owner = account.and_then(|account| world.owner_of(&account.id));
     if let Some(owner) = owner.filter(|owner| !gives_up_its_name(world, owner, policy)) {
-        return NameClaim::Taken(format!(
-            "{:?} is the user name of an account that belongs to person {owner}",
-            person.user_name
-        ));
+        return NameClaim::Taken(belongs_to(world, person, owner));
     }
     if let Some(account) = account.filter(|_| owner.is_none()) {
         return match world.account_for(&person.id) {
             Some(own) if own == &account.id => NameClaim::Unowned(account),
             _ => NameClaim::Taken(match world.adopter(&name) {
-                Some(adopter) => format!("{:?} is the user name of person {adopter} too", person.user_name),
-                None => format!(
-                    "{:?} is the user name of account {}, which is nobody's in the roster",
-                    person.user_name, account.id
-                ),
+                Some(adopter) => Taken {
+                    said: format!("{:?} is the user name of person {adopter} too", person.user_name),
+                    remedy: NAME_REMEDY.to_owned(),
+                },
+                None => Taken {
+                    said: format!(
+                        "{:?} is the user name of account {}, which is nobody's in the roster",
+                        person.user_name, account.id
+                    ),
+                    remedy: STRANGER_REMEDY.to_owned(),
+                },
             }),
         };
     }
     if let Some(first) = first_to_want(world, &name, owner, policy)
         && first != &person.id
     {
-        return NameClaim::Taken(format!(
-            "{:?} is the user name of person {first} too, who was there first",
-            person.user_name
-        ));
+        return NameClaim::Taken(Taken {
+            said: format!(
+                "{:?} is the user name of person {first} too, who was there first",
+                person.user_name
+            ),
+            remedy: NAME_REMEDY.to_owned(),
+        });
     }
     match owner {
         None => NameClaim::Free,
@@ -89,20 +104,77 @@ fn first_to_want<'a>(
     first.map(|person| &person.id)
 }
 
-/// Whether this person's account is to have another user name than it has.
+fn belongs_to(world: &World, person: &Person, owner: &PersonId) -> Taken {
+    let left = world
+        .person(owner)
+        .is_none_or(|owner| !owner.value.wanted_active());
+    Taken {
+        said: format!(
+            "{:?} is the user name of an account that belongs to person {owner}{}",
+            person.user_name,
+            if left { ", who left" } else { "" }
+        ),
+        remedy: match left {
+            true => {
+                format!("{HAND_OVER}{owner}. If not, give one of the two another user name at the source.")
+            }
+            false => NAME_REMEDY.to_owned(),
+        },
+    }
+}
+
+/// The name that the inactive account of somebody who left gets, because somebody else wants the one it has.
+///
+/// It is the person's own name in the roster, or where that cannot be had a name that frees the wanted one all the same.
+pub(super) fn name_to_give_way(
+    world: &World,
+    person: &Person,
+    account: &Account,
+    policy: &Policy,
+) -> Option<(String, Option<PersonId>)> {
+    if !gives_up_its_name(world, &person.id, policy) {
+        return None;
+    }
+    first_to_want(
+        world,
+        &NormalName::of(&account.user_name),
+        Some(&person.id),
+        policy,
+    )?;
+    let own = person.user_name.trim();
+    let claim = (user_name_problem(own).is_none() && awaited_name(world, person).is_none())
+        .then(|| name_claim(world, person, policy));
+    match claim {
+        Some(NameClaim::Free) => Some((own.to_owned(), None)),
+        Some(NameClaim::From(owner)) => Some((own.to_owned(), Some(owner.clone()))),
+        Some(NameClaim::Unowned(_) | NameClaim::Taken(_)) | None => {
+            let aside = format!("rollcall-{}", account.id);
+            let free = world.account_named(&NormalName::of(&aside)).is_none();
+            free.then_some((aside, None))
+        }
+    }
+}
+
+/// Whether this person's account is to have another user name than it has: at once, or for somebody who left as soon as
+/// the account is inactive.
 fn gives_up_its_name(world: &World, owner: &PersonId, policy: &Policy) -> bool {
     let person = world.person(owner).map(|person| &person.value);
     let account = world.linked_account(owner).and_then(|id| world.account(id));
     let (Some(person), Some(account)) = (person, account) else {
         return false;
     };
+    let goes = || {
+        let link = world.person_link(owner).map(|link| &link.value);
+        let ordered = link.is_some_and(|link| link.frozen.is_some());
+        !account.active || ordered || policy.deactivate_users
+    };
     policy.update_user_names
-        && world.is_to_be_active(person)
         && NormalName::of(&person.user_name) != NormalName::of(&account.user_name)
+        && (world.is_to_be_active(person) || (!protection::keeps_its_name(account, policy) && goes()))
 }
 
-pub(super) fn name_taken(said: String, revision: u64, now_ms: u64) -> Parked {
-    let remedy = NAME_REMEDY.to_owned();
+pub(super) fn name_taken(taken: Taken, revision: u64, now_ms: u64) -> Parked {
+    let Taken { said, remedy } = taken;
     parked(
         ParkCode::UserNameTaken,
         "UserName",

@@ -124,8 +124,8 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
         return PersonNeed::Read(id.clone());
     };
     if account.active {
-        if protection::is_protected(account, policy) {
-            return PersonNeed::Park(protection::not_cut_off(account, revision, now_ms));
+        if let Some(why) = protection::protection_of(world, account, policy) {
+            return PersonNeed::Park(protection::not_cut_off(account, why, revision, now_ms));
         }
         if order.is_none() && !policy.deactivate_users {
             return PersonNeed::Wait(WaitReason::SwitchedOff {
@@ -142,6 +142,20 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
     if link.is_some_and(|link| link.leave_teams_due) {
         return PersonNeed::LeaveTeams(id.clone());
     }
+    if tied && let Some((to, name_from)) = name::name_to_give_way(world, person, account, policy) {
+        return PersonNeed::Update(Updating {
+            account: id.clone(),
+            changes: vec![AttributeChange {
+                attribute: Attribute::UserName,
+                from: account.user_name.clone(),
+                to,
+            }],
+            fresh: is_fresh(account, policy, now_ms),
+            bulk: false,
+            name_from,
+            spared: None,
+        });
+    }
     if tied {
         at_rest()
     } else {
@@ -157,7 +171,7 @@ fn unlinked(world: &World, person: &Person, revision: u64, policy: &Policy, now_
         NameClaim::Unowned(account) => stays(world, person, account, false, revision, policy, now_ms),
         NameClaim::Free => newcomer(world, person, None, revision, policy, now_ms),
         NameClaim::From(owner) => newcomer(world, person, Some(owner.clone()), revision, policy, now_ms),
-        NameClaim::Taken(said) => PersonNeed::Park(name::name_taken(said, revision, now_ms)),
+        NameClaim::Taken(taken) => PersonNeed::Park(name::name_taken(taken, revision, now_ms)),
     }
 }
 
@@ -194,7 +208,7 @@ fn stays(
     now_ms: u64,
 ) -> PersonNeed {
     let mut changes = change::changes(world, person, account, policy);
-    let spared = protection::spare(account, &mut changes, policy, revision, now_ms);
+    let spared = protection::spare(world, account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {
         return match spared {
             _ if !tied => PersonNeed::Link(account.id.clone()),
@@ -231,8 +245,8 @@ fn stays(
         match name::name_claim(world, person, policy) {
             NameClaim::Free | NameClaim::Unowned(_) => {}
             NameClaim::From(owner) => name_from = Some(owner.clone()),
-            NameClaim::Taken(said) => {
-                return PersonNeed::Park(name::name_taken(said, revision, now_ms));
+            NameClaim::Taken(taken) => {
+                return PersonNeed::Park(name::name_taken(taken, revision, now_ms));
             }
         }
     }
@@ -308,5 +322,5 @@ pub(crate) fn leaves_all_teams(
     let person = world.person(person);
     person.is_some_and(|person| !world.is_to_be_active(&person.value))
         && (ordered || policy.deactivate_users)
-        && account.is_some_and(|account| account.active && !protection::is_protected(account, policy))
+        && account.is_some_and(|account| account.active && !protection::is_protected(world, account, policy))
 }

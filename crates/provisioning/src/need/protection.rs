@@ -1,54 +1,124 @@
-//! Accounts that no plan cuts off or demotes.
+//! Accounts that no plan and no order cuts off or demotes.
+//!
+//! An account is protected because the settings name it, because it owns the API key, or because it was an Account Owner
+//! without Rollcall. An owner whom Rollcall promoted is not: what Rollcall gives, it can take back. A link without the
+//! note of a promotion counts as "not promoted by Rollcall", so lost links protect too much and never too little.
 
 use super::parked;
-use crate::{AccessLevel, Account, Attribute, AttributeChange, NormalName, ParkCode, Parked, Policy};
+use crate::{AccessLevel, Account, Attribute, AttributeChange, NormalName, ParkCode, Parked, Policy, World};
 
-/// Whether the account is one of those that the operator listed, or an Account Owner's.
-pub(crate) fn is_protected(account: &Account, policy: &Policy) -> bool {
-    is_listed(account, policy)
-        || (policy.protect_owners && account.access_level == Some(AccessLevel::AccountOwner))
+/// Why an account is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// `protect` names it.
+    Listed,
+    /// `api_key_owner` names it.
+    ApiKeyOwner,
+    /// It is an Account Owner, and Rollcall did not make it one.
+    OwnerBefore,
 }
 
-fn is_listed(account: &Account, policy: &Policy) -> bool {
-    !policy.protected.is_empty() && policy.protected.contains(&NormalName::of(&account.user_name))
+impl Protection {
+    /// Why the account is protected, for a person to read.
+    pub fn said(self) -> &'static str {
+        match self {
+            Protection::Listed => "the setting protect names it",
+            Protection::ApiKeyOwner => "it owns the API key that Rollcall uses",
+            Protection::OwnerBefore => "it is an Account Owner, and Rollcall did not make it one",
+        }
+    }
+
+    /// What a person does who means it all the same.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Protection::Listed => {
+                "If it is meant: change the account in Litmos by hand, or remove its name from protect."
+            }
+            Protection::ApiKeyOwner => {
+                "If it is meant: give Rollcall the API key of another Account Owner, and change api_key_owner."
+            }
+            Protection::OwnerBefore => {
+                "If it is meant: change the account in Litmos by hand, or set protect_owners = false."
+            }
+        }
+    }
+}
+
+/// Why this account is protected; `None` if it is not.
+pub fn protection_of(world: &World, account: &Account, policy: &Policy) -> Option<Protection> {
+    let named = named_protection(account, policy);
+    if named.is_some() {
+        return named;
+    }
+    if !policy.protect_owners || account.access_level != Some(AccessLevel::AccountOwner) {
+        return None;
+    }
+    let link = world
+        .owner_of(&account.id)
+        .and_then(|owner| world.person_link(owner));
+    let promoted = link.is_some_and(|link| link.value.made_owner);
+    (!promoted).then_some(Protection::OwnerBefore)
+}
+
+/// Whether the account is protected by its name, and so keeps that name.
+pub(super) fn keeps_its_name(account: &Account, policy: &Policy) -> bool {
+    named_protection(account, policy).is_some()
+}
+
+fn named_protection(account: &Account, policy: &Policy) -> Option<Protection> {
+    if policy.api_key_owner.is_none() && policy.protected.is_empty() {
+        return None;
+    }
+    let name = NormalName::of(&account.user_name);
+    if policy.api_key_owner.as_ref() == Some(&name) {
+        return Some(Protection::ApiKeyOwner);
+    }
+    policy.protected.contains(&name).then_some(Protection::Listed)
+}
+
+pub(crate) fn is_protected(world: &World, account: &Account, policy: &Policy) -> bool {
+    protection_of(world, account, policy).is_some()
 }
 
 /// Why somebody whose account is protected is not cut off.
-pub(super) fn not_cut_off(account: &Account, revision: u64, now_ms: u64) -> Parked {
+pub(super) fn not_cut_off(account: &Account, why: Protection, revision: u64, now_ms: u64) -> Parked {
     let said = format!(
-        "{:?} is a protected account and is not cut off by a plan",
-        account.user_name
+        "{:?} is a protected account and is not cut off: {}",
+        account.user_name,
+        why.said()
     );
-    refusal("Active", said, revision, now_ms)
+    refusal("Active", said, why, revision, now_ms)
 }
 
 /// Takes out of the changes what a protected account is spared, and says so.
 ///
-/// A listed account keeps its user name too: it is by that name that it is protected.
+/// An account that is protected by its name keeps that name too.
 pub(super) fn spare(
+    world: &World,
     account: &Account,
     changes: &mut Vec<AttributeChange>,
     policy: &Policy,
     revision: u64,
     now_ms: u64,
 ) -> Option<Parked> {
-    if !is_protected(account, policy) {
-        return None;
-    }
-    let listed = is_listed(account, policy);
+    let why = protection_of(world, account, policy)?;
+    let named = keeps_its_name(account, policy);
     let mut spared = None;
     changes.retain(|change| {
         let (harms, what) = match change.attribute {
             Attribute::AccessLevel => (demotes(account, change), "demoted"),
-            Attribute::UserName => (listed, "renamed"),
+            Attribute::UserName => (named, "renamed"),
             Attribute::Active | Attribute::Manager | Attribute::Profile(_) => (false, ""),
         };
         if harms {
             let said = format!(
-                "{:?} is a protected account and is not {what} by a plan ({} to {})",
-                account.user_name, change.from, change.to
+                "{:?} is a protected account and is not {what} ({} to {}): {}",
+                account.user_name,
+                change.from,
+                change.to,
+                why.said()
             );
-            spared = Some(refusal(change.attribute.wire(), said, revision, now_ms));
+            spared = Some(refusal(change.attribute.wire(), said, why, revision, now_ms));
         }
         !harms
     });
@@ -63,13 +133,12 @@ fn demotes(account: &Account, change: &AttributeChange) -> bool {
     }
 }
 
-fn refusal(attribute: &str, said: String, revision: u64, now_ms: u64) -> Parked {
-    let remedy = "Do it in Litmos by hand if it is meant, or take the account off the protected ones.";
+fn refusal(attribute: &str, said: String, why: Protection, revision: u64, now_ms: u64) -> Parked {
     parked(
         ParkCode::ProtectedAccount,
         attribute,
         said,
-        remedy.to_owned(),
+        why.remedy().to_owned(),
         revision,
         now_ms,
     )

@@ -87,6 +87,9 @@ impl WaitReason {
             WaitReason::NameAwaited { person } => {
                 format!("the account of person {person} has the user name and is to be renamed first")
             }
+            WaitReason::ExtraMembers { at_ms } => format!(
+                "members of its team whom no source named are taken out at {at_ms} ms since 1970, unless a source names them"
+            ),
             WaitReason::Paused => "group push is paused for it".to_owned(),
             WaitReason::Frozen => "frozen by an admin".to_owned(),
         }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Amendment, CutOff, Deletion, Needs, Removal, linked_by};
-use crate::plan::WaitReason;
+use super::{Amendment, Creation, CutOff, Deletion, Needs, Removal, linked_by};
+use crate::harms::{harms_of, promotion, promotion_by};
+use crate::plan::{Change, Operation, WaitReason};
 use crate::safeguard::Bench;
-use crate::{Attribute, Harm, HarmKey, Harmful, Held, PersonId, Policy, Subject, World};
+use crate::{AccessLevel, Harm, HarmKey, Harmful, Held, PersonId, Policy, Subject, World};
 
 pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_ms: u64) -> Vec<Held> {
     let changes = harmful(needs);
@@ -37,8 +38,11 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
     needs.cut_offs.retain(|cut| !keys.contains(&cut.key()));
     needs.removals.retain(|removal| !keys.contains(&removal.key()));
     needs.deletions.retain(|deletion| !keys.contains(&deletion.key()));
+    hold_promotions(world, needs, &keys);
     needs.amendments.retain(|person, amendment| {
-        harm_of(amendment).is_none_or(|harm| !keys.contains(&person_key(harm, person, amendment.revision)))
+        let harms = harms_of(&amendment.changes);
+        let held = |harm: &Harm| keys.contains(&person_key(*harm, person, amendment.revision));
+        !harms.iter().any(held)
     });
     needs.customs.retain(|person, custom| {
         !custom.need.overwrites || !keys.contains(&person_key(Harm::Overwrite, person, custom.revision))
@@ -46,30 +50,76 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
     held
 }
 
+/// Takes held promotions out of what is needed. All else about these people goes on: a new account starts as a Learner's.
+///
+/// The key of a promotion names the person and the wish. So it stays the same when the account has been made meanwhile, and
+/// an approval of it still holds.
+fn hold_promotions(world: &World, needs: &mut Needs, keys: &BTreeSet<HarmKey>) {
+    for (person, creation) in &mut needs.creations {
+        let held = creation.promotion();
+        if held.is_some_and(|harm| keys.contains(&person_key(harm, person, creation.revision))) {
+            creation.draft.access_level = AccessLevel::Learner;
+        }
+    }
+    let mut emptied: Vec<PersonId> = Vec::new();
+    for (person, amendment) in &mut needs.amendments {
+        let revision = amendment.revision;
+        let before = amendment.changes.len();
+        amendment.changes.retain(|change| {
+            promotion_by(change).is_none_or(|harm| !keys.contains(&person_key(harm, person, revision)))
+        });
+        if amendment.changes.len() < before && amendment.changes.is_empty() {
+            emptied.push(person.clone());
+        }
+    }
+    for person in emptied {
+        let Some(amendment) = needs.amendments.remove(&person) else {
+            continue;
+        };
+        if world.linked_account(&person).is_none() {
+            let label = format!("link {} to account {}", amendment.user_name, amendment.account);
+            let change = Change::Link {
+                person: person.clone(),
+                revision: amendment.revision,
+                account: amendment.account.clone(),
+            };
+            needs.others.push(Operation::new(change, 0, label));
+        }
+        if amendment.awaits.is_some() {
+            needs.later.insert(person, amendment);
+        }
+    }
+}
+
 fn harmful(needs: &Needs) -> Vec<Harmful> {
     let mut changes: Vec<Harmful> = needs.cut_offs.iter().map(CutOff::harmful).collect();
     changes.extend(needs.removals.iter().map(Removal::harmful));
     changes.extend(needs.deletions.iter().map(Deletion::harmful));
-    changes.extend(needs.amendments.iter().filter_map(|(person, amendment)| {
-        let harm = harm_of(amendment)?;
-        // One account that is overwritten in two ways is one account.
-        let custom = needs.customs.get(person);
-        let beside: Vec<&str> = custom
-            .filter(|custom| harm == Harm::Overwrite && custom.need.overwrites)
-            .into_iter()
-            .flat_map(|custom| custom.need.differ.iter().map(String::as_str))
-            .collect();
+    changes.extend(needs.creations.iter().filter_map(|(person, creation)| {
+        let harm = creation.promotion()?;
         Some(Harmful {
+            key: person_key(harm, person, creation.revision),
+            harm,
+            subject: Subject::Person(person.clone()),
+            wished_at_ms: creation.wished_at_ms,
+            label: promotion_label(&creation.draft.user_name, creation.draft.access_level.as_litmos()),
+            ordered: false,
+        })
+    }));
+    changes.extend(needs.amendments.iter().flat_map(|(person, amendment)| {
+        let harms = harms_of(&amendment.changes).into_iter();
+        harms.map(|harm| Harmful {
             key: person_key(harm, person, amendment.revision),
             harm,
             subject: Subject::Person(person.clone()),
             wished_at_ms: amendment.wished_at_ms,
-            label: amendment.label(&amendment.changes, &beside),
+            label: harm_label(needs, person, amendment, harm),
             ordered: false,
         })
     }));
     changes.extend(needs.customs.iter().filter_map(|(person, custom)| {
-        let counted = needs.amendments.get(person).and_then(harm_of) == Some(Harm::Overwrite);
+        let beside = needs.amendments.get(person);
+        let counted = beside.is_some_and(|beside| harms_of(&beside.changes).contains(&Harm::Overwrite));
         (custom.need.overwrites && !counted).then(|| Harmful {
             key: person_key(Harm::Overwrite, person, custom.revision),
             harm: Harm::Overwrite,
@@ -82,23 +132,44 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
     changes
 }
 
-/// What an update takes away; `None` if it only gives.
-fn harm_of(amendment: &Amendment) -> Option<Harm> {
-    let mut overwrites = false;
-    for change in &amendment.changes {
-        match change.attribute {
-            Attribute::UserName => return Some(Harm::Rename),
-            Attribute::AccessLevel | Attribute::Manager | Attribute::Profile(_) => {
-                overwrites |= !change.from.is_empty();
-            }
-            Attribute::Active => {}
+/// What an update does, for a person to read who is asked about one harm of it.
+fn harm_label(needs: &Needs, person: &PersonId, amendment: &Amendment, harm: Harm) -> String {
+    match harm {
+        Harm::PromoteOwner | Harm::PromoteAdministrator => {
+            let mut levels = amendment
+                .changes
+                .iter()
+                .filter(|change| promotion_by(change).is_some());
+            promotion_label(
+                &amendment.user_name,
+                levels.next().map_or("", |change| &change.to),
+            )
+        }
+        // One account that is overwritten in two ways is one account.
+        Harm::Overwrite => {
+            let custom = needs.customs.get(person).filter(|custom| custom.need.overwrites);
+            let differ = custom.into_iter().flat_map(|custom| &custom.need.differ);
+            let beside: Vec<&str> = differ.map(String::as_str).collect();
+            amendment.label(&amendment.changes, &beside)
+        }
+        Harm::Reactivate | Harm::Rename | Harm::Deactivate | Harm::DeleteTeam | Harm::TeamLoss => {
+            amendment.label(&amendment.changes, &[])
         }
     }
-    overwrites.then_some(Harm::Overwrite)
+}
+
+fn promotion_label(user_name: &str, level: &str) -> String {
+    format!("make {user_name} {level}")
 }
 
 fn person_key(harm: Harm, person: &PersonId, revision: u64) -> HarmKey {
     HarmKey::of(harm, &Subject::Person(person.clone()), "", revision)
+}
+
+impl Creation {
+    fn promotion(&self) -> Option<Harm> {
+        promotion(None, self.draft.access_level)
+    }
 }
 
 impl CutOff {
@@ -177,6 +248,8 @@ fn population(world: &World, needs: &Needs, harm: Harm) -> u32 {
         Harm::Overwrite => world.linked_active_accounts() + about_to_be_tied(world, needs),
         Harm::DeleteTeam => world.linked_teams(),
         Harm::TeamLoss => world.linked_memberships(),
+        // The roster's count stands before, during and after a first load.
+        Harm::PromoteOwner | Harm::PromoteAdministrator | Harm::Reactivate => world.people_to_be_active(),
     };
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use super::teams::{Place, Scope};
 use super::{Joining, Needs, Removal, RoleNeed};
 use crate::need;
-use crate::plan::{Change, Operation};
+use crate::plan::{Change, Operation, WaitReason};
 use crate::{
-    AccessLevel, AccountId, Attribute, Group, GroupId, Person, PersonId, Policy, Revised, Roles, Subject,
-    TeamId, TeamRole, World,
+    AccessLevel, AccountId, Attribute, ExtraMembers, Group, GroupId, Person, PersonId, Policy, Revised,
+    Roles, Subject, TeamId, TeamRole, World,
 };
+
+/// How long sources must have been silent about a group before members whom none of them named are taken out.
+const EXTRA_MEMBERS_WAIT_MS: u64 = 15 * 60_000;
 
 struct Look<'a> {
     world: &'a World,
@@ -28,6 +31,7 @@ pub(super) fn look(
     place: &Place,
     scope: &Scope,
     policy: &Policy,
+    now_ms: u64,
     needs: &mut Needs,
 ) -> Joining {
     let bulk = match place.team.as_ref().and_then(|id| world.team(id)) {
@@ -106,7 +110,11 @@ pub(super) fn look(
         joining.people.clear();
         roles.retain(|role| !role.joins);
     }
-    look.overwrite();
+    if overwrites {
+        look.overwrite();
+    } else if matches!(scope, Scope::All) {
+        look.extra_members(group, now_ms);
+    }
     look.strange_roles(&mut roles);
     needs.roles.extend(roles);
     joining
@@ -219,6 +227,41 @@ impl Look<'_> {
         }
     }
 
+    /// Takes members out of the team whom no source named, where the policy says so: once the sources have named members and
+    /// have been silent about the group for a while. A group whose members are still being told looks the same.
+    fn extra_members(&mut self, group: &Revised<Group>, now_ms: u64) {
+        let world = self.world;
+        let id = &self.group.id;
+        let removes = match self.policy.extra_members {
+            ExtraMembers::Remove => world.import_complete(),
+            ExtraMembers::Report => false,
+        };
+        if !removes || !world.wanted_members(id).any(|(_, wanted)| wanted) {
+            return;
+        }
+        let extra: Vec<AccountId> = world.extra_members(id).cloned().collect();
+        if extra.is_empty() {
+            return;
+        }
+        let newest_word = world.newest_membership_ms(id).max(group.value.changed_at_ms);
+        let at_ms = newest_word.saturating_add(EXTRA_MEMBERS_WAIT_MS);
+        if now_ms < at_ms {
+            let subject = Subject::Group(id.clone());
+            return self.needs.wait(subject, WaitReason::ExtraMembers { at_ms });
+        }
+        for account in extra {
+            let owner = world.holder_of(&account);
+            let busy = |owner: &PersonId| {
+                world.is_under_way(&Subject::Person(owner.clone()))
+                    || need::leaves_all_teams(world, owner, &account, self.policy)
+            };
+            if !owner.is_some_and(busy) {
+                let person = owner.and_then(|owner| world.person(owner));
+                self.remove(person.map(|person| &person.value), account.clone(), now_ms);
+            }
+        }
+    }
+
     /// Whether the account gets the wished level by this plan; `None` if it neither has nor gets it.
     fn is_levelled(&self, person: &Person, account: Option<&AccountId>) -> Option<bool> {
         let has = account
@@ -250,7 +293,7 @@ impl Look<'_> {
         };
         let spared = account
             .and_then(|account| self.world.account(account))
-            .is_some_and(|account| need::is_protected(account, self.policy));
+            .is_some_and(|account| need::is_protected(self.world, account, self.policy));
         let need = |role, holds| RoleNeed {
             group: self.group.id.clone(),
             group_name: self.group.name.trim().to_owned(),

@@ -84,7 +84,7 @@ fn sort(
     if let Some(account) = stays.filter(|_| world.is_to_be_active(person)) {
         custom(world, person, revision, account, policy, needs);
     }
-    let awaits = need::awaited_manager(world, person);
+    let awaits = need::awaited_manager(world, person).filter(|_| world.is_to_be_active(person));
     // A manager whose account is being made right now is there in a moment: then one call says all.
     if matches!(needed, PersonNeed::Create { .. } | PersonNeed::Update(_))
         && let Some(manager) = &awaits
@@ -190,6 +190,7 @@ fn sort(
         PersonNeed::Create { draft, name_from } => {
             let creation = Creation {
                 revision,
+                wished_at_ms: person.changed_at_ms,
                 draft,
                 awaits,
                 name_from,

@@ -143,7 +143,15 @@ impl Look<'_> {
         if goes_on && place.is_anywhere() {
             // Somebody else's group that this plan needs is looked at whole: what is left to do there is done with it.
             let scope = self.scopes.get(id).unwrap_or(&Scope::All);
-            let joining = members::look(self.world, group, &place, scope, self.policy, self.needs);
+            let joining = members::look(
+                self.world,
+                group,
+                &place,
+                scope,
+                self.policy,
+                self.now_ms,
+                self.needs,
+            );
             if !joining.people.is_empty() {
                 self.needs.joinings.insert(id.clone(), joining);
             }

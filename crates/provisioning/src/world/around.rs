@@ -160,7 +160,7 @@ impl World {
         groups.chain(people).collect()
     }
 
-    /// Groups with somebody in their team who is not to be there.
+    /// Groups with somebody in their team who is not to be there, or whom no source named.
     pub(super) fn groups_with_somebody_to_leave(&self) -> Subjects {
         let mut groups = Subjects::new();
         for (group, link) in &self.group_links {
@@ -172,7 +172,7 @@ impl World {
                         .is_some_and(|account| self.is_team_member(team, account))
                 })
             });
-            if leaves || link.value.overwrite_due {
+            if leaves || link.value.overwrite_due || self.extra_members(group).next().is_some() {
                 groups.insert(Subject::Group(group.clone()));
             }
         }

@@ -267,6 +267,14 @@ impl World {
         Some(best.0)
     }
 
+    /// People who are to be able to log in.
+    pub(crate) fn people_to_be_active(&self) -> usize {
+        let people = self.people.values();
+        people
+            .filter(|person| self.is_to_be_active(&person.value))
+            .count()
+    }
+
     /// Active accounts that are somebody's.
     pub(crate) fn linked_active_accounts(&self) -> usize {
         let linked = self.owners.keys().filter_map(|id| self.accounts.get(id));

@@ -179,6 +179,31 @@ impl World {
         holders.map(|(account, roles)| (account, *roles))
     }
 
+    /// Members of the group's team whom no source has named for this group, in id order. Somebody who is about to leave all
+    /// teams is none of them.
+    pub fn extra_members(&self, group: &GroupId) -> impl Iterator<Item = &AccountId> {
+        let team = self
+            .group_links
+            .get(group)
+            .and_then(|link| link.value.team.as_ref());
+        let members = team.into_iter().flat_map(|team| self.team_members(team));
+        let group = group.clone();
+        members.filter(move |account| match self.holder_of(account) {
+            None => true,
+            Some(person) => {
+                let link = self.person_links.get(person);
+                self.wants_member(&group, person).is_none()
+                    && link.is_none_or(|link| !link.value.leave_teams_due)
+            }
+        })
+    }
+
+    /// When a source last said something about a member of the group, in Unix milliseconds.
+    pub(crate) fn newest_membership_ms(&self, group: &GroupId) -> u64 {
+        let wanted = self.wanted_members.get(group).into_iter().flatten();
+        wanted.map(|(_, wanted)| wanted.changed_at_ms).max().unwrap_or(0)
+    }
+
     /// Says when all team memberships were last read by a complete import, in Unix milliseconds: the time before its
     /// first request. What is not among them since then is known not to be there.
     pub fn set_memberships_as_of(&mut self, as_of_ms: u64) -> Subjects {

@@ -119,12 +119,22 @@ impl Scene {
     }
 
     pub(crate) fn membership(&mut self, group: &GroupId, person: &PersonId, present: bool) {
+        self.membership_at(group, person, present, NOW);
+    }
+
+    pub(crate) fn membership_at(
+        &mut self,
+        group: &GroupId,
+        person: &PersonId,
+        present: bool,
+        changed_at_ms: u64,
+    ) {
         let membership = Membership {
             group: group.clone(),
             person: person.clone(),
             present,
             source: SourceId::parse("test").unwrap(),
-            changed_at_ms: NOW,
+            changed_at_ms,
             sequence: 0,
         };
         let touched = self.world.put_membership(&membership);

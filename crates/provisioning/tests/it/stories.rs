@@ -3,9 +3,11 @@ use provisioning::{AccessLevel, Field, ManagerWish, Subject, WaitReason};
 
 use crate::scene::{NOW, Scene};
 
+mod deviations;
 mod leavers;
 mod names;
 mod printed;
+mod promotions;
 mod roles;
 mod teams;
 mod values;

@@ -9,8 +9,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    Account, AccountId, AttributeChange, BulkRow, Change, Draft, GroupId, Operation, PersonId, Team, TeamId,
-    World,
+    AccessLevel, Account, AccountId, AttributeChange, BulkRow, Change, Draft, GroupId, Operation, PersonId,
+    PersonLink, Revised, Team, TeamId, World, made_owners,
 };
 use rate_tokens::Permit;
 
@@ -92,7 +92,7 @@ pub(super) enum Job {
 pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
     let person_job = |person: &PersonId, revision: u64| PersonJob {
         operation: operation.id.clone(),
-        link: current_person(world, person),
+        link: noted_person(world, operation, person),
         revision,
         class: class_of(&operation.change),
         beside: Vec::new(),
@@ -296,6 +296,17 @@ fn teams_of(world: &World, account: &AccountId) -> Vec<(TeamId, Option<GroupId>)
         .collect()
 }
 
+/// A person's link, with the note whether Rollcall makes or made the account an Account Owner. The note is written with the
+/// intent, before the request leaves, so a crash never loses it. It ends when the account is no owner any more.
+fn noted_person(world: &World, operation: &Operation, person: &PersonId) -> Revised<PersonLink> {
+    let mut link = current_person(world, person);
+    let account = link.value.account.as_ref().and_then(|id| world.account(id));
+    let is_owner = account.is_some_and(|account| account.access_level == Some(AccessLevel::AccountOwner));
+    let promoted = made_owners(&operation.change).contains(&person);
+    link.value.made_owner = promoted || (link.value.made_owner && is_owner);
+    link
+}
+
 fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPlan> {
     let mut teams = BTreeMap::new();
     for group in rows.iter().flat_map(|row| &row.groups).collect::<BTreeSet<_>>() {
@@ -312,7 +323,7 @@ fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPl
         rows: rows.to_vec(),
         links: rows
             .iter()
-            .map(|row| current_person(world, &row.person))
+            .map(|row| noted_person(world, operation, &row.person))
             .collect(),
         accounts: accounts
             .map(|account| (account.id.clone(), account.clone()))

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use provisioning::{
-    AccountId, Approval, Frozen, GroupId, GroupLink, HarmKey, NormalName, PersonId, PersonLink, PlanHash,
-    Subject,
+    Account, AccountId, Approval, Frozen, GroupId, GroupLink, HarmKey, NormalName, PersonId, PersonLink,
+    PlanHash, Subject, protection_of,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -75,6 +75,7 @@ impl Order {
                 link.parked = None;
             }
             Order::Tie { account } => {
+                link.made_owner &= link.account == *account;
                 link.account.clone_from(account);
                 (link.applied_revision, link.leave_teams_due) = (0, false);
                 link.custom.clear();
@@ -209,6 +210,9 @@ impl Controller {
         };
         let account = self.world.account_for(&person);
         let seen = account.and_then(|id| self.world.account(id));
+        if !lift && let Some(account) = seen.filter(|account| account.active) {
+            self.may_be_cut_off(account)?;
+        }
         let stopped: Vec<&str> = self
             .plan
             .operations
@@ -222,6 +226,19 @@ impl Controller {
             "teams": account.map(|id| self.team_names(id)).unwrap_or_default(), "stopped": stopped,
         });
         Ok((order, vec![Subject::Person(person)], said))
+    }
+
+    /// Says before an order is given why nobody cuts this account off.
+    fn may_be_cut_off(&self, account: &Account) -> Result<(), String> {
+        let Some(why) = protection_of(&self.world, account, &self.policy) else {
+            return Ok(());
+        };
+        Err(format!(
+            "{}: the account is protected and is not cut off; {}. {} No order was given",
+            account.user_name,
+            why.said(),
+            why.remedy()
+        ))
     }
 
     fn retry(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use provisioning::{
-    Change, ManagerWish, NormalName, Person, PersonId, Revised, Subject, WaitReason, cost::okta_formula,
+    Change, DeviationKind, Deviations, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject,
+    WaitReason, cost::okta_formula, deviations,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -39,6 +40,7 @@ pub(super) fn passes(reason: &WaitReason) -> bool {
         | WaitReason::FirstImport
         | WaitReason::ParentAwaited { .. }
         | WaitReason::NameAwaited { .. }
+        | WaitReason::ExtraMembers { .. }
         | WaitReason::Held { .. } => true,
         WaitReason::Parked(_) | WaitReason::SwitchedOff { .. } | WaitReason::Paused | WaitReason::Frozen => {
             false
@@ -96,7 +98,8 @@ impl Controller {
             "okta_formula_calls": okta_formula(plan.people, plan.groups),
             "forecast": forecast,
             "held": self.say_held(start, LINES_MAX),
-            "parked": self.parked().count() + plan.park.len(),
+            "parked": self.world.parked().count() + plan.park.len(),
+            "deviations": self.deviations(),
             "waiting": self.say_waiting(),
             "summary": plan.summary(),
             "start": start,
@@ -184,7 +187,8 @@ impl Controller {
     fn say_parked(&self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
-        json!({"org": self.org, "total": self.parked().count(), "start": start, "items": items, "held": self.say_held(0, 0)})
+        json!({"org": self.org, "total": self.world.parked().count(), "start": start, "items": items,
+            "held": self.say_held(0, 0), "deviations": self.deviations()})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -221,10 +225,14 @@ impl Controller {
         let busy = self.world.under_way().len();
         // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
         let retries = waits.get("retry").copied().unwrap_or(0);
-        let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
+        let settled = self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete();
+        let deviations = self.deviations();
         json!({
             "org": self.org,
-            "in_sync": self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete(),
+            // Nothing is left that is done without a person.
+            "settled": settled,
+            "in_sync": settled && deviations.is_empty(),
+            "deviations": deviations,
             "import_complete": self.world.import_complete(),
             "people": tally.people,
             "people_active": tally.active,
@@ -243,32 +251,45 @@ impl Controller {
             "waiting_for_apply": self.waiting_for_apply(),
             "waiting": waits,
             "retries": retries,
-            "parked": self.parked().count(),
+            "parked": self.world.parked().count(),
             "parked_items": parked,
-            "halted": halt.map(|(halt, _)| format!("{halt:?}")),
+            "halted": self.pause(),
         })
     }
 
+    /// Everything that is not as a source asked for. Each answer takes its words from this.
+    fn deviations(&self) -> Deviations {
+        let mut all = deviations(&self.world, &self.plan, &self.switched_off);
+        if let Some(why) = self.pause() {
+            all.add(DeviationKind::OrgPaused, None, || why);
+        }
+        all
+    }
+
+    /// Why nothing is sent for the org just now.
+    fn pause(&self) -> Option<String> {
+        let (halt, _) = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until)?;
+        Some(format!("{halt:?}"))
+    }
+
     fn parked(&self) -> impl Iterator<Item = Value> {
-        let people = self.world.noted_person_links().filter_map(|link| {
-            let link = &link.value;
-            let parked = link.parked.as_ref()?;
-            let person = self.world.person(&link.person)?;
-            (parked.revision >= person.revision).then(|| {
-                json!({"person": link.person, "user_name": person.value.user_name, "code": parked.code, "at_ms": parked.at_ms,
-                    "attribute": parked.attribute, "said": parked.said, "remedy": parked.remedy})
-            })
-        });
-        let groups = self.world.group_links().filter_map(|link| {
-            let link = &link.value;
-            let parked = link.parked.as_ref()?;
-            let group = self.world.group(&link.group)?;
-            (parked.revision >= group.revision).then(|| {
-                json!({"group": link.group, "name": group.value.name.chars().take(100).collect::<String>(), "code": parked.code, "at_ms": parked.at_ms,
-                    "attribute": parked.attribute, "said": parked.said, "remedy": parked.remedy})
-            })
-        });
-        people.chain(groups)
+        let say = |(subject, parked): (Subject, &Parked)| {
+            let mut item = json!({"code": parked.code, "at_ms": parked.at_ms, "attribute": parked.attribute,
+                "said": parked.said, "remedy": parked.remedy});
+            match subject {
+                Subject::Person(id) => {
+                    item["user_name"] = json!(self.world.person(&id).map(|person| &person.value.user_name));
+                    item["person"] = json!(id);
+                }
+                Subject::Group(id) => {
+                    let name = self.world.group(&id).map(|group| group.value.name.as_str());
+                    item["name"] = json!(name.map(|name| name.chars().take(100).collect::<String>()));
+                    item["group"] = json!(id);
+                }
+            }
+            item
+        };
+        self.world.parked().map(say)
     }
 
     fn explain(&mut self, body: &Value) -> Answer {
@@ -405,6 +426,7 @@ fn wait_kind(reason: &WaitReason) -> &'static str {
         WaitReason::Held { .. } => "held",
         WaitReason::ParentAwaited { .. } => "parent_awaited",
         WaitReason::NameAwaited { .. } => "name_awaited",
+        WaitReason::ExtraMembers { .. } => "extra_members",
         WaitReason::Paused => "paused",
         WaitReason::Frozen => "frozen",
     }

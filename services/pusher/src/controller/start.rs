@@ -5,7 +5,7 @@
 //! without half of their members. So when one import starts, those beside it are fixed as they were planned, and follow with the
 //! next permits that nothing urgent needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use provisioning::{Change, Harm, Operation, Subject, harms};
 use rate_tokens::{Class, Permit};
@@ -22,8 +22,7 @@ impl Controller {
             *asked = asked.saturating_sub(1);
         }
         self.replan();
-        let traffic = self.traffic();
-        let planned = schedule::next(&self.plan, &self.world, &traffic).cloned();
+        let (planned, beside) = self.next_operation();
         let urgent = |operation: &Operation| operation.change.cuts_access();
         if !planned.as_ref().is_some_and(urgent)
             && let Some(import) = self.together.pop_front()
@@ -32,10 +31,8 @@ impl Controller {
         }
         let Some(operation) = planned else { return };
         if matches!(operation.change, Change::Bulk { .. }) {
-            let imports = schedule::ready(&self.plan, &self.world, &traffic).filter(|other| {
-                matches!(other.change, Change::Bulk { .. }) && other.calls > 0 && other.id != operation.id
-            });
-            self.together = imports.cloned().collect();
+            self.quiet.imports(self.now_ms());
+            self.together = beside;
             self.ahead
                 .fixed(&self.plan, std::iter::once(&operation).chain(&self.together));
             for import in self.together.clone() {
@@ -44,6 +41,18 @@ impl Controller {
         }
         self.hold(&operation);
         self.start(operation, permit);
+    }
+
+    /// What goes next, and the imports that go with it if it is one.
+    fn next_operation(&self) -> (Option<Operation>, VecDeque<Operation>) {
+        let traffic = self.traffic();
+        let Some(next) = schedule::next(&self.plan, &self.world, &traffic) else {
+            return (None, VecDeque::new());
+        };
+        let is_import = |operation: &Operation| matches!(operation.change, Change::Bulk { .. });
+        let beside = schedule::ready(&self.plan, &self.world, &traffic)
+            .filter(|other| is_import(next) && is_import(other) && other.calls > 0 && other.id != next.id);
+        (Some(next.clone()), beside.cloned().collect())
     }
 
     /// Gives up what was to go together when a wish or an order about somebody in it has changed: it is planned anew.
@@ -80,6 +89,7 @@ impl Controller {
             let groups = self.world.groups_of(person).cloned().collect();
             self.awaiting.push((Subject::Person(person.clone()), groups));
         }
+        self.quiet.acted_on(&subjects);
         self.world.hold(subjects);
         for (person, name) in operation.change.user_names() {
             self.world.hold_name(person.clone(), name);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use provisioning::{
     AccessLevel, Account, AccountId, Attribute, BulkRow, Change, Field, GroupId, NormalName, Operation,
-    TeamId, TeamRole,
+    TeamId, TeamRole, made_owners,
 };
 
 use super::{NOW, Scene};
@@ -13,6 +13,9 @@ impl Scene {
     /// What the pusher and Litmos do with an operation, and what both refuse.
     pub(crate) fn perform(&mut self, operation: &Operation) {
         self.calls += operation.calls;
+        for person in made_owners(&operation.change) {
+            self.person_link(person, |link| link.made_owner = true);
+        }
         match &operation.change {
             Change::Link { person, account, .. } => self.tie(person, account),
             Change::Read { person, account, .. } => {

@@ -90,7 +90,7 @@ fn a_protected_account_is_neither_cut_off_nor_demoted_and_all_else_goes_on() {
     });
     assert_snapshot!(operations(&scene), @r#"
     update other@corp.example: City [1]
-    ! protected-account: "admin@corp.example" is a protected account and is not demoted by a plan (Administrator to Learner)
+    ! protected-account: "admin@corp.example" is a protected account and is not demoted (Administrator to Learner): the setting protect names it
     "#);
     scene.run();
     assert_snapshot!(waits(&scene), @"admin is parked: protected-account");
@@ -101,9 +101,9 @@ fn a_protected_account_is_neither_cut_off_nor_demoted_and_all_else_goes_on() {
     );
     assert!(scene.litmos().contains("City=Oslo"));
     scene.edit(&admin, |person| person.active = false);
-    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off by a plan"#);
+    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off: the setting protect names it"#);
     freeze(&mut scene, &admin);
-    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off by a plan"#);
+    assert_snapshot!(operations(&scene), @r#"! protected-account: "admin@corp.example" is a protected account and is not cut off: the setting protect names it"#);
     scene.run();
     assert!(scene.litmos().contains("admin@corp.example active=true"));
     // Off the list, the order is carried out.
@@ -112,22 +112,6 @@ fn a_protected_account_is_neither_cut_off_nor_demoted_and_all_else_goes_on() {
     cut off other@corp.example, frozen by ops [1]
     take other@corp.example out of all teams [1]
     ");
-}
-
-#[test]
-fn every_account_owner_is_protected_where_the_policy_says_so() {
-    let mut scene = Scene::new();
-    let boss = scene.person_with("boss", |person| {
-        person.access_level = Some(AccessLevel::AccountOwner);
-    });
-    scene.run();
-    scene.edit(&boss, |person| person.active = false);
-    assert_snapshot!(operations(&scene), @r"
-    cut off boss@corp.example [1]
-    take boss@corp.example out of all teams [1]
-    ");
-    scene.policy.protect_owners = true;
-    assert_snapshot!(operations(&scene), @r#"! protected-account: "boss@corp.example" is a protected account and is not cut off by a plan"#);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_newcomer_never_gets_the_account_of_somebody_who_left() {
     });
     scene.run();
     named(&mut scene, "newcomer", "Mira.Lund");
-    assert_snapshot!(operations(&scene), @r#"! user-name-taken: "Mira.Lund@corp.example" is the user name of an account that belongs to person left"#);
+    assert_snapshot!(operations(&scene), @r#"! user-name-taken: "Mira.Lund@corp.example" is the user name of an account that belongs to person left, who left"#);
     scene.run();
     assert_snapshot!(waits(&scene), @"newcomer is parked: user-name-taken");
 
@@ -119,6 +119,144 @@ fn a_newcomer_never_gets_the_account_of_somebody_who_left() {
     assert_snapshot!(operations(&scene), @"create account Mira.Lund@corp.example [1]");
     scene.run();
     assert_eq!(scene.world.accounts().count(), 2);
+}
+
+/// The account of somebody who left under another user name than the one it bears.
+fn left_and_renamed(scene: &mut Scene, to: &str, deleted: bool) -> provisioning::PersonId {
+    let left = named(scene, "left", "john");
+    scene.run();
+    scene.edit(&left, |person| {
+        person.user_name = to.to_owned();
+        (person.active, person.deleted) = (false, deleted);
+    });
+    left
+}
+
+#[test]
+fn somebody_who_left_and_was_renamed_gives_the_name_up_to_who_wants_it_now() {
+    for deleted in [false, true] {
+        let mut scene = Scene::new();
+        left_and_renamed(&mut scene, "283405f5john@corp.example", deleted);
+        named(&mut scene, "new", "john");
+        // First the access ends, then the name is given up.
+        assert!(
+            operations(&scene).starts_with("cut off"),
+            "{}",
+            operations(&scene)
+        );
+        assert_eq!(waits(&scene), "new: NameAwaited { person: PersonId(\"left\") }");
+        scene.run();
+        assert!(
+            scene.litmos().contains("john@corp.example active=true"),
+            "{}",
+            scene.litmos()
+        );
+        assert!(
+            scene.litmos().contains("283405f5john@corp.example active=false"),
+            "{}",
+            scene.litmos()
+        );
+        assert_eq!(waits(&scene), "");
+    }
+}
+
+#[test]
+fn an_inactive_account_keeps_its_name_while_nobody_wants_it() {
+    let mut scene = Scene::new();
+    left_and_renamed(&mut scene, "283405f5john@corp.example", false);
+    scene.run();
+    assert!(scene.litmos().contains("john@corp.example active=false"));
+    assert_eq!(operations(&scene), "");
+    // The name goes in one plan, before the account that wants it.
+    named(&mut scene, "new", "john");
+    assert_snapshot!(operations(&scene), @r"
+    rename john@corp.example to 283405f5john@corp.example [1]
+    create account john@corp.example [1]
+    ");
+}
+
+#[test]
+fn a_name_that_cannot_be_had_by_who_left_is_freed_all_the_same() {
+    for to in ["a+b", "other@corp.example"] {
+        let mut scene = Scene::new();
+        named(&mut scene, "other", "other");
+        left_and_renamed(&mut scene, to, false);
+        scene.run();
+        named(&mut scene, "new", "john");
+        assert!(
+            operations(&scene).starts_with("rename john@corp.example to rollcall-A"),
+            "{}",
+            operations(&scene)
+        );
+        scene.run();
+        assert!(
+            scene.litmos().contains("john@corp.example active=true"),
+            "{to}: {}",
+            scene.litmos()
+        );
+        assert!(scene.plan().is_empty());
+    }
+}
+
+#[test]
+fn a_renamed_person_frees_the_name_for_somebody_who_has_an_account_already() {
+    let mut scene = Scene::new();
+    let other = named(&mut scene, "other", "jonathan");
+    left_and_renamed(&mut scene, "283405f5john@corp.example", true);
+    scene.run();
+    rename(&mut scene, &other, "john");
+    assert_snapshot!(operations(&scene), @r"
+    rename john@corp.example to 283405f5john@corp.example [1]
+    rename jonathan@corp.example to john@corp.example [1]
+    ");
+    scene.run();
+    assert!(scene.plan().is_empty());
+}
+
+#[test]
+fn where_a_name_is_not_given_up_the_remedy_names_a_command_that_helps() {
+    let mut scene = Scene::new();
+    let left = named(&mut scene, "left", "john");
+    scene.run();
+    scene.edit(&left, |person| person.deleted = true);
+    scene.run();
+    let new = named(&mut scene, "new", "john");
+    let parked = &scene.plan().park[0].1;
+    assert!(
+        parked.remedy.contains("rollcall links untie left."),
+        "{}",
+        parked.remedy
+    );
+    scene.run();
+    assert_snapshot!(waits(&scene), @"new is parked: user-name-taken");
+    // What the command does.
+    let account = scene.world.linked_account(&left).cloned();
+    scene.person_link(&left, |link| link.account = None);
+    assert_snapshot!(operations(&scene), @"update john@corp.example: Active [1]");
+    scene.run();
+    assert_eq!(scene.world.linked_account(&new).cloned(), account);
+    assert_eq!(waits(&scene), "");
+}
+
+#[test]
+fn an_account_that_is_protected_by_its_name_never_gives_it_up() {
+    let mut scene = Scene::new();
+    let left = left_and_renamed(&mut scene, "283405f5john@corp.example", false);
+    scene.run();
+    scene
+        .policy
+        .protected
+        .insert(provisioning::NormalName::of("john@corp.example"));
+    named(&mut scene, "new", "john");
+    assert!(
+        operations(&scene).contains("user-name-taken"),
+        "{}",
+        operations(&scene)
+    );
+    assert_eq!(
+        scene.world.linked_account(&left).map(|id| id.as_str()),
+        Some("A1")
+    );
 }
 
 #[test]

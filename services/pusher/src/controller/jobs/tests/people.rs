@@ -323,3 +323,42 @@ async fn a_bulk_import_says_of_each_row_what_it_did() {
     assert_eq!(house.untruths().await, Vec::<String>::new());
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_notes_whom_rollcall_made_an_account_owner_and_forgets_it_when_they_are_none() {
+    let house = House::new(&[("mira", "Learner"), ("noor", "Account_Owner")], &[]).await;
+    let level = |from: &str, to: &str| vec![change(Attribute::AccessLevel, from, to)];
+    house
+        .perform(update(&house, "mira", level("Learner", "Account_Owner"), false))
+        .await;
+    assert!(house.person_link("mira").await.made_owner);
+    let title = vec![change(Attribute::Profile(Field::JobTitle), "", "Chief")];
+    house.perform(update(&house, "noor", title.clone(), false)).await;
+    assert!(
+        !house.person_link("noor").await.made_owner,
+        "an owner from before"
+    );
+    house.perform(update(&house, "mira", title, false)).await;
+    assert!(
+        house.person_link("mira").await.made_owner,
+        "still what Rollcall gave"
+    );
+    house
+        .perform(update(&house, "mira", level("Account_Owner", "Learner"), false))
+        .await;
+    let other = vec![change(Attribute::Profile(Field::JobTitle), "Chief", "Guide")];
+    house.perform(update(&house, "mira", other, false)).await;
+    assert!(!house.person_link("mira").await.made_owner);
+
+    house.want_person("otto").await;
+    let owner = Change::Create {
+        person: person_id("otto"),
+        revision: 7,
+        draft: Draft {
+            access_level: AccessLevel::AccountOwner,
+            ..draft("otto", None)
+        },
+    };
+    house.perform(owner).await;
+    assert!(house.person_link("otto").await.made_owner);
+}

@@ -1,0 +1,71 @@
+//! What is not as a source asked for. `status`, `plan` and `parked` all say it in these words.
+
+use provisioning::{DeviationKind, Deviations};
+use serde_json::Value;
+
+/// Items of each kind that are spelled out.
+const ITEMS_MAX: usize = 20;
+
+/// The summary that an answer carries. An answer without one tells of no deviation.
+pub(crate) fn deviations(answer: &Value) -> Deviations {
+    serde_json::from_value(answer["deviations"].clone()).unwrap_or_default()
+}
+
+/// Each kind on a line with its remedy, and its items below. What is held or parked is told elsewhere, with more.
+pub(crate) fn lines(deviations: &Deviations) -> Vec<String> {
+    let told_elsewhere = |kind| matches!(kind, DeviationKind::Held | DeviationKind::Parked);
+    let told = deviations.iter().filter(|entry| !told_elsewhere(entry.kind));
+    told.flat_map(|entry| {
+        let head = format!(
+            "DIFFERS {}. {}",
+            entry.kind.said(entry.count),
+            entry.kind.remedy()
+        );
+        let shown = entry.items.iter().take(ITEMS_MAX);
+        let mut lines: Vec<String> = std::iter::once(head)
+            .chain(shown.map(|item| format!("  - {}", item.said)))
+            .collect();
+        let more = entry.count.saturating_sub(entry.items.len().min(ITEMS_MAX));
+        if more > 0 && !entry.items.is_empty() {
+            lines.push(format!("  - and {more} more"));
+        }
+        lines
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_is_told_with_its_count_its_remedy_and_some_of_its_items() {
+        let mut all = Deviations::default();
+        all.add_count(DeviationKind::DeadLetter, 3);
+        all.add_count(DeviationKind::Parked, 2);
+        for n in 0..30 {
+            all.add(DeviationKind::UnknownManager, None, || {
+                format!("p{n}: no manager")
+            });
+        }
+        let told = deviations(&json!({"deviations": all}));
+        assert_eq!(told, all);
+        assert_eq!(
+            told.said(),
+            "2 items are parked; 30 managers are unknown; 3 events could not be used"
+        );
+        let lines = lines(&told);
+        assert_eq!(
+            lines[0],
+            "DIFFERS 30 managers are unknown. Correct the manager at the source, or add that person to the roster."
+        );
+        assert_eq!(lines[21], "  - and 10 more");
+        assert_eq!(
+            lines[22],
+            "DIFFERS 3 events could not be used. See: rollcall dead-letters"
+        );
+        assert!(deviations(&json!({})).is_empty());
+    }
+}

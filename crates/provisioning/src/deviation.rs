@@ -1,0 +1,377 @@
+//! What a source asked for and Litmos does not have, for which nothing is planned.
+//!
+//! This is the one summary from which `status`, `plan` and `parked` take their words and their exit code. A deviation that
+//! is not counted here is told nowhere, so every reason to leave a wish undone has a kind of its own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{GroupId, ManagerWish, Parked, Person, Plan, Subject, WaitReason, World};
+
+/// Items of one kind that are spelled out; the rest is counted.
+const ITEMS_MAX: usize = 200;
+
+/// A kind of deviation, in the order in which they are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviationKind {
+    /// Nothing is sent to Litmos for the whole org.
+    OrgPaused,
+    /// No complete import of Litmos has been seen.
+    ImportMissing,
+    /// The safeguard holds a change.
+    Held,
+    /// An item is parked for a person.
+    Parked,
+    /// A manager is named who is nobody in the roster, or has no account and gets none.
+    UnknownManager,
+    /// A group names a parent that has no team.
+    ParentAwaited,
+    /// A user name waits until another account is renamed.
+    NameAwaited,
+    /// The last attempt failed and is repeated.
+    Retry,
+    /// A member of a managed team whom no source named.
+    ExtraMember,
+    /// The settings switch the change off.
+    SwitchedOff,
+    /// Group push is paused for a group that differs.
+    GroupPaused,
+    /// An order keeps somebody cut off whom a source wants active.
+    Frozen,
+    /// An event that could not be used lies on the dead-letter subject.
+    DeadLetter,
+    /// An event waits for people or groups that no source has reported yet.
+    EventWaiting,
+    /// A line of a file was refused.
+    RefusedLine,
+}
+
+impl DeviationKind {
+    /// Whether it ends by itself, without a person.
+    pub fn ends_by_itself(self) -> bool {
+        match self {
+            DeviationKind::ImportMissing | DeviationKind::NameAwaited | DeviationKind::Retry => true,
+            DeviationKind::OrgPaused
+            | DeviationKind::Held
+            | DeviationKind::Parked
+            | DeviationKind::UnknownManager
+            | DeviationKind::ParentAwaited
+            | DeviationKind::ExtraMember
+            | DeviationKind::SwitchedOff
+            | DeviationKind::GroupPaused
+            | DeviationKind::Frozen
+            | DeviationKind::DeadLetter
+            | DeviationKind::EventWaiting
+            | DeviationKind::RefusedLine => false,
+        }
+    }
+
+    /// So many of it, for a person to read.
+    pub fn said(self, count: usize) -> String {
+        let (one, many) = match self {
+            DeviationKind::OrgPaused => return "nothing is sent: the org is paused".to_owned(),
+            DeviationKind::ImportMissing => return "no complete import of Litmos yet".to_owned(),
+            DeviationKind::Held => ("change is held", "changes are held"),
+            DeviationKind::Parked => ("item is parked", "items are parked"),
+            DeviationKind::UnknownManager => ("manager is unknown", "managers are unknown"),
+            DeviationKind::ParentAwaited => ("group waits for its parent", "groups wait for their parents"),
+            DeviationKind::NameAwaited => ("person waits for a user name", "people wait for user names"),
+            DeviationKind::Retry => (
+                "item failed and is tried again",
+                "items failed and are tried again",
+            ),
+            DeviationKind::ExtraMember => ("team member is in no source", "team members are in no source"),
+            DeviationKind::SwitchedOff => (
+                "item is switched off in the settings",
+                "items are switched off in the settings",
+            ),
+            DeviationKind::GroupPaused => ("group is paused", "groups are paused"),
+            DeviationKind::Frozen => ("person is frozen by order", "people are frozen by order"),
+            DeviationKind::DeadLetter => ("event could not be used", "events could not be used"),
+            DeviationKind::EventWaiting => ("event waits in the feed", "events wait in the feed"),
+            DeviationKind::RefusedLine => ("line of a file was refused", "lines of files were refused"),
+        };
+        format!("{count} {}", if count == 1 { one } else { many })
+    }
+
+    /// What a person does about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            DeviationKind::OrgPaused => "Remove the cause; Rollcall tries again by itself.",
+            DeviationKind::ImportMissing => "Wait for the import, or see: rollcall import",
+            DeviationKind::Held => "Look at each in: rollcall plan; then: rollcall approve HASH",
+            DeviationKind::Parked => "See: rollcall parked",
+            DeviationKind::UnknownManager => {
+                "Correct the manager at the source, or add that person to the roster."
+            }
+            DeviationKind::ParentAwaited => {
+                "Correct the parent at the source, or add that group to the roster."
+            }
+            DeviationKind::NameAwaited | DeviationKind::Retry => "Nothing to do; see: rollcall plan",
+            DeviationKind::ExtraMember => {
+                "Add them at the source, take them out in Litmos, or run: rollcall groups push GROUP"
+            }
+            DeviationKind::SwitchedOff => {
+                "Switch the feature on in the settings, or withdraw the wish at the source."
+            }
+            DeviationKind::GroupPaused => "Go on with: rollcall groups resume GROUP",
+            DeviationKind::Frozen => {
+                "Make them inactive at the source, or take the order back: rollcall leaver PERSON --lift"
+            }
+            DeviationKind::DeadLetter => "See: rollcall dead-letters",
+            DeviationKind::EventWaiting => "Report those people or groups from their source.",
+            DeviationKind::RefusedLine => "Correct the lines and load the file again.",
+        }
+    }
+}
+
+/// One thing that is not as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviationItem {
+    pub subject: Option<Subject>,
+    /// Whom it concerns and what is not so, for a person to read.
+    pub said: String,
+}
+
+/// All deviations of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deviation {
+    pub kind: DeviationKind,
+    pub count: usize,
+    /// Some of them; `count` says how many there are.
+    pub items: Vec<DeviationItem>,
+}
+
+/// Everything that is not as it was asked for, one entry a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Deviations(Vec<Deviation>);
+
+impl Deviations {
+    /// Adds one, with its words.
+    pub fn add(&mut self, kind: DeviationKind, subject: Option<Subject>, said: impl FnOnce() -> String) {
+        let entry = self.entry(kind);
+        entry.count += 1;
+        if entry.items.len() < ITEMS_MAX {
+            entry.items.push(DeviationItem {
+                subject,
+                said: said(),
+            });
+        }
+    }
+
+    /// Adds so many that somebody else lists.
+    pub fn add_count(&mut self, kind: DeviationKind, count: usize) {
+        if count > 0 {
+            self.entry(kind).count += count;
+        }
+    }
+
+    fn entry(&mut self, kind: DeviationKind) -> &mut Deviation {
+        let place = match self.0.binary_search_by_key(&kind, |entry| entry.kind) {
+            Ok(place) => place,
+            Err(place) => {
+                let entry = Deviation {
+                    kind,
+                    count: 0,
+                    items: Vec::new(),
+                };
+                self.0.insert(place, entry);
+                place
+            }
+        };
+        &mut self.0[place]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Deviation> {
+        self.0.iter()
+    }
+
+    pub fn count(&self, kind: DeviationKind) -> usize {
+        let entry = self.0.iter().find(|entry| entry.kind == kind);
+        entry.map_or(0, |entry| entry.count)
+    }
+
+    /// Whether Litmos has everything that was asked for, as far as this goes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether something does not end by itself.
+    pub fn wait_for_a_person(&self) -> bool {
+        self.0.iter().any(|entry| !entry.kind.ends_by_itself())
+    }
+
+    /// All of it on one line.
+    pub fn said(&self) -> String {
+        let parts: Vec<String> = self.0.iter().map(|entry| entry.kind.said(entry.count)).collect();
+        parts.join("; ")
+    }
+}
+
+/// What is not as it was asked for, as the world and the plan for it show.
+///
+/// `switched_off` are the subjects whose last plan left something out because a feature is off: a plan names only the
+/// subjects that it looked at.
+pub fn deviations(world: &World, plan: &Plan, switched_off: &BTreeMap<Subject, &'static str>) -> Deviations {
+    let mut all = Deviations::default();
+    if !world.import_complete() {
+        all.add_count(DeviationKind::ImportMissing, 1);
+    }
+    all.add_count(
+        DeviationKind::Held,
+        plan.held.iter().map(|held| held.items.len()).sum(),
+    );
+    all.add_count(DeviationKind::Parked, world.parked().count() + plan.park.len());
+    for person in world.people().map(|person| &person.value) {
+        if let Some(said) = unknown_manager(world, person) {
+            let subject = Subject::Person(person.id.clone());
+            all.add(DeviationKind::UnknownManager, Some(subject), || said);
+        }
+    }
+    for (subject, reason) in &plan.waiting {
+        let kind = match reason {
+            WaitReason::ParentAwaited { .. } => DeviationKind::ParentAwaited,
+            WaitReason::NameAwaited { .. } => DeviationKind::NameAwaited,
+            WaitReason::RetryAt { .. } => DeviationKind::Retry,
+            WaitReason::UnderWay
+            | WaitReason::FirstImport
+            | WaitReason::Parked(_)
+            | WaitReason::SwitchedOff { .. }
+            | WaitReason::Held { .. }
+            | WaitReason::ExtraMembers { .. }
+            | WaitReason::Paused
+            | WaitReason::Frozen => continue,
+        };
+        all.add(kind, Some(subject.clone()), || {
+            format!("{}: {}", named(world, subject), reason.said())
+        });
+    }
+    for (subject, feature) in switched_off {
+        all.add(DeviationKind::SwitchedOff, Some(subject.clone()), || {
+            format!("{}: {feature} is off", named(world, subject))
+        });
+    }
+    groups(world, &mut all);
+    let frozen = world.person_links().filter(|link| link.value.frozen.is_some());
+    let mut frozen: Vec<_> = frozen.map(|link| &link.value.person).collect();
+    frozen.sort();
+    for person in frozen.into_iter().filter_map(|id| world.person(id)) {
+        if person.value.wanted_active() {
+            let subject = Subject::Person(person.value.id.clone());
+            let said = || format!("{}: a source wants this person active", person.value.user_name);
+            all.add(DeviationKind::Frozen, Some(subject), said);
+        }
+    }
+    all.sort_items();
+    all
+}
+
+impl Deviations {
+    /// People and groups come from hash maps: the same world gives the same list.
+    fn sort_items(&mut self) {
+        for entry in &mut self.0 {
+            entry.items.sort_by(|a, b| a.said.cmp(&b.said));
+        }
+    }
+}
+
+fn groups(world: &World, all: &mut Deviations) {
+    let mut links: Vec<_> = world.group_links().map(|link| &link.value).collect();
+    links.sort_by(|a, b| a.group.cmp(&b.group));
+    for link in links {
+        let Some(group) = world.group(&link.group).filter(|group| !group.value.deleted) else {
+            continue;
+        };
+        let subject = || Some(Subject::Group(link.group.clone()));
+        if link.paused && (link.applied_revision < group.revision || members_differ(world, &link.group)) {
+            all.add(DeviationKind::GroupPaused, subject(), || {
+                format!("group {}: nothing is sent about it", group.value.name.trim())
+            });
+        }
+        for account in world.extra_members(&link.group) {
+            all.add(DeviationKind::ExtraMember, subject(), || {
+                let name = world
+                    .account(account)
+                    .map_or(account.as_str(), |account| &account.user_name);
+                format!(
+                    "group {}: {name} is in its team and in no source",
+                    group.value.name.trim()
+                )
+            });
+        }
+    }
+}
+
+/// Whether somebody is in the group's team who is not to be, or the other way round.
+fn members_differ(world: &World, group: &GroupId) -> bool {
+    let team = world.linked_team(group).map(|team| &team.id);
+    world.wanted_members(group).any(|(id, wanted)| {
+        let stays = world
+            .person(id)
+            .is_some_and(|person| world.is_to_be_active(&person.value));
+        let account = world.account_for(id);
+        let there = team
+            .zip(account)
+            .is_some_and(|(team, account)| world.is_team_member(team, account));
+        there != (wanted && stays)
+    })
+}
+
+/// Why a manager whom a source names never becomes one in Litmos, unless something changes.
+fn unknown_manager(world: &World, person: &Person) -> Option<String> {
+    let ManagerWish::Reference(reference) = &person.manager else {
+        return None;
+    };
+    if !world.is_to_be_active(person) {
+        return None;
+    }
+    let Some(manager) = world.referenced(reference) else {
+        return Some(format!(
+            "{}: manager {reference:?} is nobody in the roster",
+            person.user_name
+        ));
+    };
+    let stays = world
+        .person(manager)
+        .is_some_and(|manager| world.is_to_be_active(&manager.value));
+    (!stays && world.account_for(manager).is_none()).then(|| {
+        format!(
+            "{}: manager {reference:?} is inactive and has no account in Litmos",
+            person.user_name
+        )
+    })
+}
+
+fn named(world: &World, subject: &Subject) -> String {
+    match subject {
+        Subject::Person(id) => world
+            .person(id)
+            .map_or_else(|| id.to_string(), |person| person.value.user_name.clone()),
+        Subject::Group(id) => world.group(id).map_or_else(
+            || id.to_string(),
+            |group| format!("group {}", group.value.name.trim()),
+        ),
+    }
+}
+
+impl World {
+    /// What is parked and not yet answered by a newer wish.
+    pub fn parked(&self) -> impl Iterator<Item = (Subject, &Parked)> {
+        let people = self.noted_person_links().filter_map(|link| {
+            let parked = link.value.parked.as_ref()?;
+            let person = self.person(&link.value.person)?;
+            let id = || Subject::Person(link.value.person.clone());
+            (parked.revision >= person.revision).then(|| (id(), parked))
+        });
+        let groups = self.group_links().filter_map(|link| {
+            let parked = link.value.parked.as_ref()?;
+            let group = self.group(&link.value.group)?;
+            let id = || Subject::Group(link.value.group.clone());
+            (parked.revision >= group.revision).then(|| (id(), parked))
+        });
+        people.chain(groups)
+    }
+}
