@@ -5,6 +5,7 @@
 //! is a history of its own: names and the resources that bear them concern nobody outside.
 
 mod clients;
+mod clocks;
 mod history;
 mod lag;
 mod live;
@@ -55,7 +56,8 @@ pub(crate) fn check(kind: Kind, history: &[Timed<Call>], figures: &mut Figures) 
     figures.calls += history.len();
     figures.unheard += history.iter().filter(|timed| timed.returned.is_none()).count();
     figures.longest = figures.longest.max(started.elapsed());
-    let (Verdict::Linearizable { steps } | Verdict::Violation { steps, .. } | Verdict::Undecided { steps }) = &verdict;
+    let (Verdict::Linearizable { steps } | Verdict::Violation { steps, .. } | Verdict::Undecided { steps }) =
+        &verdict;
     figures.steps_most = figures.steps_most.max(*steps);
     said(kind, history, verdict)
 }
@@ -63,24 +65,54 @@ pub(crate) fn check(kind: Kind, history: &[Timed<Call>], figures: &mut Figures) 
 /// The verdict in words, with the whole history.
 pub(crate) fn said(kind: Kind, history: &[Timed<Call>], verdict: Verdict<State>) -> Result<(), String> {
     let line = |place: usize| {
-        let Timed { call, invoked, returned } = &history[place];
+        let Timed {
+            call,
+            invoked,
+            returned,
+        } = &history[place];
         let until = returned.map_or_else(|| "?".to_owned(), |returned| returned.to_string());
-        let answer = call.answer.as_ref().map_or_else(|| "no answer".to_owned(), |answer| format!("{answer:?}"));
-        format!("  #{} {invoked}..{until} {:?}\n      -> {answer}", call.number, call.request)
+        let answer = call
+            .answer
+            .as_ref()
+            .map_or_else(|| "no answer".to_owned(), |answer| format!("{answer:?}"));
+        format!(
+            "  #{} {invoked}..{until} {:?}\n      -> {answer}",
+            call.number, call.request
+        )
     };
-    let lines = |places: &[usize]| places.iter().map(|place| line(*place)).collect::<Vec<_>>().join("\n");
+    let lines = |places: &[usize]| {
+        places
+            .iter()
+            .map(|place| line(*place))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     match verdict {
-        Verdict::Undecided { steps } => Err(format!("{kind:?}: no order found and none excluded after {steps} steps")),
-        Verdict::Violation { longest, state, stuck, steps } => {
+        Verdict::Undecided { steps } => Err(format!(
+            "{kind:?}: no order found and none excluded after {steps} steps"
+        )),
+        Verdict::Violation {
+            longest,
+            state,
+            stuck,
+            steps,
+        } => {
             let ordered: BTreeSet<usize> = longest.iter().copied().collect();
-            let mut left: Vec<usize> = (0..history.len()).filter(|place| !ordered.contains(place)).collect();
+            let mut left: Vec<usize> = (0..history.len())
+                .filter(|place| !ordered.contains(place))
+                .collect();
             left.sort_by_key(|place| history[*place].invoked);
             Err(format!(
                 "{kind:?}: no order explains these answers ({steps} steps). The longest order that does:\n{}\nleaves {state:#?}\n\
                  and none of these fits next:\n{}\nLeft besides:\n{}",
                 lines(&longest),
                 lines(&stuck),
-                lines(&left.into_iter().filter(|place| !stuck.contains(place)).collect::<Vec<_>>())
+                lines(
+                    &left
+                        .into_iter()
+                        .filter(|place| !stuck.contains(place))
+                        .collect::<Vec<_>>()
+                )
             ))
         }
         Verdict::Linearizable { .. } => {
@@ -90,7 +122,11 @@ pub(crate) fn said(kind: Kind, history: &[Timed<Call>], verdict: Verdict<State>)
                 _ => None,
             });
             let problems: Vec<String> = shared.into_iter().chain(odd).collect();
-            if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+            if problems.is_empty() {
+                Ok(())
+            } else {
+                Err(problems.join("\n"))
+            }
         }
     }
 }

@@ -36,12 +36,13 @@ enum Task {
         #[arg(long, value_name = "STEP")]
         only: Vec<String>,
     },
-    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, and minutes of kills and freezes.
+    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, minutes of kills and freezes, and
+    /// minutes of random writes that are checked to be linearizable.
     Soak {
-        /// How long processes are killed and frozen.
+        /// How long each of the parts that take their time runs.
         #[arg(long, default_value_t = 10)]
         minutes: u32,
-        /// Runs these parts only: schedules, failover, processes.
+        /// Runs these parts only: schedules, failover, processes, linearizable.
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
@@ -103,10 +104,11 @@ fn run(task: Task) -> anyhow::Result<()> {
 }
 
 /// Package and name of each long test.
-const SOAKS: [(&str, &str, &str); 3] = [
+const SOAKS: [(&str, &str, &str); 4] = [
     ("schedules", "rate-tokens", "soak_of_schedules"),
     ("failover", "rate-tokens", "soak_of_failover"),
     ("processes", "rollcall-tests", "ten_minutes_of_kills_and_freezes"),
+    ("linearizable", "rollcall-tests", "soak_of_linearizability"),
 ];
 
 fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
@@ -114,7 +116,8 @@ fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
         .iter()
         .find(|part| SOAKS.iter().all(|(name, ..)| name != part))
     {
-        bail!("{unknown} is no part of the soak; there are schedules, failover and processes");
+        let parts: Vec<&str> = SOAKS.iter().map(|(name, ..)| *name).collect();
+        bail!("{unknown} is no part of the soak; there are {}", parts.join(", "));
     }
     let nats = tools::nats_server()?;
     succeed(cargo().args(["build", "--workspace", "--bins"]))?;

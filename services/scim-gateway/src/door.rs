@@ -38,6 +38,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) query: ListQuery,
     pub(crate) body: Value,
     pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: u64,
 }
 
 pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) -> Response {
@@ -146,6 +148,7 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, ScimError> {
             .get(header::IF_MATCH)
             .and_then(|tag| tag.to_str().ok())
             .map(str::to_owned),
+        now_ms: (doors.clock)(),
     };
     route(&visit, &parts.method, rest).await
 }

@@ -161,7 +161,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         parent: document.parent,
         ..GroupDraft::named(document.display_name)
     };
-    let now = chassis::clock::unix_ms();
+    let now = visit.now_ms;
     let applied = visit
         .org
         .roster
@@ -196,7 +196,7 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let entry = known(visit, id)?;
     let draft = GroupDraft::deleted(&entry.value.name);
-    let now = chassis::clock::unix_ms();
+    let now = visit.now_ms;
     visit
         .org
         .roster
@@ -212,7 +212,7 @@ async fn change(visit: &Visit<'_>, entry: &Entry<Group>, change: GroupChange) ->
     let id = &entry.value.id;
     let net = NetMembers::of(&change.members);
     let present = people(visit, &net.present.iter().cloned().collect::<Vec<_>>())?;
-    let now = chassis::clock::unix_ms();
+    let now = visit.now_ms;
     if change.is_about_the_group() {
         let external_id = change.external_id.as_ref().and_then(Wish::value);
         let said = |wish: Option<&Wish>| wish.map(|wish| wish.value().unwrap_or_default().to_owned());

@@ -247,7 +247,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     let applied = visit
         .org
         .roster
-        .put_person(&source(), id.as_ref(), &draft, chassis::clock::unix_ms())
+        .put_person(&source(), id.as_ref(), &draft, visit.now_ms)
         .await
         .map_err(refusal)?;
     let body = shown(visit, &applied.value.id)?;
@@ -286,7 +286,7 @@ async fn write_over(
     visit
         .org
         .roster
-        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
+        .put_person(&source(), Some(id), &draft, visit.now_ms)
         .await
         .map_err(refusal)?;
     shown(visit, id).map(|resource| Answer::Found(resource.into()))
@@ -302,7 +302,7 @@ pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimEr
     visit
         .org
         .roster
-        .put_person(&source(), Some(id), &draft, chassis::clock::unix_ms())
+        .put_person(&source(), Some(id), &draft, visit.now_ms)
         .await
         .map_err(refusal)?;
     Ok(Answer::NoContent)

@@ -35,7 +35,10 @@ impl Clients {
     pub(crate) fn of(doors: [Door; 2]) -> Clients {
         chassis::tls::choose_provider();
         // A connection that a killed gateway left behind must not be met again.
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(TIMEOUT);
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(TIMEOUT);
         Clients {
             doors: Arc::new(doors),
             http: http.build().unwrap(),
@@ -50,7 +53,9 @@ impl Clients {
     fn door(&self, chance: &mut Chance) -> &Door {
         let first = chance.below(2) as usize;
         let order = [first, 1 - first];
-        let open = order.into_iter().find(|place| self.doors[*place].open.load(Ordering::Relaxed));
+        let open = order
+            .into_iter()
+            .find(|place| self.doors[*place].open.load(Ordering::Relaxed));
         &self.doors[open.unwrap_or(first)]
     }
 
@@ -67,14 +72,21 @@ impl Clients {
     }
 
     /// Sends a request: what was heard, or nothing. `Err`: it was never sent.
-    async fn send(&self, kind: Kind, door: &Door, request: &Request) -> Result<Option<Answer>, ()> {
+    pub(crate) async fn send(
+        &self,
+        kind: Kind,
+        door: &Door,
+        request: &Request,
+    ) -> Result<Option<Answer>, ()> {
         let (method, path, if_match, body) = written(kind, request);
         let mut sent = self.request(door, method, &path);
         if let Some(tag) = if_match {
             sent = sent.header("if-match", tag);
         }
         if let Some(body) = body {
-            sent = sent.header("content-type", "application/scim+json").body(body.to_string());
+            sent = sent
+                .header("content-type", "application/scim+json")
+                .body(body.to_string());
         }
         let answer = match sent.send().await {
             Err(error) if error.is_connect() => return Err(()),
@@ -82,7 +94,9 @@ impl Clients {
             Ok(answer) => answer,
         };
         let status = answer.status().as_u16();
-        let Ok(text) = answer.text().await else { return Ok(None) };
+        let Ok(text) = answer.text().await else {
+            return Ok(None);
+        };
         Ok(match status {
             200 | 201 => Some(shown(kind, &serde_json::from_str(&text).unwrap_or_default())),
             204 => Some(Answer::Done),
@@ -98,11 +112,15 @@ impl Clients {
     pub(crate) async fn named(&self, kind: Kind, name: &str, chance: &mut Chance) -> Vec<String> {
         let (endpoint, attribute) = (endpoint(kind), name_of(kind));
         let path = format!("{endpoint}?filter={attribute}%20eq%20%22{name}%22");
-        let Ok(answer) = self.request(self.door(chance), "GET", &path).send().await else { return Vec::new() };
+        let Ok(answer) = self.request(self.door(chance), "GET", &path).send().await else {
+            return Vec::new();
+        };
         let text = answer.text().await.unwrap_or_default();
         let list: Value = serde_json::from_str(&text).unwrap_or_default();
         let found = list["Resources"].as_array().into_iter().flatten();
-        found.filter_map(|resource| resource["id"].as_str().map(str::to_owned)).collect()
+        found
+            .filter_map(|resource| resource["id"].as_str().map(str::to_owned))
+            .collect()
     }
 
     /// Makes people who are there at both gateways.
@@ -110,13 +128,21 @@ impl Clients {
         let mut ids = Vec::new();
         for n in 0..size {
             let name = format!("cast-{n}");
-            let request = Request::Create(Content { name, ..Content::default() });
+            let request = Request::Create(Content {
+                name,
+                ..Content::default()
+            });
             let answer = self.send(Kind::User, &self.doors[0], &request).await;
-            let Ok(Some(Answer::Shown { id, .. })) = answer else { panic!("nobody is made: {answer:?}") };
+            let Ok(Some(Answer::Shown { id, .. })) = answer else {
+                panic!("nobody is made: {answer:?}")
+            };
             for door in self.doors.iter() {
                 let read = Request::Read { id: id.clone() };
                 rollcall_tests::wait_for("somebody at both gateways", async || {
-                    matches!(self.send(Kind::User, door, &read).await, Ok(Some(Answer::Shown { .. })))
+                    matches!(
+                        self.send(Kind::User, door, &read).await,
+                        Ok(Some(Answer::Shown { .. }))
+                    )
                 })
                 .await;
             }
@@ -138,7 +164,11 @@ impl Clients {
         for turn in 0..each {
             let request = {
                 let mut known = known.lock().unwrap();
-                if turn == 0 { known.first(&mut chance) } else { known.next(&mut chance) }
+                if turn == 0 {
+                    known.first(&mut chance)
+                } else {
+                    known.next(&mut chance)
+                }
             };
             let (invoked, answer) = loop {
                 let invoked = self.now();
@@ -158,7 +188,15 @@ impl Clients {
                 (None, _) => {}
             }
             let number = client * each + turn;
-            calls.push(Timed { call: Call { number, request, answer }, invoked, returned });
+            calls.push(Timed {
+                call: Call {
+                    number,
+                    request,
+                    answer,
+                },
+                invoked,
+                returned,
+            });
             tokio::time::sleep(chance.millis(0, 8)).await;
         }
         calls
@@ -186,7 +224,11 @@ fn written(kind: Kind, request: &Request) -> Written {
     match request {
         Request::Create(content) => ("POST", endpoint(kind).to_owned(), None, Some(body(kind, content))),
         Request::Read { id } => ("GET", of(id), None, None),
-        Request::Replace { id, if_match, content } => ("PUT", of(id), if_match.clone(), Some(body(kind, content))),
+        Request::Replace {
+            id,
+            if_match,
+            content,
+        } => ("PUT", of(id), if_match.clone(), Some(body(kind, content))),
         Request::Patch { id, if_match, edits } => {
             let operations: Vec<Value> = edits.iter().map(|edit| operation(kind, edit)).collect();
             let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
@@ -197,13 +239,19 @@ fn written(kind: Kind, request: &Request) -> Written {
 }
 
 fn value_of(attribute: &str, text: &str) -> Value {
-    if attribute == "active" { json!(text == "true") } else { json!(text) }
+    if attribute == "active" {
+        json!(text == "true")
+    } else {
+        json!(text)
+    }
 }
 
 fn operation(kind: Kind, edit: &Edit) -> Value {
     match edit {
         Edit::Rename(name) => json!({"op": "replace", "path": name_of(kind), "value": name}),
-        Edit::Set(attribute, value) => json!({"op": "replace", "path": attribute, "value": value_of(attribute, value)}),
+        Edit::Set(attribute, value) => {
+            json!({"op": "replace", "path": attribute, "value": value_of(attribute, value)})
+        }
         Edit::Remove(attribute) => json!({"op": "remove", "path": attribute}),
         Edit::AddMember(id) => json!({"op": "add", "path": "members", "value": [{"value": id}]}),
         Edit::RemoveMember(id) => json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")}),
@@ -242,12 +290,20 @@ fn shown(kind: Kind, body: &Value) -> Answer {
             }
         }
     }
-    let members = body["members"].as_array().filter(|_| kind == Kind::Group).into_iter().flatten();
+    let members = body["members"]
+        .as_array()
+        .filter(|_| kind == Kind::Group)
+        .into_iter()
+        .flatten();
     let members: BTreeSet<String> = members.map(|member| text(&member["value"])).collect();
     let name = text(&body[name_of(kind)]);
     Answer::Shown {
         id: text(&body["id"]),
-        content: Content { name, attributes, members },
+        content: Content {
+            name,
+            attributes,
+            members,
+        },
         version: text(&body["meta"]["version"]),
     }
 }

@@ -56,17 +56,32 @@ impl Content {
 
     /// Whether somebody else may come under this name.
     pub(crate) fn is_inactive(&self) -> bool {
-        self.attributes.get("active").is_some_and(|active| active == "false")
+        self.attributes
+            .get("active")
+            .is_some_and(|active| active == "false")
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
     Create(Content),
-    Read { id: String },
-    Replace { id: String, if_match: Option<String>, content: Content },
-    Patch { id: String, if_match: Option<String>, edits: Vec<Edit> },
-    Delete { id: String, if_match: Option<String> },
+    Read {
+        id: String,
+    },
+    Replace {
+        id: String,
+        if_match: Option<String>,
+        content: Content,
+    },
+    Patch {
+        id: String,
+        if_match: Option<String>,
+        edits: Vec<Edit>,
+    },
+    Delete {
+        id: String,
+        if_match: Option<String>,
+    },
 }
 
 impl Request {
@@ -86,7 +101,11 @@ impl Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// 200 or 201 with the resource.
-    Shown { id: String, content: Content, version: String },
+    Shown {
+        id: String,
+        content: Content,
+        version: String,
+    },
     /// 204.
     Done,
     /// 404.

@@ -45,7 +45,11 @@ async fn join(client: TcpStream, server: TcpStream, late: Arc<AtomicU64>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sender, mut receiver) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
-    let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(|_| ()) };
+    let up = async {
+        tokio::io::copy(&mut from_client, &mut to_server)
+            .await
+            .map(|_| ())
+    };
     let hold = async {
         let mut buffer = vec![0; 64 * 1024];
         loop {

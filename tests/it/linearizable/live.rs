@@ -17,7 +17,7 @@ use super::{Figures, check};
 
 /// How much happens at once.
 #[derive(Clone, Copy)]
-struct Crowd {
+pub(crate) struct Crowd {
     /// Clients of one family, and the requests of each.
     clients: usize,
     each: usize,
@@ -25,10 +25,18 @@ struct Crowd {
     families: usize,
 }
 
-const BUSY: Crowd = Crowd { clients: 5, each: 8, families: 3 };
+pub(crate) const BUSY: Crowd = Crowd {
+    clients: 5,
+    each: 8,
+    families: 3,
+};
 
 /// One call after the other.
-const ALONE: Crowd = Crowd { clients: 1, each: 60, families: 1 };
+const ALONE: Crowd = Crowd {
+    clients: 1,
+    each: 60,
+    families: 1,
+};
 
 /// People who are put into groups.
 const CAST: usize = 4;
@@ -52,16 +60,28 @@ impl Scene {
         let address = nats.connection().url;
         let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
         let lag = Lag::before(port.unwrap()).await;
-        let doors = [(); 2].map(|()| Door { port: free_port(), open: AtomicBool::new(false) });
+        let doors = [(); 2].map(|()| Door {
+            port: free_port(),
+            open: AtomicBool::new(false),
+        });
         let mut environments = [nats.environment(), nats.environment()];
         environments[1][0].1 = format!("nats://127.0.0.1:{}", lag.port);
         for (environment, door) in environments.iter_mut().zip(&doors) {
-            environment.push(("ROLLCALL_SCIM__LISTEN".to_owned(), format!("127.0.0.1:{}", door.port)));
+            environment.push((
+                "ROLLCALL_SCIM__LISTEN".to_owned(),
+                format!("127.0.0.1:{}", door.port),
+            ));
             environment.push(("ROLLCALL_TELEMETRY__LOG_FILTER".to_owned(), "off".to_owned()));
             house.service("scim-gateway", environment);
         }
         let clients = Clients::of(doors);
-        let scene = Scene { house, _nats: nats, lag, environments, clients };
+        let scene = Scene {
+            house,
+            _nats: nats,
+            lag,
+            environments,
+            clients,
+        };
         scene.opened(0).await;
         scene.opened(1).await;
         scene
@@ -85,7 +105,9 @@ impl Scene {
                     done[0] += 1;
                     self.clients.doors[place].open.store(false, Ordering::Relaxed);
                     let environment = self.environments[place].clone();
-                    self.house.kill_and_restart(place, "scim-gateway", &environment).await;
+                    self.house
+                        .kill_and_restart(place, "scim-gateway", &environment)
+                        .await;
                     self.opened(place).await;
                 }
                 1 => {
@@ -106,14 +128,24 @@ impl Scene {
 }
 
 /// Plays one family: its history.
-async fn family(clients: Clients, crowd: Crowd, number: u64, seed: u64, cast: Vec<String>) -> (Kind, Vec<Timed<Call>>) {
-    let kind = if number.is_multiple_of(2) { Kind::User } else { Kind::Group };
+async fn family(
+    clients: Clients,
+    crowd: Crowd,
+    number: u64,
+    seed: u64,
+    cast: Vec<String>,
+) -> (Kind, Vec<Timed<Call>>) {
+    let kind = if number.is_multiple_of(2) {
+        Kind::User
+    } else {
+        Kind::Group
+    };
     let known = Known::new(kind, &format!("family-{number}"), cast);
     let known = Arc::new(Mutex::new(known));
     let mut playing = JoinSet::new();
     for client in 0..crowd.clients {
         let (clients, known) = (clients.clone(), known.clone());
-        let chance = Chance::new(Chance::new(seed ^ (number * 1_000 + client as u64)).next());
+        let chance = Chance::new(Chance::new(seed ^ (number * 1_000 + client as u64)).number());
         playing.spawn(async move { clients.play(kind, known, client, crowd.each, chance).await });
     }
     let history = playing.join_all().await.into_iter().flatten().collect();
@@ -131,22 +163,28 @@ async fn run(length: Duration, seed: u64) {
         stop.cancel();
         outcome
     };
-    let (outcome, [kills, pauses, delays]) = tokio::join!(play, scene.disturb(Chance::new(seed), stop.clone()));
+    let (outcome, [kills, pauses, delays]) =
+        tokio::join!(play, scene.disturb(Chance::new(seed), stop.clone()));
     scene.house.kill().await;
     println!("{kills} kills, {pauses} pauses, {delays} changes of the delay");
     outcome.judge(seed);
 }
 
 /// What was found.
-struct Outcome {
+pub(crate) struct Outcome {
     figures: Figures,
     violated: usize,
     shown: Vec<String>,
 }
 
 impl Outcome {
-    fn judge(self, seed: u64) {
-        let Outcome { figures, violated, shown } = self;
+    /// Fails when a history is not linearizable.
+    pub(crate) fn judge(self, seed: u64) {
+        let Outcome {
+            figures,
+            violated,
+            shown,
+        } = self;
         println!("{figures}; seed {seed}");
         assert_eq!(
             violated,
@@ -159,17 +197,29 @@ impl Outcome {
 }
 
 /// Plays families for so long, and checks the history of each.
-async fn play(clients: &Clients, crowd: Crowd, cast: &[String], length: Duration, seed: u64) -> Outcome {
+pub(crate) async fn play(
+    clients: &Clients,
+    crowd: Crowd,
+    cast: &[String],
+    length: Duration,
+    seed: u64,
+) -> Outcome {
     let began = Instant::now();
     let mut playing = JoinSet::new();
     let mut number = 0;
-    let mut outcome = Outcome { figures: Figures::default(), violated: 0, shown: Vec::new() };
+    let mut outcome = Outcome {
+        figures: Figures::default(),
+        violated: 0,
+        shown: Vec::new(),
+    };
     loop {
         while playing.len() < crowd.families && began.elapsed() < length {
             playing.spawn(family(clients.clone(), crowd, number, seed, cast.to_vec()));
             number += 1;
         }
-        let Some(played) = playing.join_next().await else { return outcome };
+        let Some(played) = playing.join_next().await else {
+            return outcome;
+        };
         let (kind, history) = played.unwrap();
         let checked = tokio::task::block_in_place(|| check(kind, &history, &mut outcome.figures));
         if let Err(problem) = checked {
@@ -203,6 +253,6 @@ async fn one_client_after_whom_nobody_asks_is_answered_as_the_model_would() {
 async fn soak_of_linearizability() {
     let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let minutes = told("ROLLCALL_SOAK_MINUTES").unwrap_or(10);
-    let seed = told("ROLLCALL_SOAK_SEED").unwrap_or_else(|| chassis::clock::unix_ms());
+    let seed = told("ROLLCALL_SOAK_SEED").unwrap_or_else(chassis::clock::unix_ms);
     run(Duration::from_secs(60 * minutes), seed).await;
 }

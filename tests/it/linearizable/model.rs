@@ -46,7 +46,8 @@ impl Resources {
     fn create(&self, state: &State, number: usize, wanted: &Content, answer: Option<&Answer>) -> Vec<State> {
         let holder = Resources::holder(state, &wanted.name);
         // Somebody who was cut off comes back in place.
-        let comes_back = holder.filter(|(_, resource)| self.kind == Kind::User && resource.content.is_inactive());
+        let comes_back =
+            holder.filter(|(_, resource)| self.kind == Kind::User && resource.content.is_inactive());
         let with = |id: &str, version: Option<String>| {
             let mut after = state.clone();
             let content = wanted.clone();
@@ -58,12 +59,15 @@ impl Resources {
                 let free = match (holder, comes_back) {
                     (None, _) => !state.contains_key(id),
                     (Some(_), Some((old, resource))) => {
-                        old == id && (resource.content == *wanted || resource.version.as_ref() != Some(version))
+                        old == id
+                            && (resource.content == *wanted || resource.version.as_ref() != Some(version))
                     }
                     (Some(_), None) => false,
                 };
                 let fits = free && content == wanted;
-                fits.then(|| with(id, Some(version.clone()))).into_iter().collect()
+                fits.then(|| with(id, Some(version.clone())))
+                    .into_iter()
+                    .collect()
             }
             Some(Answer::Taken) => holder.map(|_| state.clone()).into_iter().collect(),
             Some(Answer::Done | Answer::Missing | Answer::Stale | Answer::Other(..)) => Vec::new(),
@@ -84,7 +88,14 @@ impl Resources {
         match (state.get(id), answer) {
             (_, None) => vec![state.clone()],
             (None, Some(Answer::Missing)) => vec![state.clone()],
-            (Some(resource), Some(Answer::Shown { id: shown, content, version })) => {
+            (
+                Some(resource),
+                Some(Answer::Shown {
+                    id: shown,
+                    content,
+                    version,
+                }),
+            ) => {
                 let same_version = resource.version.as_ref().is_none_or(|known| known == version);
                 if shown != id || resource.content != *content || !same_version {
                     return Vec::new();
@@ -117,9 +128,8 @@ impl Resources {
         // A version that nobody was told is none that a client could have sent.
         let stale = if_match.is_some_and(|tag| resource.version.as_ref() != Some(tag));
         let wanted = edit(&resource.content);
-        let other = |wanted: &Content| {
-            Resources::holder(state, &wanted.name).is_some_and(|(holder, _)| holder != id)
-        };
+        let other =
+            |wanted: &Content| Resources::holder(state, &wanted.name).is_some_and(|(holder, _)| holder != id);
         let taken = wanted.as_ref().is_some_and(other);
         let without = || {
             let mut after = state.clone();
@@ -146,10 +156,16 @@ impl Resources {
             None if stale || taken => same(),
             _ if stale || taken => Vec::new(),
             Some(Answer::Done) | None => wanted.as_ref().map_or_else(|| vec![without()], untold),
-            Some(Answer::Shown { id: shown, content, version }) => {
+            Some(Answer::Shown {
+                id: shown,
+                content,
+                version,
+            }) => {
                 let renewed = resource.content == *content || resource.version.as_ref() != Some(version);
                 let fits = shown == id && wanted.as_ref() == Some(content) && renewed;
-                fits.then(|| with(content, Some(version.clone()))).into_iter().collect()
+                fits.then(|| with(content, Some(version.clone())))
+                    .into_iter()
+                    .collect()
             }
             Some(Answer::Stale | Answer::Taken | Answer::Missing | Answer::Other(..)) => Vec::new(),
         }
@@ -169,13 +185,21 @@ impl Sequential for Resources {
         match &call.request {
             Request::Create(content) => self.create(state, call.number, content, answer),
             Request::Read { id } => Resources::read(state, id, answer),
-            Request::Replace { id, if_match, content } => {
-                Resources::change(state, id, if_match.as_ref(), |_| Some(content.clone()), answer)
+            Request::Replace {
+                id,
+                if_match,
+                content,
+            } => Resources::change(state, id, if_match.as_ref(), |_| Some(content.clone()), answer),
+            Request::Patch { id, if_match, edits } => Resources::change(
+                state,
+                id,
+                if_match.as_ref(),
+                |old| Some(old.edited(edits)),
+                answer,
+            ),
+            Request::Delete { id, if_match } => {
+                Resources::change(state, id, if_match.as_ref(), |_| None, answer)
             }
-            Request::Patch { id, if_match, edits } => {
-                Resources::change(state, id, if_match.as_ref(), |old| Some(old.edited(edits)), answer)
-            }
-            Request::Delete { id, if_match } => Resources::change(state, id, if_match.as_ref(), |_| None, answer),
         }
     }
 }
@@ -186,7 +210,9 @@ pub(crate) fn shared_versions<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<
     let mut shared = Vec::new();
     for call in calls {
         if let Some(Answer::Shown { id, content, version }) = &call.answer {
-            let there = shown.entry((id.clone(), version.clone())).or_insert_with(|| content.clone());
+            let there = shown
+                .entry((id.clone(), version.clone()))
+                .or_insert_with(|| content.clone());
             if there != content {
                 shared.push(format!("version {version} of {id} is {there:?} and {content:?}"));
             }

@@ -30,7 +30,14 @@ fn each_planted_fault_is_caught_in_random_histories() {
     for fault in FAULTS {
         let mut figures = Figures::default();
         let caught = (0..SEEDS)
-            .filter(|seed| check(fault.kind(), &history(Some(fault), fault.kind(), CLIENTS, EACH, *seed), &mut figures).is_err())
+            .filter(|seed| {
+                check(
+                    fault.kind(),
+                    &history(Some(fault), fault.kind(), CLIENTS, EACH, *seed),
+                    &mut figures,
+                )
+                .is_err()
+            })
             .count();
         println!("{fault:?}: caught in {caught} of {SEEDS} histories; {figures}");
         assert!(caught > 0, "{fault:?} is never caught");
@@ -38,7 +45,10 @@ fn each_planted_fault_is_caught_in_random_histories() {
 }
 
 fn content(name: &str, more: &[(&str, &str)]) -> Content {
-    let mut content = Content { name: name.to_owned(), ..Content::default() };
+    let mut content = Content {
+        name: name.to_owned(),
+        ..Content::default()
+    };
     for (name, value) in more {
         if *name == "member" {
             content.members.insert((*value).to_owned());
@@ -50,7 +60,11 @@ fn content(name: &str, more: &[(&str, &str)]) -> Content {
 }
 
 fn shown(id: &str, version: u64, content: Content) -> Answer {
-    Answer::Shown { id: id.to_owned(), content, version: version.to_string() }
+    Answer::Shown {
+        id: id.to_owned(),
+        content,
+        version: version.to_string(),
+    }
 }
 
 /// Calls in the order of their beginnings, with their times; an end of 0 was never heard of.
@@ -58,7 +72,15 @@ fn told(calls: Vec<(u64, u64, Request, Answer)>) -> Vec<Timed<Call>> {
     let timed = |(number, (invoked, returned, request, answer)): (usize, (u64, u64, Request, Answer))| {
         let returned = (returned > 0).then_some(returned);
         let answer = returned.map(|_| answer);
-        Timed { call: Call { number, request, answer }, invoked, returned }
+        Timed {
+            call: Call {
+                number,
+                request,
+                answer,
+            },
+            invoked,
+            returned,
+        }
     };
     calls.into_iter().enumerate().map(timed).collect()
 }
@@ -73,11 +95,18 @@ fn read() -> Request {
 
 fn patch(if_match: Option<u64>, edits: Vec<Edit>) -> Request {
     let if_match = if_match.map(|version| version.to_string());
-    Request::Patch { id: "a".to_owned(), if_match, edits }
+    Request::Patch {
+        id: "a".to_owned(),
+        if_match,
+        edits,
+    }
 }
 
 fn delete() -> Request {
-    Request::Delete { id: "a".to_owned(), if_match: None }
+    Request::Delete {
+        id: "a".to_owned(),
+        if_match: None,
+    }
 }
 
 fn set(attribute: &'static str, value: &str) -> Vec<Edit> {
@@ -96,7 +125,12 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
             let at_once = |end: Content, answer: Content| {
                 told(vec![
                     made.clone(),
-                    (3, 9, patch(None, set("active", "false")), shown("a", 2, cut_off.clone())),
+                    (
+                        3,
+                        9,
+                        patch(None, set("active", "false")),
+                        shown("a", 2, cut_off.clone()),
+                    ),
                     (3, 9, patch(None, set("title", "Guide")), shown("a", 3, answer)),
                     (10, 11, read(), shown("a", 3, end)),
                 ])
@@ -107,25 +141,43 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
             let second = |answer: Answer| {
                 told(vec![
                     made.clone(),
-                    (3, 9, patch(Some(1), set("active", "false")), shown("a", 2, cut_off.clone())),
+                    (
+                        3,
+                        9,
+                        patch(Some(1), set("active", "false")),
+                        shown("a", 2, cut_off.clone()),
+                    ),
                     (3, 9, patch(Some(1), set("title", "Guide")), answer),
                 ])
             };
             [second(shown("a", 3, both)), second(Answer::Stale)]
         }
         Fault::DoubleCreate => {
-            let second = |answer: Answer| told(vec![(1, 5, create(&new), shown("a", 1, new.clone())), (2, 6, create(&new), answer)]);
+            let second = |answer: Answer| {
+                told(vec![
+                    (1, 5, create(&new), shown("a", 1, new.clone())),
+                    (2, 6, create(&new), answer),
+                ])
+            };
             [second(shown("b", 2, new.clone())), second(Answer::Taken)]
         }
         Fault::StaleRead => {
             let then = |answer: Answer| {
                 told(vec![
                     made.clone(),
-                    (3, 4, patch(None, set("title", "Guide")), shown("a", 2, titled.clone())),
+                    (
+                        3,
+                        4,
+                        patch(None, set("title", "Guide")),
+                        shown("a", 2, titled.clone()),
+                    ),
                     (5, 6, read(), answer),
                 ])
             };
-            [then(shown("a", 1, new.clone())), then(shown("a", 2, titled.clone()))]
+            [
+                then(shown("a", 1, new.clone())),
+                then(shown("a", 2, titled.clone())),
+            ]
         }
         Fault::Resurrection => {
             let then = |answer: Answer| {
@@ -140,7 +192,12 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
             [then(shown("a", 3, titled)), then(Answer::Missing)]
         }
         Fault::LostMember => {
-            let team = |members: &[&str]| content("Sales", &members.iter().map(|id| ("member", *id)).collect::<Vec<_>>());
+            let team = |members: &[&str]| {
+                content(
+                    "Sales",
+                    &members.iter().map(|id| ("member", *id)).collect::<Vec<_>>(),
+                )
+            };
             let add = |id: &str| patch(None, vec![Edit::AddMember(id.to_owned())]);
             let then = |members: &[&str]| {
                 told(vec![
@@ -160,7 +217,10 @@ fn each_fault_is_caught_in_a_history_of_four_calls_and_the_sound_one_passes() {
     for fault in FAULTS {
         let [faulty, sound] = by_hand(fault);
         let mut figures = Figures::default();
-        assert!(check(fault.kind(), &faulty, &mut figures).is_err(), "{fault:?} is not caught");
+        assert!(
+            check(fault.kind(), &faulty, &mut figures).is_err(),
+            "{fault:?} is not caught"
+        );
         if let Err(problem) = check(fault.kind(), &sound, &mut figures) {
             panic!("{fault:?} is seen where it is not: {problem}");
         }

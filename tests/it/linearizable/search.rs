@@ -90,7 +90,12 @@ pub(crate) fn search<O: Sequential>(object: &O, history: &[Timed<O::Call>]) -> V
         state: object.initial(),
     };
     let mut visited = HashSet::from([(first.ordered.clone(), first.state.clone())]);
-    let mut longest = (0, Vec::new(), first.state.clone(), next(history, &places, &first.ordered));
+    let mut longest = (
+        0,
+        Vec::new(),
+        first.state.clone(),
+        next(history, &places, &first.ordered),
+    );
     let mut stack = vec![first];
     let mut steps = 0;
     while let Some(here) = stack.pop() {
@@ -103,11 +108,17 @@ pub(crate) fn search<O: Sequential>(object: &O, history: &[Timed<O::Call>]) -> V
         }
         let candidates = next(history, &places, &here.ordered);
         if here.known > longest.0 {
-            longest = (here.known, here.order.clone(), here.state.clone(), candidates.clone());
+            longest = (
+                here.known,
+                here.order.clone(),
+                here.state.clone(),
+                candidates.clone(),
+            );
         }
         // The last one pushed is looked at first: those that began early, and of them those whose outcome is known.
-        let (heard, unheard): (Vec<usize>, Vec<usize>) =
-            candidates.into_iter().partition(|place| history[*place].returned.is_some());
+        let (heard, unheard): (Vec<usize>, Vec<usize>) = candidates
+            .into_iter()
+            .partition(|place| history[*place].returned.is_some());
         for place in unheard.into_iter().rev().chain(heard.into_iter().rev()) {
             let heard = history[place].returned.is_some();
             for state in object.after(&here.state, &history[place].call) {
@@ -186,7 +197,11 @@ mod tests {
 
     fn at(invoked: u64, returned: u64, call: Call) -> Timed<Call> {
         let returned = (returned > 0).then_some(returned);
-        Timed { call, invoked, returned }
+        Timed {
+            call,
+            invoked,
+            returned,
+        }
     }
 
     fn holds(history: Vec<Timed<Call>>) -> bool {
@@ -196,16 +211,36 @@ mod tests {
     #[test]
     fn calls_that_overlap_may_come_in_either_order_and_others_may_not() {
         use Call::{Read, Write};
-        assert!(holds(vec![at(1, 9, Write(1)), at(2, 3, Read(0)), at(4, 5, Read(1))]));
-        assert!(!holds(vec![at(1, 9, Write(1)), at(2, 3, Read(1)), at(4, 5, Read(0))]));
+        assert!(holds(vec![
+            at(1, 9, Write(1)),
+            at(2, 3, Read(0)),
+            at(4, 5, Read(1))
+        ]));
+        assert!(!holds(vec![
+            at(1, 9, Write(1)),
+            at(2, 3, Read(1)),
+            at(4, 5, Read(0))
+        ]));
         assert!(!holds(vec![at(1, 2, Write(1)), at(3, 4, Read(0))]));
     }
 
     #[test]
     fn what_nobody_heard_of_may_have_happened_late_or_never() {
         use Call::{Read, Write};
-        assert!(holds(vec![at(1, 0, Write(1)), at(2, 3, Read(0)), at(4, 5, Read(1))]));
-        assert!(holds(vec![at(1, 0, Write(1)), at(2, 3, Read(0)), at(4, 5, Read(0))]));
-        assert!(!holds(vec![at(1, 0, Write(1)), at(2, 3, Read(1)), at(4, 5, Read(0))]));
+        assert!(holds(vec![
+            at(1, 0, Write(1)),
+            at(2, 3, Read(0)),
+            at(4, 5, Read(1))
+        ]));
+        assert!(holds(vec![
+            at(1, 0, Write(1)),
+            at(2, 3, Read(0)),
+            at(4, 5, Read(0))
+        ]));
+        assert!(!holds(vec![
+            at(1, 0, Write(1)),
+            at(2, 3, Read(1)),
+            at(4, 5, Read(0))
+        ]));
     }
 }

@@ -38,9 +38,11 @@ impl Fault {
     /// What it shows in.
     pub(crate) fn kind(self) -> Kind {
         match self {
-            Fault::LostUpdate | Fault::StaleIfMatch | Fault::DoubleCreate | Fault::StaleRead | Fault::Resurrection => {
-                Kind::User
-            }
+            Fault::LostUpdate
+            | Fault::StaleIfMatch
+            | Fault::DoubleCreate
+            | Fault::StaleRead
+            | Fault::Resurrection => Kind::User,
             Fault::LostMember => Kind::Group,
         }
     }
@@ -93,9 +95,11 @@ impl Store {
             }
             Request::Read { id } if has(Fault::StaleRead) => copy.shown(id),
             Request::Read { id } => self.shown(id),
-            Request::Replace { id, if_match, content } => {
-                self.change(id, if_match.as_ref(), |_| content.clone(), copy, fault)
-            }
+            Request::Replace {
+                id,
+                if_match,
+                content,
+            } => self.change(id, if_match.as_ref(), |_| content.clone(), copy, fault),
             Request::Patch { id, if_match, edits } => {
                 self.change(id, if_match.as_ref(), |old| old.edited(edits), copy, fault)
             }
@@ -109,7 +113,13 @@ impl Store {
         }
     }
 
-    fn refusal(&self, id: &str, if_match: Option<&String>, copy: &Store, fault: Option<Fault>) -> Option<Answer> {
+    fn refusal(
+        &self,
+        id: &str,
+        if_match: Option<&String>,
+        copy: &Store,
+        fault: Option<Fault>,
+    ) -> Option<Answer> {
         let Some((_, revision)) = self.there.get(id) else {
             return Some(Answer::Missing);
         };
@@ -132,7 +142,9 @@ impl Store {
         let copied = copy.there.get(id);
         let old = match (self.there.get(id), copied) {
             (None, Some((copied, _))) if fault == Some(Fault::Resurrection) => copied.clone(),
-            (Some(_), Some((copied, _))) if matches!(fault, Some(Fault::LostUpdate | Fault::LostMember)) => copied.clone(),
+            (Some(_), Some((copied, _))) if matches!(fault, Some(Fault::LostUpdate | Fault::LostMember)) => {
+                copied.clone()
+            }
             (Some((now, _)), _) => now.clone(),
             (None, _) => return Answer::Missing,
         };
@@ -160,7 +172,13 @@ struct UnderWay {
 }
 
 /// A history of this store: so many clients with so many requests each. Two in a hundred answers are lost.
-pub(crate) fn history(fault: Option<Fault>, kind: Kind, clients: usize, each: usize, seed: u64) -> Vec<Timed<Call>> {
+pub(crate) fn history(
+    fault: Option<Fault>,
+    kind: Kind,
+    clients: usize,
+    each: usize,
+    seed: u64,
+) -> Vec<Timed<Call>> {
     let mut chance = Chance::new(seed);
     let cast = (0..4).map(|n| format!("person-{n}")).collect();
     let mut known = Known::new(kind, "family", cast);
@@ -195,12 +213,20 @@ pub(crate) fn history(fault: Option<Fault>, kind: Kind, clients: usize, each: us
                 let first = left[client] == each;
                 left[client] -= 1;
                 number += 1;
-                let request = if first { known.first(&mut chance) } else { known.next(&mut chance) };
+                let request = if first {
+                    known.first(&mut chance)
+                } else {
+                    known.next(&mut chance)
+                };
                 let lost = chance.percent(2);
                 let acts = now + 1 + chance.below(12);
                 *slot = Some(UnderWay {
                     call: Timed {
-                        call: Call { number, request, answer: None },
+                        call: Call {
+                            number,
+                            request,
+                            answer: None,
+                        },
                         invoked: now,
                         returned: None,
                     },

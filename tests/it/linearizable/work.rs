@@ -66,7 +66,11 @@ impl Known {
     pub(crate) fn next(&mut self, chance: &mut Chance) -> Request {
         // The newest resources are met most.
         let recent = self.ids.len().saturating_sub(2);
-        let ids = if chance.percent(80) { &self.ids[recent..] } else { &self.ids[..] };
+        let ids = if chance.percent(80) {
+            &self.ids[recent..]
+        } else {
+            &self.ids[..]
+        };
         if ids.is_empty() || chance.percent(12) {
             let name = chance.one_of(&self.names).clone();
             return Request::Create(self.content(chance, name));
@@ -77,13 +81,19 @@ impl Known {
         match chance.below(100) {
             0..30 => Request::Read { id },
             30..80 => {
-                let edits = (0..=u64::from(chance.percent(25))).map(|_| self.edit(chance)).collect();
+                let edits = (0..=u64::from(chance.percent(25)))
+                    .map(|_| self.edit(chance))
+                    .collect();
                 Request::Patch { id, if_match, edits }
             }
             80..93 => {
                 let name = self.new_name(chance);
                 let content = self.content(chance, name);
-                Request::Replace { id, if_match, content }
+                Request::Replace {
+                    id,
+                    if_match,
+                    content,
+                }
             }
             _ => Request::Delete { id, if_match },
         }
@@ -104,10 +114,15 @@ impl Known {
     }
 
     fn content(&mut self, chance: &mut Chance, name: String) -> Content {
-        let mut content = Content { name, ..Content::default() };
+        let mut content = Content {
+            name,
+            ..Content::default()
+        };
         match self.kind {
             Kind::User => {
-                content.attributes.insert("active".to_owned(), (!chance.percent(15)).to_string());
+                content
+                    .attributes
+                    .insert("active".to_owned(), (!chance.percent(15)).to_string());
                 if chance.percent(70) {
                     content.attributes.insert("title".to_owned(), self.value());
                 }
