@@ -104,7 +104,14 @@ fn run(task: Task) -> anyhow::Result<()> {
             }
             let mut bench = cargo();
             bench
-                .args(["bench", "--package", "rollcall-tests", "--"])
+                .args([
+                    "bench",
+                    "--package",
+                    "rollcall-tests",
+                    "--bench",
+                    "rollcall",
+                    "--",
+                ])
                 .args(&arguments);
             if has("scim-peers") {
                 bench.env("ROLLCALL_SCIM_PEERS", scim_peers::install()?);

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::servers::Server;
-use super::wire::{Ask, Sample, Target, drive, fill};
+use super::wire::{Ask, Connection, Load, Sample, Target, drive, fill};
 
 /// Connections that fill a store.
 const FILLING: usize = 32;
@@ -29,8 +29,18 @@ pub(crate) const LOOK_UPS: [&str; 5] = [
     "id and members",
 ];
 
-/// Connections of a crowd of look-ups.
-pub(crate) const CROWDS: [usize; 2] = [1, 32];
+/// Those who look up: one, many who ask a thousand times a second together, and many who never pause.
+pub(crate) const CROWDS: [(&str, Load); 3] = [
+    ("1", Load::busy(1)),
+    (
+        "32 (1000/s)",
+        Load {
+            connections: 32,
+            per_second: Some(1_000),
+        },
+    ),
+    ("32", Load::busy(32)),
+];
 
 /// A filter that no index serves.
 const ODD_FILTER: &str = "title co \"zzz\"";
@@ -132,13 +142,24 @@ impl Store {
         }
     }
 
+    /// Whether a look-up finds the one that it is about.
+    async fn finds(&self, target: &Target, what: &'static str) -> bool {
+        let answer = Connection::to(target).send(&self.look_up(what)(1)).await;
+        answer.is_ok_and(|(_, body)| {
+            let list: Value = serde_json::from_slice(&body).unwrap_or_default();
+            list["totalResults"] == 1
+        })
+    }
+
     /// Each look-up by one client and by many.
     pub(crate) async fn look_ups(&self, target: &Target, length: Duration) -> anyhow::Result<Measured> {
         let mut measured = Measured::new();
         for what in LOOK_UPS {
-            for connections in CROWDS {
-                let sample = drive(target, connections, length, self.look_up(what)).await?;
-                measured.insert(format!("look-up by {what}, {connections}"), sample);
+            let wrong = !self.finds(target, what).await;
+            for (name, load) in CROWDS {
+                let mut sample = drive(target, load, length, self.look_up(what)).await?;
+                sample.wrong = wrong;
+                measured.insert(format!("look-up by {what}, {name}"), sample);
             }
         }
         Ok(measured)
@@ -148,8 +169,10 @@ impl Store {
     pub(crate) async fn odd_filters(&self, server: &Server, length: Duration) -> anyhow::Result<Measured> {
         let health = server.health.clone();
         let (filters, health) = tokio::join!(
-            drive(&server.target, 32, length, |_| search("/Users", ODD_FILTER, "")),
-            drive(&server.target, 1, length, move |_| health.clone()),
+            drive(&server.target, Load::busy(32), length, |_| search(
+                "/Users", ODD_FILTER, ""
+            )),
+            drive(&server.target, Load::busy(1), length, move |_| health.clone()),
         );
         Ok([
             ("other filter, 32".to_owned(), filters?),
@@ -177,7 +200,7 @@ impl Store {
         };
         Ok([(
             "member PATCH, 1".to_owned(),
-            drive(target, 1, length, patch).await?,
+            drive(target, Load::busy(1), length, patch).await?,
         )]
         .into())
     }
@@ -187,19 +210,19 @@ impl Store {
 pub(crate) async fn creates(server: &Server, length: Duration) -> anyhow::Result<Measured> {
     let mut measured = Measured::new();
     let create = |series: &'static str| move |n: u64| person(&format!("{series}{n}"));
-    let one = drive(&server.target, 1, length, create("one")).await?;
+    let one = drive(&server.target, Load::busy(1), length, create("one")).await?;
     measured.insert("create, 1".to_owned(), one);
-    let many = drive(&server.target, 32, length, create("many")).await?;
+    let many = drive(&server.target, Load::busy(32), length, create("many")).await?;
     measured.insert("create, 32".to_owned(), many);
     let Some(other) = &server.other else {
-        let crowd = drive(&server.target, 200, length, create("crowd")).await?;
+        let crowd = drive(&server.target, Load::busy(200), length, create("crowd")).await?;
         measured.insert("create, 200".to_owned(), crowd);
         return Ok(measured);
     };
-    let alone = drive(other, 1, length, create("alone")).await?;
+    let alone = drive(other, Load::busy(1), length, create("alone")).await?;
     let (crowd, beside) = tokio::join!(
-        drive(&server.target, 200, length, create("crowd")),
-        drive(other, 1, length, create("beside")),
+        drive(&server.target, Load::busy(200), length, create("crowd")),
+        drive(other, Load::busy(1), length, create("beside")),
     );
     measured.insert("create, 200".to_owned(), crowd?);
     measured.insert("create in another org, alone".to_owned(), alone);

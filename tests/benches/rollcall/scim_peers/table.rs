@@ -28,7 +28,7 @@ fn rows() -> Vec<String> {
     rows.extend(
         LOOK_UPS
             .iter()
-            .flat_map(|what| CROWDS.map(|crowd| format!("look-up by {what}, {crowd}"))),
+            .flat_map(|what| CROWDS.map(|(crowd, _)| format!("look-up by {what}, {crowd}"))),
     );
     rows.extend(["other filter, 32", "health meanwhile", "member PATCH, 1"].map(str::to_owned));
     rows
@@ -43,7 +43,8 @@ fn cell(sample: &Sample) -> String {
             statuses.join(" ")
         };
     };
-    let mut cell = format!("{p50:.2} / {p99:.1} ms, {:.0}/s", sample.rate());
+    let found = if sample.wrong { "finds nothing: " } else { "" };
+    let mut cell = format!("{found}{p50:.2} / {p99:.1} ms, {:.0}/s", sample.rate());
     for (status, count) in sample.statuses.iter().filter(|(status, _)| **status >= 300) {
         cell.push_str(&format!(", {status} x {count}"));
     }
@@ -93,7 +94,13 @@ fn p50_below(measured: &Measured, row: &str, name: &str, limit: f64) -> Option<G
         what: format!("{name}{row}: p50 < {limit} ms, all answered"),
         found: format!(
             "{found:.2} ms{}",
-            if sample.is_clean() { "" } else { ", some refused" }
+            if sample.wrong {
+                ", finds nothing"
+            } else if sample.is_clean() {
+                ""
+            } else {
+                ", some refused"
+            }
         ),
         reached: found < limit && sample.is_clean(),
     })
@@ -123,7 +130,7 @@ fn ahead(columns: &[Column]) -> Option<Goal> {
 }
 
 fn beside(measured: &Measured) -> Option<Goal> {
-    let p50 = |row: &str| measured.get(row)?.ms(0.5);
+    let p50 = |row: &str| Some(measured.get(row)?.ms(0.5).unwrap_or(f64::INFINITY));
     let alone = p50("create in another org, alone")?;
     let beside = p50("create in another org, beside 200")?;
     Some(Goal {
@@ -162,7 +169,7 @@ pub(super) fn goals(columns: &[Column]) -> String {
         (format!("{}: ", column.name), column)
     });
     for what in LOOK_UPS {
-        for crowd in CROWDS {
+        for (crowd, _) in CROWDS {
             let row = format!("look-up by {what}, {crowd}");
             goals.push(p50_below(&column.measured, &row, &at, LOOK_UP_P50_MS));
         }

@@ -101,6 +101,8 @@ pub(crate) struct Sample {
     pub(crate) statuses: BTreeMap<u16, usize>,
     /// Requests without an answer.
     pub(crate) broken: usize,
+    /// The first answer was not what it had to be.
+    pub(crate) wrong: bool,
     pub(crate) whole: Duration,
 }
 
@@ -142,26 +144,51 @@ impl Sample {
 
     /// Whether each request succeeded.
     pub(crate) fn is_clean(&self) -> bool {
-        self.broken == 0 && self.statuses.keys().all(|status| *status < 300)
+        !self.wrong && self.broken == 0 && self.statuses.keys().all(|status| *status < 300)
     }
 }
 
-/// Keeps so many connections busy for so long; `ask` makes the requests by number.
+/// How many connections send how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) connections: usize,
+    /// Requests of all connections together in a second; `None`: each sends the next one as soon as it has an answer.
+    pub(crate) per_second: Option<u32>,
+}
+
+impl Load {
+    pub(crate) const fn busy(connections: usize) -> Load {
+        Load {
+            connections,
+            per_second: None,
+        }
+    }
+}
+
+/// Sends requests for so long; `ask` makes them by number.
 pub(crate) async fn drive(
     target: &Target,
-    connections: usize,
+    load: Load,
     length: Duration,
     ask: impl Fn(u64) -> Ask + Send + Sync + 'static,
 ) -> anyhow::Result<Sample> {
     let (ask, numbers) = (Arc::new(ask), Arc::new(AtomicU64::new(0)));
     let started = Instant::now();
     let mut driving = JoinSet::new();
-    for _ in 0..connections {
+    for place in 0..load.connections {
         let (ask, numbers) = (ask.clone(), numbers.clone());
         let mut connection = Connection::to(target);
         driving.spawn(async move {
             let mut sample = Sample::default();
-            while started.elapsed() < length {
+            for turn in 0_u32.. {
+                if let Some(per_second) = load.per_second {
+                    let before = turn * load.connections as u32 + place as u32;
+                    let due = started + Duration::from_secs(1) * before / per_second;
+                    tokio::time::sleep_until(due.into()).await;
+                }
+                if started.elapsed() >= length {
+                    break;
+                }
                 let ask = ask(numbers.fetch_add(1, Ordering::Relaxed));
                 let asked = Instant::now();
                 let answer = connection.send(&ask).await;
