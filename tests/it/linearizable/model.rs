@@ -17,7 +17,37 @@ pub(crate) struct Resource {
     version: Option<String>,
 }
 
-pub(crate) type State = BTreeMap<String, Resource>;
+/// What is there, and what was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    there: BTreeMap<String, Resource>,
+    /// Names of deleted users who may come back: a rename to one of them may be refused.
+    left: BTreeSet<String>,
+}
+
+impl State {
+    fn with(&self, id: &str, content: &Content, version: Option<String>) -> State {
+        let mut after = self.clone();
+        let content = content.clone();
+        after.left.remove(&content.name);
+        after.there.insert(id.to_owned(), Resource { content, version });
+        after
+    }
+
+    fn without(&self, id: &str) -> State {
+        let mut after = self.clone();
+        after
+            .left
+            .extend(after.there.remove(id).map(|resource| resource.content.name));
+        after
+    }
+
+    fn holder(&self, name: &str) -> Option<(&String, &Resource)> {
+        self.there
+            .iter()
+            .find(|(_, resource)| resource.content.name == name)
+    }
+}
 
 /// Users or groups whose names are apart from everybody else's.
 #[derive(Debug)]
@@ -39,25 +69,16 @@ impl Resources {
         Resources { kind, ids }
     }
 
-    fn holder<'a>(state: &'a State, name: &str) -> Option<(&'a String, &'a Resource)> {
-        state.iter().find(|(_, resource)| resource.content.name == name)
-    }
-
     fn create(&self, state: &State, number: usize, wanted: &Content, answer: Option<&Answer>) -> Vec<State> {
-        let holder = Resources::holder(state, &wanted.name);
+        let holder = state.holder(&wanted.name);
         // Somebody who was cut off comes back in place.
         let comes_back =
             holder.filter(|(_, resource)| self.kind == Kind::User && resource.content.is_inactive());
-        let with = |id: &str, version: Option<String>| {
-            let mut after = state.clone();
-            let content = wanted.clone();
-            after.insert(id.to_owned(), Resource { content, version });
-            after
-        };
+        let with = |id: &str, version: Option<String>| state.with(id, wanted, version);
         match answer {
             Some(Answer::Shown { id, content, version }) => {
                 let free = match (holder, comes_back) {
-                    (None, _) => !state.contains_key(id),
+                    (None, _) => !state.there.contains_key(id),
                     (Some(_), Some((old, resource))) => {
                         old == id
                             && (resource.content == *wanted || resource.version.as_ref() != Some(version))
@@ -75,7 +96,7 @@ impl Resources {
                 (None, _) => {
                     // Whoever was made has one of the ids that appear later, or one that nobody ever saw.
                     let unseen = format!("unseen-{number}");
-                    let ids = self.ids.iter().filter(|id| !state.contains_key(*id));
+                    let ids = self.ids.iter().filter(|id| !state.there.contains_key(*id));
                     ids.chain([&unseen]).map(|id| with(id, None)).collect()
                 }
                 (Some(_), Some((id, _))) => vec![with(id, None)],
@@ -85,7 +106,7 @@ impl Resources {
     }
 
     fn read(state: &State, id: &str, answer: Option<&Answer>) -> Vec<State> {
-        match (state.get(id), answer) {
+        match (state.there.get(id), answer) {
             (_, None) => vec![state.clone()],
             (None, Some(Answer::Missing)) => vec![state.clone()],
             (
@@ -100,10 +121,7 @@ impl Resources {
                 if shown != id || resource.content != *content || !same_version {
                     return Vec::new();
                 }
-                let mut after = state.clone();
-                let (content, version) = (content.clone(), Some(version.clone()));
-                after.insert(id.to_owned(), Resource { content, version });
-                vec![after]
+                vec![state.with(id, content, Some(version.clone()))]
             }
             (_, Some(_)) => Vec::new(),
         }
@@ -118,7 +136,7 @@ impl Resources {
         answer: Option<&Answer>,
     ) -> Vec<State> {
         let same = || vec![state.clone()];
-        let Some(resource) = state.get(id) else {
+        let Some(resource) = state.there.get(id) else {
             return match answer {
                 Some(Answer::Missing) | None => same(),
                 Some(Answer::Stale) if if_match.is_some() => same(),
@@ -128,20 +146,11 @@ impl Resources {
         // A version that nobody was told is none that a client could have sent.
         let stale = if_match.is_some_and(|tag| resource.version.as_ref() != Some(tag));
         let wanted = edit(&resource.content);
-        let other =
-            |wanted: &Content| Resources::holder(state, &wanted.name).is_some_and(|(holder, _)| holder != id);
+        let other = |wanted: &Content| state.holder(&wanted.name).is_some_and(|(holder, _)| holder != id);
         let taken = wanted.as_ref().is_some_and(other);
-        let without = || {
-            let mut after = state.clone();
-            after.remove(id);
-            after
-        };
-        let with = |content: &Content, version: Option<String>| {
-            let mut after = state.clone();
-            let content = content.clone();
-            after.insert(id.to_owned(), Resource { content, version });
-            after
-        };
+        let renamed = |wanted: &Content| wanted.name != resource.content.name;
+        let left = |wanted: &Content| renamed(wanted) && state.left.contains(&wanted.name);
+        let with = |content: &Content, version: Option<String>| state.with(id, content, version);
         // The state after a change that told no version.
         let untold = |content: &Content| {
             let mut all = vec![with(content, None)];
@@ -152,10 +161,10 @@ impl Resources {
         };
         match answer {
             Some(Answer::Stale) if stale => same(),
-            Some(Answer::Taken) if taken => same(),
+            Some(Answer::Taken) if taken || wanted.as_ref().is_some_and(left) => same(),
             None if stale || taken => same(),
             _ if stale || taken => Vec::new(),
-            Some(Answer::Done) | None => wanted.as_ref().map_or_else(|| vec![without()], untold),
+            Some(Answer::Done) | None => wanted.as_ref().map_or_else(|| vec![state.without(id)], untold),
             Some(Answer::Shown {
                 id: shown,
                 content,
@@ -177,7 +186,7 @@ impl Sequential for Resources {
     type Call = Call;
 
     fn initial(&self) -> State {
-        State::new()
+        State::default()
     }
 
     fn after(&self, state: &State, call: &Call) -> Vec<State> {
