@@ -29,18 +29,27 @@ fn people() -> anyhow::Result<usize> {
     })
 }
 
+fn status(pid: u32, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1).map(str::to_owned)
+}
+
 /// The most memory that a process has had so far, in MB; `None` once it has ended.
 fn peak_mb(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    let kb: u64 = status(pid, "VmHWM:")?.parse().ok()?;
     Some(kb / 1024)
 }
 
-/// The nats-server that a process has started.
-fn child_of(pid: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+/// The nats-server that a process has started, perhaps through another one.
+fn server_of(pid: u32) -> Option<u32> {
+    let parent = |child: u32| status(child, "PPid:").and_then(|parent| parent.parse::<u32>().ok());
+    let all = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    all.find(|one| {
+        let ours = [parent(*one), parent(*one).and_then(parent)].contains(&Some(pid));
+        ours && status(*one, "Name:").as_deref() == Some("nats-server")
+    })
 }
 
 pub(crate) async fn load() -> anyhow::Result<()> {
@@ -74,7 +83,7 @@ pub(crate) async fn load() -> anyhow::Result<()> {
                 ended = Some(started.elapsed());
             }
         }
-        let status = house.ask(&bus, "pusher", "status", Value::Null).await;
+        let told = house.ask(&bus, "pusher", "status", Value::Null).await;
         let there = status
             .and_then(|status| status["people"].as_u64())
             .unwrap_or_default();
@@ -86,7 +95,7 @@ pub(crate) async fn load() -> anyhow::Result<()> {
             "{there} of {people} people after {PATIENCE:?}"
         );
     };
-    let server_mb = child_of(pid).and_then(peak_mb).unwrap_or_default();
+    let server_mb = server_of(pid).and_then(peak_mb).unwrap_or_default();
     let peak = peak_mb(pid).context("rollcall has ended")?;
     println!(
         "{people} people in {} groups from a file into the roster, every write synced",
