@@ -84,9 +84,7 @@ pub(crate) async fn load() -> anyhow::Result<()> {
             }
         }
         let told = house.ask(&bus, "pusher", "status", Value::Null).await;
-        let there = status
-            .and_then(|status| status["people"].as_u64())
-            .unwrap_or_default();
+        let there = told.and_then(|told| told["people"].as_u64()).unwrap_or_default();
         if there >= people as u64 && ended.is_some() {
             break started.elapsed();
         }
