@@ -1,7 +1,7 @@
-//! Two gateways whose clocks differ by an hour: what is accepted is in effect, whatever any clock says.
+//! Gateways whose clocks differ by an hour or step back: what is accepted is in effect, whatever any clock says.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus::{Bus, NatsServer};
@@ -22,7 +22,17 @@ fn an_hour_ahead() -> u64 {
     chassis::clock::unix_ms() + 3_600_000
 }
 
-/// Two gateways in this process; the first one's clock is an hour ahead.
+/// How far the clock of [`steps_back`] has stepped back.
+static BACK_MS: AtomicU64 = AtomicU64::new(0);
+
+fn steps_back() -> u64 {
+    chassis::clock::unix_ms() - BACK_MS.load(Ordering::SeqCst)
+}
+
+/// The first gateway is an hour ahead of the second.
+const APART: [fn() -> u64; 2] = [an_hour_ahead, chassis::clock::unix_ms];
+
+/// Two gateways in this process.
 struct Pair {
     clients: Clients,
     server: NatsServer,
@@ -32,7 +42,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn open() -> Pair {
+    async fn open(clocks: [fn() -> u64; 2]) -> Pair {
         chassis::tls::choose_provider();
         let folder = tempfile::tempdir().unwrap();
         let server = NatsServer::start(folder.path()).await.unwrap();
@@ -42,7 +52,7 @@ impl Pair {
             port: free_port(),
             open: AtomicBool::new(true),
         });
-        for (door, clock) in doors.iter().zip([an_hour_ahead, chassis::clock::unix_ms]) {
+        for (door, clock) in doors.iter().zip(clocks) {
             let bus = Bus::connect(server.connection(), "story").await.unwrap();
             bus.prepare(1).await.unwrap();
             let file = folder.path().join(format!("{}.toml", door.port));
@@ -128,7 +138,7 @@ async fn is_known(pair: &Pair, kind: Kind, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_off_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
-    let pair = Pair::open().await;
+    let pair = Pair::open(APART).await;
     let mut lost = Vec::new();
     for n in 0..ROUNDS {
         let id = pair.made(Kind::User, 0, named(format!("mira-{n}"))).await;
@@ -152,8 +162,33 @@ async fn a_cut_off_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cut_off_after_the_clock_of_its_gateway_stepped_back_is_kept() {
+    let pair = Pair::open([steps_back; 2]).await;
+    let mut lost = Vec::new();
+    for n in 0..ROUNDS {
+        let id = pair.made(Kind::User, 0, named(format!("mira-{n}"))).await;
+        pair.ask(Kind::User, 0, patch(&id, Edit::Set("title", "Guide".to_owned())))
+            .await;
+        BACK_MS.fetch_add(60_000, Ordering::SeqCst);
+        pair.ask(Kind::User, 0, patch(&id, Edit::Set("active", "false".to_owned())))
+            .await;
+        let there = pair.ask(Kind::User, 0, read(&id)).await;
+        if !matches!(&there, Answer::Shown { content, .. } if content.is_inactive()) {
+            lost.push(there);
+        }
+    }
+    pair.close().await;
+    assert!(
+        lost.is_empty(),
+        "{} of {ROUNDS} cut-offs are lost: {:?}",
+        lost.len(),
+        lost.first()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
-    let pair = Pair::open().await;
+    let pair = Pair::open(APART).await;
     let mut lost = Vec::new();
     for n in 0..ROUNDS {
         for kind in [Kind::User, Kind::Group] {
@@ -188,7 +223,7 @@ async fn a_deletion_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_who_is_taken_out_after_a_gateway_an_hour_ahead_put_them_in_is_out() {
-    let pair = Pair::open().await;
+    let pair = Pair::open(APART).await;
     let person = pair.made(Kind::User, 0, named("mira".to_owned())).await;
     is_known(&pair, Kind::User, &person).await;
     let mut lost = Vec::new();
@@ -215,7 +250,7 @@ async fn a_member_who_is_taken_out_after_a_gateway_an_hour_ahead_put_them_in_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_through_gateways_whose_clocks_differ_by_an_hour_are_linearizable() {
-    let pair = Pair::open().await;
+    let pair = Pair::open(APART).await;
     let cast = pair.clients.cast(4).await;
     let outcome = play(&pair.clients, BUSY, &cast, Duration::from_secs(5), 3).await;
     pair.close().await;
