@@ -12,6 +12,8 @@ mod crash;
 mod differential;
 mod governor;
 mod imports;
+mod limit;
+mod linearizable;
 mod planted;
 mod price;
 mod processes;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// A gateway over a roster of its own.
 struct Door {
     hall: Hall,
-    room: Room,
+    _room: Room,
     url: String,
     client: reqwest::Client,
     stop: CancellationToken,
@@ -75,13 +75,14 @@ impl Door {
         let parts = scim_gateway::Parts {
             bus: hall.bus.clone(),
             settings: room.settings.clone(),
+            clock: chassis::clock::unix_ms,
             health: health.clone(),
         };
         let stopping = stop.clone();
         let running = tokio::spawn(async move { scim_gateway::run(parts, stopping).await.unwrap() });
         let door = Door {
             hall,
-            room,
+            _room: room,
             url: format!("http://{address}"),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,

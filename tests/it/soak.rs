@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus::{Bus, GOVERNOR_LEASE};
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
-use rollcall_tests::{House, Nats, differences, freeze, roster_csv};
+use rollcall_tests::{Chance, House, Nats, differences, freeze, roster_csv};
 use tokio::time::Instant;
 
 const PEOPLE: usize = 4_000;
@@ -12,19 +12,6 @@ const PEOPLE: usize = 4_000;
 fn minutes() -> u64 {
     let told = std::env::var("ROLLCALL_SOAK_MINUTES").ok();
     told.and_then(|minutes| minutes.parse().ok()).unwrap_or(10)
-}
-
-/// SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
 }
 
 /// Everything that can happen to processes happens, one thing after the other, at the real limit of 100 in any minute, while
@@ -66,7 +53,7 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
     let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
     assert_eq!(code, 0, "{printed}{error}\n{}", house.log());
 
-    let mut chance = Chance(11);
+    let mut chance = Chance::new(11);
     let started = Instant::now();
     let end = started + Duration::from_secs(60 * minutes());
     let (mut kills, mut freezes, mut restarts) = (0, 0, 0);

@@ -1,5 +1,6 @@
 //! The house for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
 
+mod chance;
 mod nats;
 mod plain;
 mod world;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+pub use chance::Chance;
 pub use nats::Nats;
 pub use plain::{apart, plain};
 pub use world::{Hall, QUICK, Room, group, group_id, person, person_id, wait_for};
@@ -56,7 +58,11 @@ pub fn program(name: &str) -> PathBuf {
     })
 }
 
-fn free_port() -> u16 {
+/// A port of this machine that nobody listens on.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener
         .local_addr()

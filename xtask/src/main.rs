@@ -3,6 +3,7 @@
 //! Everything a fresh machine lacks is put into `.tools/`: nothing is installed outside the checkout.
 
 mod peers;
+mod scim_peers;
 mod tools;
 mod unused;
 
@@ -36,19 +37,21 @@ enum Task {
         #[arg(long, value_name = "STEP")]
         only: Vec<String>,
     },
-    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, and minutes of kills and freezes.
+    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, minutes of kills and freezes, and
+    /// minutes of random writes that are checked to be linearizable.
     Soak {
-        /// How long processes are killed and frozen.
+        /// How long each of the parts that take their time runs.
         #[arg(long, default_value_t = 10)]
         minutes: u32,
-        /// Runs these parts only: schedules, failover, processes.
+        /// Runs these parts only: schedules, failover, processes, linearizable, limit.
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
     /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
     /// redis-server and Node. `peers 5`: only what is durable, 64 and 256 in flight, taking turns five times; medians.
+    /// `scim-peers` wants Python and Node; a quick run: `scim-peers --people 2000 --seconds 2 --large 0`.
     Bench {
-        /// Passed on to the benches: planner, governor, failover, scim, scale, limit, peers.
+        /// Passed on to the benches: planner, governor, failover, scim, scale, load, limit, peers, scim-peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -87,26 +90,44 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Soak { minutes, only } => soak(minutes, &only),
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
-            // The benches run them as processes.
-            succeed(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
-            if arguments.iter().any(|part| part == "peers") {
+            let has = |part: &str| arguments.iter().any(|argument| argument == part);
+            // The benches run them as processes; these run nothing but the command.
+            let built = if has("scim-peers") || has("load") {
+                ["--package", "cli"].as_slice()
+            } else {
+                &["--workspace", "--bins"]
+            };
+            succeed(cargo().args(["build", "--release"]).args(built))?;
+            if has("peers") {
                 let rounds = arguments.iter().find_map(|part| part.parse().ok());
                 return rounds.map_or_else(|| peers::compare(&nats), |rounds| peers::duel(&nats, rounds));
             }
             let mut bench = cargo();
             bench
-                .args(["bench", "--package", "rollcall-tests", "--"])
-                .args(arguments);
+                .args([
+                    "bench",
+                    "--package",
+                    "rollcall-tests",
+                    "--bench",
+                    "rollcall",
+                    "--",
+                ])
+                .args(&arguments);
+            if has("scim-peers") {
+                bench.env("ROLLCALL_SCIM_PEERS", scim_peers::install()?);
+            }
             succeed(bench.env("ROLLCALL_NATS_SERVER", nats))
         }
     }
 }
 
 /// Package and name of each long test.
-const SOAKS: [(&str, &str, &str); 3] = [
+const SOAKS: [(&str, &str, &str); 5] = [
     ("schedules", "rate-tokens", "soak_of_schedules"),
     ("failover", "rate-tokens", "soak_of_failover"),
     ("processes", "rollcall-tests", "ten_minutes_of_kills_and_freezes"),
+    ("linearizable", "rollcall-tests", "soak_of_linearizability"),
+    ("limit", "rollcall-tests", "soak_at_a_hundred_a_minute"),
 ];
 
 fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
@@ -114,7 +135,8 @@ fn soak(minutes: u32, only: &[String]) -> anyhow::Result<()> {
         .iter()
         .find(|part| SOAKS.iter().all(|(name, ..)| name != part))
     {
-        bail!("{unknown} is no part of the soak; there are schedules, failover and processes");
+        let parts: Vec<&str> = SOAKS.iter().map(|(name, ..)| *name).collect();
+        bail!("{unknown} is no part of the soak; there are {}", parts.join(", "));
     }
     let nats = tools::nats_server()?;
     succeed(cargo().args(["build", "--workspace", "--bins"]))?;

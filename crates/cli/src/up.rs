@@ -127,6 +127,7 @@ fn start(
         bus,
         settings,
         health,
+        clock: chassis::clock::unix_ms,
     };
     let (s1, s2, s3, s4) = (stop.clone(), stop.clone(), stop.clone(), stop.clone());
     running.spawn(async move { Ok(pusher::run(pusher, s1).await?) });

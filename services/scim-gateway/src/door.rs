@@ -37,6 +37,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) query: ListQuery,
     pub(crate) body: Value,
     pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: u64,
 }
 
 impl Visit<'_> {
@@ -128,6 +130,7 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, Refusal> {
             body::read(&parts.headers, body).await?
         },
         if_match: joined(&parts.headers, &header::IF_MATCH),
+        now_ms: (doors.clock)(),
     };
     Ok(route(&visit, &method, rest).await?)
 }

@@ -128,7 +128,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         ..GroupDraft::named(&document.display_name)
     };
     let source = source();
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let made = visit.org.roster.make_group(&origin, &draft, joining, check).await;
     let id = answered(visit, made).await?.value.id;
     Ok(Answer::Created {
@@ -155,7 +155,7 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let source = source();
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let org = visit.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Group>, Refusal> {
         let old = known(visit, directory, id)?;
@@ -170,7 +170,7 @@ async fn change(visit: &Visit<'_>, id: &str, change: GroupChange) -> Result<(), 
     note(&change.notes);
     let net = NetMembers::of(&change.members);
     let source = source();
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let org = visit.org.roster.org();
     let mut begun = false;
     loop {

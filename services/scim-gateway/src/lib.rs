@@ -32,6 +32,8 @@ pub struct Parts {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
+    /// Unix milliseconds.
+    pub clock: fn() -> u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +53,12 @@ pub(crate) struct OrgDoor {
     pub(crate) scans: list::Scans,
 }
 
-/// All orgs, and where the door is.
+/// All orgs, where the door is, and its clock.
 #[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) orgs: BTreeMap<String, OrgDoor>,
     pub(crate) address: SocketAddr,
+    pub(crate) clock: fn() -> u64,
 }
 
 /// Serves SCIM until stopped.
@@ -67,6 +70,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         bus,
         settings,
         health,
+        clock,
     } = parts;
     let listener = lifecycle::listen(&settings.scim_listen, "[scim] listen").await?;
     let address = listener.local_addr().map_err(GatewayError::Serve)?;
@@ -87,7 +91,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         );
     }
     health.not_ready("scim-gateway", "the roster is being read");
-    let doors = Arc::new(Doors { orgs, address });
+    let doors = Arc::new(Doors { orgs, address, clock });
     let (ready, waiting) = (health.clone(), doors.clone());
     tokio::spawn(async move {
         for org in waiting.orgs.values() {

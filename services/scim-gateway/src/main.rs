@@ -9,6 +9,7 @@ async fn main() -> anyhow::Result<()> {
             bus: process.bus,
             settings: process.settings,
             health: process.health,
+            clock: chassis::clock::unix_ms,
         };
         Ok(run(parts, process.stop).await?)
     })

@@ -174,7 +174,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     note(&notes);
     let active = Some(document.active());
     let (source, fields) = (source(), visit.org.fields.now());
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let org = visit.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
         let stated = draft(&document, None, active, &fields)?;
@@ -253,7 +253,7 @@ async fn write_over(
     edit: impl Fn(&Entry<Person>, UserDocument) -> Result<(UserWrite, Option<UserDocument>), ScimError>,
 ) -> Result<Answer, ScimError> {
     let (source, fields) = (source(), visit.org.fields.now());
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let org = visit.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
         let old = known(visit, directory, id)?;
@@ -272,7 +272,7 @@ async fn write_over(
 
 pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     let source = source();
-    let origin = Origin::now(&source, chassis::clock::unix_ms());
+    let origin = Origin::now(&source, visit.now_ms);
     let org = visit.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
         let old = known(visit, directory, id)?;

@@ -1,4 +1,5 @@
-//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | arrival | leavers | scale | limit | peers]`.
+//! What can only be measured: `cargo xtask bench [planner | governor | failover | scim | arrival | leavers | scale | load | limit |
+//! peers | scim-peers]`.
 //!
 //! Absolute figures are this machine's; nothing is asserted but the goals of `scale`.
 
@@ -6,9 +7,11 @@ mod arrival;
 mod failover;
 mod governor;
 mod limit;
+mod load;
 mod planner;
 mod scale;
 mod scim;
+mod scim_peers;
 
 use std::time::Duration;
 
@@ -48,7 +51,7 @@ fn main() -> anyhow::Result<()> {
         .filter(|part| !part.starts_with("--"))
         .collect();
     // These take minutes, so they are measured when they are asked for.
-    let long = ["arrival", "leavers", "limit", "scale"];
+    let long = ["arrival", "leavers", "limit", "load", "scale", "scim-peers"];
     let wanted =
         |part: &str| chosen.iter().any(|name| name == part) || (chosen.is_empty() && !long.contains(&part));
     if wanted("planner") {
@@ -80,6 +83,12 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("scale") {
             scale::scale().await?;
+        }
+        if wanted("load") {
+            load::load().await?;
+        }
+        if wanted("scim-peers") {
+            scim_peers::scim_peers().await?;
         }
         if wanted("limit") {
             limit::limit().await?;
