@@ -312,7 +312,8 @@ impl World {
             segments: path.split('/').map(str::to_owned).collect(),
             query: Query::parse("source=by-hand"),
             accept: String::new(),
-            content_type: String::new(),
+            // Wanted of every write in one of the modes.
+            content_type: "application/json".to_owned(),
             body: Bytes::new(),
             caller: self.account.owner(),
             bulk_delay: Duration::ZERO,

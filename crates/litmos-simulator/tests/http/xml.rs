@@ -308,6 +308,8 @@ async fn a_content_type_is_wanted_on_every_write_in_the_mode_that_wants_it() {
         litmos.exactly(Method::GET, &target, &[key], None).await.status,
         200
     );
+    let noor = litmos.user("noor.berg").await;
+    litmos.running.delete(&format!("users/{noor}")).unwrap();
     let typed = [key, ("content-type", "application/json")];
     assert_eq!(
         litmos.exactly(Method::DELETE, &target, &typed, None).await.status,
