@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// A gateway over a roster of its own.
 struct Door {
     hall: Hall,
+    /// The org, whose Litmos nobody asks here.
     _room: Room,
     url: String,
     client: reqwest::Client,

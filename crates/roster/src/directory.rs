@@ -393,6 +393,28 @@ impl Directory {
         self.groups_of.get(person).into_iter().flatten()
     }
 
+    /// The newest revision of all that a user shows: the person, memberships that began or ended, groups.
+    pub fn newest_around_person(&self, id: &PersonId) -> u64 {
+        let own = self.people.get(id).map(|entry| entry.revision);
+        let memberships = self.members.values().filter_map(|members| members.get(id));
+        let groups = self.groups_of(id).filter_map(|group| self.groups.get(group));
+        let around = memberships
+            .map(|entry| entry.revision)
+            .chain(groups.map(|entry| entry.revision));
+        around.chain(own).max().unwrap_or(0)
+    }
+
+    /// The newest revision of all that a group shows: the group, memberships that began or ended, its people.
+    pub fn newest_around_group(&self, id: &GroupId) -> u64 {
+        let own = self.groups.get(id).map(|entry| entry.revision);
+        let memberships = self.members.get(id).into_iter().flatten();
+        let around = memberships.map(|(person, entry)| {
+            let person = self.people.get(person).map_or(0, |entry| entry.revision);
+            person.max(entry.revision)
+        });
+        around.chain(own).max().unwrap_or(0)
+    }
+
     pub(crate) fn membership(&self, group: &GroupId, person: &PersonId) -> Option<&Entry<Stated>> {
         self.members.get(group)?.get(person)
     }

@@ -11,7 +11,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
-use scim::{ListQuery, ScimError, list_response, resource_types, schemas, service_provider_config};
+use provisioning::{GroupId, PersonId};
+use scim::{
+    ListQuery, ScimError, list_response, names_etag, resource_types, schemas, service_provider_config,
+};
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
@@ -26,6 +29,10 @@ pub(crate) enum Answer {
         body: Value,
     },
     NoContent,
+    /// Who asks has this version already.
+    Unchanged {
+        etag: String,
+    },
     /// The methods that are possible here.
     Methods(&'static str),
 }
@@ -71,11 +78,9 @@ pub(crate) async fn answer(State(doors): State<Arc<Doors>>, request: Request) ->
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     bus::trace::set_parent(&span, parent.as_deref());
-    let if_none_match = joined(request.headers(), &header::IF_NONE_MATCH);
-    let if_none_match = if_none_match.filter(|_| is_read(request.method()));
     async {
         let answer = visit(&doors, request).await;
-        let response = respond(answer, if_none_match.as_deref());
+        let response = respond(answer);
         tracing::Span::current().record("http.response.status_code", response.status().as_u16());
         response
     }
@@ -132,7 +137,41 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, Refusal> {
         if_match: joined(&parts.headers, &header::IF_MATCH),
         now_ms: (doors.clock)(),
     };
-    Ok(route(&visit, &method, rest).await?)
+    let answer = route(&visit, &method, rest).await?;
+    Ok(match joined(&parts.headers, &header::IF_NONE_MATCH) {
+        Some(had) if is_read(&method) => unless_had(&visit, rest, answer, &had),
+        _ => answer,
+    })
+}
+
+/// The answer to a reader who has these versions already. The version of a user or group is that of its own record, so
+/// groups and members that changed later are sent all the same.
+fn unless_had(visit: &Visit<'_>, rest: &[&str], answer: Answer, had: &str) -> Answer {
+    let Answer::Found(body) = &answer else {
+        return answer;
+    };
+    let Some(etag) = body.pointer("/meta/version").and_then(Value::as_str) else {
+        return answer;
+    };
+    let projection = &visit.query.projection;
+    let newer = visit.org.roster.read(|directory| {
+        let newest = match rest {
+            ["Users", id] if projection.shows("groups") => PersonId::parse(id)
+                .map(|id| directory.newest_around_person(&id))
+                .ok(),
+            ["Groups", id] if projection.shows("members") => GroupId::parse(id)
+                .map(|id| directory.newest_around_group(&id))
+                .ok(),
+            _ => None,
+        };
+        newest.is_some_and(|newest| scim::etag(newest) != etag)
+    });
+    if newer || !names_etag(had, etag) {
+        return answer;
+    }
+    Answer::Unchanged {
+        etag: etag.to_owned(),
+    }
 }
 
 fn is_read(method: &Method) -> bool {

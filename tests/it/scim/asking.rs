@@ -198,7 +198,7 @@ async fn pages_hold_everybody_once() {
 /// K10: a look at everybody holds up nobody, and only few of them run at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_at_everybody_are_few_at_a_time_and_nobody_waits_for_them() {
-    let door = Door::open(crowd(6000)).await;
+    let door = Door::open(crowd(2000)).await;
     let scan = || door.asked("/Users", "title eq \"Nurse\" or emails co \"mail59\"", "&count=1");
     let scans = async { tokio::join!(scan(), scan(), scan(), scan(), scan(), scan()) };
     let beside = async {
@@ -217,7 +217,7 @@ async fn looks_at_everybody_are_few_at_a_time_and_nobody_waits_for_them() {
     let (done, refused): (Vec<_>, Vec<_>) = scans.iter().partition(|answer| answer.status == 200);
     assert!(done.len() >= 2 && !refused.is_empty(), "{} done", done.len());
     for answer in done {
-        assert_eq!(answer.json()["totalResults"], 111);
+        assert_eq!(answer.json()["totalResults"], 11);
     }
     for answer in refused {
         assert_eq!(answer.status, 429, "{}", answer.text);

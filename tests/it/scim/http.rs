@@ -261,13 +261,57 @@ async fn versions_are_told_and_asked_for_in_headers() {
             assert_eq!(answer.header("etag"), tag, "{method} {had}");
         }
     }
-    assert_eq!(read("GET", "W/\"1\"").await.status, 200);
+    assert_eq!(read("GET", "W/\"9999\"").await.status, 200);
+    let group = json!({"displayName": "Care", "members": [{"value": id}]});
+    let care = door.send("POST", "/Groups", &group).await;
+    let joined = read("GET", &tag).await;
+    assert_eq!(
+        (joined.status, &joined.json()["groups"][0]["display"]),
+        (200, &json!("Care")),
+        "the user is in a group now"
+    );
+    let care_path = format!("/scim/acme/v2/Groups/{}", care.json()["id"].as_str().unwrap());
+    let nobody = json!({"Operations": [{"op": "replace", "path": "members", "value": []}]});
+    assert_eq!(
+        door.raw("PATCH", &care_path, &[], nobody.to_string().into_bytes())
+            .await
+            .status,
+        204
+    );
+    let left = door
+        .raw(
+            "GET",
+            &care_path,
+            &[("if-none-match", care.header("etag"))],
+            Vec::new(),
+        )
+        .await;
+    assert_eq!(
+        (left.status, &left.json()["members"]),
+        (200, &json!([])),
+        "the group is empty now"
+    );
+    let bare = format!("{care_path}?excludedAttributes=members");
+    let bare = door
+        .raw(
+            "GET",
+            &bare,
+            &[("if-none-match", care.header("etag"))],
+            Vec::new(),
+        )
+        .await;
+    assert_eq!(bare.status, 304, "its own record did not change");
+    assert_eq!(
+        read("GET", &tag).await.json()["groups"],
+        json!(null),
+        "the user is in no group any more"
+    );
     let title = json!({"Operations": [{"op": "replace", "path": "title", "value": "Nurse"}]}).to_string();
     let write = async |had: &str| {
         door.raw("PATCH", &path, &[("if-match", had)], title.clone().into_bytes())
             .await
     };
-    for had in ["\"x\"", "W/\"1\", \"2\"", "", "x"] {
+    for had in ["\"x\"", "W/\"9998\", \"9999\"", "", "x"] {
         assert_eq!(write(had).await.status, 412, "{had}");
     }
     let changed = write(&format!("\"x\", {tag}")).await;

@@ -3,6 +3,7 @@
 //! A filter on an attribute that is not there finds nobody, and a client takes that for an answer. So what can never
 //! match is refused, with words that name it. Content under unknown extensions is kept as it is and may be asked for.
 
+use super::evaluate::instant;
 use super::{AttributePath, Comparison, Filter, Literal};
 use crate::error::ScimError;
 use crate::schema::{self, Access, Attribute, Kind, ResourceKind};
@@ -212,7 +213,7 @@ fn comparable(
                 Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith
             );
             let time = match literal {
-                Literal::Text(text) => text.parse::<jiff::Timestamp>().is_ok(),
+                Literal::Text(text) => instant(text).is_some(),
                 Literal::Boolean(_) | Literal::Number(_) | Literal::Null => false,
             };
             if as_text || time {

@@ -154,10 +154,7 @@ impl Matter {
 
     fn compare_text(self, value: &str, comparison: Comparison, wanted: &str) -> bool {
         if self.time
-            && let (Ok(value), Ok(wanted)) = (
-                value.parse::<jiff::Timestamp>(),
-                wanted.parse::<jiff::Timestamp>(),
-            )
+            && let (Some(value), Some(wanted)) = (instant(value), instant(wanted))
         {
             return fits(value.cmp(&wanted), comparison);
         }
@@ -192,6 +189,18 @@ fn fits(order: Ordering, comparison: Comparison) -> bool {
         Comparison::LessOrEqual => order.is_le(),
         Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => false,
     }
+}
+
+/// A point in time; without a zone, or without a time, it is meant in UTC.
+pub(super) fn instant(text: &str) -> Option<jiff::Timestamp> {
+    let civil = || {
+        let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+        civil
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
+    text.parse().ok().or_else(civil)
 }
 
 /// The member of that name, in any case; an exact match wins.

@@ -65,6 +65,10 @@ fn every_operator_and_every_joining_word_works() {
         ("(title pr or userName pr) and active eq true", true),
         ("meta.lastModified gt \"2026-02-25T06:14:20Z\"", true),
         ("meta.lastModified le \"2026-02-25T07:14:20.500+01:00\"", true),
+        ("meta.lastModified gt \"2026-02-25T06:14:20\"", true),
+        ("meta.lastModified lt \"2026-02-25T06:14:20\"", false),
+        ("meta.lastModified ge \"2026-02-25\"", true),
+        ("meta.lastModified ge \"2026-02-26\"", false),
         ("meta.created lt \"2026-02-25T06:13:20Z\"", false),
         ("meta.created ge \"2026-02-25T06:13:20Z\"", true),
         ("urn:ietf:params:scim:schemas:core:2.0:User:userName pr", true),
@@ -410,6 +414,7 @@ fn what_clients_ask_for_passes_the_check() {
             "meta.lastModified ge \"2026-03-01T12:00:00+01:00\"",
         ),
         (ResourceKind::User, "meta.lastModified sw \"2026\""),
+        (ResourceKind::User, "meta.lastModified gt \"2026-03-01\""),
         (ResourceKind::User, "title eq null and externalId ne null"),
         (ResourceKind::User, "urn:acme:hr:badge eq \"7\""),
         (

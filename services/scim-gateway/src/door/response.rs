@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use scim::{ScimError, names_etag};
+use scim::ScimError;
 use serde_json::Value;
 
 use super::Answer;
@@ -31,16 +31,10 @@ impl From<ScimError> for Refusal {
     }
 }
 
-/// The response; what the reader has already (`If-None-Match`) is not sent again.
-pub(super) fn respond(answer: Result<Answer, Refusal>, if_none_match: Option<&str>) -> Response {
+pub(super) fn respond(answer: Result<Answer, Refusal>) -> Response {
     match answer {
-        Ok(Answer::Found(value)) => {
-            let known = etag(&value).filter(|tag| if_none_match.is_some_and(|had| names_etag(had, tag)));
-            match known {
-                Some(tag) => tagged(StatusCode::NOT_MODIFIED.into_response(), Some(tag)),
-                None => tagged(json(StatusCode::OK, &value), etag(&value)),
-            }
-        }
+        Ok(Answer::Found(value)) => tagged(json(StatusCode::OK, &value), etag(&value)),
+        Ok(Answer::Unchanged { etag }) => tagged(StatusCode::NOT_MODIFIED.into_response(), Some(&etag)),
         Ok(Answer::Created { location, body }) => {
             let mut response = tagged(json(StatusCode::CREATED, &body), etag(&body));
             put(&mut response, header::LOCATION, &location);
