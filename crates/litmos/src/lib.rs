@@ -21,7 +21,10 @@ mod people;
 mod ranges;
 mod read;
 mod record;
+mod retry_after;
 mod roles;
+mod scope;
+mod shape;
 mod teams;
 
 pub use client::{CallReport, Client, Observer};
@@ -30,5 +33,7 @@ pub use custom_fields::CustomFieldsBody;
 pub use diagnosis::{Diagnosis, Verdict};
 pub use failure::{Failure, FailureKind};
 pub use ranges::{RANGE_MAX_MS, Range, TeamUser};
+pub use imports::{JobCounts, JobWord};
 pub use record::{BulkError, BulkJob, BulkRow, Member, NewUser, TeamRecord, UserRecord};
 pub use roles::TeamRole;
+pub use scope::Scope;

@@ -58,9 +58,6 @@ const PLAN_SHARE: u32 = 10;
 /// How long a bulk import waits for a quiet roster at most.
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// How long an org stands still after Litmos refused its credentials, before one more try.
-const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
-
 /// How long an org stands still after the bus did not take a write.
 const BUS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -211,6 +208,7 @@ impl Controller {
             self.carry_out_orders();
             self.start_free_operations();
             self.ask_for_permits();
+            self.probe();
             self.keep_promises();
             let next_look = self.next_look();
             tokio::select! {
@@ -300,12 +298,9 @@ impl Controller {
         }
         self.release(&done.subjects);
         if let Some(halt) = done.halt {
-            let pause = match &halt {
-                Halt::Credentials { .. } => CREDENTIALS_PAUSE,
-                Halt::Bus { .. } => BUS_PAUSE,
-            };
-            tracing::error!(org.id = %self.org, ?halt, "this org stands still");
-            self.halt = Some((halt, Instant::now() + pause));
+            let Halt::Bus { said } = &halt;
+            tracing::error!(org.id = %self.org, said, "this org stands still");
+            self.halt = Some((halt, Instant::now() + BUS_PAUSE));
         }
     }
 
@@ -387,7 +382,8 @@ impl Controller {
         let planning = self
             .outdated
             .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
-        [Some(LOOK_AGAIN), settling, planning]
+        let probing = self.hands.gate.state().map(|closed| closed.probes_in());
+        [Some(LOOK_AGAIN), settling, planning, probing.filter(|wait| !wait.is_zero())]
             .into_iter()
             .flatten()
             .min()
@@ -500,6 +496,7 @@ impl Controller {
             .halt
             .as_ref()
             .is_some_and(|(_, until)| Instant::now() < *until)
+            || self.hands.gate.is_closed()
         {
             return;
         }
@@ -518,6 +515,23 @@ impl Controller {
         }
         self.ask(Class::Urgent, urgent.min(URGENT_ASKS_MAX));
         self.ask(Class::Normal, normal.min(ASKS_MAX));
+    }
+
+    /// Sends the probing read of a closed gate when it is due.
+    fn probe(&mut self) {
+        if !self.hands.gate.begins_probe() {
+            return;
+        }
+        let hands = self.hands.clone();
+        let about = service::About {
+            class: Class::Interactive.as_str(),
+            kind: "probe".to_owned(),
+            ..service::About::default()
+        };
+        self.running.spawn(service::about(about, async move {
+            hands.probe().await;
+            Finished::default()
+        }));
     }
 
     fn ask(&mut self, class: Class, wanted: usize) {

@@ -124,6 +124,10 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
         return PersonNeed::Read(id.clone());
     };
     if account.active {
+        // Whether an account is protected shows in its level.
+        if !account.knows(Attribute::AccessLevel) {
+            return PersonNeed::Read(id.clone());
+        }
         if protection::is_protected(account, policy) {
             return PersonNeed::Park(protection::not_cut_off(account, revision, now_ms));
         }
@@ -193,6 +197,12 @@ fn stays(
     policy: &Policy,
     now_ms: u64,
 ) -> PersonNeed {
+    let applied = world
+        .person_link(&person.id)
+        .map_or(0, |link| link.value.applied_revision);
+    if (applied != revision || !tied) && change::wishes_unseen(world, person, account) {
+        return PersonNeed::Read(account.id.clone());
+    }
     let mut changes = change::changes(world, person, account, policy);
     let spared = protection::spare(account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {

@@ -21,6 +21,10 @@ impl Controller {
         if let Some(asked) = self.asked.get_mut(&class) {
             *asked = asked.saturating_sub(1);
         }
+        // One that was on its way when the gate closed goes back unused.
+        if self.hands.gate.is_closed() {
+            return;
+        }
         self.replan();
         let traffic = self.traffic();
         let planned = schedule::next(&self.plan, &self.world, &traffic).cloned();

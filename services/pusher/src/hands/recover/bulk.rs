@@ -3,7 +3,7 @@
 use provisioning::{BulkJob, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject};
 use rate_tokens::Class;
 
-use super::{outcome, settle, try_again_soon};
+use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::hands::bulk::SINCE_MARGIN_MS;
 use crate::hands::people::tie;
@@ -37,7 +37,7 @@ impl Hands {
         .await;
         let found = match found {
             Ok(found) => found,
-            Err(trouble) => return try_again_soon(subjects, &trouble).await,
+            Err(trouble) => return self.try_again_soon(subjects, trouble).await,
         };
         let mut effects = Effects::default();
         for (link, name) in &mut links {
