@@ -12,6 +12,7 @@ mod crash;
 mod differential;
 mod governor;
 mod imports;
+mod paused;
 mod planted;
 mod price;
 mod processes;

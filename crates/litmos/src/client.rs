@@ -174,9 +174,7 @@ impl Client {
         match kind {
             None | Some(FailureKind::Exists) => self.in_a_row.store(0, Ordering::Relaxed),
             Some(FailureKind::Rejected { .. }) if !foreign => self.in_a_row.store(0, Ordering::Relaxed),
-            Some(
-                FailureKind::Retry | FailureKind::NotSent | FailureKind::Unknown | FailureKind::Broken,
-            ) => {
+            Some(FailureKind::Retry | FailureKind::NotSent | FailureKind::Unknown | FailureKind::Broken) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
             }
             Some(
@@ -408,9 +406,7 @@ fn elsewhere(response: &Response) -> Option<String> {
 }
 
 fn says_page(headers: &HeaderMap) -> bool {
-    let named = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     named.is_some_and(|named| named.to_ascii_lowercase().contains("html"))
 }
 

@@ -67,7 +67,14 @@ const OVER: [&str; 3] = ["complet", "failed", "finish"];
 
 /// How words begin that say that it is going on.
 const GOING: [&str; 8] = [
-    "waiting", "pending", "queue", "process", "running", "started", "in progress", "inprogress",
+    "waiting",
+    "pending",
+    "queue",
+    "process",
+    "running",
+    "started",
+    "in progress",
+    "inprogress",
 ];
 
 impl BulkJob {
@@ -193,7 +200,11 @@ mod tests {
         assert_eq!(counts(0, 0, 0, 0, 0), JobCounts::Open, "nothing is known yet");
         assert_eq!(counts(10, 9, 0, 0, 0), JobCounts::Open);
         assert_eq!(counts(10, 4, 5, 1, 0), JobCounts::Full);
-        assert_eq!(counts(10, 10, 2, 0, 0), JobCounts::Full, "created ones may be counted again");
+        assert_eq!(
+            counts(10, 10, 2, 0, 0),
+            JobCounts::Full,
+            "created ones may be counted again"
+        );
         // Two refused addresses: two rows if they are counted apart, and one row if among the failed.
         assert_eq!(counts(10, 7, 0, 2, 2), JobCounts::Open);
         assert_eq!(counts(10, 7, 0, 4, 2), JobCounts::PerhapsFull);

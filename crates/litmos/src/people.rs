@@ -10,7 +10,7 @@ use crate::client::{Call, Client};
 use crate::failure::{Failure, FailureKind};
 use crate::read::{self, Rest};
 use crate::record::{NewUser, Slot, TeamRecord, UserRecord, wire_fields};
-use crate::shape::is_whole;
+use crate::shape::{is_whole, plain};
 
 /// The parts of a record that are no plain fields.
 struct Head<'a> {
@@ -44,15 +44,17 @@ fn changed_body(head: &Head<'_>, user: &UserRecord, rest: Vec<Rest>) -> Value {
         record.entry(kept.name).or_insert(value);
     };
     for after in std::iter::once("").chain(wire_fields().map(|(name, _)| name)) {
-        let slot = wire_fields().find(|(name, _)| *name == after).map(|(_, slot)| slot);
+        let slot = wire_fields()
+            .find(|(name, _)| *name == after)
+            .map(|(_, slot)| slot);
         if let Some(slot) = slot.filter(|slot| *slot != Slot::Kept)
             && (!user.lacking.contains(after) || user.fields.contains_key(after) || is_set(after, head))
         {
             record.insert(after.to_owned(), value_of(after, slot, head, &user.fields));
         }
-        let (here, later) = rest
-            .into_iter()
-            .partition(|kept| kept.after == after || !known.contains(kept.after.as_str()) && after.is_empty());
+        let (here, later) = rest.into_iter().partition(|kept| {
+            kept.after == after || !known.contains(kept.after.as_str()) && after.is_empty()
+        });
         rest = later;
         for kept in here {
             keep(&mut record, kept);
@@ -194,6 +196,21 @@ impl Client {
         })
     }
 
+    /// Whether a record shows all that single reads were seen to show by now.
+    pub fn is_whole(&self, user: &UserRecord) -> bool {
+        let Some(rest) = read::rest(&user.rest) else {
+            return false;
+        };
+        let known = wire_fields().filter(|(name, slot)| {
+            !matches!(slot, Slot::Kept | Slot::Blank) && !user.lacking.contains(*name)
+        });
+        let names: BTreeSet<String> = known
+            .map(|(name, _)| plain(name))
+            .chain(rest.iter().map(|kept| plain(&kept.name)))
+            .collect();
+        self.shape.demanded().is_subset(&names)
+    }
+
     fn made(&self, answer: &Value) -> Option<UserRecord> {
         let value = read::one(answer)?;
         let record = read::user(value)?;
@@ -238,8 +255,8 @@ impl Client {
             manager_id: user.manager_id.as_deref(),
         };
         let arguments = [user.id.as_str()];
-        let call =
-            Call::write("user.update", Method::PUT, "/users/{}", &arguments).body(changed_body(&head, user, rest));
+        let call = Call::write("user.update", Method::PUT, "/users/{}", &arguments)
+            .body(changed_body(&head, user, rest));
         self.send(permit, call).await.map(drop)
     }
 
@@ -327,7 +344,13 @@ mod tests {
         let read = json!({"Id": "x", "UserName": "mira", "AccessLevel": "Learner", "Active": true, "City": null,
             "SalesforcecontactId": "S1", "EnableTextNotifications": true});
         let written = written_back(&read);
-        for absent in ["Culture", "ManagerId", "SkipFirstLogin", "Website", "DisableMessages"] {
+        for absent in [
+            "Culture",
+            "ManagerId",
+            "SkipFirstLogin",
+            "Website",
+            "DisableMessages",
+        ] {
             assert!(written.get(absent).is_none(), "{absent} in {written}");
         }
         assert_eq!(written["City"], "");
@@ -360,7 +383,10 @@ mod tests {
         let mut more = all.clone();
         more.insert("Pronouns".to_owned(), json!("she"));
         shape.learn(&more);
-        assert!(whole(&more, &shape) && !whole(&all, &shape), "a single read showed one more");
+        assert!(
+            whole(&more, &shape) && !whole(&all, &shape),
+            "a single read showed one more"
+        );
         let small: Map<String, Value> = ["Id", "UserName", "Active", "City"]
             .into_iter()
             .map(|name| (name.to_owned(), json!("x")))

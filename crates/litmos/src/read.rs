@@ -204,7 +204,11 @@ mod tests {
         assert_eq!(list(&alone).unwrap(), [user.clone()]);
         assert_eq!(list(&json!({"Users": alone})).unwrap().len(), 1);
         for shape in [user.clone(), alone, json!([user]), json!({"User": [user]})] {
-            assert_eq!(one(&shape).and_then(|user| user.get("Id")), Some(&json!("a")), "{shape}");
+            assert_eq!(
+                one(&shape).and_then(|user| user.get("Id")),
+                Some(&json!("a")),
+                "{shape}"
+            );
         }
         assert!(one(&json!([user, user])).is_none() && one(&json!({"Detail": "x"})).is_none());
         assert_eq!(list(&json!([])).unwrap().len(), 0);

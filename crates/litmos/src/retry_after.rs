@@ -63,7 +63,11 @@ mod tests {
             ("Sun, 06 Nov 1994 08:51:37 GMT", None, Some(120)),
             ("Sun, 06 Nov 1994 09:49:37 GMT", Some(noon), Some(3_600)),
             // By Litmos's own clock, however wrong ours is.
-            ("Mon, 07 Nov 1994 08:50:07 GMT", Some("Mon, 07 Nov 1994 08:49:37 GMT"), Some(30)),
+            (
+                "Mon, 07 Nov 1994 08:50:07 GMT",
+                Some("Mon, 07 Nov 1994 08:49:37 GMT"),
+                Some(30),
+            ),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(noon), Some(0)),
             ("soon", None, None),
             ("-5", None, None),

@@ -89,10 +89,7 @@ pub(crate) fn wishes_unseen(world: &World, person: &Person, account: &Account) -
     account.unseen.iter().any(|attribute| match attribute {
         Attribute::UserName | Attribute::Active => false,
         Attribute::AccessLevel => person.access_level.is_some(),
-        Attribute::Manager => matches!(
-            manager_of(world, person),
-            Manager::Clear | Manager::Account(_)
-        ),
+        Attribute::Manager => matches!(manager_of(world, person), Manager::Clear | Manager::Account(_)),
         Attribute::Profile(field) => person.profile.wish(field) != Wish::Leave,
     })
 }

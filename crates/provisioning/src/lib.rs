@@ -40,8 +40,8 @@ pub use ids::{AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanH
 pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked, PersonLink};
 pub use name::{NormalName, UserNameProblem, user_name_problem};
 pub use observed::{
-    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Rest, Roles, SchemaField, SchemaKind,
-    SchemaVersion, Team, TeamRole, Unseen,
+    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Rest, Roles, SchemaField,
+    SchemaKind, SchemaVersion, Team, TeamRole, Unseen,
 };
 pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, TextChange, WaitReason};
 pub use planner::plan;

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::{
-    Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, Rest, SourceId, Team,
-    TeamId,
+    Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, Rest, SourceId, Team, TeamId,
 };
 
 /// Most contents that are shared: a field that differs from person to person is not worth sharing.

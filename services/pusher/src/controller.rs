@@ -8,6 +8,7 @@
 
 mod ahead;
 mod jobs;
+mod leavers;
 mod orders;
 mod promise;
 mod report;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
-    World, plan,
+    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, PersonId, Plan, PlanHash, Policy,
+    Subject, World, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -139,6 +140,8 @@ pub(crate) struct Controller {
     asked: HashMap<Class, usize>,
     /// Trace of the newest wish about a subject that is still pending.
     traces: HashMap<Subject, String>,
+    /// People under way whom their sources want cut off.
+    leaving: BTreeSet<PersonId>,
     /// Edits of each subject that no operation has answered yet.
     edits: HashMap<Subject, u32>,
     halt: Option<(Halt, Instant)>,
@@ -184,6 +187,7 @@ impl Controller {
             asks: JoinSet::new(),
             asked: HashMap::new(),
             traces: look.traces,
+            leaving: BTreeSet::new(),
             edits: HashMap::new(),
             halt: None,
             quiet_since: Instant::now() - QUIET,
@@ -206,6 +210,7 @@ impl Controller {
             }
             self.part_if_changed();
             self.carry_out_orders();
+            self.cut_off_in_imports();
             self.start_free_operations();
             self.ask_for_permits();
             self.probe();
@@ -270,6 +275,9 @@ impl Controller {
             self.traces.insert(subject, trace);
         }
         if let Some(subject) = event.edited() {
+            if event.cuts_access() {
+                self.may_leave(&subject);
+            }
             *self.edits.entry(subject).or_default() += 1;
         }
         let touched = event.apply(&mut self.world, &mut self.jobs);
@@ -383,11 +391,16 @@ impl Controller {
             .outdated
             .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
         let probing = self.hands.gate.state().map(|closed| closed.probes_in());
-        [Some(LOOK_AGAIN), settling, planning, probing.filter(|wait| !wait.is_zero())]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(LOOK_AGAIN)
+        [
+            Some(LOOK_AGAIN),
+            settling,
+            planning,
+            probing.filter(|wait| !wait.is_zero()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(LOOK_AGAIN)
     }
 
     fn replan(&mut self) {
@@ -566,7 +579,10 @@ impl Controller {
         for job in jobs::orphans(&self.world, &self.jobs) {
             let subjects = job.subjects();
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
-            self.world.hold(subjects);
+            self.world.hold(subjects.clone());
+            for subject in &subjects {
+                self.may_leave(subject);
+            }
             for (person, name) in job.user_names() {
                 self.world.hold_name(person, &name);
             }

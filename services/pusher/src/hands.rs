@@ -13,6 +13,7 @@ mod custom_fields;
 mod gate;
 mod images;
 mod imports;
+mod leavers;
 mod look;
 mod members;
 mod observed;

@@ -1,8 +1,8 @@
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Account, AccountId, Attribute, ImportPhase, ImportReport, ImportRun, ImportTally, Roles, SchemaField,
-    SchemaKind, SchemaVersion, Team, TeamId, Unseen,
+    AccessLevel, Account, AccountId, Attribute, ImportPhase, ImportReport, ImportRun, ImportTally, Roles,
+    SchemaField, SchemaKind, SchemaVersion, Team, TeamId, Unseen,
 };
 
 use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
@@ -32,7 +32,11 @@ impl Wire<v1::Account> for Account {
             manager: account.manager.as_ref().map(ToString::to_string),
             as_of_ms: account.as_of_ms,
             whole: account.whole,
-            unseen: account.unseen.iter().map(|attribute| attribute.wire().to_owned()).collect(),
+            unseen: account
+                .unseen
+                .iter()
+                .map(|attribute| attribute.wire().to_owned())
+                .collect(),
             rest: account.rest.as_str().to_owned(),
         }
     }

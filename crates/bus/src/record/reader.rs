@@ -7,8 +7,8 @@
 //! Law, a property of the tests: what is read here is what the generated types read.
 
 use provisioning::{
-    AccessLevel, Account, AccountId, Attribute, Field, GroupId, ManagerWish, Membership, Person, PersonId, Profile,
-    Rest, Roles, SourceId, SourceMark, Sources, TeamId, Unseen,
+    AccessLevel, Account, AccountId, Attribute, Field, GroupId, ManagerWish, Membership, Person, PersonId,
+    Profile, Rest, Roles, SourceId, SourceMark, Sources, TeamId, Unseen,
 };
 
 use super::TeamMember;

@@ -63,7 +63,9 @@ prop_compose! {
 
 fn unseeable() -> Vec<Attribute> {
     let fields = Field::ALL.iter().copied().map(Attribute::Profile);
-    fields.chain([Attribute::AccessLevel, Attribute::Manager]).collect()
+    fields
+        .chain([Attribute::AccessLevel, Attribute::Manager])
+        .collect()
 }
 
 fn check<R: Record + PartialEq>(value: &R) -> Result<(), TestCaseError> {

@@ -108,13 +108,19 @@ pub(crate) fn user(value: &Value) -> Option<UserRecord> {
     let access_level = take("AccessLevel").and_then(some);
     let manager_id = take("ManagerId").and_then(some).filter(|id| id != "0");
     let lacking = wire_fields().filter(|(name, slot)| {
-        let field = matches!(slot, Slot::Text | Slot::Flag | Slot::AccessLevel | Slot::ManagerId);
+        let field = matches!(
+            slot,
+            Slot::Text | Slot::Flag | Slot::AccessLevel | Slot::ManagerId
+        );
         field && !seen.contains(name)
     });
     let lacking = lacking.map(|(name, _)| name.to_owned()).collect();
     let flags = |(name, text): (&str, String)| {
         let flag = matches!(known(&plain(name)), Some((_, Slot::Flag)));
-        (name.to_owned(), if flag { text.to_ascii_lowercase() } else { text })
+        (
+            name.to_owned(),
+            if flag { text.to_ascii_lowercase() } else { text },
+        )
     };
     let fields = fields.into_iter().filter(|(_, text)| !text.is_empty()).map(flags);
     Some(UserRecord {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Controller, Mode};
-use crate::hands::unix_ms;
+use crate::hands::{Halt, unix_ms};
 
 /// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
 const LINES_MAX: usize = 1_000;
@@ -121,13 +121,19 @@ impl Controller {
                 )
             })
             .collect();
-        let seconds = |ms: u64| ms as f64 / 1_000.0;
+        // Nothing is sent before a pause that Litmos asked for is over.
+        let pause_ms = self
+            .hands
+            .gate
+            .pause_until_ms()
+            .map_or(0, |until| until.saturating_sub(now_ms));
+        let seconds = |ms: u64| (ms + if forecast.calls > 0 { pause_ms } else { 0 }) as f64 / 1_000.0;
         json!({
             "calls": forecast.calls,
             "expected_seconds": seconds(forecast.expected_ms),
             "low_seconds": seconds(forecast.low_ms),
             "high_seconds": seconds(forecast.high_ms),
-            "done_at_ms": now_ms + forecast.expected_ms,
+            "done_at_ms": now_ms + forecast.expected_ms + pause_ms,
             "by_class": by_class,
             "past_runs": track.runs,
             "past_right": track.right,
@@ -221,10 +227,10 @@ impl Controller {
         let busy = self.world.under_way().len();
         // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
         let retries = waits.get("retry").copied().unwrap_or(0);
-        let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
+        let paused = self.paused();
         json!({
             "org": self.org,
-            "in_sync": self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete(),
+            "in_sync": paused.is_none() && self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete(),
             "import_complete": self.world.import_complete(),
             "people": tally.people,
             "people_active": tally.active,
@@ -245,8 +251,24 @@ impl Controller {
             "retries": retries,
             "parked": self.parked().count(),
             "parked_items": parked,
-            "halted": halt.map(|(halt, _)| format!("{halt:?}")),
+            "paused": paused,
+            "probes": self.hands.gate.state().map(|closed| json!({"since_ms": closed.since_ms, "sent": closed.probes,
+                "next_in_seconds": closed.probes_in().as_secs_f64()})),
+            "pause_until_ms": self.hands.gate.pause_until_ms(),
+            "unknown_import_words": self.hands.gate.unknown_words(),
         })
+    }
+
+    /// Why nothing can be sent, in words for a person; `None` while something can.
+    fn paused(&self) -> Option<String> {
+        let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
+        let halt = halt.map(|(Halt::Bus { said }, _)| {
+            format!("the bus does not take writes ({said}); see whether nats-server is well")
+        });
+        let closed = self.hands.gate.state().map(|closed| closed.said);
+        closed
+            .or_else(|| self.world.import_paused().map(str::to_owned))
+            .or(halt)
     }
 
     fn parked(&self) -> impl Iterator<Item = Value> {

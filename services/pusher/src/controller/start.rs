@@ -152,7 +152,7 @@ impl Controller {
     }
 
     /// Enters what an operation takes away into the safeguard's books, before it does.
-    fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
+    pub(super) fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
         if harms.is_empty() {
             return None;
         }

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure, JobCounts, JobWord};
 use provisioning::{
-    Account, AccountId, Attribute, BulkJob, BulkRow, Ended, Field, GroupId, Image, Intent, IntentKind, NormalName,
-    OperationId, ParkCode, Parked, PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
+    Account, AccountId, Attribute, BulkJob, BulkRow, Ended, Field, GroupId, Image, Intent, IntentKind,
+    NormalName, OperationId, ParkCode, Parked, PersonId, PersonLink, Revised, Subject, TeamId,
+    cost::READ_BACK_ROWS,
 };
 use rate_tokens::{Class, Permit};
 
 use super::imports::shows_all;
+use super::leavers::InImport;
 use super::people::tie;
 use super::records::account;
 use super::setback::{Sequel, bounded, person_setback, said, sequel};
@@ -119,30 +121,35 @@ impl Hands {
     }
 
     /// Waits for the job's end and writes what came of it.
-    async fn see_through(&self, plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
+    async fn see_through(&self, mut plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
+        let names: Vec<String> = plan.rows.iter().map(|row| row.user_name.clone()).collect();
+        let rows = &plan.rows;
+        let mut people = InImport::new(&mut plan.links, &names);
         let result = async {
             let waiting = self.imports.wait_begins();
-            let over = self.wait_for(job).await?;
+            let over = self.wait_for(job, &mut people).await?;
             let over_at_ms = unix_ms();
             drop(waiting);
             let refused = self.refused_rows(&over).await?;
-            let new = plan.rows.iter().filter(|row| row.account.is_none());
+            let new = rows.iter().filter(|row| row.account.is_none());
             let new: Vec<NormalName> = new.map(|row| NormalName::of(&row.user_name)).collect();
             let since_ms = over.import_date_ms.unwrap_or(sent_at_ms);
             Ok((refused, self.read_together(since_ms, over_at_ms, &new).await?))
         }
         .await;
+        let cut = people.cut;
         match result {
-            Ok((refused, made)) => self.close_bulk(plan, &refused, &made).await,
+            Ok((refused, made)) => self.close_bulk(plan, &refused, &made, &cut).await,
             Err(trouble) => self.bulk_failed(plan, trouble, true).await,
         }
     }
 
-    /// Polls until the job is over.
-    pub(crate) async fn wait_for(&self, job: &str) -> Result<JobState, Trouble> {
+    /// Polls until the job is over: by its word, or by its counts. Cuts off meanwhile who is to be.
+    pub(crate) async fn wait_for(&self, job: &str, people: &mut InImport<'_>) -> Result<JobState, Trouble> {
         let mut last = None;
         for poll in 0..POLLS_MAX {
-            tokio::time::sleep(POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]).await;
+            self.sleep_beside(POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)], people)
+                .await?;
             let permit = self.permit(Class::Normal).await;
             match self.litmos.bulk_job(permit, job).await {
                 Ok(state) => {
@@ -262,6 +269,7 @@ impl Hands {
         mut plan: BulkPlan,
         refused: &BTreeMap<NormalName, String>,
         made: &BTreeMap<NormalName, Account>,
+        cut: &BTreeMap<PersonId, Account>,
     ) -> Done {
         let now = unix_ms();
         let mut effects = Effects::default();
@@ -270,14 +278,34 @@ impl Hands {
             let name = NormalName::of(&row.user_name);
             link.value.intent = None;
             link.value.changed_at_ms = now;
+            self.imports.forget_leaver(&row.person);
+            let cut = cut.get(&row.person);
+            if let Some(cut) = cut {
+                images.push(Image::CutOff {
+                    person: row.person.clone(),
+                    account: cut.id.clone(),
+                });
+            }
             if let Some(words) = refused.get(&name) {
                 link.value.parked = Some(refused_by_bulk(words, row.revision, now));
+                effects.accounts.extend(cut.cloned());
                 continue;
             }
             let before = row.account.as_ref().and_then(|id| plan.accounts.get(id));
             let account = match &row.account {
-                None => made.get(&name).map(|made| made.clone().or_as_written(&row.profile)),
+                None => made
+                    .get(&name)
+                    .map(|made| made.clone().or_as_written(&row.profile)),
                 Some(_) => before.map(|seen| after_row(seen, row, now, self.fresh_ms)),
+            };
+            // The row may have been taken before or after the cut-off.
+            let account = match (account, cut) {
+                (Some(account), Some(cut)) if account.id == cut.id => Some(Account {
+                    active: false,
+                    whole: false,
+                    ..account
+                }),
+                (account, cut) => account.or_else(|| cut.cloned()),
             };
             // Not found although nothing was refused: planned again, and a single create will say why.
             let Some(account) = account else { continue };

@@ -58,9 +58,12 @@ pub(crate) struct Gate {
 }
 
 fn pause_after(probes: u32) -> Duration {
-    PROBE_FIRST
-        .saturating_mul(1 << probes.min(10))
-        .min(PROBE_MAX)
+    PROBE_FIRST.saturating_mul(1 << probes.min(10)).min(PROBE_MAX)
+}
+
+/// Whether a probing read that failed so leaves open whether Litmos can be worked with.
+fn says_nothing(probe: &Failure) -> bool {
+    matches!(probe.kind, FailureKind::Void | FailureKind::RateLimited { .. })
 }
 
 impl Gate {
@@ -109,14 +112,11 @@ impl Gate {
                     *state = None;
                     return true;
                 }
-                Err(failure) => match failure.kind {
-                    // Nothing was told by that.
-                    FailureKind::Void | FailureKind::RateLimited { .. } => {}
-                    _ => {
-                        closed.said = failure.connection_words();
-                        closed.probes += 1;
-                    }
-                },
+                Err(failure) if says_nothing(failure) => {}
+                Err(failure) => {
+                    closed.said = failure.connection_words();
+                    closed.probes += 1;
+                }
             }
             closed.probing = false;
             closed.probe_at = Instant::now() + pause_after(closed.probes);
@@ -175,10 +175,7 @@ impl Hands {
     /// Sends the probing read of a closed gate.
     pub(crate) async fn probe(&self) {
         self.cuts.place().await;
-        let permit = self
-            .tokens
-            .acquire(&self.org, Class::Interactive, "pusher")
-            .await;
+        let permit = self.tokens.acquire(&self.org, Class::Interactive, "pusher").await;
         let result = self.litmos.probe(permit).await;
         self.gate.probed(&result);
     }
@@ -232,14 +229,7 @@ impl Hands {
                     *proven = Some(asked);
                     return true;
                 }
-                Err(probe)
-                    if matches!(
-                        probe.kind,
-                        FailureKind::Void | FailureKind::RateLimited { .. }
-                    ) =>
-                {
-                    self.gate.note_refusal(&probe);
-                }
+                Err(probe) if says_nothing(&probe) => self.gate.note_refusal(&probe),
                 Err(probe) => {
                     self.gate.close(&probe);
                     return false;
@@ -291,7 +281,11 @@ mod tests {
         tokio::time::advance(PROBE_FIRST * 2).await;
         assert!(gate.begins_probe());
         gate.probed(&Err(failure(FailureKind::RateLimited { retry_after: None })));
-        assert_eq!(gate.state().unwrap().probes, 1, "a refusal for the limit tells nothing");
+        assert_eq!(
+            gate.state().unwrap().probes,
+            1,
+            "a refusal for the limit tells nothing"
+        );
         gate.probed(&Ok(()));
         assert!(!gate.is_closed());
         gate.opened().await;

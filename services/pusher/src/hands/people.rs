@@ -214,7 +214,8 @@ impl Hands {
         fresh: bool,
         learnt: &mut Effects,
     ) -> Result<(Account, Account), Trouble> {
-        let (permit, before) = if fresh {
+        // Single reads may have shown since that there is more to a record than a list had told.
+        let (permit, before) = if fresh && self.litmos.is_whole(&record(&seen)) {
             (permit, seen)
         } else {
             let there = self.look_at_account(permit, &seen.id).await?;

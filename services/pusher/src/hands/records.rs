@@ -36,7 +36,11 @@ pub(crate) fn record(account: &Account) -> UserRecord {
             .iter()
             .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
             .collect(),
-        lacking: account.unseen.iter().map(|attribute| attribute.wire().to_owned()).collect(),
+        lacking: account
+            .unseen
+            .iter()
+            .map(|attribute| attribute.wire().to_owned())
+            .collect(),
         rest: account.rest.as_str().to_owned(),
         whole: account.whole,
         created_ms: None,
