@@ -82,7 +82,7 @@ async fn paused_with(house: &House, words: &str) {
     let (code, said, error) = house.rollcall(&["status"]).await;
     assert_eq!(code, 3, "{said}{error}");
     assert!(
-        said.contains(&format!("paused: ")) && said.contains(words),
+        said.contains("paused: ") && said.contains(words),
         "{said}"
     );
     let (code, json, _) = house.rollcall(&["status", "--json"]).await;

@@ -78,7 +78,7 @@ pub(crate) fn user(value: &Value) -> Option<UserRecord> {
             spells: spells.map(str::to_owned),
         };
         match known(&plainly) {
-            Some((_, Slot::Blank)) => {}
+            Some((wire, Slot::Blank)) => after = wire,
             Some((wire, Slot::Kept)) => {
                 seen.insert(wire);
                 kept.push(unknown(after, None));
@@ -93,10 +93,10 @@ pub(crate) fn user(value: &Value) -> Option<UserRecord> {
                     Some(_) => {}
                     None => kept.push(unknown(after, None)),
                 }
+                after = wire;
                 if name != wire && name != "Username" {
                     kept.push(unknown(after, Some(wire)));
                 }
-                after = wire;
             }
             None if is_output(&plainly) => {}
             None => kept.push(unknown(after, None)),
