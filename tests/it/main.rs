@@ -14,6 +14,7 @@ mod governor;
 mod imports;
 mod limit;
 mod linearizable;
+mod paused;
 mod planted;
 mod price;
 mod processes;

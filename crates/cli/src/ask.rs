@@ -177,7 +177,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
         }
         // Twice in a row: the roster may have been about to change.
         quiet = if done { quiet + 1 } else { 0 };
-        let halted = status["halted"].is_string() && !done;
+        let halted = status["paused"].is_string() && !done;
         still_since = halted.then(|| still_since.unwrap_or_else(Instant::now));
         let gave_up = still_since.is_some_and(|since: Instant| since.elapsed() > STANDS_STILL);
         if progress && (quiet >= 2 || gave_up) {

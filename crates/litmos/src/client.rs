@@ -1,11 +1,12 @@
 //! One request: permit spent, sent once, settled at the head, body read with a bound, classified.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rate_tokens::{Outcome, Permit};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -13,12 +14,17 @@ use tracing::Instrument as _;
 
 use crate::connection::{Connection, ConnectionProblem};
 use crate::failure::{Failure, FailureKind, judged, words};
+use crate::retry_after::retry_after;
+use crate::shape::Shape;
 
 /// Largest body of a success: a page of a thousand whole user records is about two megabytes.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Largest part of an error body that is read.
 const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// Bytes at the beginning of a body by which a web page is known.
+const PAGE_HEAD: usize = 1_024;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -48,6 +54,10 @@ pub struct Client {
     root: Arc<str>,
     connection: Arc<Connection>,
     observer: Option<Observer>,
+    /// Requests in a row that came to no answer of Litmos's.
+    in_a_row: Arc<AtomicU32>,
+    /// What user records were seen to hold.
+    pub(crate) shape: Arc<Shape>,
 }
 
 impl fmt::Debug for Client {
@@ -149,7 +159,34 @@ impl Client {
             root,
             connection: Arc::new(connection),
             observer: None,
+            in_a_row: Arc::default(),
+            shape: Arc::default(),
         })
+    }
+
+    /// Requests in a row, up to now, that came to no answer of Litmos's.
+    pub(crate) fn faults_in_a_row(&self) -> u32 {
+        self.in_a_row.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that came to no answer; whatever Litmos itself says ends the count.
+    fn count(&self, kind: Option<&FailureKind>, foreign: bool) {
+        match kind {
+            None | Some(FailureKind::Exists) => self.in_a_row.store(0, Ordering::Relaxed),
+            Some(FailureKind::Rejected { .. }) if !foreign => self.in_a_row.store(0, Ordering::Relaxed),
+            Some(FailureKind::Retry | FailureKind::NotSent | FailureKind::Unknown | FailureKind::Broken) => {
+                self.in_a_row.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(
+                FailureKind::Void
+                | FailureKind::RateLimited { .. }
+                | FailureKind::Rejected { .. }
+                | FailureKind::Gone
+                | FailureKind::Credentials
+                | FailureKind::Forbidden
+                | FailureKind::Redirected,
+            ) => {}
+        }
     }
 
     /// The same account, with somebody who is told of every request.
@@ -192,12 +229,16 @@ impl Client {
 
     async fn send_in(&self, permit: Permit, call: Call<'_>) -> Result<Value, Failure> {
         let permit_id = permit.id().to_owned();
-        let failure = |kind, status, said: String| Failure {
-            kind,
-            call: call.name,
-            status,
-            said,
-            permit_id: Some(permit_id.clone()),
+        let failure = |kind: FailureKind, status, said: String, foreign: bool| {
+            self.count(Some(&kind), foreign);
+            Failure {
+                kind,
+                call: call.name,
+                status,
+                said,
+                foreign,
+                permit_id: Some(permit_id.clone()),
+            }
         };
         let url = self.url(&call);
         let mut request = self
@@ -220,7 +261,7 @@ impl Client {
         }
         let spent = match permit.spend((self.connection.clock)()) {
             Ok(spent) => spent,
-            Err(void) => return Err(failure(FailureKind::Void, None, void.to_string())),
+            Err(void) => return Err(failure(FailureKind::Void, None, void.to_string(), false)),
         };
         let (started, started_at_ms) = (Instant::now(), unix_ms());
         let sent = request.send().await;
@@ -249,12 +290,12 @@ impl Client {
                 } else {
                     FailureKind::Unknown
                 };
-                return Err(failure(kind, None, transport_words(&error)));
+                return Err(failure(kind, None, transport_words(&error), false));
             }
         };
         let status = response.status().as_u16();
         tracing::Span::current().record("http.response.status_code", status);
-        let retry_after = retry_after(&response);
+        let retry_after = retry_after(response.headers(), SystemTime::now());
         if status == 429 || status == 503 {
             let ms = retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             spent.settle(Outcome::Refused { retry_after_ms: ms });
@@ -263,29 +304,40 @@ impl Client {
         }
         if !response.status().is_success() {
             let reason = response.status().canonical_reason().unwrap_or("no reason given");
+            let elsewhere = elsewhere(&response);
+            let page = says_page(response.headers());
             let body = read_body(response, ERROR_BODY_MAX).await.unwrap_or_default();
-            let (kind, said) = judged(&call.method, status, retry_after, words(&body, reason));
+            let foreign = page || is_page(&body);
+            let said = elsewhere.unwrap_or_else(|| words(&body, reason));
+            let (kind, said) = judged(&call.method, status, retry_after, said);
             report(Some(status), outcome_name(&kind));
-            return Err(failure(kind, Some(status), said));
+            return Err(failure(kind, Some(status), said, foreign));
         }
         let body = read_body(response, BODY_MAX).await;
-        let read = body.and_then(|body| {
+        let read = body.map_err(|said| (said, false)).and_then(|body| {
             if body.iter().all(u8::is_ascii_whitespace) {
-                Ok(Value::Null)
-            } else {
-                serde_json::from_slice(&body).map_err(|error| error.to_string())
+                return Ok(Value::Null);
             }
+            serde_json::from_slice(&body).map_err(|error| (error.to_string(), is_page(&body)))
         });
         report(Some(status), if read.is_ok() { "done" } else { "broken" });
-        read.map_err(|said| failure(FailureKind::Broken, Some(status), said))
+        match read {
+            Ok(answer) => {
+                self.count(None, false);
+                Ok(answer)
+            }
+            Err((said, foreign)) => Err(failure(FailureKind::Broken, Some(status), said, foreign)),
+        }
     }
 
+    /// An answer that says done and is not what was asked for.
     pub(crate) fn broken(call: &'static str, said: &str) -> Failure {
         Failure {
             kind: FailureKind::Broken,
             call,
             status: Some(200),
             said: said.to_owned(),
+            foreign: true,
             permit_id: None,
         }
     }
@@ -313,6 +365,8 @@ fn outcome_name(kind: &FailureKind) -> &'static str {
         FailureKind::Rejected { .. } => "rejected",
         FailureKind::Gone => "gone",
         FailureKind::Credentials => "credentials",
+        FailureKind::Forbidden => "forbidden",
+        FailureKind::Redirected => "redirected",
         FailureKind::Retry => "fault",
         FailureKind::NotSent => "not_sent",
         FailureKind::Unknown => "unknown",
@@ -338,16 +392,28 @@ fn transport_words(error: &reqwest::Error) -> String {
     last.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
+/// Where an answer sends the caller, without the path, which may hold a user name.
+fn elsewhere(response: &Response) -> Option<String> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let place = response.headers().get(LOCATION)?.to_str().ok()?;
+    let host = match reqwest::Url::parse(place) {
+        Ok(url) => format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
+        Err(_) => "another path of the same server".to_owned(),
+    };
+    Some(format!("redirected to {host}"))
+}
+
+fn says_page(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    named.is_some_and(|named| named.to_ascii_lowercase().contains("html"))
+}
+
+/// Whether a body is a web page. Litmos's own faults come as pages too.
+fn is_page(body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&body[..body.len().min(PAGE_HEAD)]).to_ascii_lowercase();
+    start.contains("<html") || start.contains("<!doctype html")
 }
 
 async fn read_body(mut response: Response, max: usize) -> Result<Vec<u8>, String> {

@@ -30,6 +30,10 @@ pub struct Diagnosis {
 
 const REGIONS: &str = "US https://api.litmos.com, AU https://api.litmos.com.au, EU https://api.litmoseu.com";
 
+fn refused(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Credentials | FailureKind::Forbidden)
+}
+
 impl Client {
     /// Tests the credentials with one request, and one more if that one succeeds.
     pub async fn diagnose(&self, first: Permit, second: Permit) -> Diagnosis {
@@ -44,7 +48,7 @@ impl Client {
                     ),
                     remedy: String::new(),
                 },
-                Err(failure) if failure.kind == FailureKind::Credentials => Diagnosis {
+                Err(failure) if refused(&failure) => Diagnosis {
                     verdict: Verdict::LevelTooLow,
                     found: format!(
                         "{} accepts the key, but its owner may not read whole user records ({})",
@@ -67,7 +71,7 @@ impl Client {
             remedy,
         };
         match &failure.kind {
-            FailureKind::Credentials => diagnosis(
+            FailureKind::Credentials | FailureKind::Forbidden => diagnosis(
                 Verdict::KeyRefused,
                 format!("{base} refuses the key: {}", failure.said),
                 format!(
@@ -91,6 +95,7 @@ impl Client {
                 "Try again.".to_owned(),
             ),
             FailureKind::Gone
+            | FailureKind::Redirected
             | FailureKind::Broken
             | FailureKind::Retry
             | FailureKind::Rejected { .. }

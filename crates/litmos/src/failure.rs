@@ -28,8 +28,12 @@ pub enum FailureKind {
     },
     /// What the call is about is not there.
     Gone,
-    /// Key, company or rights were refused.
+    /// The API key was refused (401).
     Credentials,
+    /// This call is not permitted (403): to this key at all, or about this item only.
+    Forbidden,
+    /// The answer sends the caller elsewhere. Nothing was done: redirects are not followed.
+    Redirected,
     /// A fault on the other side; it may have taken effect all the same.
     Retry,
     /// No connection: Litmos never saw it.
@@ -49,6 +53,8 @@ pub struct Failure {
     pub status: Option<u16>,
     /// What Litmos said, without markup and bounded; or what happened instead.
     pub said: String,
+    /// The answer does not look like one of Litmos's: a web page, or a document that is not what was asked for.
+    pub foreign: bool,
     pub permit_id: Option<String>,
 }
 
@@ -106,7 +112,9 @@ pub(crate) fn judged(
 fn classify(method: &Method, status: u16, retry_after: Option<Duration>, said: &str) -> FailureKind {
     match status {
         429 | 503 => FailureKind::RateLimited { retry_after },
-        401 | 403 => FailureKind::Credentials,
+        401 => FailureKind::Credentials,
+        403 => FailureKind::Forbidden,
+        300..=399 => FailureKind::Redirected,
         // The framework's own page, before Litmos has looked for anything. A read may ask for a user name that the
         // framework takes for a path, and nobody has that name; a write names ids, which are safe in a path.
         404 if *method != Method::GET && said.to_ascii_lowercase().contains("endpoint not found") => {
@@ -201,8 +209,10 @@ mod tests {
             FailureKind::Rejected { attribute: None }
         );
         assert_eq!(kind(406, "bad date"), FailureKind::Rejected { attribute: None });
-        for status in [401, 403] {
-            assert_eq!(kind(status, ""), FailureKind::Credentials);
+        assert_eq!(kind(401, ""), FailureKind::Credentials);
+        assert_eq!(kind(403, ""), FailureKind::Forbidden);
+        for status in [301, 302, 307, 308] {
+            assert_eq!(kind(status, ""), FailureKind::Redirected);
         }
         assert_eq!(kind(404, ""), FailureKind::Gone);
         for status in [429, 503] {
@@ -222,6 +232,7 @@ mod tests {
                 call: "team.update",
                 status: Some(status),
                 said,
+                foreign: false,
                 permit_id: None,
             }
         };

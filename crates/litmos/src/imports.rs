@@ -43,6 +43,69 @@ fn row(row: &BulkRow) -> Value {
     Value::Object(body)
 }
 
+/// What the word of a job says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobWord {
+    Over,
+    Going,
+    /// A word that no public source shows.
+    Unknown,
+}
+
+/// What the counts of a job say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobCounts {
+    /// Every row is accounted for.
+    Full,
+    /// Every row is accounted for unless some were counted twice: over if nothing changes any more.
+    PerhapsFull,
+    Open,
+}
+
+/// How words begin that say that a job is over.
+const OVER: [&str; 3] = ["complet", "failed", "finish"];
+
+/// How words begin that say that it is going on.
+const GOING: [&str; 8] = [
+    "waiting",
+    "pending",
+    "queue",
+    "process",
+    "running",
+    "started",
+    "in progress",
+    "inprogress",
+];
+
+impl BulkJob {
+    pub fn word(&self) -> JobWord {
+        let word = self.status.trim().to_ascii_lowercase();
+        let begins = |words: &[&str]| words.iter().any(|begin| word.starts_with(begin));
+        if begins(&OVER) {
+            JobWord::Over
+        } else if word.is_empty() || begins(&GOING) && word != "processed" {
+            JobWord::Going
+        } else {
+            JobWord::Unknown
+        }
+    }
+
+    /// Litmos documents none of its counts: refused e-mail addresses may be among the failed rows or beside them.
+    pub fn counts(&self) -> JobCounts {
+        let done = self.created.saturating_add(self.updated);
+        let other = self.failed.saturating_sub(self.invalid_emails);
+        if self.total_records == 0 {
+            JobCounts::Open
+        } else if done.saturating_add(other.max(self.invalid_emails)) >= self.total_records {
+            JobCounts::Full
+        } else if done.saturating_add(self.failed) >= self.total_records {
+            JobCounts::PerhapsFull
+        } else {
+            JobCounts::Open
+        }
+    }
+}
+
 impl Client {
     /// Hands in a bulk import; the answer is a job that goes on by itself.
     ///
@@ -54,7 +117,9 @@ impl Client {
         let answer = self
             .send(permit, call.body(rows.iter().map(row).collect()))
             .await?;
-        read::bulk_job(&answer).ok_or_else(|| Client::broken("bulk.import", "the answer is no job"))
+        read::one(&answer)
+            .and_then(read::bulk_job)
+            .ok_or_else(|| Client::broken("bulk.import", "the answer is no job"))
     }
 
     /// # Errors
@@ -63,7 +128,9 @@ impl Client {
         let answer = self
             .send(permit, Call::get("bulk.job", "/bulkimports/{}", &[id]))
             .await?;
-        read::bulk_job(&answer).ok_or_else(|| Client::broken("bulk.job", "the answer is no job"))
+        read::one(&answer)
+            .and_then(read::bulk_job)
+            .ok_or_else(|| Client::broken("bulk.job", "the answer is no job"))
     }
 
     /// The recent jobs.
@@ -92,5 +159,54 @@ impl Client {
         let answer = self.send(permit, call).await?;
         read::all(&answer, read::bulk_error)
             .ok_or_else(|| Client::broken("bulk.errors", "the answer is no list of records"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_over_by_its_word_or_by_its_counts() {
+        for (status, word) in [
+            ("Completed", JobWord::Over),
+            ("completed with errors", JobWord::Over),
+            ("Failed", JobWord::Over),
+            ("Waiting", JobWord::Going),
+            ("In Progress", JobWord::Going),
+            ("Queued", JobWord::Going),
+            ("Processing", JobWord::Going),
+            ("Processed", JobWord::Unknown),
+            ("Imported", JobWord::Unknown),
+            ("", JobWord::Going),
+        ] {
+            let job = BulkJob {
+                status: status.to_owned(),
+                ..BulkJob::default()
+            };
+            assert_eq!(job.word(), word, "{status}");
+        }
+        let counts = |total_records, created, updated, failed, invalid_emails| {
+            BulkJob {
+                total_records,
+                created,
+                updated,
+                failed,
+                invalid_emails,
+                ..BulkJob::default()
+            }
+            .counts()
+        };
+        assert_eq!(counts(0, 0, 0, 0, 0), JobCounts::Open, "nothing is known yet");
+        assert_eq!(counts(10, 9, 0, 0, 0), JobCounts::Open);
+        assert_eq!(counts(10, 4, 5, 1, 0), JobCounts::Full);
+        assert_eq!(
+            counts(10, 10, 2, 0, 0),
+            JobCounts::Full,
+            "created ones may be counted again"
+        );
+        // Two refused addresses: two rows if they are counted apart, and one row if among the failed.
+        assert_eq!(counts(10, 7, 0, 2, 2), JobCounts::Open);
+        assert_eq!(counts(10, 7, 0, 4, 2), JobCounts::PerhapsFull);
     }
 }

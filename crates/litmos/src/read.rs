@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::ranges::TeamUser;
+use crate::record::{BulkError, BulkJob, Member, TeamRecord};
 
-use crate::record::{BulkError, BulkJob, Member, Slot, TeamRecord, UserRecord, wire_fields};
+mod user;
+
+pub(crate) use user::{Rest, rest, user};
 
 /// Names under which public sources show lists wrapped.
 const WRAPPERS: [&str; 13] = [
@@ -28,10 +31,34 @@ const WRAPPERS: [&str; 13] = [
 pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(items) => Some(items),
-        Value::Object(fields) => WRAPPERS
-            .into_iter()
-            .filter_map(|name| fields.get(name))
-            .find_map(|inner| list(inner)),
+        Value::Object(fields) => wrapped(fields).find_map(|inner| match inner {
+            // Converters from XML make an object of a list of one.
+            Value::Object(item) if has_id(item) => Some(std::slice::from_ref(inner)),
+            _ => list(inner),
+        }),
+        _ => None,
+    }
+}
+
+fn wrapped(fields: &serde_json::Map<String, Value>) -> impl Iterator<Item = &Value> {
+    WRAPPERS.into_iter().filter_map(|name| fields.get(name))
+}
+
+fn has_id(fields: &serde_json::Map<String, Value>) -> bool {
+    ["Id", "Username", "TeamId"]
+        .iter()
+        .any(|name| fields.contains_key(*name))
+}
+
+/// The one record of an answer: bare, wrapped, or a list of one.
+pub(crate) fn one(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Object(fields) if has_id(fields) => Some(value),
+        Value::Object(fields) => wrapped(fields).find_map(one),
+        Value::Array(items) => match items.as_slice() {
+            [only] => one(only),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -57,7 +84,11 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
 }
 
 fn flag(value: &Value, name: &str) -> bool {
-    matches!(text(value, name).to_ascii_lowercase().as_str(), "true" | "1")
+    is_yes(&text(value, name))
+}
+
+fn is_yes(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "true" | "1")
 }
 
 fn number(value: &Value, name: &str) -> u32 {
@@ -71,33 +102,6 @@ fn number(value: &Value, name: &str) -> u32 {
 
 fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-pub(crate) fn user(value: &Value) -> Option<UserRecord> {
-    let id = some(text(value, "Id"))?;
-    let mut record = UserRecord {
-        id,
-        user_name: some(text(value, "UserName")).unwrap_or_else(|| text(value, "Username")),
-        active: flag(value, "Active"),
-        access_level: some(text(value, "AccessLevel")),
-        manager_id: some(text(value, "ManagerId")).filter(|id| id != "0"),
-        created_ms: date_ms(&text(value, "CreatedDate")),
-        fields: std::collections::BTreeMap::new(),
-    };
-    for (name, slot) in wire_fields() {
-        let value = match slot {
-            Slot::Text => text(value, name),
-            Slot::Flag => text(value, name).to_ascii_lowercase(),
-            Slot::Id | Slot::UserName | Slot::AccessLevel | Slot::Active | Slot::ManagerId | Slot::Blank => {
-                continue;
-            }
-        };
-        // SkipFirstLogin is read back as something else than what was written, and means nothing afterwards.
-        if !value.is_empty() && name != "SkipFirstLogin" {
-            record.fields.insert(name.to_owned(), value);
-        }
-    }
-    Some(record)
 }
 
 /// The record of a single team, which shows the description; a null one is an empty one.
@@ -144,7 +148,12 @@ pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
         status: text(value, "Status"),
         total_records: number(value, "TotalRecords"),
         created: number(value, "TotalUsersCreated"),
+        updated: ["TotalUsersUpdated", "Updated", "Duplicate"]
+            .into_iter()
+            .map(|name| number(value, name))
+            .fold(0, u32::max),
         failed: number(value, "Failed").saturating_add(number(value, "InvalidEmail")),
+        invalid_emails: number(value, "InvalidEmail"),
         import_date_ms: date_ms(&text(value, "ImportDate")),
     })
 }
@@ -191,29 +200,20 @@ mod tests {
         ] {
             assert_eq!(list(&shape).unwrap().len(), 1, "{shape}");
         }
+        let alone = json!({"User": user});
+        assert_eq!(list(&alone).unwrap(), [user.clone()]);
+        assert_eq!(list(&json!({"Users": alone})).unwrap().len(), 1);
+        for shape in [user.clone(), alone, json!([user]), json!({"User": [user]})] {
+            assert_eq!(
+                one(&shape).and_then(|user| user.get("Id")),
+                Some(&json!("a")),
+                "{shape}"
+            );
+        }
+        assert!(one(&json!([user, user])).is_none() && one(&json!({"Detail": "x"})).is_none());
         assert_eq!(list(&json!([])).unwrap().len(), 0);
         assert!(list(&json!("page")).is_none());
         assert!(list(&json!(null)).is_none() && list(&json!({"Errors": []})).is_none());
-    }
-
-    #[test]
-    fn a_user_is_read_whatever_the_spelling_of_nothing_and_its_secrets_are_not() {
-        let record = user(&json!({
-            "Id": "a-B_1", "UserName": "mira@corp.example", "Active": "True", "ManagerId": "0", "City": null, "State": "",
-            "Country": "Norway", "LoginKey": "https://corp.example/login/secret", "Password": "secret", "OriginalId": 7,
-            "DisableMessages": true, "CreatedDate": "2024-03-05T09:10:11Z",
-        }))
-        .unwrap();
-        assert!(record.active);
-        assert_eq!(record.manager_id, None);
-        assert_eq!(record.fields.get("Country").map(String::as_str), Some("Norway"));
-        assert_eq!(
-            record.fields.get("DisableMessages").map(String::as_str),
-            Some("true")
-        );
-        assert_eq!(record.fields.len(), 2);
-        assert!(!format!("{record:?}").contains("secret"));
-        assert!(record.created_ms.is_some());
     }
 
     #[test]

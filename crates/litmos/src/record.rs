@@ -1,6 +1,6 @@
 //! What Litmos's records hold, as far as it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A user. `fields` holds the writable profile fields that have a value, by the names of user records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub struct UserRecord {
     /// Unix milliseconds.
     pub created_ms: Option<u64>,
     pub fields: BTreeMap<String, String>,
+    /// Writable fields that the answer did not show: not empty ones, but unknown ones.
+    pub lacking: BTreeSet<String>,
+    /// What the record holds besides, to be written back as it was: JSON for this crate only, empty for nothing.
+    pub rest: String,
+    /// Whether this is the whole record, so that it can be written back.
+    pub whole: bool,
 }
 
 /// A user to be made.
@@ -63,7 +69,12 @@ pub struct BulkJob {
     pub status: String,
     pub total_records: u32,
     pub created: u32,
+    /// Accounts that were there before, as far as Litmos counts them.
+    pub updated: u32,
+    /// Rows that were refused, of whatever kind.
     pub failed: u32,
+    /// Rows whose e-mail address was refused. Whether Litmos counts them among the failed ones too is not public.
+    pub invalid_emails: u32,
     /// Unix milliseconds by Litmos's clock.
     pub import_date_ms: Option<u64>,
 }
@@ -85,6 +96,8 @@ pub(crate) enum Slot {
     ManagerId,
     Text,
     Flag,
+    /// No on a new account; on others written back as it was read.
+    Kept,
     /// Written empty: output of Litmos, or never written.
     Blank,
 }
@@ -107,7 +120,7 @@ pub(crate) const WIRE_ORDER: [(&str, Slot); 45] = [
     ("LastLogin", Slot::Blank),
     ("LoginKey", Slot::Blank),
     ("IsCustomUsername", Slot::Flag),
-    ("SkipFirstLogin", Slot::Flag),
+    ("SkipFirstLogin", Slot::Kept),
     ("TimeZone", Slot::Text),
     ("SalesforceId", Slot::Text),
     ("Street1", Slot::Text),

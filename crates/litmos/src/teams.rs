@@ -45,7 +45,9 @@ impl Client {
         let answer = self
             .send(permit, Call::get("team.get", "/teams/{}", &[id]))
             .await?;
-        read::team(&answer).ok_or_else(|| Client::broken("team.get", "the answer is no team"))
+        read::one(&answer)
+            .and_then(read::team)
+            .ok_or_else(|| Client::broken("team.get", "the answer is no team"))
     }
 
     /// Makes a team: of its own, or below another.
@@ -68,7 +70,9 @@ impl Client {
         };
         let write = Call::write(call, Method::POST, path, parent.as_slice()).body(body);
         let answer = self.send(permit, write).await?;
-        read::team(&answer).ok_or_else(|| Client::broken(call, "the answer is no team"))
+        read::one(&answer)
+            .and_then(read::team)
+            .ok_or_else(|| Client::broken(call, "the answer is no team"))
     }
 
     /// Writes the whole record. Moving a team to another parent is not documented.
@@ -86,6 +90,7 @@ impl Client {
                 call: "team.update",
                 status: None,
                 said: "the team's description is not known and would be lost; nothing was sent".to_owned(),
+                foreign: false,
                 permit_id: Some(permit.id().to_owned()),
             });
         };

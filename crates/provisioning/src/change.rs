@@ -81,7 +81,22 @@ pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
     }
 }
 
+/// Whether the person wishes something of the account that no read has shown: then nothing tells whether it differs.
+pub(crate) fn wishes_unseen(world: &World, person: &Person, account: &Account) -> bool {
+    if account.whole || account.unseen.is_empty() {
+        return false;
+    }
+    account.unseen.iter().any(|attribute| match attribute {
+        Attribute::UserName | Attribute::Active => false,
+        Attribute::AccessLevel => person.access_level.is_some(),
+        Attribute::Manager => matches!(manager_of(world, person), Manager::Clear | Manager::Account(_)),
+        Attribute::Profile(field) => person.profile.wish(field) != Wish::Leave,
+    })
+}
+
 /// What must change in `account` so that it is what `person` wants, for somebody who is to be active.
+///
+/// What the account was never seen to have is compared with nothing: see [`wishes_unseen`].
 ///
 /// A user name that differs only in letter case or Unicode form is the same name, and one that changes later is left
 /// alone where the org's policy says so.
@@ -107,6 +122,7 @@ pub(crate) fn changes(
     }
     if let Some(level) = person.access_level
         && account.access_level != Some(level)
+        && account.knows(Attribute::AccessLevel)
     {
         change(
             Attribute::AccessLevel,
@@ -117,12 +133,16 @@ pub(crate) fn changes(
     let current = account.manager.as_ref().map_or("", |id| id.as_str());
     match manager_of(world, person) {
         Manager::Leave | Manager::Pending => {}
+        Manager::Clear | Manager::Account(_) if !account.knows(Attribute::Manager) => {}
         Manager::Clear if current.is_empty() => {}
         Manager::Clear => change(Attribute::Manager, current, ""),
         Manager::Account(id) if id.as_str() == current => {}
         Manager::Account(id) => change(Attribute::Manager, current, id.as_str()),
     }
     for (field, _) in person.profile.iter() {
+        if !account.knows(Attribute::Profile(field)) {
+            continue;
+        }
         let there = account.profile.value(field);
         match person.profile.wish(field) {
             Wish::Set(value) if value != there => change(Attribute::Profile(field), there, value),

@@ -50,8 +50,8 @@ pub use link::{BulkJob, Frozen, GroupLink, Intent, IntentKind, ParkCode, Parked,
 pub use name::{NormalName, UserNameProblem, is_invisible, repaired, user_name_problem};
 pub use need::{Protection, protection_of};
 pub use observed::{
-    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Roles, SchemaField, SchemaKind,
-    SchemaVersion, Team, TeamRole,
+    Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Rest, Roles, SchemaField,
+    SchemaKind, SchemaVersion, Team, TeamRole, Unseen,
 };
 pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, TextChange, WaitReason};
 pub use planner::plan;

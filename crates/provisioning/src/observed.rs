@@ -1,5 +1,7 @@
 //! The observed state: what Litmos had when it was last read or written.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AccessLevel, AccountId, Attribute, AttributeChange, Field, InvalidId, Profile, TeamId};
@@ -16,8 +18,94 @@ pub struct Account {
     pub manager: Option<AccountId>,
     /// When the request that showed this was sent, in Unix milliseconds. Older knowledge never replaces newer.
     pub as_of_ms: u64,
-    /// Whether `profile` is the whole record (a detail read) or only what a short list shows.
+    /// Whether the record was seen whole, so that it can be written back; otherwise it is what a list shows.
     pub whole: bool,
+    /// What no read has shown. In a whole record that is a field which Litmos does not have; in any other it is unknown,
+    /// not empty.
+    pub unseen: Unseen,
+    /// What the record holds that Rollcall does not know, to go back with it untouched.
+    pub rest: Rest,
+}
+
+/// Attributes of which a record says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen(u64);
+
+impl Unseen {
+    pub const NONE: Unseen = Unseen(0);
+
+    /// Only access level, manager and profile fields can be unseen: no record is read without the others.
+    fn bit(attribute: Attribute) -> u64 {
+        match attribute {
+            Attribute::UserName | Attribute::Active => 0,
+            Attribute::AccessLevel => 1 << 63,
+            Attribute::Manager => 1 << 62,
+            Attribute::Profile(field) => 1 << (field as u64),
+        }
+    }
+
+    pub fn contains(self, attribute: Attribute) -> bool {
+        self.0 & Unseen::bit(attribute) != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn insert(&mut self, attribute: Attribute) {
+        self.0 |= Unseen::bit(attribute);
+    }
+
+    pub fn remove(&mut self, attribute: Attribute) {
+        self.0 &= !Unseen::bit(attribute);
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Attribute> {
+        [Attribute::AccessLevel, Attribute::Manager]
+            .into_iter()
+            .chain(Field::ALL.iter().copied().map(Attribute::Profile))
+            .filter(move |attribute| self.contains(*attribute))
+    }
+}
+
+impl FromIterator<Attribute> for Unseen {
+    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Unseen {
+        let mut unseen = Unseen::NONE;
+        attributes
+            .into_iter()
+            .for_each(|attribute| unseen.insert(attribute));
+        unseen
+    }
+}
+
+/// Fields of a user record that Rollcall does not know, as the Litmos client wrote them down. Nearly always the same for
+/// everybody, so accounts share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Rest(Option<Arc<str>>);
+
+impl Rest {
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or("")
+    }
+}
+
+impl From<&str> for Rest {
+    fn from(text: &str) -> Rest {
+        Rest((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl From<String> for Rest {
+    fn from(text: String) -> Rest {
+        Rest::from(text.as_str())
+    }
+}
+
+impl From<Rest> for String {
+    fn from(rest: Rest) -> String {
+        rest.as_str().to_owned()
+    }
 }
 
 /// What a user record of Litmos says, before its texts are read as ours.
@@ -28,16 +116,21 @@ pub struct RawAccount<'a> {
     pub active: bool,
     pub access_level: Option<&'a str>,
     pub manager: Option<&'a str>,
+    /// Whether this is the whole record.
+    pub whole: bool,
+    pub rest: &'a str,
 }
 
 impl Account {
-    /// Reads a whole user record. Fields that are no profile fields, and empty values, are dropped.
+    /// Reads a user record with the names of what it does not show. Fields that are no profile fields, and empty values, are
+    /// dropped.
     ///
     /// # Errors
     /// [`InvalidId`] if Litmos gave an id that cannot be one.
     pub fn read<'a>(
         raw: RawAccount<'_>,
         fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+        unseen: impl IntoIterator<Item = &'a str>,
         as_of_ms: u64,
     ) -> Result<Account, InvalidId> {
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
@@ -51,14 +144,56 @@ impl Account {
                 .collect(),
             manager: raw.manager.map(AccountId::parse).transpose()?,
             as_of_ms,
-            whole: true,
+            whole: raw.whole,
+            unseen: unseen.into_iter().filter_map(Attribute::from_wire).collect(),
+            rest: raw.rest.into(),
         })
+    }
+
+    /// Whether the value of this attribute is known; an attribute that a whole record does not have is known to be empty.
+    pub fn knows(&self, attribute: Attribute) -> bool {
+        self.whole || !self.unseen.contains(attribute)
+    }
+
+    /// Takes from an earlier reading of the same account what this one does not show.
+    pub fn or_as_known(mut self, before: &Account) -> Account {
+        for attribute in self.unseen.iter().filter(|_| !self.whole).collect::<Vec<_>>() {
+            if !before.knows(attribute) {
+                continue;
+            }
+            match attribute {
+                Attribute::UserName | Attribute::Active => {}
+                Attribute::AccessLevel => self.access_level = before.access_level,
+                Attribute::Manager => self.manager.clone_from(&before.manager),
+                Attribute::Profile(field) => match before.profile.value(field) {
+                    "" => self.profile.remove(field),
+                    value => self.profile.set(field, value),
+                },
+            }
+            self.unseen.remove(attribute);
+        }
+        self
+    }
+
+    /// Takes what was just written of an account where the answer does not show it.
+    pub fn or_as_written(mut self, profile: &Profile) -> Account {
+        for (field, value) in profile.iter() {
+            let attribute = Attribute::Profile(field);
+            if !value.is_empty() && !self.whole && self.unseen.contains(attribute) {
+                self.profile.set(field, value);
+                self.unseen.remove(attribute);
+            }
+        }
+        self
     }
 
     /// The account with these changes made.
     pub fn changed(&self, changes: &[AttributeChange]) -> Account {
         let mut account = self.clone();
         for change in changes {
+            if !change.to.is_empty() {
+                account.unseen.remove(change.attribute);
+            }
             match change.attribute {
                 Attribute::UserName => account.user_name.clone_from(&change.to),
                 Attribute::Active => account.active = change.to == "true",
@@ -184,6 +319,8 @@ pub struct ImportRun {
     pub calls: u32,
     pub started_at_ms: u64,
     pub changed_at_ms: u64,
+    /// Why the run stands still, while it does, in words for a person.
+    pub paused: Option<String>,
     pub report: ImportReport,
 }
 

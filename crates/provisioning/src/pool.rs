@@ -4,8 +4,11 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::{
-    Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, SourceId, Team, TeamId,
+    Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, Rest, SourceId, Team, TeamId,
 };
+
+/// Most contents that are shared: a field that differs from person to person is not worth sharing.
+const RESTS_MAX: usize = 256;
 
 /// The ids of one kind seen so far. They are never forgotten: ids are not used again, and few go.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Ids {
     accounts: Pool<AccountId>,
     teams: Pool<TeamId>,
     sources: Pool<SourceId>,
+    /// What records hold that Rollcall does not know, as far as it was seen again and again.
+    rests: Pool<Rest>,
 }
 
 impl Ids {
@@ -67,6 +72,9 @@ impl Ids {
     pub(crate) fn account(&mut self, account: &mut Account) {
         account.id = self.accounts.shared(&account.id);
         account.manager = account.manager.take().map(|id| self.accounts.shared(&id));
+        if self.rests.0.len() < RESTS_MAX || self.rests.0.contains(&account.rest) {
+            account.rest = self.rests.shared(&account.rest);
+        }
     }
 
     pub(crate) fn team(&mut self, team: &mut Team) {

@@ -90,6 +90,7 @@ pub struct World {
     names_under_way: Index<NormalName, PersonId>,
     name_under_way_of: HashMap<PersonId, NormalName>,
     import_complete: bool,
+    import_paused: Option<String>,
     harm_history: HarmHistory,
     approvals: Vec<Approval>,
 }
@@ -149,6 +150,15 @@ impl World {
         }
         self.import_complete = complete;
         self.subjects()
+    }
+
+    /// Why the import stands still, in words for a person; `None` while it does not.
+    pub fn set_import_paused(&mut self, said: Option<String>) {
+        self.import_paused = said;
+    }
+
+    pub fn import_paused(&self) -> Option<&str> {
+        self.import_paused.as_deref()
     }
 
     pub fn import_complete(&self) -> bool {

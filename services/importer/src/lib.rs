@@ -26,12 +26,19 @@ use run::{Import, ImportError};
 /// An org whose importer died is taken over after this long.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Pause before a run that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(30);
+/// Pause before a run that failed is tried again. It doubles with every one that fails.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
+
+/// Longest pause before a run that failed is tried again: how late a repaired connection is noticed at most.
+const AGAIN_MAX: Duration = Duration::from_secs(300);
 
 /// Pause before a run that would have forgotten too much is tried again, unless somebody asks before: what was missing may
 /// be back, and a look at everything is dear.
 const AGAIN_AFTER_LOSSES: Duration = Duration::from_secs(3_600);
+
+fn pause_after(failed: u32) -> Duration {
+    AGAIN_FIRST.saturating_mul(1 << failed.min(10)).min(AGAIN_MAX)
+}
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -135,6 +142,7 @@ impl Desk {
             Ok(Some(run)) if run.is_complete() => None,
             _ => Some(Class::Background),
         };
+        let mut failed = 0;
         loop {
             let Some(class) = next.take() else {
                 if asked.recv().await.is_none() {
@@ -146,6 +154,7 @@ impl Desk {
             // It holds for one run: the next one that misses as much asks anew.
             let accept = accepts.swap(false, Ordering::Relaxed);
             let Err(error) = self.import(class, accept).await else {
+                failed = 0;
                 continue;
             };
             tracing::warn!(org.id = %self.org.id, %error, "an import did not come to its end");
@@ -159,8 +168,13 @@ impl Desk {
                 }
                 ImportError::Litmos(_) | ImportError::Write(_) | ImportError::Bus(_) => {
                     accepts.fetch_or(accept, Ordering::Relaxed);
-                    tokio::time::sleep(AGAIN.min(self.org.budget().window())).await;
-                    Some(Class::Background)
+                    let pause = pause_after(failed);
+                    failed += 1;
+                    match tokio::time::timeout(pause, asked.recv()).await {
+                        Ok(None) => return,
+                        Ok(Some(())) => Some(Class::Interactive),
+                        Err(_) => Some(Class::Background),
+                    }
                 }
             };
         }
@@ -194,6 +208,7 @@ fn say(run: &ImportRun) -> Value {
         "calls": run.calls,
         "started_at_ms": run.started_at_ms,
         "changed_at_ms": run.changed_at_ms,
+        "paused": run.paused,
         "users": run.report.users,
         "groups": run.report.groups,
         "linked": run.report.linked,

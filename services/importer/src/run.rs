@@ -5,11 +5,12 @@ mod members;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 use bus::{Bus, BusError, Change, Expect, ObservedKey, ObservedValue, Tokens, Write, WriteError};
-use litmos::{Client, Failure, FailureKind, TeamRecord, UserRecord};
+use litmos::{Client, Failure, FailureKind, Scope, TeamRecord, UserRecord};
 use provisioning::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Team, TeamId};
-use rate_tokens::{Class, Permit};
+use rate_tokens::{Class, Permit, RETRY_AFTER_MAX};
 use settings::Org;
 
 use crate::state::{self, Before, put};
@@ -19,6 +20,9 @@ const PAGE: u32 = 1_000;
 
 /// Attempts at one page. Faults pass; a refusal for the limit is waited out by the governor.
 const ATTEMPTS: u32 = 8;
+
+/// A pause that Litmos asks for is told from this length on.
+const PAUSE_TOLD: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
@@ -73,23 +77,34 @@ impl<'a> Import<'a> {
 
     /// Reads everything, from where a run that was cut short had come to.
     pub(crate) async fn run(&self) -> Result<ImportRun, ImportError> {
-        let earlier = state::last_run(self.bus, &self.org.id)
-            .await?
-            .filter(ImportRun::is_running);
-        let mut run = earlier.unwrap_or_else(|| ImportRun {
-            id: uuid::Uuid::now_v7().to_string(),
-            phase: ImportPhase::Users { start: 0 },
-            calls: 0,
-            started_at_ms: now_ms(),
-            changed_at_ms: now_ms(),
-            report: ImportReport::default(),
-        });
+        let earlier = state::last_run(self.bus, &self.org.id).await?;
+        // Until something is read, what stopped the last run still stands.
+        let paused = earlier.as_ref().and_then(|run| run.paused.clone());
+        let mut run = earlier
+            .filter(ImportRun::is_running)
+            .unwrap_or_else(|| ImportRun {
+                id: uuid::Uuid::now_v7().to_string(),
+                phase: ImportPhase::Users { start: 0 },
+                calls: 0,
+                started_at_ms: now_ms(),
+                changed_at_ms: now_ms(),
+                paused,
+                report: ImportReport::default(),
+            });
         tracing::info!(org.id = %self.org.id, import.id = run.id, "importing");
         self.note(&mut run).await?;
         let before = state::before(self.bus, &self.org.id).await;
         let result = self.go_on(&mut run, &before).await;
-        if let Some(reason) = result.as_ref().err().and_then(ends_the_run) {
-            run.phase = ImportPhase::Failed { reason };
+        if let Err(error) = &result {
+            let paused = match error {
+                ImportError::Litmos(failure) => Some(self.why_paused(&mut run, failure).await),
+                ImportError::Losses { .. } | ImportError::Write(_) | ImportError::Bus(_) => None,
+            };
+            let of_connection = matches!(paused, Some((_, true)));
+            if !of_connection && let Some(reason) = ends_the_run(error) {
+                run.phase = ImportPhase::Failed { reason };
+            }
+            run.paused = paused.map(|(said, _)| said);
             self.note(&mut run).await?;
         }
         result?;
@@ -125,8 +140,60 @@ impl<'a> Import<'a> {
             attempt += 1;
             run.calls += 1;
             match ask(self.permit().await).await {
-                Err(failure) if passes(&failure) && attempt < ATTEMPTS => {}
-                other => return other,
+                Err(failure)
+                    if passes(&failure)
+                        && self.litmos.scope(&failure) == Scope::Item
+                        && attempt < ATTEMPTS =>
+                {
+                    self.note_refusal(run, &failure).await;
+                }
+                Ok(answer) => {
+                    run.paused = None;
+                    return Ok(answer);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Tells of a pause that Litmos asked for, if it is one that somebody notices.
+    async fn note_refusal(&self, run: &mut ImportRun, failure: &Failure) {
+        if let FailureKind::RateLimited {
+            retry_after: Some(after),
+        } = failure.kind
+            && after >= PAUSE_TOLD
+        {
+            let minutes = after.min(RETRY_AFTER_MAX).as_secs().div_ceil(60);
+            run.paused = Some(format!(
+                "Litmos asked for a pause of {minutes} min (Retry-After); the import goes on by itself"
+            ));
+            // Nothing depends on it.
+            let _ = self.note(run).await;
+        }
+    }
+
+    /// Why a run stands still, and whether that is a fault of the whole connection.
+    async fn why_paused(&self, run: &mut ImportRun, failure: &Failure) -> (String, bool) {
+        match self.litmos.scope(failure) {
+            Scope::Connection => (failure.connection_words(), true),
+            Scope::Item => (
+                format!("the import waits: {failure}; it is tried again by itself"),
+                false,
+            ),
+            Scope::Doubtful => {
+                run.calls += 1;
+                match self.litmos.probe(self.permit().await).await {
+                    Ok(()) if failure.kind == FailureKind::Forbidden => {
+                        let said = "the API key may not read everything that an import needs (403); use the key of an \
+                                    Account Owner";
+                        (said.to_owned(), false)
+                    }
+                    Ok(()) => (
+                        format!("the import waits: {failure}; it is tried again by itself"),
+                        false,
+                    ),
+                    Err(probe) => (probe.connection_words(), true),
+                }
             }
         }
     }
@@ -148,10 +215,10 @@ impl<'a> Import<'a> {
     }
 
     async fn users(&self, run: &mut ImportRun, before: &Before, start: u32) -> Result<(), ImportError> {
-        let mut start = start;
+        let (mut start, mut first) = (start, true);
         loop {
             let asked_at_ms = now_ms();
-            let records = self
+            let mut records = self
                 .answer(run, |permit| {
                     self.litmos.list_users_details(permit, None, start, PAGE)
                 })
@@ -160,6 +227,9 @@ impl<'a> Import<'a> {
             // A page may be short without being the last; only an empty one is the end.
             if records.is_empty() {
                 break;
+            }
+            if std::mem::take(&mut first) {
+                self.learn_shape(run, &mut records).await?;
             }
             start += u32::try_from(records.len()).unwrap_or(PAGE).min(PAGE);
             self.take_users(run, before, &records, asked_at_ms).await?;
@@ -178,6 +248,25 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// Reads one of the listed accounts alone, which shows what a whole record holds: the lists may show less.
+    async fn learn_shape(&self, run: &mut ImportRun, records: &mut [UserRecord]) -> Result<(), ImportError> {
+        let Some(id) = records.first().map(|record| record.id.clone()) else {
+            return Ok(());
+        };
+        match self.answer(run, |permit| self.litmos.user(permit, &id)).await {
+            Ok(_) => {}
+            Err(failure) if self.litmos.scope(&failure) == Scope::Connection => {
+                return Err(ImportError::Litmos(failure));
+            }
+            // It may have gone meanwhile. What is known of records must do.
+            Err(failure) => tracing::debug!(%failure, "an account could not be read alone"),
+        }
+        for record in records {
+            record.whole &= self.litmos.is_whole(record);
+        }
+        Ok(())
+    }
+
     async fn take_users(
         &self,
         run: &mut ImportRun,
@@ -192,6 +281,11 @@ impl<'a> Import<'a> {
                 continue;
             };
             let known = before.accounts.get(&account.id);
+            // What a list does not show stays as it was read before.
+            let account = match known {
+                Some(known) => account.or_as_known(&known.value),
+                None => account,
+            };
             tally(
                 &mut run.report.users,
                 known.map(|known| same_account(&known.value, &account)),
@@ -260,6 +354,7 @@ fn passes(failure: &Failure) -> bool {
         FailureKind::Exists | FailureKind::Rejected { .. } | FailureKind::Gone | FailureKind::Credentials => {
             false
         }
+        FailureKind::Forbidden | FailureKind::Redirected => false,
     }
 }
 
@@ -268,9 +363,11 @@ fn ends_the_run(error: &ImportError) -> Option<String> {
     match error {
         ImportError::Losses { .. } => Some(error.to_string()),
         ImportError::Litmos(failure) => match failure.kind {
-            FailureKind::Credentials | FailureKind::Gone | FailureKind::Rejected { .. } => {
-                Some(failure.to_string())
-            }
+            FailureKind::Credentials
+            | FailureKind::Forbidden
+            | FailureKind::Redirected
+            | FailureKind::Gone
+            | FailureKind::Rejected { .. } => Some(failure.to_string()),
             FailureKind::Void
             | FailureKind::RateLimited { .. }
             | FailureKind::Exists
@@ -319,12 +416,15 @@ fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
         active: record.active,
         access_level: record.access_level.as_deref(),
         manager: record.manager_id.as_deref(),
+        whole: record.whole,
+        rest: &record.rest,
     };
     let fields = record
         .fields
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    Account::read(raw, fields, as_of_ms).ok()
+    let unseen = record.lacking.iter().map(String::as_str);
+    Account::read(raw, fields, unseen, as_of_ms).ok()
 }
 
 fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {

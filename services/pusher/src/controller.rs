@@ -8,6 +8,7 @@
 
 mod ahead;
 mod jobs;
+mod leavers;
 mod orders;
 mod promise;
 mod report;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, Plan, PlanHash, Policy, Subject,
-    WaitReason, World, plan,
+    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, PersonId, Plan, PlanHash, Policy,
+    Subject, WaitReason, World, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -48,9 +49,6 @@ const URGENT_ASKS_MAX: usize = 8;
 
 /// Planning takes at most one part in this many of the loop's time while changes keep coming.
 const PLAN_SHARE: u32 = 10;
-
-/// How long an org stands still after Litmos refused its credentials, before one more try.
-const CREDENTIALS_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long an org stands still after the bus did not take a write.
 const BUS_PAUSE: Duration = Duration::from_secs(1);
@@ -135,6 +133,8 @@ pub(crate) struct Controller {
     asked: HashMap<Class, usize>,
     /// Trace of the newest wish about a subject that is still pending.
     traces: HashMap<Subject, String>,
+    /// People under way whom their sources want cut off.
+    leaving: BTreeSet<PersonId>,
     /// Edits of each subject that no operation has answered yet.
     edits: HashMap<Subject, u32>,
     halt: Option<(Halt, Instant)>,
@@ -182,6 +182,7 @@ impl Controller {
             asks: JoinSet::new(),
             asked: HashMap::new(),
             traces: look.traces,
+            leaving: BTreeSet::new(),
             edits: HashMap::new(),
             halt: None,
             quiet: Quiet::default(),
@@ -204,8 +205,10 @@ impl Controller {
             }
             self.part_if_changed();
             self.carry_out_orders();
+            self.cut_off_in_imports();
             self.start_free_operations();
             self.ask_for_permits();
+            self.probe();
             self.keep_promises();
             let next_look = self.next_look();
             tokio::select! {
@@ -267,6 +270,9 @@ impl Controller {
             self.traces.insert(subject, trace);
         }
         if let Some(subject) = event.edited() {
+            if event.cuts_access() {
+                self.may_leave(&subject);
+            }
             *self.edits.entry(subject).or_default() += 1;
         }
         let touched = event.apply(&mut self.world, &mut self.jobs);
@@ -295,12 +301,9 @@ impl Controller {
         }
         self.release(&done.subjects);
         if let Some(halt) = done.halt {
-            let pause = match &halt {
-                Halt::Credentials { .. } => CREDENTIALS_PAUSE,
-                Halt::Bus { .. } => BUS_PAUSE,
-            };
-            tracing::error!(org.id = %self.org, ?halt, "this org stands still");
-            self.halt = Some((halt, Instant::now() + pause));
+            let Halt::Bus { said } = &halt;
+            tracing::error!(org.id = %self.org, said, "this org stands still");
+            self.halt = Some((halt, Instant::now() + BUS_PAUSE));
         }
     }
 
@@ -377,11 +380,17 @@ impl Controller {
         let planning = self
             .outdated
             .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
-        [Some(LOOK_AGAIN), settling, planning]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(LOOK_AGAIN)
+        let probing = self.hands.gate.state().map(|closed| closed.probes_in());
+        [
+            Some(LOOK_AGAIN),
+            settling,
+            planning,
+            probing.filter(|wait| !wait.is_zero()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(LOOK_AGAIN)
     }
 
     fn replan(&mut self) {
@@ -504,6 +513,7 @@ impl Controller {
             .halt
             .as_ref()
             .is_some_and(|(_, until)| Instant::now() < *until)
+            || self.hands.gate.is_closed()
         {
             return;
         }
@@ -522,6 +532,23 @@ impl Controller {
         }
         self.ask(Class::Urgent, urgent.min(URGENT_ASKS_MAX));
         self.ask(Class::Normal, normal.min(ASKS_MAX));
+    }
+
+    /// Sends the probing read of a closed gate when it is due.
+    fn probe(&mut self) {
+        if !self.hands.gate.begins_probe() {
+            return;
+        }
+        let hands = self.hands.clone();
+        let about = service::About {
+            class: Class::Interactive.as_str(),
+            kind: "probe".to_owned(),
+            ..service::About::default()
+        };
+        self.running.spawn(service::about(about, async move {
+            hands.probe().await;
+            Finished::default()
+        }));
     }
 
     fn ask(&mut self, class: Class, wanted: usize) {
@@ -556,7 +583,10 @@ impl Controller {
         for job in jobs::orphans(&self.world, &self.jobs) {
             let subjects = job.subjects();
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
-            self.world.hold(subjects);
+            self.world.hold(subjects.clone());
+            for subject in &subjects {
+                self.may_leave(subject);
+            }
             for (person, name) in job.user_names() {
                 self.world.hold_name(person, &name);
             }

@@ -10,8 +10,10 @@
 
 mod bulk;
 mod custom_fields;
+mod gate;
 mod images;
 mod imports;
+mod leavers;
 mod look;
 mod members;
 mod observed;
@@ -37,6 +39,7 @@ use crate::effects::Effects;
 use crate::links::Links;
 pub(crate) use bulk::{BulkPlan, POLL_PAUSES};
 pub(crate) use custom_fields::CustomFieldsShape;
+pub(crate) use gate::Gate;
 pub(crate) use imports::Imports;
 pub(crate) use observed::Observed;
 pub(crate) use people::{PersonJob, tie};
@@ -64,6 +67,7 @@ pub(crate) struct Hands {
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     pub(crate) custom_fields: CustomFieldsShape,
     pub(crate) imports: Arc<Imports>,
+    pub(crate) gate: Arc<Gate>,
     /// How old a record may be to be written back without reading it again.
     pub(crate) fresh_ms: u64,
     /// Longest time after its use-by that a request of ours may still take effect.
@@ -83,6 +87,8 @@ pub(crate) enum Trouble {
     Litmos(Failure),
     /// A look at the account or team itself says that it is not there.
     Gone(Failure),
+    /// No request can come to anything: the gate is closed.
+    Connection(Failure),
 }
 
 impl From<WriteError> for Trouble {
@@ -142,8 +148,6 @@ pub(crate) struct Done {
 /// Why a whole org stands still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
-    /// Litmos refused the credentials.
-    Credentials { said: String },
     /// The bus did not take a write.
     Bus { said: String },
 }
@@ -163,8 +167,7 @@ impl Hands {
 
     /// One more permit for an operation that needs several requests.
     pub(crate) async fn permit(&self, class: Class) -> Permit {
-        self.cuts.place().await;
-        let permit = self.tokens.acquire(&self.org, class, "pusher").await;
+        let permit = self.permit_through(class).await;
         self.spent.fetch_add(1, Ordering::Relaxed);
         permit
     }
@@ -293,6 +296,6 @@ pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
         Trouble::Bus(error) => Some(Halt::Bus {
             said: error.to_string(),
         }),
-        Trouble::Stale | Trouble::Litmos(_) | Trouble::Gone(_) => None,
+        Trouble::Stale | Trouble::Litmos(_) | Trouble::Gone(_) | Trouble::Connection(_) => None,
     }
 }

@@ -148,6 +148,7 @@ impl Owner {
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
             imports: Arc::default(),
+            gate: Arc::default(),
             fresh_ms: self.org.policy.fresh_ms,
             settle: self.org.budget().settle(),
             spent: Arc::default(),

@@ -244,6 +244,8 @@ pub(crate) mod tests {
             manager: None,
             as_of_ms: NOW,
             whole: true,
+            unseen: provisioning::Unseen::NONE,
+            rest: provisioning::Rest::default(),
         });
         world.put_person(person("leaver", false), 1);
         let link = PersonLink {

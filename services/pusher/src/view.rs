@@ -251,11 +251,15 @@ fn observed(event: WatchEvent<ObservedKey, ObservedValue>, world: &mut World) ->
             }
             // Once complete it stays so: a later run that is under way or failed takes nothing back.
             ObservedValue::Import(run) if run.is_complete() => {
+                world.set_import_paused(run.paused);
                 let mut touched = world.set_import_complete(true);
                 touched.extend(world.set_memberships_as_of(run.started_at_ms));
                 touched
             }
-            ObservedValue::Import(_) => BTreeSet::new(),
+            ObservedValue::Import(run) => {
+                world.set_import_paused(run.paused);
+                BTreeSet::new()
+            }
         },
         WatchEvent::Removed(ObservedKey::Account(_, id)) => world.drop_account(&id),
         WatchEvent::Removed(ObservedKey::Team(_, id)) => world.drop_team(&id),

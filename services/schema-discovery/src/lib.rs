@@ -25,8 +25,11 @@ const LEASE: Duration = Duration::from_secs(5);
 /// How often an org is looked at again. Custom fields change a few times a year.
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Pause before a look that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+/// Pause before a look that failed is tried again. It doubles with every one that fails.
+const AGAIN_FIRST: Duration = Duration::from_secs(60);
+
+/// Longest pause before a look that failed is tried again.
+const AGAIN_MAX: Duration = Duration::from_secs(600);
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -130,6 +133,7 @@ impl Desk {
         {
             tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");
         }
+        let mut failed = 0_u32;
         loop {
             let about = About {
                 class: Class::Background.as_str(),
@@ -137,10 +141,14 @@ impl Desk {
                 ..About::default()
             };
             let pause = match service::about(about, self.discover()).await {
-                Ok(()) => EVERY,
+                Ok(()) => {
+                    failed = 0;
+                    EVERY
+                }
                 Err(error) => {
                     tracing::warn!(org.id = %self.org.id, error = chassis::error_chain(&error), "the schema is not known yet");
-                    AGAIN
+                    failed = (failed + 1).min(10);
+                    AGAIN_FIRST.saturating_mul(1 << (failed - 1)).min(AGAIN_MAX)
                 }
             };
             tokio::select! {

@@ -46,6 +46,8 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             manager: None,
             as_of_ms: NOW,
             whole: true,
+            unseen: provisioning::Unseen::NONE,
+            rest: provisioning::Rest::default(),
         });
         let mut wanted = profile;
         if n % 100 == 0 {

@@ -1,8 +1,8 @@
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Account, AccountId, ImportPhase, ImportReport, ImportRun, ImportTally, Roles, SchemaField,
-    SchemaKind, SchemaVersion, Team, TeamId,
+    AccessLevel, Account, AccountId, Attribute, ImportPhase, ImportReport, ImportRun, ImportTally, Roles,
+    SchemaField, SchemaKind, SchemaVersion, Team, TeamId, Unseen,
 };
 
 use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
@@ -32,6 +32,12 @@ impl Wire<v1::Account> for Account {
             manager: account.manager.as_ref().map(ToString::to_string),
             as_of_ms: account.as_of_ms,
             whole: account.whole,
+            unseen: account
+                .unseen
+                .iter()
+                .map(|attribute| attribute.wire().to_owned())
+                .collect(),
+            rest: account.rest.as_str().to_owned(),
         }
     }
 
@@ -50,6 +56,15 @@ impl Wire<v1::Account> for Account {
             profile: profile_in(&name, message.profile)?,
             as_of_ms: message.as_of_ms,
             whole: message.whole,
+            unseen: message
+                .unseen
+                .iter()
+                .map(|name| {
+                    let unknown = || broken(&v1::Account::full_name(), format!("{name:?} is no attribute"));
+                    Attribute::from_wire(name).ok_or_else(unknown)
+                })
+                .collect::<Result<Unseen, BrokenRecord>>()?,
+            rest: message.rest.into(),
         })
     }
 }
@@ -157,6 +172,7 @@ impl Wire<v1::ImportRun> for ImportRun {
             linked: run.report.linked,
             to_be_matched: run.report.to_be_matched,
             unmanaged: run.report.unmanaged,
+            paused: run.paused.clone(),
         }
     }
 
@@ -181,6 +197,7 @@ impl Wire<v1::ImportRun> for ImportRun {
             calls: message.calls,
             started_at_ms: message.started_at_ms,
             changed_at_ms: message.changed_at_ms,
+            paused: message.paused,
             report: ImportReport {
                 users: tally_in(message.users),
                 groups: tally_in(message.groups),

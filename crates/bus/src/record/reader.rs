@@ -7,8 +7,8 @@
 //! Law, a property of the tests: what is read here is what the generated types read.
 
 use provisioning::{
-    AccessLevel, Account, AccountId, Field, GroupId, ManagerWish, Membership, Person, PersonId, Profile,
-    Roles, SourceId, SourceMark, Sources, TeamId,
+    AccessLevel, Account, AccountId, Attribute, Field, GroupId, ManagerWish, Membership, Person, PersonId,
+    Profile, Rest, Roles, SourceId, SourceMark, Sources, TeamId, Unseen,
 };
 
 use super::TeamMember;
@@ -131,6 +131,8 @@ pub(super) fn account(bytes: &[u8]) -> Option<Account> {
         manager: None,
         as_of_ms: 0,
         whole: false,
+        unseen: Unseen::NONE,
+        rest: Rest::default(),
     };
     let mut parts = Parts::of(bytes);
     for part in &mut parts {
@@ -143,6 +145,8 @@ pub(super) fn account(bytes: &[u8]) -> Option<Account> {
             Part::Bytes(6, bytes) => account.manager = Some(AccountId::parse(text(bytes)?).ok()?),
             Part::Number(7, value) => account.as_of_ms = value,
             Part::Number(8, value) => account.whole = flag(value),
+            Part::Bytes(9, bytes) => account.unseen.insert(Attribute::from_wire(text(bytes)?)?),
+            Part::Bytes(10, bytes) => account.rest = text(bytes)?.into(),
             Part::Number(..) | Part::Bytes(..) => return None,
         }
     }
@@ -269,7 +273,8 @@ mod tests {
         ) {
             let account = v1::Account { id: person.id.clone(), user_name: person.user_name.clone(), active: person.active,
                 access_level: person.access_level.clone(), profile: person.profile.clone(), manager: Some(person.id.clone()),
-                as_of_ms: person.changed_at_ms, whole: person.deleted };
+                as_of_ms: person.changed_at_ms, whole: person.deleted, unseen: person.access_level.iter().map(|_| "Culture".to_owned()).collect(),
+                rest: person.scim_document.clone().unwrap_or_default() };
             let membership = v1::Membership { group: person.id.clone(), person: person.id.clone(), present: person.active,
                 source: person.id.clone(), changed_at_ms: person.changed_at_ms , sequence: 3 };
             let member = v1::TeamMember { team: person.id.clone(), account: person.id.clone(), as_of_ms: person.changed_at_ms,

@@ -62,6 +62,13 @@ prop_compose! {
     }
 }
 
+fn unseeable() -> Vec<Attribute> {
+    let fields = Field::ALL.iter().copied().map(Attribute::Profile);
+    fields
+        .chain([Attribute::AccessLevel, Attribute::Manager])
+        .collect()
+}
+
 fn check<R: Record + PartialEq>(value: &R) -> Result<(), TestCaseError> {
     let (type_name, bytes) = value.encode();
     prop_assert_eq!(&R::decode(&type_name, &bytes).unwrap(), value);
@@ -70,14 +77,16 @@ fn check<R: Record + PartialEq>(value: &R) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back_the_same(person in person(), link in link(), a in id(), b in id(), profile in profile(), level in level()) {
+    fn what_is_written_is_read_back_the_same(person in person(), link in link(), a in id(), b in id(), profile in profile(), level in level(),
+        unseen in prop::collection::vec(prop::sample::select(unseeable()), 0..4), rest in "\\PC{0,12}") {
         check(&RosterValue::Membership(Membership {
             group: GroupId::parse(&a).unwrap(), person: PersonId::parse(&b).unwrap(), present: true,
             source: SourceId::parse("okta").unwrap(), changed_at_ms: 5, sequence: 9,
         }))?;
         check(&ObservedValue::Account(Account {
             id: AccountId::parse(&a).unwrap(), user_name: b.clone(), active: true, access_level: level, profile,
-            manager: Some(AccountId::parse(&b).unwrap()), as_of_ms: 8, whole: true,
+            manager: Some(AccountId::parse(&b).unwrap()), as_of_ms: 8, whole: unseen.is_empty(),
+            unseen: unseen.iter().copied().collect(), rest: rest.into(),
         }))?;
         check(&ObservedValue::TeamMember(TeamMember {
             team: TeamId::parse(&a).unwrap(), account: AccountId::parse(&b).unwrap(), roles: Roles { leader: true, admin: false }, as_of_ms: 1,

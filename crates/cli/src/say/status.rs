@@ -19,6 +19,25 @@ pub(crate) fn status(status: &Value) -> String {
         number(status, "accounts"),
         number(status, "teams"),
     )];
+    if let Some(why) = status["paused"].as_str() {
+        lines.push(format!("paused: {why}"));
+    }
+    if let Some(until) = status["pause_until_ms"].as_u64() {
+        lines.push(format!(
+            "waits until {}: Litmos asked for that pause (Retry-After)",
+            moment(until)
+        ));
+    }
+    let words: Vec<&str> = list(&status["unknown_import_words"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    if !words.is_empty() {
+        lines.push(format!(
+            "Litmos used unknown words for bulk imports: {}; their counts decide when they are over",
+            words.join(", ")
+        ));
+    }
     let deviations = deviations(status);
     let parked = number(status, "parked");
     if !flag(status, "import_complete") {

@@ -1,6 +1,7 @@
 //! The client against the simulator, over real HTTP, in every mode where public facts disagree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod custom_fields;
 mod teams;
 

@@ -21,6 +21,7 @@ pub(super) fn bulk_can_say(account: &Account, changes: &[AttributeChange]) -> bo
 /// Whether a bulk row that repeats what the account has changes nothing about it.
 pub(crate) fn bulk_leaves_alone(account: &Account) -> bool {
     account.active
+        && account.knows(Attribute::Profile(Field::DisableMessages))
         && account.profile.value(Field::DisableMessages) != "true"
         && REQUIRED
             .iter()

@@ -124,6 +124,10 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
         return PersonNeed::Read(id.clone());
     };
     if account.active {
+        // Whether an account is protected shows in its level.
+        if !account.knows(Attribute::AccessLevel) {
+            return PersonNeed::Read(id.clone());
+        }
         if let Some(why) = protection::protection_of(world, account, policy) {
             return PersonNeed::Park(protection::not_cut_off(account, why, revision, now_ms));
         }
@@ -207,6 +211,12 @@ fn stays(
     policy: &Policy,
     now_ms: u64,
 ) -> PersonNeed {
+    let applied = world
+        .person_link(&person.id)
+        .map_or(0, |link| link.value.applied_revision);
+    if (applied != revision || !tied) && change::wishes_unseen(world, person, account) {
+        return PersonNeed::Read(account.id.clone());
+    }
     let mut changes = change::changes(world, person, account, policy);
     let spared = protection::spare(world, account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {

@@ -186,6 +186,8 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                 manager: None,
                 as_of_ms: revision,
                 whole: true,
+                unseen: provisioning::Unseen::NONE,
+                rest: provisioning::Rest::default(),
             };
             naive.accounts.insert(account.id.clone(), account.clone());
             world.put_account(account);

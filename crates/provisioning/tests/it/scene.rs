@@ -269,6 +269,8 @@ impl Scene {
             manager,
             as_of_ms: NOW,
             whole: true,
+            unseen: provisioning::Unseen::NONE,
+            rest: provisioning::Rest::default(),
         };
         let touched = self.world.put_account(account);
         self.touched.extend(touched);

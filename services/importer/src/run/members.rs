@@ -212,7 +212,11 @@ impl Import<'_> {
         }
         let look = self.answer(run, |permit| self.litmos.team(permit, id.as_str()));
         match look.await {
-            Err(look) if look.kind == FailureKind::Gone => {}
+            Err(look) if look.kind == FailureKind::Gone => {
+                // Nothing is gone while everything is answered so.
+                let probe = self.answer(run, |permit| self.litmos.probe(permit));
+                probe.await.map_err(ImportError::Litmos)?;
+            }
             Err(look) => return Err(ImportError::Litmos(look)),
             Ok(_) => return Err(ImportError::Litmos(failure)),
         }

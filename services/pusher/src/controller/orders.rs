@@ -52,8 +52,8 @@ pub(super) enum Order {
 /// An order that waits for its subjects to be free.
 #[derive(Debug)]
 pub(super) struct OpenOrder {
-    order: Order,
-    subjects: Vec<Subject>,
+    pub(super) order: Order,
+    pub(super) subjects: Vec<Subject>,
     said: Value,
     answer: oneshot::Sender<Answer>,
 }

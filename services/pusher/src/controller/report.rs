@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Controller, Mode};
-use crate::hands::unix_ms;
+use crate::hands::{Halt, unix_ms};
 
 /// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
 const LINES_MAX: usize = 1_000;
@@ -124,13 +124,19 @@ impl Controller {
                 )
             })
             .collect();
-        let seconds = |ms: u64| ms as f64 / 1_000.0;
+        // Nothing is sent before a pause that Litmos asked for is over.
+        let pause_ms = self
+            .hands
+            .gate
+            .pause_until_ms()
+            .map_or(0, |until| until.saturating_sub(now_ms));
+        let seconds = |ms: u64| (ms + if forecast.calls > 0 { pause_ms } else { 0 }) as f64 / 1_000.0;
         json!({
             "calls": forecast.calls,
             "expected_seconds": seconds(forecast.expected_ms),
             "low_seconds": seconds(forecast.low_ms),
             "high_seconds": seconds(forecast.high_ms),
-            "done_at_ms": now_ms + forecast.expected_ms,
+            "done_at_ms": now_ms + forecast.expected_ms + pause_ms,
             "by_class": by_class,
             "past_runs": track.runs,
             "past_right": track.right,
@@ -225,7 +231,12 @@ impl Controller {
         let busy = self.world.under_way().len();
         // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
         let retries = waits.get("retry").copied().unwrap_or(0);
-        let settled = self.plan.is_empty() && busy == 0 && retries == 0 && self.world.import_complete();
+        let paused = self.paused();
+        let settled = paused.is_none()
+            && self.plan.is_empty()
+            && busy == 0
+            && retries == 0
+            && self.world.import_complete();
         let deviations = self.deviations();
         json!({
             "org": self.org,
@@ -253,23 +264,33 @@ impl Controller {
             "retries": retries,
             "parked": self.world.parked().count(),
             "parked_items": parked,
-            "halted": self.pause(),
+            "paused": paused,
+            "probes": self.hands.gate.state().map(|closed| json!({"since_ms": closed.since_ms, "sent": closed.probes,
+                "next_in_seconds": closed.probes_in().as_secs_f64()})),
+            "pause_until_ms": self.hands.gate.pause_until_ms(),
+            "unknown_import_words": self.hands.gate.unknown_words(),
         })
     }
 
     /// Everything that is not as a source asked for. Each answer takes its words from this.
     fn deviations(&self) -> Deviations {
         let mut all = deviations(&self.world, &self.plan, &self.switched_off);
-        if let Some(why) = self.pause() {
+        if let Some(why) = self.paused() {
             all.add(DeviationKind::OrgPaused, None, || why);
         }
         all
     }
 
-    /// Why nothing is sent for the org just now.
-    fn pause(&self) -> Option<String> {
-        let (halt, _) = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until)?;
-        Some(format!("{halt:?}"))
+    /// Why nothing can be sent, in words for a person; `None` while something can.
+    fn paused(&self) -> Option<String> {
+        let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
+        let halt = halt.map(|(Halt::Bus { said }, _)| {
+            format!("the bus does not take writes ({said}); see whether nats-server is well")
+        });
+        let closed = self.hands.gate.state().map(|closed| closed.said);
+        closed
+            .or_else(|| self.world.import_paused().map(str::to_owned))
+            .or(halt)
     }
 
     fn parked(&self) -> impl Iterator<Item = Value> {

@@ -21,6 +21,10 @@ impl Controller {
         if let Some(asked) = self.asked.get_mut(&class) {
             *asked = asked.saturating_sub(1);
         }
+        // One that was on its way when the gate closed goes back unused.
+        if self.hands.gate.is_closed() {
+            return;
+        }
         self.replan();
         let (planned, beside) = self.next_operation();
         let urgent = |operation: &Operation| operation.change.cuts_access();
@@ -158,7 +162,7 @@ impl Controller {
     }
 
     /// Enters what an operation takes away into the safeguard's books, before it does.
-    fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
+    pub(super) fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
         if harms.is_empty() {
             return None;
         }

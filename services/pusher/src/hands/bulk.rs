@@ -7,18 +7,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure};
+use litmos::{BulkJob as JobState, BulkRow as WireRow, Failure, JobCounts, JobWord};
 use provisioning::{
-    Account, AccountId, BulkJob, BulkRow, Ended, Field, GroupId, Image, Intent, IntentKind, NormalName,
-    OperationId, ParkCode, Parked, PersonLink, Revised, Subject, TeamId, cost::READ_BACK_ROWS,
+    Account, AccountId, Attribute, BulkJob, BulkRow, Ended, Field, GroupId, Image, Intent, IntentKind,
+    NormalName, OperationId, ParkCode, Parked, PersonId, PersonLink, Revised, Subject, TeamId,
+    cost::READ_BACK_ROWS,
 };
 use rate_tokens::{Class, Permit};
 
 use super::imports::shows_all;
+use super::leavers::InImport;
 use super::people::tie;
 use super::records::account;
 use super::setback::{Sequel, bounded, person_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, images, set_aside, unix_ms};
+use super::{Done, Hands, Outcome, Trouble, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// Pauses between polls of a job. The last one repeats.
@@ -38,12 +40,6 @@ pub(crate) const SINCE_MARGIN_MS: u64 = 120_000;
 
 /// Most pages of new accounts that are read for one job; more means that somebody else is importing too.
 const READ_BACK_PAGES_MAX: u32 = 50;
-
-/// Litmos's words for a job that is over.
-const COMPLETED: &str = "completed";
-
-/// Litmos's words for a job that is over and did nothing.
-const FAILED: &str = "failed";
 
 /// Everything a bulk import needs, taken from the world when it was chosen.
 #[derive(Clone, Debug)]
@@ -95,7 +91,7 @@ impl Hands {
         .await;
         match sent {
             Ok((job, sent_at_ms)) => self.see_through(plan, &job, sent_at_ms).await,
-            Err(trouble) => self.bulk_failed(plan, trouble).await,
+            Err(trouble) => self.bulk_failed(plan, trouble, false).await,
         }
     }
 
@@ -125,43 +121,65 @@ impl Hands {
     }
 
     /// Waits for the job's end and writes what came of it.
-    async fn see_through(&self, plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
+    async fn see_through(&self, mut plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
+        let names: Vec<String> = plan.rows.iter().map(|row| row.user_name.clone()).collect();
+        let rows = &plan.rows;
+        let mut people = InImport::new(&mut plan.links, &names);
         let result = async {
             let waiting = self.imports.wait_begins();
-            let over = self.wait_for(job).await?;
+            let over = self.wait_for(job, &mut people).await?;
             let over_at_ms = unix_ms();
             drop(waiting);
             let refused = self.refused_rows(&over).await?;
-            let new = plan.rows.iter().filter(|row| row.account.is_none());
+            let new = rows.iter().filter(|row| row.account.is_none());
             let new: Vec<NormalName> = new.map(|row| NormalName::of(&row.user_name)).collect();
             let since_ms = over.import_date_ms.unwrap_or(sent_at_ms);
             Ok((refused, self.read_together(since_ms, over_at_ms, &new).await?))
         }
         .await;
+        let cut = people.cut;
         match result {
-            Ok((refused, made)) => self.close_bulk(plan, &refused, &made).await,
-            Err(trouble) => self.bulk_failed(plan, trouble).await,
+            Ok((refused, made)) => self.close_bulk(plan, &refused, &made, &cut).await,
+            Err(trouble) => self.bulk_failed(plan, trouble, true).await,
         }
     }
 
-    /// Polls until the job is over.
-    pub(crate) async fn wait_for(&self, job: &str) -> Result<JobState, Trouble> {
+    /// Polls until the job is over: by its word, or by its counts. Cuts off meanwhile who is to be.
+    pub(crate) async fn wait_for(&self, job: &str, people: &mut InImport<'_>) -> Result<JobState, Trouble> {
+        let mut last = None;
         for poll in 0..POLLS_MAX {
-            tokio::time::sleep(POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)]).await;
+            self.sleep_beside(POLL_PAUSES[poll.min(POLL_PAUSES.len() - 1)], people)
+                .await?;
             let permit = self.permit(Class::Normal).await;
             match self.litmos.bulk_job(permit, job).await {
                 Ok(state) => {
-                    let status = state.status.to_ascii_lowercase();
-                    if status.starts_with(COMPLETED) || status.starts_with(FAILED) {
+                    if state.word() == JobWord::Unknown && self.gate.unknown_word(&state.status) {
+                        tracing::warn!(
+                            word = state.status,
+                            "Litmos used an unknown word for a bulk import; its counts decide when it is over"
+                        );
+                    }
+                    let still = last.as_ref() == Some(&state);
+                    let full = match state.counts() {
+                        JobCounts::Full => true,
+                        JobCounts::PerhapsFull => still,
+                        JobCounts::Open => false,
+                    };
+                    if full || state.word() == JobWord::Over {
                         return Ok(state);
                     }
+                    last = Some(state);
                 }
-                Err(failure)
-                    if matches!(sequel(&failure), Sequel::Again | Sequel::Later | Sequel::Unknown) =>
-                {
-                    tracing::debug!(job, "poll of a bulk job failed, going on");
-                }
-                Err(failure) => return Err(Trouble::Litmos(failure)),
+                Err(failure) => match self.weigh(Trouble::Litmos(failure)).await {
+                    Trouble::Litmos(failure) if matches!(sequel(&failure), Sequel::Park(_)) => {
+                        return Err(Trouble::Litmos(failure));
+                    }
+                    // While the gate is closed the next permit does not come.
+                    Trouble::Litmos(_) | Trouble::Connection(_) => {
+                        tracing::debug!(job, "poll of a bulk job failed, going on");
+                    }
+                    other => return Err(other),
+                },
             }
             self.still_owner()?;
         }
@@ -251,6 +269,7 @@ impl Hands {
         mut plan: BulkPlan,
         refused: &BTreeMap<NormalName, String>,
         made: &BTreeMap<NormalName, Account>,
+        cut: &BTreeMap<PersonId, Account>,
     ) -> Done {
         let now = unix_ms();
         let mut effects = Effects::default();
@@ -259,14 +278,34 @@ impl Hands {
             let name = NormalName::of(&row.user_name);
             link.value.intent = None;
             link.value.changed_at_ms = now;
+            self.imports.forget_leaver(&row.person);
+            let cut = cut.get(&row.person);
+            if let Some(cut) = cut {
+                images.push(Image::CutOff {
+                    person: row.person.clone(),
+                    account: cut.id.clone(),
+                });
+            }
             if let Some(words) = refused.get(&name) {
                 link.value.parked = Some(refused_by_bulk(words, row.revision, now));
+                effects.accounts.extend(cut.cloned());
                 continue;
             }
             let before = row.account.as_ref().and_then(|id| plan.accounts.get(id));
             let account = match &row.account {
-                None => made.get(&name).cloned(),
+                None => made
+                    .get(&name)
+                    .map(|made| made.clone().or_as_written(&row.profile)),
                 Some(_) => before.map(|seen| after_row(seen, row, now, self.fresh_ms)),
+            };
+            // The row may have been taken before or after the cut-off.
+            let account = match (account, cut) {
+                (Some(account), Some(cut)) if account.id == cut.id => Some(Account {
+                    active: false,
+                    whole: false,
+                    ..account
+                }),
+                (account, cut) => account.or_else(|| cut.cloned()),
             };
             // Not found although nothing was refused: planned again, and a single create will say why.
             let Some(account) = account else { continue };
@@ -310,33 +349,41 @@ impl Hands {
         }
     }
 
-    async fn bulk_failed(&self, mut plan: BulkPlan, trouble: Trouble) -> Done {
+    /// `accepted`: Litmos took the import, and what came of it could not be read.
+    async fn bulk_failed(&self, mut plan: BulkPlan, trouble: Trouble, accepted: bool) -> Done {
+        let trouble = self.weigh(trouble).await;
+        let of_connection = matches!(trouble, Trouble::Connection(_));
         let failure: Failure = match trouble {
-            Trouble::Litmos(failure) | Trouble::Gone(failure) => failure,
+            Trouble::Litmos(failure) | Trouble::Gone(failure) | Trouble::Connection(failure) => failure,
             Trouble::Stale | Trouble::Bus(_) => return set_aside(subjects(&plan), &trouble).await,
         };
-        let what = sequel(&failure);
+        let what = if of_connection {
+            Sequel::Again
+        } else {
+            sequel(&failure)
+        };
+        // Nothing is sent again before the last request is known to be over: recovery goes on from the job.
+        if matches!(what, Sequel::Again) && (accepted || of_connection && failure.may_have_taken_effect()) {
+            return Done {
+                subjects: subjects(&plan),
+                ..Done::default()
+            };
+        }
         if matches!(what, Sequel::Unknown) {
             return self.bulk_unknown(plan, &failure).await;
         }
-        let halt = matches!(what, Sequel::Halt).then(|| Halt::Credentials { said: said(&failure) });
         let mut ended = None;
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
             link.value.intent = None;
             match what {
                 Sequel::Again => {}
-                Sequel::Halt => ended = Some(Ended::Failed),
                 Sequel::Later | Sequel::Unknown | Sequel::Park(_) => {
                     ended = Some(person_setback(&mut link.value).note(&failure, row.revision));
                 }
             }
         }
         let outcome = ended.map(|ended| Outcome::not_done(ended, said(&failure)));
-        let done = self.finish_bulk(plan, Effects::default(), outcome).await;
-        Done {
-            halt: halt.or(done.halt),
-            ..done
-        }
+        self.finish_bulk(plan, Effects::default(), outcome).await
     }
 
     /// The intents stay: the job may run. Recovery looks for it when it must have started.
@@ -404,9 +451,16 @@ fn subjects(plan: &BulkPlan) -> Vec<Subject> {
 /// the rest, so a record that was old before is not one that could be written back.
 fn after_row(seen: &Account, row: &BulkRow, now_ms: u64, fresh_ms: u64) -> Account {
     let mut account = seen.clone();
-    account.profile.set(Field::DisableMessages, "false");
-    for (field, value) in row.profile.iter() {
+    let row_values = row.profile.iter().filter(|(_, value)| !value.is_empty());
+    for (field, value) in [(Field::DisableMessages, "false")].into_iter().chain(row_values) {
         account.profile.set(field, value);
+        account.unseen.remove(Attribute::Profile(field));
+    }
+    if row.access_level.is_some() {
+        account.unseen.remove(Attribute::AccessLevel);
+    }
+    if row.manager.is_some() {
+        account.unseen.remove(Attribute::Manager);
     }
     account.access_level = row.access_level.or(account.access_level);
     account.manager = row.manager.clone().or(account.manager);

@@ -192,7 +192,7 @@ fn unread(trouble: Trouble) -> Trouble {
             kind: FailureKind::Unknown,
             ..failure
         }),
-        other @ (Trouble::Stale | Trouble::Bus(_) | Trouble::Gone(_)) => other,
+        other @ (Trouble::Stale | Trouble::Bus(_) | Trouble::Gone(_) | Trouble::Connection(_)) => other,
     }
 }
 

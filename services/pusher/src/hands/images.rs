@@ -98,6 +98,8 @@ mod tests {
             manager: None,
             as_of_ms: 1,
             whole: true,
+            unseen: provisioning::Unseen::NONE,
+            rest: provisioning::Rest::default(),
         }
     }
 

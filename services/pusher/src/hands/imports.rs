@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provisioning::{Account, NormalName};
+use provisioning::{Account, NormalName, PersonId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -22,6 +22,8 @@ pub(crate) struct Imports {
     waited_for: AtomicUsize,
     /// New accounts of imports that are over and have not been read back.
     wanted: std::sync::Mutex<BTreeSet<NormalName>>,
+    /// People in imports under way who are to be cut off before their import is over.
+    leavers: std::sync::Mutex<BTreeSet<PersonId>>,
     /// What the last reading back showed.
     read: Mutex<BTreeMap<NormalName, Account>>,
 }
@@ -65,6 +67,34 @@ impl Imports {
         names.iter().for_each(|name| {
             wanted.remove(name);
         });
+    }
+
+    /// Says that somebody in an import under way is to be cut off now; true the first time.
+    pub(crate) fn name_leaver(&self, person: &PersonId) -> bool {
+        self.leavers().insert(person.clone())
+    }
+
+    pub(crate) fn forget_leaver(&self, person: &PersonId) {
+        self.leavers().remove(person);
+    }
+
+    /// Forgets all others: their sources took it back.
+    pub(crate) fn keep_leavers(&self, people: &[PersonId]) {
+        self.leavers().retain(|person| people.contains(person));
+    }
+
+    pub(crate) fn is_leaver(&self, person: &PersonId) -> bool {
+        self.leavers().contains(person)
+    }
+
+    pub(crate) fn has_leavers(&self) -> bool {
+        !self.leavers().is_empty()
+    }
+
+    fn leavers(&self) -> std::sync::MutexGuard<'_, BTreeSet<PersonId>> {
+        self.leavers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, BTreeSet<NormalName>> {

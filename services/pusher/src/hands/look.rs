@@ -16,21 +16,28 @@ fn unreadable(call: &'static str, what: &str) -> Trouble {
         call,
         status: None,
         said: format!("the answer is no {what} of ours"),
+        foreign: true,
         permit_id: None,
     })
 }
 
-fn absent(failure: Failure) -> Trouble {
-    if failure.kind == FailureKind::Gone {
-        Trouble::Gone(failure)
-    } else {
-        Trouble::Litmos(failure)
-    }
-}
-
 impl Hands {
+    /// A look came to nothing. It says that the thing is not there only while Litmos answers other reads.
+    async fn absent(&self, failure: Failure) -> Trouble {
+        if failure.kind != FailureKind::Gone {
+            return Trouble::Litmos(failure);
+        }
+        match self.item_gone(failure).await {
+            Ok(failure) => Trouble::Gone(failure),
+            Err(trouble) => trouble,
+        }
+    }
+
     pub(crate) async fn look_at_account(&self, permit: Permit, id: &AccountId) -> Result<Account, Trouble> {
-        let found = self.litmos.user(permit, id.as_str()).await.map_err(absent)?;
+        let found = match self.litmos.user(permit, id.as_str()).await {
+            Ok(found) => found,
+            Err(failure) => return Err(self.absent(failure).await),
+        };
         account(&found, unix_ms()).ok_or_else(|| unreadable("user.get", "account"))
     }
 
@@ -40,7 +47,10 @@ impl Hands {
     }
 
     pub(crate) async fn look_at_team_with(&self, permit: Permit, id: &TeamId) -> Result<Team, Trouble> {
-        let found = self.litmos.team(permit, id.as_str()).await.map_err(absent)?;
+        let found = match self.litmos.team(permit, id.as_str()).await {
+            Ok(found) => found,
+            Err(failure) => return Err(self.absent(failure).await),
+        };
         team(&found, unix_ms()).ok_or_else(|| unreadable("team.get", "team"))
     }
 

@@ -127,6 +127,7 @@ impl Hands {
             call: "team.members",
             status: None,
             said: format!("the list has not ended after {PAGES_MAX} pages"),
+            foreign: false,
             permit_id: None,
         })
     }

@@ -14,7 +14,7 @@ use rate_tokens::{Class, Permit};
 
 use super::records::{account, new_user, record};
 use super::setback::{Sequel, blaming, person_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, ended, halt_of, images, set_aside, unix_ms};
+use super::{Done, Hands, Outcome, Trouble, ended, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// The link of a person about to be acted on, and what for.
@@ -56,7 +56,7 @@ impl Hands {
         .await;
         match result {
             Ok(made) => {
-                let made = account(&made, unix_ms());
+                let made = account(&made, unix_ms()).map(|made| made.or_as_written(&draft.profile));
                 let image = made.as_ref().map(|made| Image::Created {
                     person: job.link.value.person.clone(),
                     account: made.id.clone(),
@@ -93,7 +93,11 @@ impl Hands {
             // Litmos takes two names for one that are two for us.
             Ok(_) => self.failed(job, Trouble::Litmos(refusal)).await,
             Err(failure) if failure.kind == FailureKind::Gone => {
-                self.failed(job, Trouble::Litmos(refusal)).await
+                let trouble = match self.item_gone(failure).await {
+                    Ok(_) => Trouble::Litmos(refusal),
+                    Err(trouble) => trouble,
+                };
+                self.failed(job, trouble).await
             }
             Err(failure) => self.failed(job, Trouble::Litmos(failure)).await,
         }
@@ -210,7 +214,8 @@ impl Hands {
         fresh: bool,
         learnt: &mut Effects,
     ) -> Result<(Account, Account), Trouble> {
-        let (permit, before) = if fresh {
+        // Single reads may have shown since that there is more to a record than a list had told.
+        let (permit, before) = if fresh && self.litmos.is_whole(&record(&seen)) {
             (permit, seen)
         } else {
             let there = self.look_at_account(permit, &seen.id).await?;
@@ -326,13 +331,25 @@ impl Hands {
     /// The same where something was learnt on the way.
     async fn failed_with(&self, mut job: PersonJob, trouble: Trouble, mut effects: Effects) -> Done {
         let subjects = job.subjects();
-        let (failure, gone) = match trouble {
+        let (failure, gone) = match self.weigh(trouble).await {
             Trouble::Litmos(failure) => (failure, false),
             Trouble::Gone(failure) => (failure, true),
-            Trouble::Stale | Trouble::Bus(_) => return set_aside(subjects, &trouble).await,
+            Trouble::Connection(failure) => {
+                // It is no fault of this item: nothing is counted against it.
+                if !failure.may_have_taken_effect() {
+                    job.link.value.intent = None;
+                }
+                let written = self.finish_person(&mut job, &mut effects).await;
+                return Done {
+                    subjects,
+                    effects,
+                    outcome: None,
+                    halt: written.err().and_then(|trouble| halt_of(&trouble)),
+                };
+            }
+            trouble @ (Trouble::Stale | Trouble::Bus(_)) => return set_aside(subjects, &trouble).await,
         };
         let revision = job.revision;
-        let mut halt = None;
         let link = &mut job.link.value;
         let ended = if gone {
             link.intent = None;
@@ -359,11 +376,6 @@ impl Hands {
                     link.intent = None;
                     Some(person_setback(link).park(code, &failure, revision))
                 }
-                Sequel::Halt => {
-                    link.intent = None;
-                    halt = Some(Halt::Credentials { said: said(&failure) });
-                    Some(Ended::Failed)
-                }
             }
         };
         let written = self.finish_person(&mut job, &mut effects).await;
@@ -372,7 +384,7 @@ impl Hands {
             subjects,
             effects,
             outcome: outcome.map(|ended| Outcome::not_done(ended, said(&failure))),
-            halt: halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble))),
+            halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }
 }

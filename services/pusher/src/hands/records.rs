@@ -13,12 +13,15 @@ pub(crate) fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
         active: record.active,
         access_level: record.access_level.as_deref(),
         manager: record.manager_id.as_deref(),
+        whole: record.whole,
+        rest: &record.rest,
     };
     let fields = record
         .fields
         .iter()
         .map(|(name, value)| (name.as_ref(), value.as_str()));
-    Account::read(raw, fields, as_of_ms).ok()
+    let unseen = record.lacking.iter().map(String::as_str);
+    Account::read(raw, fields, unseen, as_of_ms).ok()
 }
 
 pub(crate) fn record(account: &Account) -> UserRecord {
@@ -33,7 +36,14 @@ pub(crate) fn record(account: &Account) -> UserRecord {
             .iter()
             .map(|(field, value)| (field.wire().to_owned(), value.to_owned()))
             .collect(),
-        ..UserRecord::default()
+        lacking: account
+            .unseen
+            .iter()
+            .map(|attribute| attribute.wire().to_owned())
+            .collect(),
+        rest: account.rest.as_str().to_owned(),
+        whole: account.whole,
+        created_ms: None,
     }
 }
 

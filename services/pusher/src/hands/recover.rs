@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use provisioning::{Ended, Subject};
 
-use super::{Done, Outcome, Trouble, halt_of, unix_ms};
+use super::{Done, Hands, Outcome, Trouble, halt_of, unix_ms};
 pub(crate) use bulk::bulk_operation;
 pub(crate) use group::{KnownGroup, KnownMember};
 pub(crate) use person::KnownPerson;
@@ -51,15 +51,18 @@ fn outcome(found: bool) -> Outcome {
     }
 }
 
-/// Reading failed: the intent stays, and recovery is tried again after a pause.
-async fn try_again_soon(subjects: Vec<Subject>, trouble: &Trouble) -> Done {
-    if let Trouble::Litmos(failure) | Trouble::Gone(failure) = trouble {
-        tracing::warn!(error = %failure, "could not read what became of a request, trying again");
-        tokio::time::sleep(AGAIN).await;
-    }
-    Done {
-        subjects,
-        halt: halt_of(trouble),
-        ..Done::default()
+impl Hands {
+    /// Reading failed: the intent stays, and recovery is tried again after a pause, or when the gate is open.
+    async fn try_again_soon(&self, subjects: Vec<Subject>, trouble: Trouble) -> Done {
+        let trouble = self.weigh(trouble).await;
+        if let Trouble::Litmos(failure) | Trouble::Gone(failure) = &trouble {
+            tracing::warn!(error = %failure, "could not read what became of a request, trying again");
+            tokio::time::sleep(AGAIN).await;
+        }
+        Done {
+            subjects,
+            halt: halt_of(&trouble),
+            ..Done::default()
+        }
     }
 }

@@ -29,19 +29,19 @@ pub(crate) enum Sequel {
     Unknown,
     /// A person must look.
     Park(ParkCode),
-    /// Nothing of this org can be done.
-    Halt,
 }
 
 pub(crate) fn sequel(failure: &Failure) -> Sequel {
     match &failure.kind {
         FailureKind::Void | FailureKind::RateLimited { .. } => Sequel::Again,
-        // A 404 that a look at the account or team did not explain.
-        FailureKind::NotSent | FailureKind::Gone => Sequel::Later,
+        // A 404 that a look at the account or team did not explain; and faults of the connection, which come here only
+        // where the gate was opened again meanwhile.
+        FailureKind::NotSent | FailureKind::Gone | FailureKind::Credentials | FailureKind::Redirected => {
+            Sequel::Later
+        }
         FailureKind::Unknown | FailureKind::Broken | FailureKind::Retry => Sequel::Unknown,
         FailureKind::Exists => Sequel::Park(ParkCode::UserNameTaken),
-        FailureKind::Rejected { .. } => Sequel::Park(ParkCode::RejectedByLitmos),
-        FailureKind::Credentials => Sequel::Halt,
+        FailureKind::Rejected { .. } | FailureKind::Forbidden => Sequel::Park(ParkCode::RejectedByLitmos),
     }
 }
 
@@ -126,6 +126,8 @@ impl Setback<'_> {
             | FailureKind::RateLimited { .. }
             | FailureKind::Gone
             | FailureKind::Credentials
+            | FailureKind::Forbidden
+            | FailureKind::Redirected
             | FailureKind::Retry
             | FailureKind::NotSent
             | FailureKind::Unknown
@@ -133,6 +135,8 @@ impl Setback<'_> {
         };
         let remedy = if failure.no_such_call() {
             "Do it in Litmos by hand and import again, or take it back at the source."
+        } else if failure.kind == FailureKind::Forbidden {
+            "See in Litmos whether the key's owner may change this; then: rollcall retry."
         } else {
             "Correct it at the source; the change is sent again by itself."
         };

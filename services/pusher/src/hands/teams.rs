@@ -9,7 +9,7 @@ use rate_tokens::{Class, Permit};
 
 use super::records::{team, team_record};
 use super::setback::{Sequel, group_setback, said, sequel};
-use super::{Done, Halt, Hands, Outcome, Trouble, ended, halt_of, set_aside, unix_ms};
+use super::{Done, Hands, Outcome, Trouble, ended, halt_of, set_aside, unix_ms};
 use crate::effects::Effects;
 
 /// The link of a group about to be acted on, and what for.
@@ -199,7 +199,9 @@ impl Hands {
             match self.litmos.delete_team(permit, team.as_str()).await {
                 Ok(()) => Ok(true),
                 // The request names nothing but the team: it is gone, as it is to be.
-                Err(failure) if failure.kind == FailureKind::Gone => Ok(false),
+                Err(failure) if failure.kind == FailureKind::Gone => {
+                    self.item_gone(failure).await.map(|_| false)
+                }
                 Err(failure) => Err(Trouble::Litmos(failure)),
             }
         }
@@ -289,13 +291,25 @@ impl Hands {
         mut effects: Effects,
     ) -> Done {
         let subjects = vec![Subject::Group(job.link.value.group.clone())];
-        let (failure, gone) = match trouble {
+        let (failure, gone) = match self.weigh(trouble).await {
             Trouble::Litmos(failure) => (failure, false),
             Trouble::Gone(failure) => (failure, true),
-            Trouble::Stale | Trouble::Bus(_) => return set_aside(subjects, &trouble).await,
+            Trouble::Connection(failure) => {
+                // It is no fault of this item: nothing is counted against it.
+                if !failure.may_have_taken_effect() {
+                    job.link.value.intent = None;
+                }
+                let written = self.finish_group(&mut job, &mut effects).await;
+                return Done {
+                    subjects,
+                    effects,
+                    outcome: None,
+                    halt: written.err().and_then(|trouble| halt_of(&trouble)),
+                };
+            }
+            trouble @ (Trouble::Stale | Trouble::Bus(_)) => return set_aside(subjects, &trouble).await,
         };
         let revision = job.revision;
-        let mut halt = None;
         let link = &mut job.link.value;
         let ended = if gone {
             link.intent = None;
@@ -325,11 +339,6 @@ impl Hands {
                     };
                     Some(group_setback(link).park(code, &failure, revision))
                 }
-                Sequel::Halt => {
-                    link.intent = None;
-                    halt = Some(Halt::Credentials { said: said(&failure) });
-                    Some(Ended::Failed)
-                }
             }
         };
         let written = self.finish_group(&mut job, &mut effects).await;
@@ -338,7 +347,7 @@ impl Hands {
             subjects,
             effects,
             outcome: outcome.map(|ended| Outcome::not_done(ended, said(&failure))),
-            halt: halt.or_else(|| written.err().and_then(|trouble| halt_of(&trouble))),
+            halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }
 }

@@ -223,6 +223,8 @@ pub(crate) fn account(n: usize) -> Account {
         manager: manager_of(n).map(account_id),
         as_of_ms: NOW,
         whole: true,
+        unseen: provisioning::Unseen::NONE,
+        rest: provisioning::Rest::default(),
     }
 }
 
@@ -349,6 +351,7 @@ pub(crate) fn import_entry(org: &OrgId) -> (ObservedKey, ObservedValue) {
         calls: 1,
         started_at_ms: NOW,
         changed_at_ms: NOW,
+        paused: None,
         report: ImportReport::default(),
     };
     (ObservedKey::Import(org.clone()), ObservedValue::Import(run))

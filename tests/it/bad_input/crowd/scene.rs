@@ -89,6 +89,7 @@ async fn write(house: &House, bus: &Bus) {
         calls: 1,
         started_at_ms: now,
         changed_at_ms: now,
+        paused: None,
         report: ImportReport::default(),
     };
     let key = ObservedKey::Import(org.clone());
@@ -158,6 +159,8 @@ fn account(user: &UserState) -> Account {
         manager: None,
         as_of_ms: 1,
         whole: true,
+        unseen: provisioning::Unseen::NONE,
+        rest: provisioning::Rest::default(),
     }
 }
 

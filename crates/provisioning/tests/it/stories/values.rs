@@ -1,7 +1,7 @@
 //! Advanced custom fields, and values that nobody would take.
 
 use insta::assert_snapshot;
-use provisioning::{AccessLevel, Change, Field, NormalName, WaitReason};
+use provisioning::{AccessLevel, Attribute, Change, Field, ManagerWish, NormalName, Person, WaitReason};
 
 use super::{operations, waits};
 use crate::scene::Scene;
@@ -283,5 +283,60 @@ fn a_first_load_names_at_once_all_that_it_will_overwrite() {
         assert_eq!(scene.calls, plan.calls(), "{}", plan.to_text(9));
         let left = scene.plan().held;
         assert_eq!(left.iter().map(|held| held.items.len()).sum::<usize>(), held);
+    }
+}
+
+#[test]
+fn what_no_read_has_shown_is_not_compared_and_read_once_if_somebody_wishes_it() {
+    let wishes: [(Attribute, fn(&mut Person)); 4] = [
+        (Attribute::Profile(Field::Culture), |person| {
+            person.profile.set(Field::Culture, "nb-NO");
+        }),
+        (Attribute::Profile(Field::SalesforceContactId), |person| {
+            person.profile.set(Field::SalesforceContactId, "");
+        }),
+        (Attribute::AccessLevel, |person| {
+            person.access_level = Some(AccessLevel::TeamLeader);
+        }),
+        (Attribute::Manager, |person| {
+            person.manager = ManagerWish::Clear;
+        }),
+    ];
+    for (attribute, wish) in wishes {
+        let mut scene = Scene::new();
+        let mira = scene.person_with("mira", wish);
+        scene.run();
+        let id = scene.world.linked_account(&mira).unwrap().clone();
+        let as_a_list_shows_it = |account: &mut provisioning::Account| {
+            account.whole = false;
+            account.unseen.insert(attribute);
+            match attribute {
+                Attribute::AccessLevel => account.access_level = None,
+                Attribute::Profile(field) => account.profile.remove(field),
+                Attribute::Manager | Attribute::UserName | Attribute::Active => {}
+            }
+        };
+        scene.edit_account(&id, as_a_list_shows_it);
+        assert_eq!(
+            operations(&scene),
+            "",
+            "{attribute}: nothing tells that it differs"
+        );
+        scene.edit(&mira, |person| person.profile.set(Field::JobTitle, "Guide"));
+        assert!(
+            operations(&scene).starts_with("read account"),
+            "{attribute}: {}",
+            operations(&scene)
+        );
+        // Nobody wishes it: no read is spent on it, and the record is read before it is written.
+        let mut scene = Scene::new();
+        let olav = scene.person("olav");
+        scene.run();
+        let id = scene.world.linked_account(&olav).unwrap().clone();
+        scene.edit_account(&id, as_a_list_shows_it);
+        scene.edit(&olav, |person| person.profile.set(Field::JobTitle, "Guide"));
+        let plan = scene.plan();
+        let known = attribute == Attribute::AccessLevel;
+        assert!(known || plan.calls() == 2, "{attribute}: {}", plan.to_text(9));
     }
 }

@@ -1,11 +1,14 @@
 //! What became of a bulk import.
 
-use provisioning::{BulkJob, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject};
+use provisioning::{
+    Account, BulkJob, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject,
+};
 use rate_tokens::Class;
 
-use super::{outcome, settle, try_again_soon};
+use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::hands::bulk::SINCE_MARGIN_MS;
+use crate::hands::leavers::InImport;
 use crate::hands::people::tie;
 use crate::hands::setback::person_setback;
 use crate::hands::{Done, Hands, Trouble, halt_of, unix_ms};
@@ -15,12 +18,19 @@ impl Hands {
     pub(crate) async fn recover_bulk(
         &self,
         mut job: BulkJob,
-        mut links: Vec<(Revised<PersonLink>, String)>,
+        links: Vec<(Revised<PersonLink>, String)>,
     ) -> Done {
+        let (mut links, names): (Vec<Revised<PersonLink>>, Vec<String>) = links.into_iter().unzip();
         let subjects: Vec<Subject> = links
             .iter()
-            .map(|(link, _)| Subject::Person(link.value.person.clone()))
+            .map(|link| Subject::Person(link.value.person.clone()))
             .collect();
+        let new = links
+            .iter()
+            .zip(&names)
+            .filter(|(link, _)| link.value.account.is_none());
+        let new: Vec<NormalName> = new.map(|(_, name)| NormalName::of(name)).collect();
+        let mut people = InImport::new(&mut links, &names);
         let found = async {
             if job.job.is_none() {
                 settle(job.settled_at_ms).await;
@@ -28,31 +38,42 @@ impl Hands {
             }
             let since_ms = match &job.job {
                 None => return Ok(Default::default()),
-                Some(id) => self.wait_for(id).await?.import_date_ms.unwrap_or(job.sent_at_ms),
+                Some(id) => {
+                    let over = self.wait_for(id, &mut people).await?;
+                    over.import_date_ms.unwrap_or(job.sent_at_ms)
+                }
             };
-            let new = links.iter().filter(|(link, _)| link.value.account.is_none());
-            let names: Vec<NormalName> = new.map(|(_, name)| NormalName::of(name)).collect();
-            self.read_back(since_ms, &names).await
+            self.read_back(since_ms, &new).await
         }
         .await;
+        let cut = people.cut;
         let found = match found {
             Ok(found) => found,
-            Err(trouble) => return try_again_soon(subjects, &trouble).await,
+            Err(trouble) => return self.try_again_soon(subjects, trouble).await,
         };
         let mut effects = Effects::default();
-        for (link, name) in &mut links {
+        for (link, name) in links.iter_mut().zip(&names) {
+            self.imports.forget_leaver(&link.value.person);
             link.value.intent = None;
             link.value.changed_at_ms = unix_ms();
             if job.job.is_some() {
                 link.value.parked = None;
                 person_setback(&mut link.value).over();
             }
-            if let Some(account) = found.get(&NormalName::of(name)) {
+            let found = found.get(&NormalName::of(name)).cloned();
+            let found = match cut.get(&link.value.person) {
+                Some(cut) => Some(Account {
+                    active: false,
+                    whole: false,
+                    ..found.unwrap_or_else(|| cut.clone())
+                }),
+                None => found,
+            };
+            if let Some(account) = found {
                 tie(&mut link.value, &account.id);
-                effects.accounts.push(account.clone());
+                effects.accounts.push(account);
             }
         }
-        let mut links: Vec<Revised<PersonLink>> = links.into_iter().map(|(link, _)| link).collect();
         let written = async {
             self.observed.write(&effects, unix_ms()).await?;
             self.links.write_people(&mut links).await?;

@@ -8,7 +8,7 @@ use provisioning::{
 };
 use rate_tokens::Class;
 
-use super::{outcome, settle, try_again_soon};
+use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::hands::records::team;
 use crate::hands::setback::group_setback;
@@ -95,7 +95,7 @@ impl Hands {
             Err(trouble @ Trouble::Gone(_)) => self.team_failed(job, trouble).await,
             Err(trouble) => {
                 let subjects = vec![Subject::Group(job.link.value.group)];
-                try_again_soon(subjects, &trouble).await
+                self.try_again_soon(subjects, trouble).await
             }
         }
     }

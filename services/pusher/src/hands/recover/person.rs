@@ -6,7 +6,7 @@ use litmos::FailureKind;
 use provisioning::{Account, AccountId, Intent, IntentKind, PersonLink, Revised, TeamId};
 use rate_tokens::Class;
 
-use super::{outcome, settle, try_again_soon};
+use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::hands::custom_fields::{first_other, managed};
 use crate::hands::people::{PersonJob, tie};
@@ -64,7 +64,9 @@ impl Hands {
             Some(id) => self.look_at_account(permit, id).await.map(Some),
             None => match self.litmos.user_by_name(permit, &known.user_name).await {
                 Ok(found) => Ok(account(&found, unix_ms())),
-                Err(failure) if failure.kind == FailureKind::Gone => Ok(None),
+                Err(failure) if failure.kind == FailureKind::Gone => {
+                    self.item_gone(failure).await.map(|_| None)
+                }
                 Err(failure) => Err(failure.into()),
             },
         };
@@ -134,8 +136,8 @@ impl Hands {
     async fn unrecovered(&self, job: PersonJob, trouble: Trouble) -> Done {
         match trouble {
             Trouble::Gone(_) => self.failed(job, trouble).await,
-            Trouble::Stale | Trouble::Bus(_) | Trouble::Litmos(_) => {
-                try_again_soon(job.subjects(), &trouble).await
+            trouble @ (Trouble::Stale | Trouble::Bus(_) | Trouble::Litmos(_) | Trouble::Connection(_)) => {
+                self.try_again_soon(job.subjects(), trouble).await
             }
         }
     }

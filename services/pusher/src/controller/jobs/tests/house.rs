@@ -129,6 +129,7 @@ impl House {
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
             imports: Arc::default(),
+            gate: Arc::default(),
             fresh_ms: 600_000,
             settle: SETTLE,
             spent: Arc::default(),

@@ -1,0 +1,263 @@
+//! Faults of the whole connection pause an org and heal by themselves; a fault of one item parks that item.
+
+use std::time::Duration;
+
+use litmos_simulator::{Settings, most_requests_in_any_window};
+use rollcall_tests::{House, PATIENCE, user};
+use serde_json::Value;
+use tokio::time::Instant;
+
+const LIMIT: usize = 40;
+const WINDOW: Duration = Duration::from_secs(2);
+const ORG: &str = "requests_per_minute = 40\nwindow_ms = 2000\npermit_ttl_ms = 1500\nsettle_ms = 1500\nbulk_import = false\n";
+
+async fn house(more: &str) -> House {
+    let simulator = Settings {
+        limit: LIMIT,
+        window_length: WINDOW,
+        ..Settings::default()
+    };
+    House::new(simulator, &format!("{ORG}{more}")).await
+}
+
+async fn arrive(house: &House, names: impl IntoIterator<Item = String>) {
+    for name in names {
+        let (status, made) = house.scim("POST", "/Users", Some(&user(&name))).await;
+        assert_eq!(status, 201, "{made}");
+    }
+}
+
+fn names(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    range.map(|n| format!("p{n}"))
+}
+
+/// Waits until the status says this.
+async fn until(house: &House, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let bus = house.bus().await;
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = None;
+    while Instant::now() < deadline {
+        last = house.ask(&bus, "pusher", "status", Value::Null).await;
+        if let Some(status) = last.as_ref().filter(|status| holds(status)) {
+            return status.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not come; last seen {last:#?}\n{}", house.log());
+}
+
+/// Everybody is there once, nobody is parked, and the limit was kept.
+async fn all_is_well(house: &House, people: usize, parked: u64) {
+    let status = house.settled(people).await;
+    assert_eq!(status["parked"], parked, "{status:#}");
+    let users = house.litmos.state().users;
+    let mut found: Vec<String> = users
+        .iter()
+        .map(|user| user.user_name.to_lowercase())
+        .filter(|name| name.starts_with('p'))
+        .collect();
+    let count = found.len();
+    found.sort();
+    found.dedup();
+    assert_eq!(
+        (found.len(), count),
+        (people - parked as usize, people - parked as usize)
+    );
+    let log = house.litmos.log();
+    assert!(most_requests_in_any_window(&log, WINDOW) <= LIMIT);
+    let made = log.iter().filter(|entry| {
+        let effect = entry.effect.as_deref().unwrap_or_default();
+        effect.starts_with("user.created")
+    });
+    assert_eq!(made.count(), people - parked as usize, "each is made once");
+}
+
+/// While it is paused, `status` says why and ends with 3, and hardly anything is sent.
+async fn paused_with(house: &House, words: &str) {
+    let status = until(house, "the pause", |status| {
+        status["paused"].as_str().is_some_and(|said| said.contains(words))
+    })
+    .await;
+    assert_eq!(status["in_sync"], false, "{status:#}");
+    let (code, said, error) = house.rollcall(&["status"]).await;
+    assert_eq!(code, 3, "{said}{error}");
+    assert!(said.contains("paused: ") && said.contains(words), "{said}");
+    let (code, json, _) = house.rollcall(&["status", "--json"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(code, 3);
+    assert!(json["paused"].as_str().unwrap().contains(words), "{json:#}");
+    let before = house.litmos.log().len();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let sent = house.litmos.log().len() - before;
+    assert!(sent <= 4, "{sent} requests in 4 s of a pause");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_base_url_parks_nobody_and_heals_when_it_is_corrected() {
+    let mut house = house("").await;
+    let right = std::fs::read_to_string(house.config()).unwrap();
+    let wrong = right.replace(
+        &house.litmos.base_url(),
+        &format!("{}/elsewhere", house.litmos.base_url()),
+    );
+    house.write("rollcall.toml", &wrong);
+    house.up(&[]).await;
+    arrive(&house, names(0..5)).await;
+    paused_with(&house, "check base_url").await;
+    house.kill().await;
+    house.write("rollcall.toml", &right);
+    house.up(&[]).await;
+    all_is_well(&house, 5, 0).await;
+    // Also for those who were in before: nobody is taken for gone.
+    house.kill().await;
+    house.write("rollcall.toml", &wrong);
+    house.up(&[]).await;
+    arrive(&house, names(5..8)).await;
+    paused_with(&house, "check base_url").await;
+    house.kill().await;
+    house.write("rollcall.toml", &right);
+    house.up(&[]).await;
+    all_is_well(&house, 8, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_page_for_a_while_parks_nobody() {
+    for (fault, words) in [
+        ("status=404", "check base_url"),
+        ("status=502", "Litmos fails on every call"),
+        ("status=403", "check the access level"),
+    ] {
+        let mut house = house("").await;
+        house.up(&[]).await;
+        arrive(&house, names(0..3)).await;
+        house.settled(3).await;
+        house.litmos.set_faults(&[fault]).unwrap();
+        arrive(&house, names(3..9)).await;
+        paused_with(&house, words).await;
+        house.litmos.set_faults(&[]).unwrap();
+        all_is_well(&house, 9, 0).await;
+        let (code, said, _) = house.rollcall(&["status"]).await;
+        assert_eq!(code, 0, "{fault}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_refused_and_accepted_again_heals_by_itself() {
+    let mut house = house("").await;
+    house.litmos.set_faults(&["status=401"]).unwrap();
+    house.up(&[]).await;
+    arrive(&house, names(0..2)).await;
+    paused_with(&house, "Litmos rejected the API key (401); check api_key").await;
+    house.litmos.set_faults(&[]).unwrap();
+    house.settled(2).await;
+    house.litmos.set_faults(&["status=401"]).unwrap();
+    arrive(&house, names(2..6)).await;
+    paused_with(&house, "Litmos rejected the API key (401); check api_key").await;
+    house.litmos.set_faults(&[]).unwrap();
+    all_is_well(&house, 6, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_403_about_one_person_parks_that_person_and_the_others_arrive() {
+    let mut house = house("").await;
+    house.up(&[]).await;
+    arrive(&house, names(0..1)).await;
+    house.settled(1).await;
+    house
+        .litmos
+        .set_faults(&["status=403,method=POST,path=/users?,times=1"])
+        .unwrap();
+    arrive(&house, names(1..6)).await;
+    all_is_well(&house, 6, 1).await;
+    let status = house.settled(6).await;
+    let parked = &status["parked_items"][0];
+    assert_eq!(parked["code"], "rejected-by-litmos", "{parked}");
+    assert!(
+        parked["remedy"].as_str().unwrap().contains("rollcall retry"),
+        "{parked}"
+    );
+    assert!(status["paused"].is_null(), "{status:#}");
+    let probes = house.litmos.log();
+    let probes = probes
+        .iter()
+        .filter(|entry| entry.path.contains("limit=1&") || entry.path.ends_with("limit=1"));
+    assert!(probes.count() <= 3, "one probing read decides");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaver_in_an_import_that_does_not_end_is_cut_off_at_once() {
+    let simulator = Settings {
+        limit: LIMIT,
+        window_length: WINDOW,
+        bulk_delay: Duration::from_millis(200),
+        ..Settings::default()
+    };
+    let org = ORG.replace("bulk_import = false\n", "");
+    let mut house = House::new(simulator, &org).await;
+    house.up(&[]).await;
+    arrive(&house, names(0..30)).await;
+    house.settled(30).await;
+    // The next import takes very long.
+    house
+        .litmos
+        .set_faults(&["slow_job=600000,method=POST,path=/bulkimports"])
+        .unwrap();
+    let (_, found) = house.scim("GET", "/Users?count=100", None).await;
+    let people: Vec<(String, String)> = found["Resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|person| {
+            let text = |name: &str| person[name].as_str().unwrap().to_owned();
+            (text("id"), text("userName"))
+        })
+        .collect();
+    let edits = people.iter().map(|(id, _)| {
+        let title = serde_json::json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "title", "value": "Guide"}]});
+        let path = format!("/Users/{id}");
+        let house = &house;
+        async move { house.scim("PATCH", &path, Some(&title)).await }
+    });
+    futures_util::future::join_all(edits).await;
+    let deadline = Instant::now() + PATIENCE;
+    while !house
+        .litmos
+        .log()
+        .iter()
+        .any(|entry| entry.method == "POST" && entry.path.contains("/bulkimports"))
+    {
+        assert!(Instant::now() < deadline, "no import began:\n{}", house.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (id, name) = &people[7];
+    let off = serde_json::json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    assert!(house.scim("PATCH", &format!("/Users/{id}"), Some(&off)).await.0 < 300);
+    let active = || {
+        house
+            .litmos
+            .state()
+            .users
+            .iter()
+            .any(|user| user.user_name == *name && user.active)
+    };
+    while active() {
+        assert!(
+            Instant::now() < deadline,
+            "{name} was not cut off:\n{}",
+            house.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let off: Vec<String> = house
+        .litmos
+        .log()
+        .iter()
+        .filter_map(|entry| entry.effect.clone())
+        .filter(|effect| effect.starts_with("user.deactivated"))
+        .collect();
+    assert_eq!(off.len(), 1, "{off:?}");
+    let others = house.litmos.state().users;
+    assert_eq!(others.iter().filter(|user| !user.active).count(), 1);
+}
