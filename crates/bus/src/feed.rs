@@ -16,7 +16,7 @@ use proto::v1;
 use provisioning::{OrgId, SourceId};
 
 use crate::bucket::header;
-use crate::connection::Bus;
+use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::dead::Buried;
 use crate::error::BusError;
 use crate::publish::TYPE;
@@ -205,22 +205,27 @@ impl FeedBatch {
     /// What lies in the feed at this moment.
     async fn there_now(&self, most: usize) -> Result<Vec<Message>, BusError> {
         let messages = self.consumer.fetch().max_messages(most).messages().await;
-        let mut messages = messages.map_err(|error| unavailable(error.to_string()))?;
-        let mut there = Vec::new();
-        while let Some(message) = messages.next().await {
-            there.push(message.map_err(|error| unavailable(error.to_string()))?);
-        }
-        Ok(there)
+        collected(messages.map_err(|error| unavailable(error.to_string()))?).await
     }
 
     /// The next event, as soon as it comes.
     async fn first(&self) -> Result<Vec<Message>, BusError> {
         let batch = self.consumer.batch().max_messages(1).expires(FIRST);
         let messages = batch.messages().await;
-        let mut messages = messages.map_err(|error| unavailable(error.to_string()))?;
-        match messages.next().await {
-            Some(message) => Ok(vec![message.map_err(|error| unavailable(error.to_string()))?]),
-            None => Ok(Vec::new()),
+        collected(messages.map_err(|error| unavailable(error.to_string()))?).await
+    }
+}
+
+/// All that one request brings. The connection may be lost behind the request: then nothing says that no more comes.
+async fn collected(mut messages: pull::Batch) -> Result<Vec<Message>, BusError> {
+    let mut there = Vec::new();
+    loop {
+        match tokio::time::timeout(FIRST + REQUEST_TIMEOUT, messages.next()).await {
+            Ok(Some(message)) => there.push(message.map_err(|error| unavailable(error.to_string()))?),
+            Ok(None) => return Ok(there),
+            // What came is worked on; what did not comes again.
+            Err(_) if !there.is_empty() => return Ok(there),
+            Err(_) => return Err(unavailable("no answer".to_owned())),
         }
     }
 }

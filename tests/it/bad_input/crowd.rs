@@ -277,5 +277,9 @@ async fn a_file_of_memberships_makes_one_large_team() {
     assert!(inside == wanted, "{} members", inside.len());
     // The team, imports of two thousand whose rows name it, and who did not fit into a row.
     let sent = writes(&house);
-    assert!(sent.len() <= 1 + people.div_ceil(A_CALL), "{sent:#?}");
+    assert!(
+        sent.len() <= 1 + people.div_ceil(A_CALL),
+        "{sent:#?}\n{}",
+        house.log()
+    );
 }

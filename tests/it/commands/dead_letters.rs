@@ -150,7 +150,7 @@ async fn lines_that_are_all_taken_end_with_zero_and_are_counted() {
         .collect();
     let file = house.write(
         "many.csv",
-        &format!("external_id,user_name,FirstName,LastName,groups\n{rows}"),
+        format!("external_id,user_name,FirstName,LastName,groups\n{rows}"),
     );
     let loaded = told(&house, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     assert_eq!(loaded["people"], 1_200, "{loaded}");

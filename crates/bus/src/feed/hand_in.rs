@@ -1,7 +1,5 @@
 //! Handing events in: one, or many in atomic batches, because a batch costs the server one write to the disk.
 
-use std::future::Future;
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -68,25 +66,19 @@ impl Bus {
 
     /// Stores a batch. One that was refused or not answered is sent one by one: what is there already is recognised then, while
     /// a batch with one such message is refused as a whole.
-    fn hand_in(
-        &self,
-        subject: &str,
-        batch: Vec<(HeaderMap, Bytes)>,
-    ) -> impl Future<Output = Result<(), WriteError>> {
-        async move {
-            let Err(error) = self.publish_batch(subject, &batch).await else {
-                return Ok(());
-            };
-            tracing::debug!(%error, "a batch of events is sent one by one");
-            let singles = batch
-                .into_iter()
-                .map(|(headers, payload)| self.publish(subject, headers, payload));
-            let mut singles = stream::iter(singles).buffer_unordered(SINGLES);
-            while let Some(stored) = singles.next().await {
-                stored?;
-            }
-            Ok(())
+    async fn hand_in(&self, subject: &str, batch: Vec<(HeaderMap, Bytes)>) -> Result<(), WriteError> {
+        let Err(error) = self.publish_batch(subject, &batch).await else {
+            return Ok(());
+        };
+        tracing::debug!(%error, "a batch of events is sent one by one");
+        let singles = batch
+            .into_iter()
+            .map(|(headers, payload)| self.publish(subject, headers, payload));
+        let mut singles = stream::iter(singles).buffer_unordered(SINGLES);
+        while let Some(stored) = singles.next().await {
+            stored?;
         }
+        Ok(())
     }
 }
 

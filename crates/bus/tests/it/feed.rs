@@ -65,6 +65,37 @@ async fn many_events_are_stored_once_each_and_come_by_the_thousand() {
     world.server.stop().await;
 }
 
+/// What `publish_events` relies on: the server knows message ids within a batch too, and then stores nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_with_an_event_that_is_there_already_is_refused_as_a_whole() {
+    let world = world().await;
+    let stranger = stranger(&world).await;
+    let batch = async |id: &str, events: [&str; 3]| {
+        let mut last = None;
+        for (at, event) in events.into_iter().enumerate() {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert("Nats-Msg-Id", event);
+            headers.insert("Nats-Batch-Id", id);
+            headers.insert("Nats-Batch-Sequence", (at + 1).to_string().as_str());
+            if at == 2 {
+                headers.insert("Nats-Batch-Commit", "1");
+            }
+            let sent = stranger.request_with_headers("rollcall.feed.v1.acme.hr", headers, "x".into());
+            last = Some(sent.await.unwrap().payload);
+        }
+        String::from_utf8(last.unwrap().to_vec()).unwrap()
+    };
+    let stored = batch("first", ["a", "b", "c"]).await;
+    assert!(stored.contains("\"seq\":3"), "{stored}");
+    let refused = batch("second", ["d", "b", "e"]).await;
+    assert!(refused.contains("10201"), "{refused}");
+    let twice = batch("third", ["f", "g", "g"]).await;
+    assert!(twice.contains("10201"), "{twice}");
+    let stored = batch("fourth", ["d", "e", "f"]).await;
+    assert!(stored.contains("\"seq\":6"), "{stored}");
+    world.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_says_what_became_of_each_event() {
     let world = world().await;
