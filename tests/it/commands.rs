@@ -1,5 +1,6 @@
 //! What an admin asks and orders on the command line, each against a real `rollcall up` and a simulated Litmos.
 
+mod differs;
 mod groups;
 mod held;
 mod leaver;

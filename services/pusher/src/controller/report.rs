@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use provisioning::{
-    Change, DeviationKind, Deviations, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject,
-    WaitReason, cost::okta_formula, deviations,
+    Change, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject, WaitReason,
+    cost::okta_formula,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::{Controller, Mode};
 use crate::hands::unix_ms;
@@ -77,6 +76,7 @@ impl Controller {
     fn say_plan(&mut self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let forecast = self.say_forecast();
+        let deviations = self.deviations();
         let plan = &self.plan;
         let operations: Vec<Value> = plan
             .operations
@@ -99,7 +99,7 @@ impl Controller {
             "forecast": forecast,
             "held": self.say_held(start, LINES_MAX),
             "parked": self.world.parked().count() + plan.park.len(),
-            "deviations": self.deviations(),
+            "deviations": deviations,
             "waiting": self.say_waiting(),
             "summary": plan.summary(),
             "start": start,
@@ -184,11 +184,12 @@ impl Controller {
     }
 
     /// What waits for a person, from an offset on: a page of it.
-    fn say_parked(&self, body: &Value) -> Value {
+    fn say_parked(&mut self, body: &Value) -> Value {
+        let deviations = self.deviations();
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
         json!({"org": self.org, "total": self.world.parked().count(), "start": start, "items": items,
-            "held": self.say_held(0, 0), "deviations": self.deviations()})
+            "held": self.say_held(0, 0), "deviations": deviations})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -255,21 +256,6 @@ impl Controller {
             "parked_items": parked,
             "halted": self.pause(),
         })
-    }
-
-    /// Everything that is not as a source asked for. Each answer takes its words from this.
-    fn deviations(&self) -> Deviations {
-        let mut all = deviations(&self.world, &self.plan, &self.switched_off);
-        if let Some(why) = self.pause() {
-            all.add(DeviationKind::OrgPaused, None, || why);
-        }
-        all
-    }
-
-    /// Why nothing is sent for the org just now.
-    fn pause(&self) -> Option<String> {
-        let (halt, _) = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until)?;
-        Some(format!("{halt:?}"))
     }
 
     fn parked(&self) -> impl Iterator<Item = Value> {
