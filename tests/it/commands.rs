@@ -1,6 +1,7 @@
 //! What an admin asks and orders on the command line, each against a real `rollcall up` and a simulated Litmos.
 
 mod dead_letters;
+mod differs;
 mod groups;
 mod held;
 mod leaver;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GroupId, ManagerWish, Parked, Person, Plan, Subject, WaitReason, World};
+use crate::{Group, GroupId, ManagerWish, NormalName, Parked, Person, Plan, Subject, WaitReason, World};
 
 /// Items of one kind that are spelled out; the rest is counted.
 const ITEMS_MAX: usize = 200;
@@ -225,7 +225,7 @@ pub fn deviations(world: &World, plan: &Plan, switched_off: &BTreeMap<Subject, &
         plan.held.iter().map(|held| held.items.len()).sum(),
     );
     all.add_count(DeviationKind::Parked, world.parked().count() + plan.park.len());
-    for person in world.people().map(|person| &person.value) {
+    for person in world.reports_of_nobody().map(|person| &person.value) {
         if let Some(said) = unknown_manager(world, person) {
             let subject = Subject::Person(person.id.clone());
             all.add(DeviationKind::UnknownManager, Some(subject), || said);
@@ -286,7 +286,7 @@ fn groups(world: &World, all: &mut Deviations) {
             continue;
         };
         let subject = || Some(Subject::Group(link.group.clone()));
-        if link.paused && (link.applied_revision < group.revision || members_differ(world, &link.group)) {
+        if link.paused && (team_differs(world, &group.value) || members_differ(world, &link.group)) {
             all.add(DeviationKind::GroupPaused, subject(), || {
                 format!("group {}: nothing is sent about it", group.value.name.trim())
             });
@@ -303,6 +303,18 @@ fn groups(world: &World, all: &mut Deviations) {
             });
         }
     }
+}
+
+/// Whether the group has no team, or one of another name or description.
+fn team_differs(world: &World, group: &Group) -> bool {
+    let Some(team) = world.linked_team(&group.id) else {
+        return true;
+    };
+    let wanted = group.description.as_deref().map(str::trim);
+    NormalName::of(&team.name) != NormalName::of(&group.name)
+        || wanted
+            .zip(team.description.as_deref())
+            .is_some_and(|(wanted, there)| wanted != there)
 }
 
 /// Whether somebody is in the group's team who is not to be, or the other way round.

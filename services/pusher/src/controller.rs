@@ -7,6 +7,7 @@
 //! `run` reads as the loop: hear, plan, start, wait.
 
 mod ahead;
+mod deviations;
 mod jobs;
 mod leavers;
 mod orders;
@@ -35,6 +36,7 @@ use crate::quiet::Quiet;
 use crate::schedule::{self, Traffic};
 use crate::view::{Heard, Look};
 use ahead::Ahead;
+use deviations::KnownDeviations;
 pub(crate) use jobs::FreeLinks;
 use orders::OpenOrder;
 use promise::Promises;
@@ -114,6 +116,7 @@ pub(crate) struct Controller {
     pending: BTreeSet<Subject>,
     /// Subjects that are left as they are because a feature is off, and which.
     switched_off: BTreeMap<Subject, &'static str>,
+    deviations: KnownDeviations,
     released: BTreeMap<Subject, u64>,
     jobs: BTreeMap<OperationId, BulkJob>,
     /// Groups that the rows of each import of ours name, with one of its people, who is under way as long as it is.
@@ -169,6 +172,7 @@ impl Controller {
             plan_cost: Duration::ZERO,
             pending,
             switched_off: BTreeMap::new(),
+            deviations: KnownDeviations::default(),
             released: BTreeMap::new(),
             jobs: look.jobs,
             in_rows: Vec::new(),
@@ -259,6 +263,7 @@ impl Controller {
         if event.is_own_book() {
             return;
         }
+        self.deviations.outdated();
         if event.is_roster() {
             self.promises.wishes_joined();
             let now_ms = self.now_ms();
@@ -286,6 +291,7 @@ impl Controller {
 
     fn finish(&mut self, finished: Finished) {
         let Finished { performed, mut done } = finished;
+        self.deviations.outdated();
         let touched = std::mem::take(&mut done.effects).apply(&mut self.world);
         self.touch(touched);
         if let Some(performed) = performed {
@@ -401,6 +407,7 @@ impl Controller {
         (self.outdated, self.urgent) = (false, false);
         self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, unix_ms());
         self.note_switched_off();
+        self.deviations.outdated();
         let mut kept: BTreeSet<Subject> = self
             .pending
             .intersection(self.world.under_way())

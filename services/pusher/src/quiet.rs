@@ -42,7 +42,7 @@ const FLOOD_WAIT_MAX_MS: u64 = 120_000;
 const FLOOD_PER_SECOND: u64 = 20;
 
 /// The time over which changes are counted to tell a flood.
-const FLOOD_WINDOW_MS: u64 = 2_000;
+const FLOOD_WINDOW_MS: u64 = 5_000;
 
 /// Changes are counted in parts of the window.
 const PART_MS: u64 = 100;
@@ -136,7 +136,7 @@ impl Quiet {
 
     /// Whether bulk imports wait.
     pub(crate) fn collects(&self, now_ms: u64) -> bool {
-        let at_most_ms = if self.is_flooded(now_ms) {
+        let at_most_ms = if self.is_flooded() {
             FLOOD_WAIT_MAX_MS
         } else {
             BULK_WAIT_MAX_MS
@@ -146,15 +146,15 @@ impl Quiet {
 
     /// Whether this item waits.
     pub(crate) fn waits(&self, subject: &Subject, now_ms: u64) -> bool {
-        let terms = self.terms(subject, now_ms);
+        let terms = self.terms(subject);
         self.items.get(subject).is_some_and(|said| {
             now_ms - said.last_ms < terms.quiet_ms && now_ms - said.first_ms < terms.at_most_ms
         })
     }
 
-    fn terms(&self, subject: &Subject, now_ms: u64) -> Terms {
+    fn terms(&self, subject: &Subject) -> Terms {
         match subject {
-            Subject::Group(_) if self.is_flooded(now_ms) => Terms {
+            Subject::Group(_) if self.is_flooded() => Terms {
                 quiet_ms: ROSTER_QUIET_MS,
                 at_most_ms: FLOOD_WAIT_MAX_MS,
             },
@@ -165,8 +165,9 @@ impl Quiet {
         }
     }
 
-    fn is_flooded(&self, now_ms: u64) -> bool {
-        let oldest = now_ms.saturating_sub(FLOOD_WINDOW_MS) / PART_MS;
+    /// Whether it was a flood when the last change came: a pause does not turn a file into something else.
+    fn is_flooded(&self) -> bool {
+        let oldest = self.last_ms.unwrap_or(0).saturating_sub(FLOOD_WINDOW_MS) / PART_MS;
         let lately = self.arrivals.iter().filter(|(part, _)| *part >= oldest);
         let count: u64 = lately.map(|(_, count)| count).sum();
         count * 1_000 >= FLOOD_PER_SECOND * FLOOD_WINDOW_MS
@@ -330,7 +331,7 @@ mod tests {
             for (step, who, is_group) in steps {
                 now += step;
                 let subject = if is_group { group(&format!("g{who}")) } else { person(&format!("p{who}")) };
-                let flooded = quiet.is_flooded(now);
+                let flooded = quiet.is_flooded();
                 let since = *first.get(&subject).unwrap_or(&now);
                 let at_most = if is_group && flooded { FLOOD_WAIT_MAX_MS } else { ITEM_WAIT_MAX_MS };
                 if quiet.waits(&subject, now) {

@@ -43,7 +43,7 @@ async fn a_group_is_paused_resumed_and_pushed() {
         "nothing is sent about members of a paused group"
     );
     assert!(
-        ends(&house, 0, &["status"])
+        ends(&house, 3, &["status"])
             .await
             .contains("PAUSED 1 group: Group 0")
     );

@@ -63,7 +63,7 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
 
     let again = told(&house, 0, &["leaver", "p1@corp.example"]).await;
     assert_eq!(again["outcome"], "already_inactive", "{again:#}");
-    let status = ends(&house, 0, &["status"]).await;
+    let status = ends(&house, 3, &["status"]).await;
     assert!(
         status.contains("FROZEN 1 person by order") && status.contains(person),
         "{status}"

@@ -267,6 +267,21 @@ impl World {
         Some(best.0)
     }
 
+    /// Those who name a manager who has no account and gets none: few, found without a look at all people.
+    pub(crate) fn reports_of_nobody(&self) -> impl Iterator<Item = &Revised<Person>> {
+        let is_manager = |id: &PersonId| {
+            let person = self.people.get(id);
+            self.linked_account(id).is_some()
+                || person.is_some_and(|person| self.is_to_be_active(&person.value))
+        };
+        let names = self.reports_of.keys();
+        let nobodies =
+            names.filter(move |name| !self.people_by_reference.get(&NameKey::of(name)).any(is_manager));
+        nobodies
+            .flat_map(|name| self.reports_of.get(name))
+            .filter_map(|id| self.people.get(id))
+    }
+
     /// People who are to be able to log in.
     pub(crate) fn people_to_be_active(&self) -> usize {
         let people = self.people.values();

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use provisioning::{
-    Change, DeviationKind, Deviations, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject,
-    WaitReason, cost::okta_formula, deviations,
+    Change, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject, WaitReason,
+    cost::okta_formula,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::{Controller, Mode};
+use tokio::time::Instant;
+
 use crate::hands::{Halt, unix_ms};
 
 /// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
@@ -77,6 +78,7 @@ impl Controller {
     fn say_plan(&mut self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let forecast = self.say_forecast();
+        let deviations = self.deviations();
         let plan = &self.plan;
         let operations: Vec<Value> = plan
             .operations
@@ -99,7 +101,7 @@ impl Controller {
             "forecast": forecast,
             "held": self.say_held(start, LINES_MAX),
             "parked": self.world.parked().count() + plan.park.len(),
-            "deviations": self.deviations(),
+            "deviations": deviations,
             "waiting": self.say_waiting(),
             "summary": plan.summary(),
             "start": start,
@@ -190,11 +192,12 @@ impl Controller {
     }
 
     /// What waits for a person, from an offset on: a page of it.
-    fn say_parked(&self, body: &Value) -> Value {
+    fn say_parked(&mut self, body: &Value) -> Value {
+        let deviations = self.deviations();
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
         json!({"org": self.org, "total": self.world.parked().count(), "start": start, "items": items,
-            "held": self.say_held(0, 0), "deviations": self.deviations()})
+            "held": self.say_held(0, 0), "deviations": deviations})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -272,17 +275,8 @@ impl Controller {
         })
     }
 
-    /// Everything that is not as a source asked for. Each answer takes its words from this.
-    fn deviations(&self) -> Deviations {
-        let mut all = deviations(&self.world, &self.plan, &self.switched_off);
-        if let Some(why) = self.paused() {
-            all.add(DeviationKind::OrgPaused, None, || why);
-        }
-        all
-    }
-
     /// Why nothing can be sent, in words for a person; `None` while something can.
-    fn paused(&self) -> Option<String> {
+    pub(super) fn paused(&self) -> Option<String> {
         let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
         let halt = halt.map(|(Halt::Bus { said }, _)| {
             format!("the bus does not take writes ({said}); see whether nats-server is well")

@@ -114,8 +114,8 @@ fn where_the_policy_says_so_extra_members_are_taken_out_once_the_sources_are_sil
     );
     silent(&mut scene, &group);
     assert_snapshot!(operations(&scene), @r"
-    take stranger@corp.example out of team Sales [1]
     take zed@corp.example out of team Sales [1]
+    take stranger@corp.example out of team Sales [1]
     ");
     scene.run();
     assert_eq!(listed(&scene), "");

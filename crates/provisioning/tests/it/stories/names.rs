@@ -254,7 +254,10 @@ fn an_account_that_is_protected_by_its_name_never_gives_it_up() {
         operations(&scene)
     );
     assert_eq!(
-        scene.world.linked_account(&left).map(|id| id.as_str()),
+        scene
+            .world
+            .linked_account(&left)
+            .map(provisioning::AccountId::as_str),
         Some("A1")
     );
 }
