@@ -81,10 +81,7 @@ async fn paused_with(house: &House, words: &str) {
     assert_eq!(status["in_sync"], false, "{status:#}");
     let (code, said, error) = house.rollcall(&["status"]).await;
     assert_eq!(code, 3, "{said}{error}");
-    assert!(
-        said.contains("paused: ") && said.contains(words),
-        "{said}"
-    );
+    assert!(said.contains("paused: ") && said.contains(words), "{said}");
     let (code, json, _) = house.rollcall(&["status", "--json"]).await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(code, 3);

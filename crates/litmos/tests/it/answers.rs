@@ -33,7 +33,13 @@ async fn serving(
                 };
                 let length = head
                     .lines()
-                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok())
+                    .find_map(|line| {
+                        line.to_ascii_lowercase()
+                            .strip_prefix("content-length:")?
+                            .trim()
+                            .parse()
+                            .ok()
+                    })
                     .unwrap_or(0);
                 if count == 0 || body.len() >= length {
                     break;
@@ -45,7 +51,10 @@ async fn serving(
             let (head, body) = answer(&line);
             let length = body.len();
             let _ = socket
-                .write_all(format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").as_bytes())
+                .write_all(
+                    format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+                        .as_bytes(),
+                )
                 .await;
         }
     });
@@ -63,30 +72,82 @@ async fn failed(client: &Client) -> Failure {
 #[tokio::test]
 async fn what_every_request_meets_is_told_from_what_one_meets() {
     for (head, body, scope, words) in [
-        ("401 Unauthorized", "", Scope::Connection, "rejected the API key (401); check api_key"),
-        ("302 Found\r\nLocation: https://login.corp.example/x?u=mira", "", Scope::Connection, "redirected to https://login.corp.example)"),
-        ("301 Moved\r\nLocation: /v2/users", PAGE, Scope::Connection, "check base_url"),
+        (
+            "401 Unauthorized",
+            "",
+            Scope::Connection,
+            "rejected the API key (401); check api_key",
+        ),
+        (
+            "302 Found\r\nLocation: https://login.corp.example/x?u=mira",
+            "",
+            Scope::Connection,
+            "redirected to https://login.corp.example)",
+        ),
+        (
+            "301 Moved\r\nLocation: /v2/users",
+            PAGE,
+            Scope::Connection,
+            "check base_url",
+        ),
         ("404 Not Found", PAGE, Scope::Doubtful, "check base_url"),
-        ("404 Not Found", "{\"Detail\":\"User not found\"}", Scope::Doubtful, "check base_url"),
-        ("403 Forbidden", "{\"Detail\":\"no\"}", Scope::Doubtful, "access level"),
-        ("200 OK\r\nContent-Type: text/html", PAGE, Scope::Doubtful, "a web page"),
-        ("200 OK", "{\"status\":\"maintenance\"}", Scope::Doubtful, "a web page or another document"),
+        (
+            "404 Not Found",
+            "{\"Detail\":\"User not found\"}",
+            Scope::Doubtful,
+            "check base_url",
+        ),
+        (
+            "403 Forbidden",
+            "{\"Detail\":\"no\"}",
+            Scope::Doubtful,
+            "access level",
+        ),
+        (
+            "200 OK\r\nContent-Type: text/html",
+            PAGE,
+            Scope::Doubtful,
+            "a web page",
+        ),
+        (
+            "200 OK",
+            "{\"status\":\"maintenance\"}",
+            Scope::Doubtful,
+            "a web page or another document",
+        ),
         ("400 Bad Request", PAGE, Scope::Doubtful, "check base_url"),
         ("410 Gone", "", Scope::Doubtful, "check base_url"),
-        ("400 Bad Request", "{\"Detail\":\"Email is invalid\"}", Scope::Item, ""),
-        ("409 Conflict", "{\"Detail\":\"Culture is invalid\"}", Scope::Item, ""),
+        (
+            "400 Bad Request",
+            "{\"Detail\":\"Email is invalid\"}",
+            Scope::Item,
+            "",
+        ),
+        (
+            "409 Conflict",
+            "{\"Detail\":\"Culture is invalid\"}",
+            Scope::Item,
+            "",
+        ),
         ("500 Oops", PAGE, Scope::Item, ""),
         ("503 Busy", PAGE, Scope::Item, ""),
     ] {
         let client = always(head, body).await;
         let failure = failed(&client).await;
         assert_eq!(client.scope(&failure), scope, "{head}: {failure}");
-        assert!(failure.connection_words().contains(words), "{head}: {}", failure.connection_words());
+        assert!(
+            failure.connection_words().contains(words),
+            "{head}: {}",
+            failure.connection_words()
+        );
         assert!(!failure.to_string().contains("mira"), "{failure}");
     }
     let nobody = client_with("http://127.0.0.1:1", "key");
     let failure = failed(&nobody).await;
-    assert_eq!((failure.kind.clone(), nobody.scope(&failure)), (FailureKind::NotSent, Scope::Connection));
+    assert_eq!(
+        (failure.kind.clone(), nobody.scope(&failure)),
+        (FailureKind::NotSent, Scope::Connection)
+    );
 }
 
 #[tokio::test]
@@ -107,10 +168,16 @@ async fn faults_in_a_row_make_the_connection_doubtful_until_something_is_answere
 async fn a_pause_is_read_as_seconds_and_as_a_date() {
     for (head, seconds) in [
         ("503 Busy\r\nRetry-After: 7200", 7_200),
-        ("429 Slow down\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT", 60),
+        (
+            "429 Slow down\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT",
+            60,
+        ),
     ] {
         let retry_after = Some(Duration::from_secs(seconds));
-        assert_eq!(failed(&always(head, "").await).await.kind, FailureKind::RateLimited { retry_after });
+        assert_eq!(
+            failed(&always(head, "").await).await.kind,
+            FailureKind::RateLimited { retry_after }
+        );
     }
 }
 
@@ -127,32 +194,67 @@ fn whole() -> Value {
 
 #[tokio::test]
 async fn a_record_goes_back_with_everything_that_litmos_showed_in_any_shape() {
-    for shape in [|user: Value| user, |user| json!({"User": user}), |user| json!([user]), |user| json!({"Users": {"User": [user]}})] {
+    for shape in [
+        |user: Value| user,
+        |user| json!({"User": user}),
+        |user| json!([user]),
+        |user| json!({"Users": {"User": [user]}}),
+    ] {
         let (client, mut heard) = serving(move |line| {
-            let body = if line.starts_with("GET") { shape(whole()).to_string() } else { String::new() };
+            let body = if line.starts_with("GET") {
+                shape(whole()).to_string()
+            } else {
+                String::new()
+            };
             ("200 OK".to_owned(), body)
         })
         .await;
         let read = client.user(permit(), "A1").await.unwrap();
         assert!(read.whole);
-        client.put_user(permit(), &UserRecord { active: false, ..read }).await.unwrap();
+        client
+            .put_user(
+                permit(),
+                &UserRecord {
+                    active: false,
+                    ..read
+                },
+            )
+            .await
+            .unwrap();
         heard.recv().await.unwrap();
         let sent: Value = serde_json::from_str(&heard.recv().await.unwrap()).unwrap();
         let shown = whole();
-        for name in ["SkipFirstLogin", "Pronouns", "ProfileType", "Labels", "Culture", "SalesforceContactId", "EnableTextNotification", "City"] {
+        for name in [
+            "SkipFirstLogin",
+            "Pronouns",
+            "ProfileType",
+            "Labels",
+            "Culture",
+            "SalesforceContactId",
+            "EnableTextNotification",
+            "City",
+        ] {
             assert_eq!(sent[name], shown[name], "{name}");
         }
         assert_eq!(sent["Active"], false);
         for secret in ["LoginKey", "Password"] {
             assert!(sent.get(secret).is_none_or(|value| value == ""), "{secret}");
         }
-        assert!(sent.get("Twitter").is_none(), "what Litmos did not show is not written: {sent}");
+        assert!(
+            sent.get("Twitter").is_none(),
+            "what Litmos did not show is not written: {sent}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_record_of_a_list_that_leaves_fields_out_is_not_written_back() {
-    for absent in [&["Culture"][..], &["ProfileType", "Labels"], &["AccessLevel"], &["Culture", "Password", "Pronouns"]] {
+    for absent in [
+        &["Culture"][..],
+        &["ProfileType", "Labels"],
+        &["AccessLevel"],
+        &["Culture", "Password", "Pronouns"],
+    ] {
         let mut part = whole();
         for name in absent {
             part.as_object_mut().unwrap().remove(*name);
@@ -166,10 +268,17 @@ async fn a_record_of_a_list_that_leaves_fields_out_is_not_written_back() {
         })
         .await;
         client.user(permit(), "A1").await.unwrap();
-        let listed = client.list_users_details(permit(), None, 0, 10).await.unwrap().remove(0);
+        let listed = client
+            .list_users_details(permit(), None, 0, 10)
+            .await
+            .unwrap()
+            .remove(0);
         assert!(!listed.whole, "{absent:?}");
         let refused = client.put_user(permit(), &listed).await.unwrap_err();
-        assert!(matches!(refused.kind, FailureKind::Rejected { .. }) && refused.status.is_none(), "{refused}");
+        assert!(
+            matches!(refused.kind, FailureKind::Rejected { .. }) && refused.status.is_none(),
+            "{refused}"
+        );
         heard.recv().await.unwrap();
         heard.recv().await.unwrap();
         assert!(heard.try_recv().is_err(), "nothing was sent");
@@ -178,7 +287,9 @@ async fn a_record_of_a_list_that_leaves_fields_out_is_not_written_back() {
 
 #[tokio::test]
 async fn the_simulated_list_is_whole_and_costs_no_more_reads() {
-    let litmos = Simulator::start(litmos_simulator::Settings::default()).await.unwrap();
+    let litmos = Simulator::start(litmos_simulator::Settings::default())
+        .await
+        .unwrap();
     let client = client_with(&litmos.base_url(), litmos.api_key());
     let made = client.create_user(permit(), &mira()).await.unwrap();
     assert!(made.whole);

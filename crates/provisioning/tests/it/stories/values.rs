@@ -317,7 +317,11 @@ fn what_no_read_has_shown_is_not_compared_and_read_once_if_somebody_wishes_it() 
             }
         };
         scene.edit_account(&id, as_a_list_shows_it);
-        assert_eq!(operations(&scene), "", "{attribute}: nothing tells that it differs");
+        assert_eq!(
+            operations(&scene),
+            "",
+            "{attribute}: nothing tells that it differs"
+        );
         scene.edit(&mira, |person| person.profile.set(Field::JobTitle, "Guide"));
         assert!(
             operations(&scene).starts_with("read account"),
