@@ -201,7 +201,7 @@ mod tests {
             assert_eq!(list(&shape).unwrap().len(), 1, "{shape}");
         }
         let alone = json!({"User": user});
-        assert_eq!(list(&alone).unwrap(), [user.clone()]);
+        assert_eq!(list(&alone).unwrap(), std::slice::from_ref(&user));
         assert_eq!(list(&json!({"Users": alone})).unwrap().len(), 1);
         for shape in [user.clone(), alone, json!([user]), json!({"User": [user]})] {
             assert_eq!(

@@ -362,3 +362,59 @@ pub struct SchemaVersion {
     pub fields: Vec<SchemaField>,
     pub seen_at_ms: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(profile: &[(Field, &str)], unseen: &[Attribute], whole: bool) -> Account {
+        Account {
+            id: AccountId::parse("A1").expect("an id"),
+            user_name: "mira@corp.example".to_owned(),
+            active: true,
+            access_level: Some(AccessLevel::Learner),
+            profile: profile.iter().copied().collect(),
+            manager: None,
+            as_of_ms: 1,
+            whole,
+            unseen: unseen.iter().copied().collect(),
+            rest: Rest::default(),
+        }
+    }
+
+    #[test]
+    fn what_a_list_does_not_show_stays_as_it_was_read() {
+        let culture = Attribute::Profile(Field::Culture);
+        let before = account(&[(Field::Culture, "nb-NO"), (Field::City, "Oslo")], &[], true);
+        let listed = account(&[(Field::City, "Bergen")], &[culture], false);
+        let now = listed.or_as_known(&before);
+        assert!(now.knows(culture) && !now.whole);
+        assert_eq!(now.profile.value(Field::Culture), "nb-NO");
+        assert_eq!(now.profile.value(Field::City), "Bergen");
+        // Fifty-one fields one day and fifty-three the next: what is shown counts.
+        let shown = account(&[(Field::Culture, "en-US")], &[], true).or_as_known(&now);
+        assert_eq!(shown.profile.value(Field::Culture), "en-US");
+        // What nobody has ever shown stays unknown.
+        let never = account(&[], &[culture], false).or_as_known(&account(&[], &[culture], false));
+        assert!(!never.knows(culture));
+        // Where a single read shows no such field, there is none.
+        assert!(account(&[], &[culture], true).knows(culture));
+        let written: Profile = [(Field::Culture, "de-DE"), (Field::City, "Kiel")]
+            .into_iter()
+            .collect();
+        let made = account(&[(Field::City, "Oslo")], &[culture], false).or_as_written(&written);
+        assert_eq!(made.profile.value(Field::Culture), "de-DE");
+        assert_eq!(made.profile.value(Field::City), "Oslo", "what was shown counts");
+    }
+
+    #[test]
+    fn every_attribute_has_a_place_of_its_own_among_the_unseen() {
+        let all = [Attribute::AccessLevel, Attribute::Manager]
+            .into_iter()
+            .chain(Field::ALL.iter().copied().map(Attribute::Profile));
+        for attribute in all {
+            let one: Unseen = [attribute].into_iter().collect();
+            assert_eq!(one.iter().collect::<Vec<_>>(), [attribute]);
+        }
+    }
+}

@@ -60,7 +60,7 @@ impl Wire<v1::Account> for Account {
                 .unseen
                 .iter()
                 .map(|name| {
-                    let unknown = || broken(&v1::Account::full_name(), format!("{name:?} is no attribute"));
+                    let unknown = || broken(v1::Account::full_name(), format!("{name:?} is no attribute"));
                     Attribute::from_wire(name).ok_or_else(unknown)
                 })
                 .collect::<Result<Unseen, BrokenRecord>>()?,

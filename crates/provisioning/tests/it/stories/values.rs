@@ -288,7 +288,8 @@ fn a_first_load_names_at_once_all_that_it_will_overwrite() {
 
 #[test]
 fn what_no_read_has_shown_is_not_compared_and_read_once_if_somebody_wishes_it() {
-    let wishes: [(Attribute, fn(&mut Person)); 4] = [
+    type Wished = fn(&mut Person);
+    let wishes: [(Attribute, Wished); 4] = [
         (Attribute::Profile(Field::Culture), |person| {
             person.profile.set(Field::Culture, "nb-NO");
         }),
