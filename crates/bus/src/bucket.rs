@@ -17,6 +17,9 @@ use crate::trace::TRACEPARENT;
 /// Most writes of one atomic batch: the server's own bound.
 pub const BATCH_MAX: usize = 1_000;
 
+/// Place of a message within the set that was stored with it: `2/5`.
+pub(crate) const SET: &str = "Rollcall-Set";
+
 pub(crate) const OPERATION: &str = "KV-Operation";
 pub(crate) const MARKER: &str = "Nats-Marker-Reason";
 
@@ -183,7 +186,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             let write = writes.remove(0);
             return Ok(vec![self.write(write).await?]);
         }
-        match self.batch(&writes).await {
+        match self.batch(&[&writes]).await {
             Err(WriteError::Conflict { .. }) if writes.iter().any(|write| write.expect == Expect::Absent) => {
                 let mut over = Vec::with_capacity(writes.len());
                 for write in writes {
@@ -193,7 +196,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                         write
                     });
                 }
-                self.batch(&over).await
+                self.batch(&[&over]).await
             }
             other => other,
         }
@@ -217,12 +220,14 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    pub(crate) async fn batch(&self, writes: &[Write<K, V>]) -> Result<Vec<u64>, WriteError> {
-        if writes.is_empty() {
+    /// Stores sets of writes all together or not at all. Each set is told as one to whoever watches.
+    pub(crate) async fn batch(&self, sets: &[&[Write<K, V>]]) -> Result<Vec<u64>, WriteError> {
+        let count = sets.iter().map(|set| set.len()).sum::<usize>();
+        if count == 0 {
             return Ok(Vec::new());
         }
-        if writes.len() > BATCH_MAX {
-            let said = format!("a batch of {} writes; {BATCH_MAX} is the most", writes.len());
+        if count > BATCH_MAX {
+            let said = format!("a batch of {count} writes; {BATCH_MAX} is the most");
             return Err(WriteError::Refused {
                 key: K::BUCKET.to_owned(),
                 said,
@@ -231,10 +236,21 @@ impl<K: Key, V: Record> Bucket<K, V> {
         // The server opens 50 batches of a stream at a time, for all processes together.
         let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
-        let last = writes.len() - 1;
-        for (index, write) in writes.iter().enumerate() {
+        let last = count - 1;
+        let placed: Vec<(&Write<K, V>, usize, usize)> = sets
+            .iter()
+            .flat_map(|set| {
+                set.iter()
+                    .zip(1..)
+                    .map(|(write, place)| (write, place, set.len()))
+            })
+            .collect();
+        for (index, (write, place, size)) in placed.into_iter().enumerate() {
             let subject = Bucket::<K, V>::subject(&write.key);
             let (mut headers, payload) = message(write);
+            if size > 1 {
+                headers.insert(SET, format!("{place}/{size}").as_str());
+            }
             headers.insert("Nats-Batch-Id", id.as_str());
             headers.insert("Nats-Batch-Sequence", (index + 1).to_string().as_str());
             if index == last {
@@ -251,7 +267,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .map_err(|_| unknown())?
                     .map_err(|_| unknown())?;
                 let stored = read_ack(&subject, &reply.payload)?;
-                return Ok((0..writes.len())
+                return Ok((0..count)
                     .map(|at| stored.sequence - (last - at) as u64)
                     .collect());
             } else {

@@ -42,7 +42,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         if sets.len() < 2 || few || messages > BATCH_MAX {
             return self.commit_each(sets, false).await;
         }
-        let together: Vec<Write<K, V>> = sets.iter().flatten().cloned().collect();
+        let together: Vec<&[Write<K, V>]> = sets.iter().map(Vec::as_slice).collect();
         match self.batch(&together).await {
             Ok(revisions) => {
                 let mut rest = revisions.into_iter();

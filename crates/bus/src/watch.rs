@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use provisioning::OrgId;
 
-use crate::bucket::{Bucket, Stored, decode, header, is_removal};
+use crate::bucket::{Bucket, SET, Stored, decode, header, is_removal};
 use crate::connection::Bus;
 use crate::dead::Buried;
 use crate::key::Key;
@@ -44,6 +44,21 @@ pub enum WatchEvent<K, V> {
     Reset,
 }
 
+/// The first events of a set.
+#[derive(Debug)]
+struct Held<K, V> {
+    begins: u64,
+    ends: u64,
+    events: Vec<WatchEvent<K, V>>,
+}
+
+/// The sequence of the last message of a set, from the place of this one in it: `2/5`.
+fn set_ends(place: &str, sequence: u64) -> Option<u64> {
+    let (place, size) = place.split_once('/')?;
+    let (place, size): (u64, u64) = (place.parse().ok()?, size.parse().ok()?);
+    Some(sequence + size.checked_sub(place)?)
+}
+
 /// A watch over one org's part of a bucket.
 pub struct Watch<K, V> {
     bucket: Bucket<K, V>,
@@ -52,9 +67,13 @@ pub struct Watch<K, V> {
     seen: u64,
     /// The initial state is still being told.
     behind: bool,
+    /// Every key of the org is watched, so that no part of a set can be missing.
+    whole: bool,
     messages: Option<pull::Stream>,
     connection: u64,
     ready: VecDeque<WatchEvent<K, V>>,
+    /// The beginning of a set of writes that were stored together, and the sequence that ends the set.
+    held: Option<Held<K, V>>,
     position: Arc<Position>,
 }
 
@@ -70,7 +89,8 @@ impl<K, V> std::fmt::Debug for Watch<K, V> {
 impl<K: Key, V: Record> Bucket<K, V> {
     /// Watches everything about one org.
     pub fn watch(&self, org: &OrgId) -> Watch<K, V> {
-        self.watch_over(org, vec![format!("$KV.{}.{org}.>", K::BUCKET)])
+        let watch = self.watch_over(org, vec![format!("$KV.{}.{org}.>", K::BUCKET)]);
+        Watch { whole: true, ..watch }
     }
 
     /// Watches only keys of these kinds: what stands behind the org in a key's text.
@@ -90,9 +110,11 @@ impl<K: Key, V: Record> Bucket<K, V> {
             pictures: None,
             seen: 0,
             behind: true,
+            whole: false,
             messages: None,
             connection: 0,
             ready: VecDeque::new(),
+            held: None,
             position: Arc::default(),
         }
     }
@@ -172,7 +194,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 return event;
             }
             // Whoever asks for the next event has dealt with all before it.
-            self.position.followed(self.seen);
+            self.position.followed(self.followed());
             if self.pictures.as_ref().is_some_and(Pictures::is_reading) {
                 self.read_picture().await;
                 continue;
@@ -202,6 +224,11 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
+    /// Everything up to this sequence has been told.
+    fn followed(&self) -> u64 {
+        self.held.as_ref().map_or(self.seen, |held| held.begins - 1)
+    }
+
     async fn open(&mut self) {
         self.connection = *self.bucket.bus.connections.borrow();
         self.position.lost();
@@ -221,7 +248,9 @@ impl<K: Key, V: Record> Watch<K, V> {
             stream.cached_info().state.last_sequence,
             stream.cached_info().created.to_string(),
         );
+        // What broke off in the middle of a set goes on behind the last message that was seen.
         if last < self.seen {
+            self.held = None;
             self.seen = 0;
             self.behind = true;
             self.ready.push_back(WatchEvent::Reset);
@@ -240,7 +269,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         );
         let messages = Source::messages(consumer).await?;
         self.settle(pending);
-        self.position.opened(name, self.seen);
+        self.position.opened(name, self.followed());
         self.messages = Some(messages);
         Ok(())
     }
@@ -261,6 +290,9 @@ impl<K: Key, V: Record> Watch<K, V> {
     /// Everything has been told when nothing is pending: a count of messages would be met too early where keys are
     /// written while they are told, for such a key moves to the end.
     fn settle(&mut self, pending: u64) {
+        if self.behind && pending == 0 {
+            self.tell_held();
+        }
         if self.behind && pending == 0 {
             self.behind = false;
             self.ready.push_back(WatchEvent::Synced);
@@ -283,6 +315,7 @@ impl<K: Key, V: Record> Watch<K, V> {
             pictures.count();
         }
         let headers = message.headers.unwrap_or_default();
+        let set = header(&headers, SET).and_then(|place| set_ends(&place, sequence));
         let text = message
             .subject
             .as_str()
@@ -298,18 +331,16 @@ impl<K: Key, V: Record> Watch<K, V> {
                 )
                 .await
             }
-            Some(key) if is_removal(&headers) => self.ready.push_back(WatchEvent::Removed(key)),
+            Some(key) if is_removal(&headers) => self.tell(sequence, set, WatchEvent::Removed(key)),
             Some(key) => match decode(&headers, &message.payload) {
                 Ok(value) => {
                     let trace = header(&headers, TRACEPARENT);
-                    self.ready.push_back(WatchEvent::Put(
-                        key,
-                        Stored {
-                            value,
-                            revision: sequence,
-                            trace,
-                        },
-                    ));
+                    let stored = Stored {
+                        value,
+                        revision: sequence,
+                        trace,
+                    };
+                    self.tell(sequence, set, WatchEvent::Put(key, stored));
                 }
                 Err(reason) => {
                     let type_name = header(&headers, TYPE);
@@ -318,11 +349,39 @@ impl<K: Key, V: Record> Watch<K, V> {
                 }
             },
         }
+        // Also where the last one of a set could not be read.
+        if self.held.as_ref().is_some_and(|held| sequence >= held.ends) {
+            self.tell_held();
+        }
         self.settle(pending);
     }
 
     /// Tells people of a record that cannot be read. It stays in the bucket, so nothing is lost where this fails: who watches
     /// next tells of it again.
+    /// Tells an event, or holds it until the set that it belongs to is there: nobody sees half of what was stored as one.
+    fn tell(&mut self, sequence: u64, set_ends: Option<u64>, event: WatchEvent<K, V>) {
+        if self.held.as_ref().is_some_and(|held| sequence > held.ends) {
+            self.tell_held();
+        }
+        match (&mut self.held, set_ends) {
+            (Some(held), _) => held.events.push(event),
+            (None, Some(ends)) if self.whole && ends > sequence => {
+                self.held = Some(Held {
+                    begins: sequence,
+                    ends,
+                    events: vec![event],
+                });
+            }
+            (None, Some(_) | None) => self.ready.push_back(event),
+        }
+    }
+
+    fn tell_held(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.ready.extend(held.events);
+        }
+    }
+
     async fn bury(&self, subject: &str, reason: &str, type_name: Option<String>, payload: &Bytes) {
         let buried = Buried {
             subject,

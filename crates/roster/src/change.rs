@@ -50,6 +50,8 @@ pub struct Applied<T> {
     pub value: T,
     /// Revision of the value.
     pub revision: u64,
+    /// Newest revision of all that was written with it; that of the value where nothing was written.
+    pub newest: u64,
     /// False if the roster was so already, or something newer was stated.
     pub changed: bool,
 }
@@ -169,6 +171,7 @@ impl Roster {
                     return Ok(Applied {
                         value,
                         revision,
+                        newest: revision,
                         changed: false,
                     });
                 }
@@ -184,10 +187,11 @@ impl Roster {
                 }
             }
             match self.store(&change.writes).await {
-                Ok(revision) => {
+                Ok((revision, newest)) => {
                     return Ok(Applied {
                         value: change.value,
                         revision,
+                        newest,
                         changed: true,
                     });
                 }
@@ -210,8 +214,9 @@ impl Roster {
         }
     }
 
-    /// Stores the writes and takes them into memory at once. Says the revision of the first.
-    async fn store(&self, writes: &[RosterWrite]) -> Result<u64, WriteError> {
+    /// Stores the writes and takes them into memory at once. Says the revision of the first that is no index, and the
+    /// newest.
+    async fn store(&self, writes: &[RosterWrite]) -> Result<(u64, u64), WriteError> {
         let revisions = self.committer.commit(writes.to_vec()).await?;
         let guarded = scopes(writes);
         self.learn(|directory| {
@@ -231,7 +236,12 @@ impl Roster {
                 }
             }
         });
-        Ok(revisions.first().copied().unwrap_or_default())
+        let value = writes
+            .iter()
+            .zip(&revisions)
+            .find(|(write, _)| !matches!(write.key, RosterKey::GroupName(..)));
+        let newest = revisions.iter().max().copied().unwrap_or_default();
+        Ok((value.map_or(newest, |(_, revision)| *revision), newest))
     }
 
     /// Asks for the newest revision under these guards: a removed key leaves one that no watch tells.

@@ -5,6 +5,7 @@ mod members;
 mod people;
 
 pub use groups::GroupDraft;
+pub use members::GroupChanged;
 pub use people::{PersonDraft, PersonTarget};
 
 use provisioning::{GroupId, SourceId, Sources};

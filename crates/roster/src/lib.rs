@@ -15,7 +15,7 @@ mod questions;
 
 pub use change::{Applied, Change, ChangeError, RosterError};
 pub use directory::{Directory, Entry, OtherNames, ReadOtherNames};
-pub use draft::{GroupDraft, PersonDraft, PersonTarget};
+pub use draft::{GroupChanged, GroupDraft, PersonDraft, PersonTarget};
 pub use origin::{Order, Origin};
 
 use std::sync::{Arc, PoisonError, RwLock};

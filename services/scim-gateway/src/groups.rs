@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use provisioning::{Group, GroupId, PersonId};
-use roster::{Change, Directory, Entry, GroupDraft, Origin};
+use roster::{Applied, Change, Directory, Entry, GroupChanged, GroupDraft, Origin};
 use scim::{
     GroupChange, GroupDocument, GroupWrite, Member, NetMembers, PatchRequest, ScimError, Wish,
     if_match_accepts,
@@ -37,18 +37,7 @@ pub(crate) fn document(group: &Group) -> GroupDocument {
 
 fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
     // Fifty thousand members are listed only for those who want to see them.
-    let members: Option<Vec<Member>> = visit.query.projection.shows("members").then(|| {
-        let people = directory
-            .members(&entry.value.id)
-            .filter_map(|id| directory.person(id));
-        people
-            .filter(|person| !person.value.deleted)
-            .map(|person| Member {
-                id: person.value.id.to_string(),
-                display: Some(person.value.user_name.clone()),
-            })
-            .collect()
-    });
+    let members = shows_members(visit).then(|| members_of(directory, directory.members(&entry.value.id)));
     let revision = directory.newest_of_group(&entry.value.id);
     rendered_group(entry, revision, members.as_deref(), &visit.base_url)
 }
@@ -73,20 +62,16 @@ fn there<'d>(directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, Sci
 }
 
 /// The group as it is now, as the answer shows it.
-fn shown(visit: &Visit<'_>, id: &str) -> Result<Value, ScimError> {
-    visit.org.roster.read(|directory| {
-        let entry = there(directory, id)?;
-        Ok(visit
-            .query
-            .projection
-            .apply(render(visit, directory, entry))
-            .into())
-    })
+fn shown(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
+    visit.query.projection.apply(render(visit, directory, entry))
 }
 
 pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
     visit.catch_up().await?;
-    shown(visit, id).map(Answer::Found)
+    visit.org.roster.read(|directory| {
+        let entry = there(directory, id)?;
+        Ok(Answer::Found(shown(visit, directory, entry).into()))
+    })
 }
 
 pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
@@ -129,26 +114,39 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
     };
     let source = source();
     let origin = Origin::now(&source, visit.now_ms);
-    let made = visit.org.roster.make_group(&origin, &draft, joining, check).await;
-    let id = answered(visit, made).await?.value.id;
+    let made = visit
+        .org
+        .roster
+        .make_group(&origin, &draft, joining.clone(), check)
+        .await;
+    let made = answered(visit, made).await?;
+    let location = format!("{}/Groups/{}", visit.base_url, made.value.id);
+    let members = shows_members(visit).then(|| {
+        visit
+            .org
+            .roster
+            .read(|directory| members_of(directory, joining.iter()))
+    });
     Ok(Answer::Created {
-        location: format!("{}/Groups/{id}", visit.base_url),
-        body: shown(visit, id.as_str())?,
+        location,
+        body: written(visit, made.value, made.newest, members.as_deref()),
     })
 }
 
 pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    change(visit, id, GroupChange::from_replace(&visit.body)?).await?;
-    shown(visit, id).map(Answer::Found)
+    let change = GroupChange::from_replace(&visit.body)?;
+    let (applied, members) = apply(visit, id, change, shows_members(visit)).await?;
+    Ok(Answer::Found(written(
+        visit,
+        applied.value.group,
+        applied.newest,
+        members.as_deref(),
+    )))
 }
 
 pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    change(
-        visit,
-        id,
-        GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?,
-    )
-    .await?;
+    let change = GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?;
+    apply(visit, id, change, false).await?;
     // Entra wants no body, and Okta takes none just as well: no member is read to change one.
     Ok(Answer::NoContent)
 }
@@ -166,7 +164,38 @@ pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimEr
     Ok(Answer::NoContent)
 }
 
-async fn change(visit: &Visit<'_>, id: &str, change: GroupChange) -> Result<(), ScimError> {
+fn shows_members(visit: &Visit<'_>) -> bool {
+    visit.query.projection.shows("members")
+}
+
+fn members_of<'a>(directory: &Directory, ids: impl Iterator<Item = &'a PersonId>) -> Vec<Member> {
+    ids.filter_map(|id| directory.person(id))
+        .filter(|person| !person.value.deleted)
+        .map(|person| Member {
+            id: person.value.id.to_string(),
+            display: Some(person.value.user_name.clone()),
+        })
+        .collect()
+}
+
+/// A group as this request wrote it: whatever came after it belongs to other answers.
+fn written(visit: &Visit<'_>, group: Group, revision: u64, members: Option<&[Member]>) -> Value {
+    let entry = Entry {
+        value: group,
+        revision,
+    };
+    let resource = rendered_group(&entry, revision, members, &visit.base_url);
+    visit.query.projection.apply(resource).into()
+}
+
+/// Changes the group from what it is now, whoever else changes it meanwhile. Says who is in it then, where that is shown.
+async fn apply(
+    visit: &Visit<'_>,
+    id: &str,
+    change: GroupChange,
+    show_members: bool,
+) -> Result<(Applied<GroupChanged>, Option<Vec<Member>>), ScimError> {
+    type Decided = (GroupChanged, Option<Vec<Member>>);
     note(&change.notes);
     let net = NetMembers::of(&change.members);
     let source = source();
@@ -174,7 +203,7 @@ async fn change(visit: &Visit<'_>, id: &str, change: GroupChange) -> Result<(), 
     let org = visit.org.roster.org();
     let mut begun = false;
     loop {
-        let decide = |directory: &Directory| -> Result<Change<usize>, Refusal> {
+        let decide = |directory: &Directory| -> Result<Change<Decided>, Refusal> {
             // What a large change has begun it ends, though it made a new version itself.
             let old = match begun {
                 false => known(visit, directory, id)?,
@@ -183,11 +212,29 @@ async fn change(visit: &Visit<'_>, id: &str, change: GroupChange) -> Result<(), 
             let draft = change.is_about_the_group().then(|| draft_of(&change, &old.value));
             let members = members_after(directory, &old.value.id, &net)?;
             let id = &old.value.id;
-            Ok(directory.put_group_and_members(org, &origin, id, draft.as_ref(), &members)?)
+            let changed = directory.put_group_and_members(org, &origin, id, draft.as_ref(), &members)?;
+            let shown = show_members.then(|| {
+                let mut all: BTreeSet<&PersonId> = directory.members(id).collect();
+                for (person, present) in &members {
+                    match present {
+                        true => all.insert(person),
+                        false => all.remove(person),
+                    };
+                }
+                members_of(directory, all.into_iter())
+            });
+            Ok(changed.map(|changed| (changed, shown)))
         };
-        let remaining = answered(visit, visit.org.roster.change(decide).await).await?;
-        if remaining.value == 0 {
-            return Ok(());
+        let applied = answered(visit, visit.org.roster.change(decide).await).await?;
+        let (changed, members) = applied.value;
+        if changed.remaining == 0 {
+            let applied = Applied {
+                value: changed,
+                revision: applied.revision,
+                newest: applied.newest,
+                changed: applied.changed,
+            };
+            return Ok((applied, members));
         }
         begun = true;
     }

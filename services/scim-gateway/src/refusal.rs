@@ -1,6 +1,6 @@
 //! Why a change was not made, as SCIM says it.
 
-use roster::{Applied, ChangeError, Entry, RosterError};
+use roster::{Applied, ChangeError, RosterError};
 use scim::ScimError;
 
 use crate::door::Visit;
@@ -28,9 +28,9 @@ impl From<RosterError> for Refusal {
 pub(crate) async fn answered<T>(
     visit: &Visit<'_>,
     outcome: Result<Applied<T>, ChangeError<Refusal>>,
-) -> Result<Entry<T>, ScimError> {
+) -> Result<Applied<T>, ScimError> {
     let error = match outcome {
-        Ok(Applied { value, revision, .. }) => return Ok(Entry { value, revision }),
+        Ok(applied) => return Ok(applied),
         Err(ChangeError::Refused(Refusal::Scim(error))) => return Err(error),
         Err(ChangeError::Refused(Refusal::Roster(error)) | ChangeError::Roster(error)) => error,
     };

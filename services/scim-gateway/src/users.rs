@@ -4,7 +4,7 @@ use bus::trace;
 use provisioning::{
     AccessLevel, Field, ManagerWish, NormalName, Person, PersonId, Profile, Resolution, SourceId,
 };
-use roster::{Change, Directory, Entry, Origin, PersonDraft, PersonTarget};
+use roster::{Applied, Change, Directory, Entry, Origin, PersonDraft, PersonTarget};
 use scim::{
     CustomAttributes, ENTERPRISE_USER, LITMOS_USER, PatchRequest, ScimError, USER, UserDocument, UserWrite,
     Wish, carry_over, carry_over_custom, carry_over_one, if_match_accepts, litmos_attributes,
@@ -200,7 +200,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         let stated = draft(&document, before.as_ref(), active, &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&id), &stated)?)
     };
-    let user = answered(visit, visit.org.roster.change(decide).await).await?;
+    let user = entry(answered(visit, visit.org.roster.change(decide).await).await?);
     let location = format!("{}/Users/{}", visit.base_url, user.value.id);
     let body = visit
         .org
@@ -210,6 +210,14 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         location,
         body: body.into(),
     })
+}
+
+/// What was written, as it was written: whatever came after it belongs to other answers.
+fn entry(applied: Applied<Person>) -> Entry<Person> {
+    Entry {
+        value: applied.value,
+        revision: applied.revision,
+    }
 }
 
 /// The refusal of a user who is there already: it names the attribute that both have.
@@ -262,7 +270,7 @@ async fn write_over(
         let stated = draft(&write.document, before.as_ref(), write.active_said(), &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &stated)?)
     };
-    let user = answered(visit, visit.org.roster.change(decide).await).await?;
+    let user = entry(answered(visit, visit.org.roster.change(decide).await).await?);
     visit
         .org
         .roster

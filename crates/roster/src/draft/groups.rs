@@ -105,11 +105,7 @@ impl Directory {
         old: Option<&Entry<Group>>,
         group: &Group,
     ) -> Vec<RosterWrite> {
-        let mut writes = vec![Write {
-            key: RosterKey::Group(org.clone(), group.id.clone()),
-            expect: self.group_guard(org, &group.id),
-            change: KeyChange::Put(RosterValue::Group(group.clone())),
-        }];
+        let mut writes = Vec::new();
         // The name's own key makes it unique: of two who make one group at once, one meets the other's key.
         let name_of = |group: &Group| (!group.deleted).then(|| NormalName::of(&group.name));
         let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(group));
@@ -130,6 +126,11 @@ impl Directory {
                 });
             }
         }
+        writes.push(Write {
+            key: RosterKey::Group(org.clone(), group.id.clone()),
+            expect: self.group_guard(org, &group.id),
+            change: KeyChange::Put(RosterValue::Group(group.clone())),
+        });
         writes
     }
 

@@ -9,6 +9,14 @@ use super::{GroupDraft, new_group_id};
 use crate::change::{Applied, Change, ChangeError, RosterError, RosterWrite};
 use crate::{Directory, Origin, Roster};
 
+/// A group after a change of it and its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChanged {
+    pub group: Group,
+    /// Memberships that did not fit into the batch and are still to be written.
+    pub remaining: usize,
+}
+
 /// Members that fit into one atomic batch beside a group, its new name and its old one.
 const BESIDE_GROUP: usize = BATCH_MAX - 3;
 
@@ -101,7 +109,7 @@ impl Directory {
     }
 
     /// Changes a group and its members as one: nobody else changes either in between. Of more members than fit into one
-    /// batch the first ones are written; the value is how many remain.
+    /// batch the first ones are written; the value says how many remain.
     ///
     /// # Errors
     /// See [`Directory::put_group_draft`].
@@ -112,15 +120,18 @@ impl Directory {
         id: &GroupId,
         draft: Option<&GroupDraft>,
         people: &[(PersonId, bool)],
-    ) -> Result<Change<usize>, RosterError> {
+    ) -> Result<Change<GroupChanged>, RosterError> {
         let no_such = || RosterError::NoSuchGroup { id: id.clone() };
         let old = self
             .group(id)
             .filter(|old| !old.value.deleted)
             .ok_or_else(no_such)?;
-        let mut writes = match draft {
-            Some(draft) => self.put_group_draft(org, origin, Some(id), draft)?.writes,
-            None => Vec::new(),
+        let (group, mut writes) = match draft {
+            Some(draft) => {
+                let change = self.put_group_draft(org, origin, Some(id), draft)?;
+                (change.value, change.writes)
+            }
+            None => (old.value.clone(), Vec::new()),
         };
         let mut members: Vec<RosterWrite> = people
             .iter()
@@ -137,8 +148,8 @@ impl Directory {
         }
         writes.extend(members);
         Ok(Change {
-            value: remaining,
-            revision: old.revision,
+            value: GroupChanged { group, remaining },
+            revision: self.newest_of_group(id),
             writes,
         })
     }

@@ -200,16 +200,16 @@ impl Directory {
         })
     }
 
-    /// Whoever without access has the user name that the person of this id is to have: that one gives it up.
+    /// The deleted person who still has the user name that this one is to have: it is given up.
     fn holder_to_release(
         &self,
         draft: &PersonDraft,
         id: &PersonId,
     ) -> Result<Option<&Entry<Person>>, RosterError> {
         match self.person_named(&draft.user_name) {
-            Some(holder) if holder.value.id != *id => match holder.value.wanted_active() {
-                true => Err(name_taken(draft, holder.value.id.clone())),
-                false => Ok(Some(holder)),
+            Some(holder) if holder.value.id != *id => match holder.value.deleted {
+                false => Err(name_taken(draft, holder.value.id.clone())),
+                true => Ok(Some(holder)),
             },
             Some(_) | None => Ok(None),
         }
