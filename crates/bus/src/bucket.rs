@@ -7,12 +7,13 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
 use bytes::Bytes;
 
+use crate::commit::ChangeSet;
 use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::error::{BusError, WriteError};
 use crate::key::{Key, KeysUnder};
-use crate::publish::{EXPECTED, EXPECTED_UNDER, TYPE, headers, read_ack};
+use crate::publish::{EXPECTED, EXPECTED_UNDER, TYPE, headers_in, read_ack};
 use crate::record::Record;
-use crate::trace::TRACEPARENT;
+use crate::trace::{self, TRACEPARENT};
 
 /// Most writes of one atomic batch: the server's own bound.
 pub const BATCH_MAX: usize = 1_000;
@@ -164,13 +165,17 @@ impl<K: Key, V: Record> Bucket<K, V> {
     /// # Errors
     /// [`WriteError::Conflict`] if `expect` does not hold; see there for the rest.
     pub async fn write(&self, write: Write<K, V>) -> Result<u64, WriteError> {
+        self.write_in(write, trace::current().as_deref()).await
+    }
+
+    async fn write_in(&self, write: Write<K, V>, trace: Option<&str>) -> Result<u64, WriteError> {
         let subject = Bucket::<K, V>::subject(&write.key);
-        let (headers, payload) = message(&write);
+        let (headers, payload) = message(&write, trace);
         match self.bus.publish(&subject, headers, payload).await {
             Ok(stored) => Ok(stored.sequence),
             Err(WriteError::Conflict { .. }) if write.expect == Expect::Absent => {
                 let write = self.over_removal(write).await?;
-                let (headers, payload) = message(&write);
+                let (headers, payload) = message(&write, trace);
                 Ok(self.bus.publish(&subject, headers, payload).await?.sequence)
             }
             Err(error) => Err(error),
@@ -181,22 +186,31 @@ impl<K: Key, V: Record> Bucket<K, V> {
     ///
     /// # Errors
     /// [`WriteError::Conflict`] if one of the expectations does not hold: then nothing was written.
-    pub async fn write_all(&self, mut writes: Vec<Write<K, V>>) -> Result<Vec<u64>, WriteError> {
-        if let [_] = writes.as_slice() {
-            let write = writes.remove(0);
-            return Ok(vec![self.write(write).await?]);
+    pub async fn write_all(&self, writes: Vec<Write<K, V>>) -> Result<Vec<u64>, WriteError> {
+        self.write_set(ChangeSet::new(writes)).await
+    }
+
+    pub(crate) async fn write_set(&self, mut set: ChangeSet<K, V>) -> Result<Vec<u64>, WriteError> {
+        if let [_] = set.writes.as_slice() {
+            let write = set.writes.remove(0);
+            return Ok(vec![self.write_in(write, set.trace.as_deref()).await?]);
         }
-        match self.batch(&[&writes]).await {
+        let writes = &set.writes;
+        match self.batch(std::slice::from_ref(&set)).await {
             Err(WriteError::Conflict { .. }) if writes.iter().any(|write| write.expect == Expect::Absent) => {
                 let mut over = Vec::with_capacity(writes.len());
-                for write in writes {
+                for write in set.writes {
                     over.push(if write.expect == Expect::Absent {
                         self.over_removal(write).await?
                     } else {
                         write
                     });
                 }
-                self.batch(&[&over]).await
+                self.batch(&[ChangeSet {
+                    writes: over,
+                    trace: set.trace,
+                }])
+                .await
             }
             other => other,
         }
@@ -221,8 +235,8 @@ impl<K: Key, V: Record> Bucket<K, V> {
     }
 
     /// Stores sets of writes all together or not at all. Each set is told as one to whoever watches.
-    pub(crate) async fn batch(&self, sets: &[&[Write<K, V>]]) -> Result<Vec<u64>, WriteError> {
-        let count = sets.iter().map(|set| set.len()).sum::<usize>();
+    pub(crate) async fn batch(&self, sets: &[ChangeSet<K, V>]) -> Result<Vec<u64>, WriteError> {
+        let count = sets.iter().map(|set| set.writes.len()).sum::<usize>();
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -237,17 +251,19 @@ impl<K: Key, V: Record> Bucket<K, V> {
         let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
         let last = count - 1;
-        let placed: Vec<(&Write<K, V>, usize, usize)> = sets
+        let placed: Vec<(&Write<K, V>, usize, &ChangeSet<K, V>)> = sets
             .iter()
             .flat_map(|set| {
-                set.iter()
+                set.writes
+                    .iter()
                     .zip(1..)
-                    .map(|(write, place)| (write, place, set.len()))
+                    .map(move |(write, place)| (write, place, set))
             })
             .collect();
-        for (index, (write, place, size)) in placed.into_iter().enumerate() {
+        for (index, (write, place, set)) in placed.into_iter().enumerate() {
             let subject = Bucket::<K, V>::subject(&write.key);
-            let (mut headers, payload) = message(write);
+            let (mut headers, payload) = message(write, set.trace.as_deref());
+            let size = set.writes.len();
             if size > 1 {
                 headers.insert(SET, format!("{place}/{size}").as_str());
             }
@@ -283,11 +299,11 @@ impl<K: Key, V: Record> Bucket<K, V> {
     }
 }
 
-pub(crate) fn message<K: Key, V: Record>(write: &Write<K, V>) -> (HeaderMap, Bytes) {
+pub(crate) fn message<K: Key, V: Record>(write: &Write<K, V>, trace: Option<&str>) -> (HeaderMap, Bytes) {
     let (mut headers, payload) = match &write.change {
         Change::Put(value) => {
             let (type_name, payload) = value.encode();
-            (headers(&type_name), Bytes::from(payload))
+            (headers_in(&type_name, trace), Bytes::from(payload))
         }
         Change::Delete => {
             let mut headers = HeaderMap::new();

@@ -15,6 +15,7 @@ use crate::bucket::{BATCH_MAX, Bucket, Change, Write, is_removal, message};
 use crate::error::WriteError;
 use crate::key::Key;
 use crate::record::Record;
+use crate::trace;
 
 /// Up to this many changes of one message each are quicker one by one than in a batch.
 const SINGLES_MAX: usize = 8;
@@ -29,7 +30,22 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Keys that change together: all of them, or none.
-pub type ChangeSet<K, V> = Vec<Write<K, V>>;
+#[derive(Clone, Debug)]
+pub struct ChangeSet<K, V> {
+    pub writes: Vec<Write<K, V>>,
+    /// W3C `traceparent` of whoever wants the change.
+    pub(crate) trace: Option<String>,
+}
+
+impl<K, V> ChangeSet<K, V> {
+    /// A set that belongs to the current trace.
+    pub fn new(writes: Vec<Write<K, V>>) -> ChangeSet<K, V> {
+        ChangeSet {
+            writes,
+            trace: trace::current(),
+        }
+    }
+}
 
 /// The new revision of each key of a change set.
 pub type Revisions = Vec<u64>;
@@ -37,17 +53,16 @@ pub type Revisions = Vec<u64>;
 impl<K: Key, V: Record> Bucket<K, V> {
     /// Stores change sets that have no key in common, each whole or not at all, and tells of each what came of it.
     pub async fn commit(&self, sets: Vec<ChangeSet<K, V>>) -> Vec<Result<Revisions, WriteError>> {
-        let messages: usize = sets.iter().map(Vec::len).sum();
-        let few = sets.len() <= SINGLES_MAX && sets.iter().all(|set| set.len() <= 1);
+        let messages: usize = sets.iter().map(|set| set.writes.len()).sum();
+        let few = sets.len() <= SINGLES_MAX && sets.iter().all(|set| set.writes.len() <= 1);
         if sets.len() < 2 || few || messages > BATCH_MAX {
             return self.commit_each(sets, false).await;
         }
-        let together: Vec<&[Write<K, V>]> = sets.iter().map(Vec::as_slice).collect();
-        match self.batch(&together).await {
+        match self.batch(&sets).await {
             Ok(revisions) => {
                 let mut rest = revisions.into_iter();
                 sets.iter()
-                    .map(|set| Ok(rest.by_ref().take(set.len()).collect()))
+                    .map(|set| Ok(rest.by_ref().take(set.writes.len()).collect()))
                     .collect()
             }
             // One of them met somebody else's write, or the batch as such failed: each for itself.
@@ -74,13 +89,13 @@ impl<K: Key, V: Record> Bucket<K, V> {
     async fn commit_one(&self, set: ChangeSet<K, V>, mut unanswered: bool) -> Result<Revisions, WriteError> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let error = match self.write_all(set.clone()).await {
+            let error = match self.write_set(set.clone()).await {
                 Ok(revisions) => return Ok(revisions),
                 Err(error) => error,
             };
             match error {
                 // An earlier attempt may have been stored without an answer.
-                WriteError::Conflict { .. } if unanswered => match self.as_stored(&set).await {
+                WriteError::Conflict { .. } if unanswered => match self.as_stored(&set.writes).await {
                     Ok(Some(revisions)) => return Ok(revisions),
                     Ok(None) => return Err(error),
                     Err(unknown) if Instant::now() >= until => return Err(unknown),
@@ -108,7 +123,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 .last(K::BUCKET, &subject)
                 .await
                 .map_err(|_| WriteError::Unknown { key: subject })?;
-            let (_, payload) = message(write);
+            let (_, payload) = message(write, None);
             let same = last.filter(|last| match write.change {
                 Change::Put(_) => !is_removal(&last.headers) && last.payload == payload,
                 Change::Delete => is_removal(&last.headers),

@@ -54,11 +54,16 @@ pub struct Stored {
 
 /// Headers of every message of ours: its type and the trace it belongs to.
 pub(crate) fn headers(type_name: &str) -> HeaderMap {
+    headers_in(type_name, trace::current().as_deref())
+}
+
+/// The same, of a message that belongs to another trace than the current one.
+pub(crate) fn headers_in(type_name: &str, trace: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(TYPE, type_name);
     headers.insert(SCHEMA, SCHEMA_VERSION);
-    if let Some(parent) = trace::current() {
-        headers.insert(trace::TRACEPARENT, parent.as_str());
+    if let Some(parent) = trace {
+        headers.insert(trace::TRACEPARENT, parent);
     }
     headers
 }

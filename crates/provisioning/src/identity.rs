@@ -22,6 +22,8 @@ pub struct Traits {
     pub last_name: Option<String>,
     /// Whether the person has access now.
     pub active: bool,
+    /// The source lists all its people, each once.
+    pub listed: bool,
 }
 
 impl Traits {
@@ -40,6 +42,7 @@ impl Traits {
             first_name: value(Field::FirstName),
             last_name: value(Field::LastName),
             active: person.wanted_active(),
+            listed: false,
         }
     }
 }
@@ -94,6 +97,8 @@ impl IdentityVerdict {
                 // Another first name beside the same mail or number, and the same last name: a correction.
                 (true, true) if last_name == Comparison::Agrees => IdentityVerdict::Same,
                 (false, true) => IdentityVerdict::Other,
+                // A source that lists each of its people once has this one under another user name now.
+                (false, false) if stated.listed => IdentityVerdict::Same,
                 (true, true) | (false, false) => IdentityVerdict::Unclear,
             },
             EqualBy::UserName => {
@@ -285,6 +290,18 @@ mod tests {
         check("E1 new Nina", "E1 lund Mira - gone", by, Other);
         check("E1 new -", "E1 lund Mira", by, Unclear);
         check("E1 new Nina team@corp", "E1 lund Mira team@corp", by, Unclear);
+    }
+
+    #[test]
+    fn a_complete_list_says_who_a_silent_row_is() {
+        let stated = |text: &str| Traits {
+            listed: true,
+            ..traits(text)
+        };
+        let verdict =
+            |text: &str| IdentityVerdict::of(&stated(text), &traits("E1 lund Mira"), EqualBy::ExternalId);
+        assert_eq!(verdict("E1 berg -"), IdentityVerdict::Same);
+        assert_eq!(verdict("E1 new Nina"), IdentityVerdict::Other);
     }
 
     #[test]

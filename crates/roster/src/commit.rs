@@ -6,6 +6,8 @@ use bus::{ChangeSet, Key as _, Revisions, RosterBucket, RosterKey, RosterValue, 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::change::RosterWrite;
+
 /// Most keys that go together. More take longer than an urgent change should wait behind them: 200 take 12 ms.
 const TOGETHER_MAX: usize = 200;
 
@@ -33,7 +35,8 @@ impl Committer {
     }
 
     /// Stores the set, whole or not at all, and says the new revision of each key.
-    pub(crate) async fn commit(&self, set: Set) -> Outcome {
+    pub(crate) async fn commit(&self, writes: Vec<RosterWrite>) -> Outcome {
+        let set = ChangeSet::new(writes);
         let (answer, outcome) = oneshot::channel();
         let stopping = || WriteError::Unknown {
             key: "roster".to_owned(),
@@ -62,12 +65,12 @@ async fn run(bucket: RosterBucket, mut requests: mpsc::Receiver<Request>, stop: 
                 () = stop.cancelled() => return,
             },
         };
-        let mut keys: HashSet<String> = first.set.iter().map(|write| write.key.text()).collect();
+        let mut keys: HashSet<String> = first.set.writes.iter().map(|write| write.key.text()).collect();
         let mut round = vec![first];
         while keys.len() < TOGETHER_MAX
             && let Ok(request) = requests.try_recv()
         {
-            let more: Vec<String> = request.set.iter().map(|write| write.key.text()).collect();
+            let more: Vec<String> = request.set.writes.iter().map(|write| write.key.text()).collect();
             if more.iter().any(|key| keys.contains(key)) || keys.len() + more.len() > TOGETHER_MAX {
                 kept = Some(request);
                 break;

@@ -1,5 +1,6 @@
 //! Why a change was not made, as SCIM says it.
 
+use provisioning::NormalName;
 use roster::{Applied, ChangeError, RosterError};
 use scim::ScimError;
 
@@ -45,7 +46,14 @@ fn scim_error(error: RosterError) -> ScimError {
         RosterError::NameTaken { .. } => ScimError::conflict("userName", error),
         RosterError::ExternalIdTaken { .. } => ScimError::conflict("externalId", error),
         RosterError::GroupNameTaken { .. } => ScimError::conflict("displayName", error),
-        RosterError::Unclear(_) => ScimError::conflict("userName", error),
+        RosterError::Unclear(ref question) => {
+            let same = |name: &str| NormalName::of(name);
+            let attribute = match same(&question.stated.user_name) == same(&question.known.user_name) {
+                true => "userName",
+                false => "externalId",
+            };
+            ScimError::conflict(attribute, error)
+        }
         RosterError::NoSuchPerson { .. } | RosterError::NoSuchGroup { .. } => {
             ScimError::not_found(error.to_string())
         }

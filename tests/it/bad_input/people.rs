@@ -136,7 +136,7 @@ async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
         "{story}"
     );
     assert_eq!(
-        told(&house, 0, &["parked"]).await["total"],
+        told(&house, 3, &["parked"]).await["total"],
         0,
         "nothing is wrong with the report"
     );

@@ -57,7 +57,7 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     assert_eq!(status["dead_letters"], 1, "{status}");
     let printed = ends(&house, 3, &["status", "--wait"]).await;
     assert!(
-        printed.contains("DEAD LETTERS: 1 event could not be taken; see: rollcall dead-letters"),
+        printed.contains("DIFFERS 1 event could not be used. See: rollcall dead-letters"),
         "{printed}"
     );
     assert!(!printed.contains("Litmos equals the roster\n"), "{printed}");

@@ -188,6 +188,7 @@ fn traits_in(message: Option<v1::Traits>) -> Traits {
         first_name: text(message.first_name),
         last_name: text(message.last_name),
         active: message.active,
+        listed: false,
     }
 }
 

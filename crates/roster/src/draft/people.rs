@@ -74,6 +74,7 @@ impl PersonDraft {
             first_name: value(Field::FirstName),
             last_name: value(Field::LastName),
             active: self.active.unwrap_or(true),
+            listed: self.returns,
         }
     }
 }
