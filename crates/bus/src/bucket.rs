@@ -251,7 +251,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
         let last = count - 1;
-        let placed: Vec<(&Write<K, V>, usize, &ChangeSet<K, V>)> = sets
+        let placed = sets
             .iter()
             .flat_map(|set| {
                 set.writes
@@ -259,7 +259,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .zip(1..)
                     .map(move |(write, place)| (write, place, set))
             })
-            .collect();
+            .collect::<Vec<_>>();
         for (index, (write, place, set)) in placed.into_iter().enumerate() {
             let subject = Bucket::<K, V>::subject(&write.key);
             let (mut headers, payload) = message(write, set.trace.as_deref());

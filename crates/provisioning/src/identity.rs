@@ -363,7 +363,7 @@ mod tests {
         let mira = candidate("mira", "E1 mira Mira");
         let by = mira.person.clone();
         assert_eq!(
-            resolve(&stated, &[zed.clone()], Some(&mira)),
+            resolve(&stated, std::slice::from_ref(&zed), Some(&mira)),
             Resolution::Taken { by: by.clone() }
         );
         let gone = candidate("mira", "E1 mira Mira - gone");

@@ -215,7 +215,7 @@ async fn process() -> anyhow::Result<Vec<Line>> {
 fn promotion(org: &OrgId, n: usize, round: usize) -> Write<RosterKey, RosterValue> {
     let person = company::promoted(n, round);
     Write {
-        key: RosterKey::of_person(&org, &person),
+        key: RosterKey::of_person(org, &person),
         expect: Expect::Any,
         change: Change::Put(RosterValue::Person(person)),
     }
