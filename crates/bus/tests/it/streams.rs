@@ -272,7 +272,11 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
     assert_eq!(watch.next().await, bus::WatchEvent::Synced);
     let letters = world.bus.dead_letters(&world.org, 0).await.unwrap();
     let of = |subject: &str| letters.iter().find(|letter| letter.subject == subject).unwrap();
-    assert!(of("$KV.roster.acme.person.p1").reason.contains("Rollcall-Type"));
+    assert!(
+        of("$KV.roster.acme.person.00ff.p1")
+            .reason
+            .contains("Rollcall-Type")
+    );
     assert!(of("rollcall.feed.v1.acme.hr").event.is_none());
     assert_eq!(letters.len(), 2);
     // Whoever watches next finds the same record, and no second letter is written about it.

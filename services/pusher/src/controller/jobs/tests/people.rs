@@ -152,7 +152,8 @@ async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
     .await;
     let manager = change(Attribute::Manager, "", "nobody-here");
     let refused = house.perform(update(&house, "mira", vec![manager], true)).await;
-    assert_eq!(refused.requests, ["PUT /users/{}", "GET /users/{}"]);
+    // The last one probes whether Litmos answers at all: only then a 404 is about this item.
+    assert_eq!(refused.requests, ["PUT /users/{}", "GET /users/{}", "GET /users"]);
     assert!(refused.not_done(Ended::Parked).contains("Manager not found"));
     let link = house.person_link("mira").await;
     assert_eq!(link.account, Some(house.account_id("mira")));
@@ -164,7 +165,7 @@ async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
 
     house.want_person("newcomer").await;
     let refused = house.perform(create("newcomer", Some("nobody-here"))).await;
-    assert_eq!(refused.requests, ["POST /users"]);
+    assert_eq!(refused.requests, ["POST /users", "GET /users"]);
     refused.not_done(Ended::Parked);
     let parked = house.person_link("newcomer").await.parked.unwrap();
     assert_eq!(parked.attribute.as_deref(), Some("ManagerId"));
@@ -258,8 +259,10 @@ async fn an_outcome_is_said_only_where_something_came_to_its_end() {
         "nothing was done, and it is tried at once: {refused:?}"
     );
     let refused = house.perform(update(&house, "mira", title(), true)).await;
-    refused.not_done(Ended::Failed);
-    assert!(refused.halt.is_some());
+    assert!(
+        refused.outcome.is_none(),
+        "the org pauses, and this is tried when Litmos takes the key again: {refused:?}"
+    );
     house.close().await;
 }
 

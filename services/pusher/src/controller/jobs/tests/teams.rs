@@ -215,7 +215,10 @@ async fn only_a_look_at_the_team_says_that_it_is_gone() {
     // A 404 about something else: the list of users is empty.
     for attempts in 1..=2 {
         let played = house.perform_job(add_nobody(&house, "Sales").await).await;
-        assert_eq!(played.requests, ["POST /teams/{}/users", "GET /teams/{}"]);
+        assert_eq!(
+            played.requests,
+            ["POST /teams/{}/users", "GET /teams/{}", "GET /users"]
+        );
         played.not_done(Ended::Failed);
         let link = house.group_link("Sales").await;
         assert_eq!(link.team, Some(house.team_id("Sales")));
@@ -265,7 +268,15 @@ async fn a_team_whose_parent_went_away_waits_until_that_is_made_again() {
     let parent = house.team_id("Sales");
     house.delete_team("Sales").await;
     let played = house.perform(create("Kiel", Some("Sales"))).await;
-    assert_eq!(played.requests, ["POST /teams/{}/teams", "GET /teams/{}"]);
+    assert_eq!(
+        played.requests,
+        [
+            "POST /teams/{}/teams",
+            "GET /teams/{}",
+            "GET /users",
+            "GET /users"
+        ]
+    );
     played.not_done(Ended::Failed);
     assert!(house.world().await.team(&parent).is_none());
     assert_eq!(house.group_link("Kiel").await.team, None);
@@ -377,7 +388,12 @@ async fn a_role_that_cannot_be_set_tells_what_is_missing() {
         .await;
     assert_eq!(
         played.requests,
-        ["PUT /teams/{}/leaders/{}", "GET /teams/{}", "GET /users/{}"]
+        [
+            "PUT /teams/{}/leaders/{}",
+            "GET /teams/{}",
+            "GET /users/{}",
+            "GET /users"
+        ]
     );
     played.not_done(Ended::Failed);
     assert!(
