@@ -4,6 +4,7 @@ mod dead_letters;
 mod differs;
 mod groups;
 mod held;
+mod identity;
 mod leaver;
 mod links;
 mod parked;

@@ -117,6 +117,7 @@ fn add_intake(status: &mut Value, intake: &Value) {
         deviations.add_count(DeviationKind::EventWaiting, waiting - 1);
     }
     deviations.add_count(DeviationKind::DeadLetter, count("dead_letters"));
+    deviations.add_count(DeviationKind::OpenQuestion, count("questions"));
     deviations.add_count(DeviationKind::RefusedLine, count("refused_lines"));
     status["dead_letters"] = intake["dead_letters"].clone();
     status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});

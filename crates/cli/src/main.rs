@@ -7,6 +7,7 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod groups;
+mod identity;
 mod leaver;
 mod links;
 mod load;
@@ -91,6 +92,8 @@ enum Command {
     Approve(parked::Approve),
     /// Lists events that could not be taken; shows, replays or drops them.
     DeadLetters(dead_letters::DeadLetters),
+    /// Lists questions whether two records mean one person; shows both sides, takes the answer.
+    Identity(identity::Identity),
     /// Cuts somebody off now, in front of everything else, and hands over the receipt.
     Leaver(leaver::Leaver),
     /// Tells one person's story: source, scope, match, plan, act, and what comes next.
@@ -145,6 +148,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Retry(retry) => retry.run(&global).await,
         Command::Approve(approve) => approve.run(&global).await,
         Command::DeadLetters(letters) => letters.run(&global).await,
+        Command::Identity(identity) => identity.run(&global).await,
         Command::Leaver(leaver) => leaver.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Links(links) => links.run(&global).await,

@@ -42,6 +42,8 @@ pub enum DeviationKind {
     Frozen,
     /// An event that could not be used lies on the dead-letter subject.
     DeadLetter,
+    /// A question whether two records mean one person is not answered yet.
+    OpenQuestion,
     /// An event waits for people or groups that no source has reported yet.
     EventWaiting,
     /// A line of a file was refused.
@@ -63,6 +65,7 @@ impl DeviationKind {
             | DeviationKind::GroupPaused
             | DeviationKind::Frozen
             | DeviationKind::DeadLetter
+            | DeviationKind::OpenQuestion
             | DeviationKind::EventWaiting
             | DeviationKind::RefusedLine => false,
         }
@@ -90,6 +93,10 @@ impl DeviationKind {
             DeviationKind::GroupPaused => ("group is paused", "groups are paused"),
             DeviationKind::Frozen => ("person is frozen by order", "people are frozen by order"),
             DeviationKind::DeadLetter => ("event could not be used", "events could not be used"),
+            DeviationKind::OpenQuestion => (
+                "question about who is who is open",
+                "questions about who is who are open",
+            ),
             DeviationKind::EventWaiting => ("event waits in the feed", "events wait in the feed"),
             DeviationKind::RefusedLine => ("line of a file was refused", "lines of files were refused"),
         };
@@ -121,6 +128,7 @@ impl DeviationKind {
                 "Make them inactive at the source, or take the order back: rollcall leaver PERSON --lift"
             }
             DeviationKind::DeadLetter => "See: rollcall dead-letters",
+            DeviationKind::OpenQuestion => "See: rollcall identity",
             DeviationKind::EventWaiting => "Report those people or groups from their source.",
             DeviationKind::RefusedLine => "Correct the lines and load the file again.",
         }

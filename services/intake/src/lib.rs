@@ -122,6 +122,7 @@ async fn serve(
                             "waiting": waiting,
                             "oldest_waits": reason,
                             "dead_letters": dead,
+                            "questions": directory.questions().filter(|question| question.value.same.is_none()).count(),
                         })
                     }))
                 }

@@ -1,0 +1,229 @@
+//! `rollcall identity`: questions whether two records mean one person, and the answers.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use provisioning::{IdentityQuestion, QuestionId, Traits};
+use roster::Roster;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::Desk;
+use crate::{Ending, Global, parked, say};
+
+#[derive(Debug, Args)]
+pub(crate) struct Identity {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Lists the open questions, oldest first (the default).
+    List,
+    /// Shows both sides of one: what the source states, and what the roster knows.
+    Show { id: String },
+    /// Answers that both are one person, and hands in again what waits for the answer.
+    Same { id: String },
+    /// Answers that they are two people, and hands in again what waits for the answer.
+    Different { id: String },
+}
+
+impl Identity {
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
+        let desk = Desk::open(global).await?;
+        let stop = CancellationToken::new();
+        let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
+        roster.ready().await;
+        let ending = match &self.what {
+            None | Some(What::List) => Ok(list(global, &desk, &roster)),
+            Some(What::Show { id }) => find(&roster, id).map(|question| show(global, &question)),
+            Some(What::Same { id }) => answer(global, &desk, &roster, id, true).await,
+            Some(What::Different { id }) => answer(global, &desk, &roster, id, false).await,
+        };
+        stop.cancel();
+        ending
+    }
+}
+
+fn open(roster: &Roster) -> Vec<IdentityQuestion> {
+    let mut open: Vec<IdentityQuestion> = roster.read(|directory| {
+        directory
+            .questions()
+            .map(|entry| entry.value.clone())
+            .filter(|question| question.same.is_none())
+            .collect()
+    });
+    open.sort_by_key(|question| question.asked_at_ms);
+    open
+}
+
+fn find(roster: &Roster, id: &str) -> anyhow::Result<IdentityQuestion> {
+    let known = QuestionId::parse(id)
+        .ok()
+        .and_then(|id| roster.read(|directory| directory.question(&id).map(|entry| entry.value.clone())));
+    known.with_context(|| format!("there is no question {id:?}; list them with: rollcall identity"))
+}
+
+fn traits(traits: &Traits) -> Value {
+    json!({
+        "user_name": traits.user_name, "external_id": traits.external_id, "first_name": traits.first_name,
+        "last_name": traits.last_name, "mail": traits.mail, "employee_number": traits.employee_number,
+    })
+}
+
+fn as_json(question: &IdentityQuestion) -> Value {
+    json!({
+        "id": question.id, "source": question.source, "asked_at_ms": question.asked_at_ms,
+        "stated": traits(&question.stated), "person": question.person, "known": traits(&question.known),
+        "known_active": question.known.active, "same": question.same,
+    })
+}
+
+fn list(global: &Global, desk: &Desk, roster: &Roster) -> Ending {
+    let open = open(roster);
+    let answer = json!({
+        "org": desk.org, "total": open.len(), "questions": open.iter().map(as_json).collect::<Vec<_>>(),
+    });
+    say::answer(global.json, &answer, |_| {
+        if open.is_empty() {
+            return format!("there are no questions about who is who in {}", desk.org);
+        }
+        let mut lines = vec![format!(
+            "{} about who is who in {}; see both sides: rollcall identity show ID; answer: rollcall identity same ID, or different ID",
+            say::count(open.len() as u64, "question", "questions"),
+            desk.org
+        )];
+        lines.extend(open.iter().map(|question| {
+            format!(
+                "  {} {} is {:?} from {} the person known as {:?}?",
+                question.id,
+                say::moment(question.asked_at_ms),
+                question.stated.user_name,
+                question.source,
+                question.known.user_name
+            )
+        }));
+        lines.join("\n")
+    });
+    if open.is_empty() {
+        Ending::Done
+    } else {
+        Ending::Waits
+    }
+}
+
+fn show(global: &Global, question: &IdentityQuestion) -> Ending {
+    let answer = as_json(question);
+    say::answer(global.json, &answer, |answer| {
+        let text = |side: &str, name: &str| answer[side][name].as_str().unwrap_or("-").to_owned();
+        let mut lines = vec![
+            format!(
+                "question {}, asked {} because of source {}",
+                question.id,
+                say::moment(question.asked_at_ms),
+                question.source
+            ),
+            format!(
+                "  {:<16} {:<34} {}",
+                "", "stated by the source", "known in the roster"
+            ),
+        ];
+        for name in [
+            "user_name",
+            "external_id",
+            "first_name",
+            "last_name",
+            "mail",
+            "employee_number",
+        ] {
+            lines.push(format!(
+                "  {name:<16} {:<34} {}",
+                text("stated", name),
+                text("known", name)
+            ));
+        }
+        let access = if question.known.active {
+            "has access"
+        } else {
+            "has no access"
+        };
+        lines.push(format!("  the known person is {} and {access}", question.person));
+        lines.push(match question.same {
+            None => "not answered yet; answer with: rollcall identity same ID, or different ID".to_owned(),
+            Some(true) => "answered: one person".to_owned(),
+            Some(false) => "answered: two people".to_owned(),
+        });
+        lines.join("\n")
+    });
+    match question.same {
+        None => Ending::Waits,
+        Some(_) => Ending::Done,
+    }
+}
+
+async fn answer(
+    global: &Global,
+    desk: &Desk,
+    roster: &Roster,
+    id: &str,
+    same: bool,
+) -> anyhow::Result<Ending> {
+    let question = find(roster, id)?;
+    let at_ms = chassis::clock::unix_ms();
+    roster.answer(&question.id, same, at_ms).await?;
+    let (replayed, failed) = replay(desk, &question, at_ms).await?;
+    let answer = json!({
+        "org": desk.org, "id": question.id, "same": same, "replayed": replayed, "failed": failed,
+    });
+    say::answer(global.json, &answer, |_| {
+        let verdict = if same { "one person" } else { "two people" };
+        let mut lines = vec![format!(
+            "{:?} of {} and {:?} are {verdict}; the next provisioning by the source follows this answer",
+            question.stated.user_name, question.source, question.known.user_name
+        )];
+        if !replayed.is_empty() {
+            lines.push(format!(
+                "{} handed in again; see: rollcall dead-letters",
+                say::count(replayed.len() as u64, "event was", "events were")
+            ));
+        }
+        lines.extend(failed.iter().map(|why| format!("  {why}")));
+        lines.join("\n")
+    });
+    Ok(if failed.is_empty() {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
+}
+
+/// Hands in again the events that were set aside because of this question. Says their ids, and what went wrong.
+async fn replay(
+    desk: &Desk,
+    question: &IdentityQuestion,
+    at_ms: u64,
+) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let by = parked::by();
+    let (mut replayed, mut failed) = (Vec::new(), Vec::new());
+    let mut behind = 0;
+    loop {
+        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let Some(last) = page.last() else {
+            return Ok((replayed, failed));
+        };
+        behind = last.place();
+        for letter in page
+            .iter()
+            .filter(|letter| letter.reason.contains(question.id.as_str()))
+        {
+            match desk
+                .bus
+                .replay_letter(&desk.org, letter, None, (&by, at_ms))
+                .await
+            {
+                Ok(()) => replayed.push(letter.id.clone()),
+                Err(error) => failed.push(format!("{}: {}", letter.id, chassis::error_chain(&error))),
+            }
+        }
+    }
+}
