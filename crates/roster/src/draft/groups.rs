@@ -1,7 +1,7 @@
 //! Groups: laid over what is known, written with their name.
 
 use bus::{Change as KeyChange, Expect, Index, NameToken, RosterKey, RosterValue, Write};
-use provisioning::{Group, GroupId, NormalName, OrgId};
+use provisioning::{Group, GroupId, NormalName, OrgId, repaired};
 
 use super::{external_ids, marked, new_group_id};
 use crate::change::{Change, RosterError, RosterWrite};
@@ -152,7 +152,7 @@ fn laid_over(old: Option<&Group>, origin: &Origin<'_>, draft: &GroupDraft) -> Gr
             || draft.id.clone().unwrap_or_else(new_group_id),
             |old| old.id.clone(),
         ),
-        name: draft.name.trim().to_owned(),
+        name: repaired(&draft.name).into_owned(),
         description: description.or_else(|| old.and_then(|old| old.description.clone())),
         parent: match draft.parent.as_deref().map(str::trim) {
             None => old.and_then(|old| old.parent.clone()),

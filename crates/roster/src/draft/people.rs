@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus::{Change as KeyChange, Expect, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{
     AccessLevel, Candidate, Field, IdentityQuestion, ManagerWish, NormalName, OrgId, Person, PersonId,
-    Profile, Resolution, Sources, Traits, released_name, resolve,
+    Profile, Resolution, Sources, Traits, released_name, repaired, resolve,
 };
 
 use super::{external_ids, marked, new_id};
@@ -325,7 +325,8 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
             || PersonId::parse(new_id()).expect("a UUID is an id"),
             |old| old.id.clone(),
         ),
-        user_name: draft.user_name.trim().to_owned(),
+        // Without characters that nobody sees: two names that look alike are one.
+        user_name: repaired(&draft.user_name).into_owned(),
         active,
         deleted,
         access_level: draft
