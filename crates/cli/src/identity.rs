@@ -190,10 +190,10 @@ async fn answer(
         lines.extend(failed.iter().map(|why| format!("  {why}")));
         lines.join("\n")
     });
-    Ok(if failed.is_empty() {
-        Ending::Done
-    } else {
-        Ending::Failed
+    Ok(match (failed.is_empty(), open(roster).is_empty()) {
+        (false, _) => Ending::Failed,
+        (true, false) => Ending::Waits,
+        (true, true) => Ending::Done,
     })
 }
 
