@@ -34,7 +34,7 @@ const SUBJECT: &str = "Rollcall-Dead-Subject";
 const REASON: &str = "Rollcall-Dead-Reason";
 const OF_TYPE: &str = "Rollcall-Dead-Type";
 
-/// What is set aside, and where it lay.
+/// A payload to set aside, and the subject it lay on.
 #[derive(Debug)]
 pub(crate) struct Buried<'a> {
     pub(crate) subject: &'a str,
@@ -72,10 +72,10 @@ pub struct DeadLetter {
     pub id: String,
     /// When it was set aside.
     pub at_ms: u64,
-    /// Where it had been sent.
+    /// Subject it was sent to.
     pub subject: String,
     pub reason: String,
-    /// What it says, if it can be read.
+    /// The event, if it can be read.
     pub event: Option<Event>,
     type_name: Option<String>,
     payload: Bytes,
@@ -83,7 +83,7 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Who sent it, if it is an event of the feed.
+    /// Source of the event, if it came through the feed.
     pub fn source(&self) -> Option<SourceId> {
         let rest = self.subject.strip_prefix("rollcall.feed.v1.")?;
         let (_, source) = rest.split_once('.')?;

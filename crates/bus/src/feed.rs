@@ -1,6 +1,6 @@
 //! Identity events from sources: handed in by the batch, taken by the batch, answered one by one.
 //!
-//! Whoever hands an event in may ask for a receipt: the taker says what became of it (`receipt`).
+//! A sender of an event may ask for a receipt, which says what became of it (`receipt`).
 
 mod event;
 mod hand_in;
@@ -164,7 +164,7 @@ impl FeedBatch {
     }
 
     /// The next events, in the order of the feed: as many as there are, at most a thousand; none if none came for a second.
-    /// What cannot be read is set aside.
+    /// Unreadable messages are set aside.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -202,7 +202,7 @@ impl FeedBatch {
         Ok(deliveries)
     }
 
-    /// What lies in the feed at this moment.
+    /// Messages that lie in the feed at this moment.
     async fn there_now(&self, most: usize) -> Result<Vec<Message>, BusError> {
         let messages = self.consumer.fetch().max_messages(most).messages().await;
         collected(messages.map_err(|error| unavailable(error.to_string()))?).await

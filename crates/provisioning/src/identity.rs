@@ -142,14 +142,7 @@ pub struct Candidate {
     pub answer: Option<bool>,
 }
 
-/// The attribute that belongs to somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConflictingAttribute {
-    UserName,
-    ExternalId,
-}
-
-/// Whom a statement means.
+/// The person that a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// Somebody known.

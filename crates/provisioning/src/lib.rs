@@ -40,8 +40,7 @@ pub use deviation::{Deviation, DeviationItem, DeviationKind, Deviations, deviati
 pub use field::{Field, FieldKind};
 pub use harms::{harms, made_owners};
 pub use identity::{
-    Candidate, ConflictingAttribute, EqualBy, IdentityQuestion, IdentityVerdict, Resolution, Traits,
-    released_name, resolve,
+    Candidate, EqualBy, IdentityQuestion, IdentityVerdict, Resolution, Traits, released_name, resolve,
 };
 pub use ids::{
     AccountId, GroupId, InvalidId, OperationId, OrgId, PersonId, PlanHash, QuestionId, SourceId, TeamId,

@@ -15,7 +15,7 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// What happened, in the words of the source: nothing here has been checked yet.
+/// The event as the source stated it; nothing has been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
     PersonUpserted {
