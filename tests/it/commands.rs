@@ -37,10 +37,23 @@ pub(crate) async fn house_of(more: &str, people: usize, csv: &str) -> House {
     house.up(&[]).await;
     house.bus().await;
     load(&house, csv).await;
-    if !more.contains("manual") {
+    if more.contains("manual") {
+        planned(&house, people).await;
+    } else {
         house.settled(people).await;
     }
     house
+}
+
+/// Waits until a plan covers this many people: that Litmos has been read, and that the roster has arrived.
+async fn planned(house: &House, people: usize) {
+    let bus = house.bus().await;
+    rollcall_tests::wait_for("a plan after the first import", async || {
+        let plan = house.ask(&bus, "pusher", "plan", Value::Null).await.unwrap_or_default();
+        let waiting = plan["waiting"].as_array().into_iter().flatten();
+        plan["people"].as_u64() >= Some(people as u64) && waiting.clone().all(|item| item["kind"] != "first_import")
+    })
+    .await;
 }
 
 pub(crate) async fn load(house: &House, csv: &str) {
