@@ -1,13 +1,11 @@
-# One image for all services: each container runs the binary of its own name.
+# One image for all services: each container runs `rollcall service` with the name of its service.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bins --workspace --exclude xtask --exclude rollcall-tests \
+    cargo build --release --locked -p cli -p litmos-simulator --bins \
  && mkdir -p /out \
- && for bin in rollcall rate-governor pusher importer schema-discovery intake scim-gateway litmos-simulator; do \
-      cp "target/release/$bin" /out/; \
-    done
+ && cp target/release/rollcall target/release/litmos-simulator /out/
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -38,9 +38,11 @@ async fn settle_intents(room: &Room) {
                 let LinksValue::Person(link) = stored.value else {
                     continue;
                 };
-                let intent = link.intent.clone().map(|intent| Intent {
-                    settled_at_ms: 0,
-                    ..intent
+                let intent = link.intent.clone().map(|intent| {
+                    Box::new(Intent {
+                        settled_at_ms: 0,
+                        ..*intent
+                    })
                 });
                 let write = Write {
                     key,

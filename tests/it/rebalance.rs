@@ -134,8 +134,8 @@ impl Estate {
     }
 
     fn pusher(&self, company: &str) -> Child {
-        Command::new(program("pusher"))
-            .arg("--config")
+        Command::new(program("rollcall"))
+            .args(["service", "pusher", "--config"])
             .arg(self.settings(company))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -75,6 +75,7 @@ impl Door {
         let (stop, health) = (CancellationToken::new(), Health::new());
         let parts = scim_gateway::Parts {
             bus: hall.bus.clone(),
+            rosters: scim_gateway::rosters(&hall.bus, &stop),
             settings: room.settings.clone(),
             clock: chassis::clock::unix_ms,
             health: health.clone(),

@@ -160,7 +160,7 @@ impl House {
     }
 
     fn spawn<K: AsRef<OsStr>, V: AsRef<OsStr>>(&self, name: &str, environment: &[(K, V)]) -> Child {
-        let mut command = self.command(name, &[]);
+        let mut command = self.command("rollcall", &["service", name]);
         command.envs(environment.iter().map(|(key, value)| (key, value)));
         command.spawn().expect("the service starts")
     }

@@ -14,6 +14,7 @@ mod load;
 mod parked;
 mod plan;
 mod say;
+mod service;
 mod tokens;
 mod undo;
 mod up;
@@ -54,6 +55,8 @@ struct Global {
 enum Command {
     /// Runs all services in this process; with a nats-server of its own unless the settings name one.
     Up,
+    /// Runs one service as a process of its own, on the nats-server that the settings name.
+    Service(service::ServiceCommand),
     /// Rehearses with an invented company of 2,000 people and a simulated Litmos account.
     Demo(demo::Demo),
     /// Loads people and groups from a roster file (CSV or JSON), and says of every line what became of it.
@@ -118,10 +121,22 @@ enum Ending {
     Failed,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli).await {
+    let one_thread = matches!(&cli.command, Command::Service(service) if service.needs_one_thread());
+    let mut runtime = if one_thread {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = match runtime.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("rollcall: the process gets no threads: {error}; raise the limit of processes");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(cli)) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::from(1),
         Ok(Ending::Waits) => ExitCode::from(3),
@@ -136,6 +151,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
     let global = cli.global;
     match cli.command {
         Command::Up => up::up(&global).await.map(|()| Ending::Done),
+        Command::Service(service) => service.run(&global).await.map(|()| Ending::Done),
         Command::Demo(demo) => demo.run().await,
         Command::Load(load) => load.run(&global).await,
         Command::Import { accept_losses } => ask::import(&global, accept_losses).await,

@@ -113,8 +113,10 @@ fn start(
         settings: settings.clone(),
         health: health.clone(),
     };
+    let rosters = scim_gateway::rosters(&bus, &stop);
     let intake = intake::Parts {
         bus: bus.clone(),
+        rosters: rosters.clone(),
         settings: settings.clone(),
         health: health.clone(),
     };
@@ -125,6 +127,7 @@ fn start(
     };
     let gateway = scim_gateway::Parts {
         bus,
+        rosters,
         settings,
         health,
         clock: chassis::clock::unix_ms,

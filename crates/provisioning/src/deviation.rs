@@ -381,13 +381,13 @@ impl World {
     /// What is parked and not yet answered by a newer wish.
     pub fn parked(&self) -> impl Iterator<Item = (Subject, &Parked)> {
         let people = self.noted_person_links().filter_map(|link| {
-            let parked = link.value.parked.as_ref()?;
+            let parked = link.value.parked.as_deref()?;
             let person = self.person(&link.value.person)?;
             let id = || Subject::Person(link.value.person.clone());
             (parked.revision >= person.revision).then(|| (id(), parked))
         });
         let groups = self.group_links().filter_map(|link| {
-            let parked = link.value.parked.as_ref()?;
+            let parked = link.value.parked.as_deref()?;
             let group = self.group(&link.value.group)?;
             let id = || Subject::Group(link.value.group.clone());
             (parked.revision >= group.revision).then(|| (id(), parked))

@@ -9,7 +9,9 @@ pub(crate) struct Index<K, V>(HashMap<K, Few<V>>);
 #[derive(Clone, Debug)]
 enum Few<V> {
     One(V),
-    Many(BTreeSet<V>),
+    /// Boxed, so that an entry takes no more than one value needs.
+    #[expect(clippy::box_collection)]
+    Many(Box<BTreeSet<V>>),
 }
 
 impl<K, V> Default for Index<K, V> {
@@ -23,7 +25,7 @@ impl<K: Eq + Hash, V: Ord> Index<K, V> {
         let few = match self.0.remove(&key) {
             None => Few::One(value),
             Some(Few::One(one)) if one == value => Few::One(one),
-            Some(Few::One(one)) => Few::Many(BTreeSet::from([one, value])),
+            Some(Few::One(one)) => Few::Many(Box::new(BTreeSet::from([one, value]))),
             Some(Few::Many(mut many)) => {
                 many.insert(value);
                 Few::Many(many)
@@ -53,7 +55,8 @@ impl<K: Eq + Hash, V: Ord> Index<K, V> {
             Some(Few::One(one)) => (Some(one), None),
             Some(Few::Many(many)) => (None, Some(many)),
         };
-        one.into_iter().chain(many.into_iter().flatten())
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|many| many.iter()))
     }
 
     pub(crate) fn first(&self, key: &K) -> Option<&V> {

@@ -135,13 +135,13 @@ pub struct PersonLink {
     pub account: Option<AccountId>,
     /// Roster revision last made true in Litmos; 0 for none.
     pub applied_revision: u64,
-    pub intent: Option<Intent>,
-    pub parked: Option<Parked>,
+    pub intent: Option<Box<Intent>>,
+    pub parked: Option<Box<Parked>>,
     /// The account was cut off and has yet to leave its teams.
     pub leave_teams_due: bool,
     /// Advanced custom fields as last applied: no list shows them, so this is what is known.
     pub custom: BTreeMap<String, String>,
-    pub frozen: Option<Frozen>,
+    pub frozen: Option<Box<Frozen>>,
     /// Rollcall made the account an Account Owner. Written before the request leaves, with its intent.
     pub made_owner: bool,
     /// Failed attempts since the last success.
@@ -178,8 +178,8 @@ pub struct GroupLink {
     pub group: GroupId,
     pub team: Option<TeamId>,
     pub applied_revision: u64,
-    pub intent: Option<Intent>,
-    pub parked: Option<Parked>,
+    pub intent: Option<Box<Intent>>,
+    pub parked: Option<Box<Parked>>,
     /// Group push is deactivated for this group: nothing is sent about it or its members until it is activated.
     pub paused: bool,
     /// "Push now" was asked for: whoever is in the team and not in the group is to be taken out, once.

@@ -178,7 +178,7 @@ impl Needs {
         };
         match standing {
             Some(known) if known.code == parked.code && known.revision >= revision => {
-                let reason = WaitReason::Parked(known.clone());
+                let reason = WaitReason::Parked(known.as_ref().clone());
                 self.wait(subject, reason);
             }
             _ => self.park.push((subject, parked)),

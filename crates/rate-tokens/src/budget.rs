@@ -377,6 +377,7 @@ impl Budget {
             ask.class == Class::Urgent || self.ring.outstanding(&ask.worker) < worker_max
         });
         let Some((place, ask)) = choice else {
+            self.pacer.set_awaited(false);
             return Err(Obstacle::Event);
         };
 
@@ -388,12 +389,14 @@ impl Budget {
         };
         let free = working.saturating_sub(self.ring.in_use()).saturating_sub(reserve);
         if free == 0 {
+            self.pacer.set_awaited(false);
             self.refusals.press();
             return Err(self.ring.next_thaw().map_or(Obstacle::Event, Obstacle::Until));
         }
         let spacing = self.spacing();
         let paced = self.pacer.room(now, spacing, ahead);
         if paced == 0 {
+            self.pacer.set_awaited(true);
             self.refusals.press();
             return Err(Obstacle::Until(self.pacer.opens(spacing, ahead)));
         }

@@ -37,6 +37,8 @@ impl Spacing {
 pub(crate) struct Pacer {
     /// When the next grant is due, in microseconds on the scale of [`Moment`].
     due_us: u64,
+    /// Somebody waits for the next grant, and nothing but the spacing stands in the way.
+    awaited: bool,
 }
 
 impl Pacer {
@@ -46,7 +48,7 @@ impl Pacer {
             return u32::MAX;
         }
         let horizon = us(now).saturating_add(u64::from(ahead).saturating_mul(spacing.0));
-        match horizon.checked_sub(self.due(now)) {
+        match horizon.checked_sub(self.due(now, spacing)) {
             Some(span) => u32::try_from(span / spacing.0 + 1).unwrap_or(u32::MAX),
             None => 0,
         }
@@ -64,12 +66,24 @@ impl Pacer {
 
     pub(crate) fn charge(&mut self, now: Moment, spacing: Spacing, grants: u32) {
         self.due_us = self
-            .due(now)
+            .due(now, spacing)
             .saturating_add(u64::from(grants).saturating_mul(spacing.0));
     }
 
-    fn due(&self, now: Moment) -> u64 {
-        self.due_us.max(us(now).saturating_sub(CATCH_UP_US))
+    /// Says whether somebody waits for the next grant alone. Then a grant that comes late was late through our fault, and is
+    /// caught up: on a busy machine each wake-up is late, by a third of the spacing and more. By one spacing at most, since
+    /// several grants at once are a wave, which targets that approximate a window refuse.
+    pub(crate) fn set_awaited(&mut self, awaited: bool) {
+        self.awaited = awaited;
+    }
+
+    fn due(&self, now: Moment, spacing: Spacing) -> u64 {
+        let catch_up = if self.awaited {
+            CATCH_UP_US.max(spacing.0)
+        } else {
+            CATCH_UP_US
+        };
+        self.due_us.max(us(now).saturating_sub(catch_up))
     }
 }
 

@@ -1,15 +1,26 @@
 //! One committer an org: gathers changes that are ready while earlier ones are being stored, and stores them together.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bus::{ChangeSet, Key as _, Revisions, RosterBucket, RosterKey, RosterValue, WriteError};
+use provisioning::OrgId;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::change::RosterWrite;
+use crate::neighbours::Neighbours;
 
 /// Most keys that go together. More take longer than an urgent change should wait behind them: 200 take 12 ms.
 const TOGETHER_MAX: usize = 200;
+
+/// While other orgs of this process write too, an org leaves the server alone for this many times as long as its last batch
+/// took: nobody's single write should mostly find it busy.
+const LEAVES_ALONE: u32 = 2;
+
+/// A round of so few keys takes no longer than a single write.
+const SMALL_ROUND: usize = 8;
 
 /// Changes that may wait for the committer; more wait with their callers.
 const QUEUE: usize = 4_096;
@@ -28,9 +39,14 @@ struct Request {
 pub(crate) struct Committer(mpsc::Sender<Request>);
 
 impl Committer {
-    pub(crate) fn start(bucket: RosterBucket, stop: CancellationToken) -> Committer {
+    pub(crate) fn start(
+        org: &OrgId,
+        bucket: RosterBucket,
+        neighbours: Arc<Neighbours>,
+        stop: CancellationToken,
+    ) -> Committer {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(bucket, receiver, stop));
+        tokio::spawn(run(org.clone(), bucket, neighbours, receiver, stop));
         Committer(sender)
     }
 
@@ -49,7 +65,13 @@ impl Committer {
     }
 }
 
-async fn run(bucket: RosterBucket, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
+async fn run(
+    org: OrgId,
+    bucket: RosterBucket,
+    neighbours: Arc<Neighbours>,
+    mut requests: mpsc::Receiver<Request>,
+    stop: CancellationToken,
+) {
     // A request that shares a key with one of its round waits for the next.
     let mut kept = None;
     loop {
@@ -82,10 +104,16 @@ async fn run(bucket: RosterBucket, mut requests: mpsc::Receiver<Request>, stop: 
             .into_iter()
             .map(|request| (request.set, request.answer))
             .unzip();
+        let began = Instant::now();
         let outcomes = bucket.commit(sets).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // A caller who went away no longer wants to know.
             let _ = answer.send(outcome);
+        }
+        let now = Instant::now();
+        neighbours.wrote(&org, now);
+        if keys.len() > SMALL_ROUND && neighbours.others_write(&org, now) {
+            tokio::time::sleep((now - began) * LEAVES_ALONE).await;
         }
     }
 }

@@ -10,13 +10,16 @@ mod commit;
 mod directory;
 mod draft;
 mod locks;
+mod neighbours;
 mod origin;
 mod questions;
+mod rosters;
 
 pub use change::{Applied, Change, ChangeError, RosterError};
 pub use directory::{Directory, Entry, OtherNames, ReadOtherNames};
 pub use draft::{GroupChanged, GroupDraft, PersonDraft, PersonTarget};
 pub use origin::{Order, Origin};
+pub use rosters::Rosters;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use commit::Committer;
 use locks::Locks;
+use neighbours::Neighbours;
 
 /// The roster of one org. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,29 +54,25 @@ struct Barrier {
 }
 
 impl Roster {
-    /// Starts to follow the roster; [`Roster::ready`] says when it is known.
+    /// Starts to follow the roster; [`Roster::ready`] says when it is known. A process with several orgs uses [`Rosters`].
     pub fn follow(bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
-        Roster::keeping(Directory::default(), bus, org, stop)
+        Roster::keeping(Directory::default(), Arc::default(), bus, org, stop)
     }
 
-    /// The same for those who look people up by e-mail address and display name too.
-    pub fn follow_other_names(
-        read: ReadOtherNames,
+    fn keeping(
+        directory: Directory,
+        neighbours: Arc<Neighbours>,
         bus: &Bus,
         org: &OrgId,
         stop: CancellationToken,
     ) -> Roster {
-        Roster::keeping(Directory::reading(read), bus, org, stop)
-    }
-
-    fn keeping(directory: Directory, bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
         let (sender, synced) = watch::channel(false);
         let directory = Arc::new(RwLock::new(directory));
         let bucket = bus.roster();
         let mut events = bucket.watch(org);
         let position = events.position();
         let shared = directory.clone();
-        let committer = Committer::start(bucket.clone(), stop.clone());
+        let committer = Committer::start(org, bucket.clone(), neighbours, stop.clone());
         tokio::spawn(async move {
             loop {
                 let event = tokio::select! {

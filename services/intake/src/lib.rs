@@ -16,7 +16,7 @@ use chassis::health::Health;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use provisioning::OrgId;
-use roster::Roster;
+use roster::{Roster, Rosters};
 use serde_json::{Value, json};
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Parts {
     pub bus: Bus,
+    pub rosters: Rosters,
     pub settings: Arc<Settings>,
     pub health: Health,
 }
@@ -44,12 +45,13 @@ pub struct Parts {
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
     let Parts {
         bus,
+        rosters: followed,
         settings,
         health,
     } = parts;
     let mut rosters = BTreeMap::new();
     for org in &settings.orgs {
-        let roster = Roster::follow(&bus, &org.id, stop.clone());
+        let roster = followed.of(&org.id);
         roster.ready().await;
         let waiting = Waiting::default();
         serve(&bus, &roster, &waiting, &stop).await?;

@@ -52,6 +52,9 @@ const URGENT_ASKS_MAX: usize = 8;
 /// Planning takes at most one part in this many of the loop's time while changes keep coming.
 const PLAN_SHARE: u32 = 10;
 
+/// The same while somebody asks: an answer may be as old as this many plannings take.
+const ANSWER_SHARE: u32 = 3;
+
 /// How long an org stands still after the bus did not take a write.
 const BUS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -405,6 +408,8 @@ impl Controller {
         }
         let started = Instant::now();
         (self.outdated, self.urgent) = (false, false);
+        // Two plans for a whole company at once would be the most memory that is ever needed.
+        self.plan.operations = Vec::new();
         self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, unix_ms());
         self.note_switched_off();
         self.deviations.outdated();

@@ -23,6 +23,10 @@ const BUCKETS: usize = 3;
 const AT_ONCE: usize = 512;
 
 /// One change in one of the buckets.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are moved a few at a time; a piece of memory for each would cost more"
+)]
 #[derive(Debug)]
 pub(crate) enum Heard {
     Roster(WatchEvent<RosterKey, RosterValue>),

@@ -7,8 +7,9 @@ mod token;
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use provisioning::{GroupId, PersonId};
@@ -120,28 +121,54 @@ async fn visit(doors: &Doors, request: Request) -> Result<Answer, Refusal> {
         let said = "the roster is still being read; try again in a moment";
         return Err(ScimError::new(503, said).into());
     }
-    let origin = address::origin(&parts.headers, &parts.uri, &doors.address.to_string());
-    let pairs: Vec<(String, String)> =
-        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
-            .collect();
-    let visit = Visit {
+    let request = Admitted {
+        doors,
         org,
-        base_url: format!("{origin}/scim/{org_id}/v2"),
-        query: ListQuery::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?,
-        body: if is_read(&method) || method == Method::DELETE {
-            Value::Null
-        } else {
-            body::read(&parts.headers, body).await?
-        },
-        if_match: joined(&parts.headers, &header::IF_MATCH),
-        now_ms: (doors.clock)(),
+        org_id,
+        method,
+        rest,
+        headers: &parts.headers,
+        uri: &parts.uri,
     };
-    let answer = route(&visit, &method, rest).await?;
-    Ok(match joined(&parts.headers, &header::IF_NONE_MATCH) {
-        Some(had) if is_read(&method) => unless_had(&visit, rest, answer, &had),
-        _ => answer,
-    })
+    org.turns.take(request.carry_out(body)).await
+}
+
+/// A request that is let in, with the parts of its path below the base URL.
+struct Admitted<'a> {
+    doors: &'a Doors,
+    org: &'a OrgDoor,
+    org_id: &'a str,
+    method: Method,
+    rest: &'a [&'a str],
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+}
+
+impl Admitted<'_> {
+    async fn carry_out(self, body: Body) -> Result<Answer, Refusal> {
+        let origin = address::origin(self.headers, self.uri, &self.doors.address.to_string());
+        let pairs: Vec<(String, String)> =
+            form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes())
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect();
+        let visit = Visit {
+            org: self.org,
+            base_url: format!("{origin}/scim/{}/v2", self.org_id),
+            query: ListQuery::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?,
+            body: if is_read(&self.method) || self.method == Method::DELETE {
+                Value::Null
+            } else {
+                body::read(self.headers, body).await?
+            },
+            if_match: joined(self.headers, &header::IF_MATCH),
+            now_ms: (self.doors.clock)(),
+        };
+        let answer = route(&visit, &self.method, self.rest).await?;
+        Ok(match joined(self.headers, &header::IF_NONE_MATCH) {
+            Some(had) if is_read(&self.method) => unless_had(&visit, self.rest, answer, &had),
+            _ => answer,
+        })
+    }
 }
 
 /// The answer to a reader who has these versions already. The version of a user or group is that of its own record, so

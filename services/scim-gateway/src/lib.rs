@@ -8,6 +8,7 @@ mod fields;
 mod groups;
 mod list;
 mod refusal;
+mod turns;
 mod users;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use axum::routing::any;
 use bus::Bus;
 use chassis::health::Health;
 use chassis::lifecycle;
-use roster::Roster;
+use roster::{Roster, Rosters};
 use secrecy::SecretString;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ use fields::Fields;
 #[derive(Debug)]
 pub struct Parts {
     pub bus: Bus,
+    /// Made by [`rosters`].
+    pub rosters: Rosters,
     pub settings: Arc<Settings>,
     pub health: Health,
     /// Unix milliseconds.
@@ -51,6 +54,7 @@ pub(crate) struct OrgDoor {
     pub(crate) token: Option<SecretString>,
     pub(crate) fields: Fields,
     pub(crate) scans: list::Scans,
+    pub(crate) turns: turns::Turns,
 }
 
 /// All orgs, where the door is, and its clock.
@@ -61,6 +65,11 @@ pub(crate) struct Doors {
     pub(crate) clock: fn() -> u64,
 }
 
+/// The rosters that a gateway needs: it looks people up by e-mail address and display name too.
+pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
+    Rosters::reading(list::other_names, bus, stop)
+}
+
 /// Serves SCIM until stopped.
 ///
 /// # Errors
@@ -68,6 +77,7 @@ pub(crate) struct Doors {
 pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayError> {
     let Parts {
         bus,
+        rosters,
         settings,
         health,
         clock,
@@ -79,14 +89,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         if org.scim_token.is_none() {
             tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM door stays shut");
         }
-        let roster = Roster::follow_other_names(list::other_names, &bus, &org.id, stop.clone());
         orgs.insert(
             org.id.to_string(),
             OrgDoor {
-                roster,
+                roster: rosters.of(&org.id),
                 token: org.scim_token.clone(),
                 fields: Fields::follow(&bus, &org.id, stop.clone()),
                 scans: list::Scans::default(),
+                turns: turns::Turns::default(),
             },
         );
     }

@@ -71,7 +71,7 @@ pub(crate) async fn load() -> anyhow::Result<()> {
         .spawn()?;
     let (mut ended, mut loader_mb) = (None, 0);
     let whole = loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         if ended.is_none() {
             loader_mb = loading.id().and_then(peak_mb).unwrap_or(loader_mb);
             if let Some(status) = loading.try_wait()? {

@@ -15,10 +15,6 @@ mod scim_peers;
 
 use std::time::Duration;
 
-/// As in the programs that are measured.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let at = ((sorted.len().saturating_sub(1)) as f64 * share) as usize;
     sorted.get(at).copied().unwrap_or_default()

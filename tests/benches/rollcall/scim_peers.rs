@@ -2,7 +2,8 @@
 //!
 //! Every server is a process of its own on this machine and has the machine for itself while it is measured; the load comes from
 //! this process, the same for all. Arguments: `--people N` in the store, `--seconds N` for each point, `--large N` people for
-//! the look-ups at ours alone (0: leave them out), `--peer NAME=PORT,BASE,TOKEN` for a server that runs already.
+//! the look-ups at ours alone (0: leave them out), `--peer NAME=PORT,BASE,TOKEN` for a server that runs already, `--ours` for our gateway
+//! alone.
 
 mod measures;
 mod servers;
@@ -23,6 +24,7 @@ struct Size {
     large: u64,
     length: Duration,
     peers: Vec<String>,
+    ours_alone: bool,
 }
 
 impl Size {
@@ -32,6 +34,7 @@ impl Size {
             large: 200_000,
             length: Duration::from_secs(5),
             peers: Vec::new(),
+            ours_alone: false,
         };
         let mut arguments = std::env::args();
         while let Some(name) = arguments.next() {
@@ -45,6 +48,7 @@ impl Size {
             };
             match name.as_str() {
                 "--people" => size.people = number()?,
+                "--ours" => size.ours_alone = true,
                 "--large" => size.large = number()?,
                 "--seconds" => size.length = Duration::from_secs(number()?),
                 "--peer" => size
@@ -94,10 +98,12 @@ pub(crate) async fn scim_peers() -> anyhow::Result<()> {
     if let Some(mut house) = ours.house {
         house.kill().await;
     }
-    let (column, _) = measure(&servers::scim2_server().await?, &size).await?;
-    columns.push(column);
-    let (column, _) = measure(&servers::scimmy_routers().await?, &size).await?;
-    columns.push(column);
+    if !size.ours_alone {
+        let (column, _) = measure(&servers::scim2_server().await?, &size).await?;
+        columns.push(column);
+        let (column, _) = measure(&servers::scimmy_routers().await?, &size).await?;
+        columns.push(column);
+    }
     for peer in &size.peers {
         let (column, _) = measure(&servers::running(peer).await?, &size).await?;
         columns.push(column);

@@ -63,6 +63,7 @@ impl Pair {
             );
             std::fs::write(&file, text).unwrap();
             let parts = scim_gateway::Parts {
+                rosters: scim_gateway::rosters(&bus, &stop),
                 bus,
                 settings: Arc::new(Settings::load(Some(&file), []).unwrap()),
                 health: Health::new(),

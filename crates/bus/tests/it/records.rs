@@ -45,17 +45,17 @@ prop_compose! {
         PersonLink {
             account: account.map(|id| AccountId::parse(id).unwrap()),
             applied_revision: revision,
-            intent: open.then(|| Intent {
+            intent: open.then(|| Box::new(Intent {
                 operation: OperationId::parse("op1").unwrap(), kind: IntentKind::LeaveTeams, revision, settled_at_ms: 9,
                 name: Some(said.clone()),
-            }),
-            parked: parked.then(|| Parked {
+            })),
+            parked: parked.then(|| Box::new(Parked {
                 code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,
-            }),
+            })),
             attempts,
             custom,
             made_owner: open != frozen,
-            frozen: frozen.then(|| Frozen { at_ms: 7, by: said.clone() }),
+            frozen: frozen.then(|| Box::new(Frozen { at_ms: 7, by: said.clone() })),
             last_error: Some(said),
             ..PersonLink::new(PersonId::parse(id).unwrap())
         }

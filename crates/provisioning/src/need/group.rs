@@ -63,8 +63,8 @@ fn standing(world: &World, group: &GroupId, revision: u64, now_ms: u64) -> Optio
         return Some(WaitReason::Paused);
     }
     Standing {
-        intent: link.intent.as_ref(),
-        parked: link.parked.as_ref(),
+        intent: link.intent.as_deref(),
+        parked: link.parked.as_deref(),
         next_try_ms: link.next_try_ms,
         last_error: link.last_error.as_ref(),
     }

@@ -94,10 +94,10 @@ fn standing(link: &PersonLink, person: &Person, revision: u64, now_ms: u64) -> O
     };
     let cut_since = |at_ms: u64| cut_wished_at_ms.is_some_and(|cut| at_ms <= cut && cut <= now_ms);
     Standing {
-        intent: link.intent.as_ref(),
+        intent: link.intent.as_deref(),
         parked: link
             .parked
-            .as_ref()
+            .as_deref()
             .filter(|parked| link.frozen.is_none() || !cut_since(parked.at_ms)),
         next_try_ms: if cut_since(link.changed_at_ms) {
             0

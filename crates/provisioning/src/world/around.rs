@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{Subject, Subjects, World, people, teams};
-use crate::name::NameKey;
 use crate::{AccountId, GroupId, NormalName, PersonId, TeamId};
 
 impl World {
@@ -55,7 +54,7 @@ impl World {
             if let Some(account) = self.account_named(&name) {
                 touched.extend(self.owners.get(&account.id).cloned().map(Subject::Person));
             }
-            for person in self.people_by_reference.get(&NameKey::of(&name)) {
+            for person in self.people_called(&name) {
                 if !seen.insert(person) {
                     continue;
                 }
@@ -79,7 +78,7 @@ impl World {
         }
         if let Some(account) = self.accounts.get(id) {
             let name = NormalName::of(&account.user_name);
-            for person in self.people_by_reference.get(&NameKey::of(&name)) {
+            for person in self.people_called(&name) {
                 self.around_person(person, touched);
             }
             touched.extend(self.managed_teams_of(id));

@@ -14,6 +14,16 @@ pub(super) fn references(person: &Person) -> Vec<NormalName> {
     all
 }
 
+/// Those references that the index keeps. An id that is its own normal form is found in the map of people: most are, and two
+/// hundred thousand of them are worth no second entry.
+fn indexed_references(person: &Person) -> impl Iterator<Item = NormalName> {
+    let own_id = |name: &NormalName| name.as_str() == person.id.as_str();
+    let user_name = NormalName::of(&person.user_name);
+    references(person)
+        .into_iter()
+        .filter(move |name| *name == user_name || !own_id(name))
+}
+
 fn external_ids(person: &Person) -> impl Iterator<Item = NormalName> {
     let ids = person
         .sources
@@ -35,7 +45,7 @@ impl World {
         person.scim_document = None;
         let id = person.id.clone();
         let mut touched = self.forget_person(&id);
-        for reference in references(&person) {
+        for reference in indexed_references(&person) {
             self.people_by_reference
                 .insert(NameKey::of(&reference), id.clone());
         }
@@ -63,7 +73,7 @@ impl World {
         let mut touched = Subjects::new();
         self.around_person(id, &mut touched);
         if let Some(old) = self.people.remove(id) {
-            for reference in references(&old.value) {
+            for reference in indexed_references(&old.value) {
                 self.people_by_reference.remove(&NameKey::of(&reference), id);
             }
             if let Some(manager) = manager_reference(&old.value) {
@@ -157,6 +167,17 @@ impl World {
         self.accounts_by_name
             .first(&NameKey::of(name))
             .and_then(|id| self.accounts.get(id))
+    }
+
+    /// The people whom this name may mean, as a user name, an id or an external id.
+    pub(super) fn people_called<'a>(
+        &'a self,
+        name: &NormalName,
+    ) -> impl Iterator<Item = &'a PersonId> + use<'a> {
+        let named = self.people_by_reference.get(&NameKey::of(name));
+        let by_id = self.people.get_key_value(name.as_str()).map(|(id, _)| id);
+        let others = named.filter(move |id| Some(*id) != by_id);
+        by_id.into_iter().chain(others)
     }
 
     /// The people whose user name this is, in id order.
@@ -253,8 +274,7 @@ impl World {
             (how, !person.wanted_active())
         };
         let mut named = self
-            .people_by_reference
-            .get(&NameKey::of(&name))
+            .people_called(&name)
             .filter_map(|id| self.people.get_key_value(id));
         let first = named.next()?;
         let best = named.fold(first, |best, next| {
@@ -275,8 +295,7 @@ impl World {
                 || person.is_some_and(|person| self.is_to_be_active(&person.value))
         };
         let names = self.reports_of.keys();
-        let nobodies =
-            names.filter(move |name| !self.people_by_reference.get(&NameKey::of(name)).any(is_manager));
+        let nobodies = names.filter(move |name| !self.people_called(name).any(is_manager));
         nobodies
             .flat_map(|name| self.reports_of.get(name))
             .filter_map(|id| self.people.get(id))

@@ -188,7 +188,7 @@ pub(crate) fn happen(scene: &mut Scene, event: &Event) {
                 at_ms: NOW,
                 by: "admin".to_owned(),
             };
-            scene.person_link(&id, |link| link.frozen = Some(order));
+            scene.person_link(&id, |link| link.frozen = Some(Box::new(order)));
         }
         Event::Thaw(n) => {
             let id = person(scene, *n);

@@ -204,20 +204,24 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
         } => {
             let link = PersonLink {
                 account: account.map(account_id),
-                intent: open.then(|| Intent {
-                    name: None,
-                    operation: OperationId::parse("op").unwrap(),
-                    kind: IntentKind::Update,
-                    revision,
-                    settled_at_ms: 0,
+                intent: open.then(|| {
+                    Box::new(Intent {
+                        name: None,
+                        operation: OperationId::parse("op").unwrap(),
+                        kind: IntentKind::Update,
+                        revision,
+                        settled_at_ms: 0,
+                    })
                 }),
-                parked: parked.then(|| Parked {
-                    code: ParkCode::KeepsFailing,
-                    attribute: None,
-                    said: String::new(),
-                    remedy: String::new(),
-                    revision,
-                    at_ms: 0,
+                parked: parked.then(|| {
+                    Box::new(Parked {
+                        code: ParkCode::KeepsFailing,
+                        attribute: None,
+                        said: String::new(),
+                        remedy: String::new(),
+                        revision,
+                        at_ms: 0,
+                    })
                 }),
                 ..PersonLink::new(person_id(*n))
             };

@@ -230,8 +230,8 @@ impl Scene {
 
     pub(crate) fn park(&mut self, subject: &Subject, parked: &provisioning::Parked) {
         match subject {
-            Subject::Person(id) => self.person_link(id, |link| link.parked = Some(parked.clone())),
-            Subject::Group(id) => self.group_link(id, |link| link.parked = Some(parked.clone())),
+            Subject::Person(id) => self.person_link(id, |link| link.parked = Some(Box::new(parked.clone()))),
+            Subject::Group(id) => self.group_link(id, |link| link.parked = Some(Box::new(parked.clone()))),
         }
     }
 

@@ -286,7 +286,7 @@ fn what_was_ordered_deleted_or_not_seen_is_named() {
         at_ms: NOW,
         by: "ada".to_owned(),
     };
-    scene.person_link(&people[0], |link| link.frozen = Some(frozen));
+    scene.person_link(&people[0], |link| link.frozen = Some(Box::new(frozen)));
     scene.edit(&people[1], |person| {
         (person.active, person.deleted) = (false, true)
     });

@@ -111,3 +111,47 @@ fn paced_grants_are_evenly_spaced() {
     let gaps: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|gap| (580..=612).contains(gap)), "{gaps:?}");
 }
+
+/// A busy machine wakes the governor late, by up to nearly a whole spacing, each time.
+#[test]
+fn a_governor_that_is_woken_late_each_time_grants_as_much_as_one_in_time() {
+    for late_ms in [0, 50, 300, 590] {
+        let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+        let (start, mut at) = (desk.now, Vec::new());
+        desk.ask(Class::Normal, "flow", 1);
+        while desk.now.since(start) < Duration::from_secs(59) {
+            let step = desk.advance();
+            for grant in &step.grants {
+                at.push(desk.now.as_millis());
+                desk.report(grant.grant, ANSWERED);
+            }
+            if step.grants.is_empty() && step.waits.is_empty() {
+                desk.now = step.next_wake.unwrap().max(desk.now) + ms(late_ms);
+            } else {
+                desk.ask(Class::Normal, "flow", 1);
+            }
+        }
+        assert!(
+            (96..=99).contains(&at.len()),
+            "{late_ms} ms late: {} grants",
+            at.len()
+        );
+        let near = |from: &u64| at.iter().filter(|at| (*from..from + 1_200).contains(*at)).count();
+        assert!(
+            at.iter().map(near).max() <= Some(3),
+            "{late_ms} ms late: a wave in {at:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pause_of_those_who_ask_is_not_caught_up() {
+    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    desk.ask(Class::Normal, "flow", 1);
+    assert_eq!(desk.advance().grants.len(), 1);
+    desk.pass(Duration::from_secs(30));
+    for _ in 0..5 {
+        desk.ask(Class::Normal, "flow", 1);
+    }
+    assert_eq!(desk.advance().grants.len(), 1);
+}

@@ -62,10 +62,10 @@ impl Order {
     fn person(&self, link: &mut PersonLink) {
         match self {
             Order::Freeze { by } => {
-                link.frozen = Some(Frozen {
+                link.frozen = Some(Box::new(Frozen {
                     at_ms: unix_ms(),
                     by: by.clone(),
-                });
+                }));
                 forget_setback(&mut link.attempts, &mut link.next_try_ms);
                 link.parked = None;
             }

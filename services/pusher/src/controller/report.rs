@@ -9,7 +9,7 @@ use provisioning::{
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Controller, Mode};
+use super::{ANSWER_SHARE, Controller, Mode};
 use tokio::time::Instant;
 
 use crate::hands::{Halt, unix_ms};
@@ -51,11 +51,15 @@ pub(super) fn passes(reason: &WaitReason) -> bool {
 
 impl Controller {
     pub(super) fn answer(&mut self, question: Question) {
-        self.replan();
-        if matches!(
+        let is_order = matches!(
             question.method.as_str(),
-            "approve" | "retry" | "leaver" | "group" | "tie"
-        ) {
+            "apply" | "approve" | "retry" | "leaver" | "group" | "tie"
+        );
+        // Somebody who asks all the time while a file comes in must not keep the loop planning.
+        if is_order || self.planned_at.elapsed() >= self.plan_cost * ANSWER_SHARE {
+            self.replan();
+        }
+        if is_order && question.method != "apply" {
             self.order(&question.method, &question.body, question.answer);
             return;
         }
@@ -236,6 +240,7 @@ impl Controller {
         let retries = waits.get("retry").copied().unwrap_or(0);
         let paused = self.paused();
         let settled = paused.is_none()
+            && !self.outdated
             && self.plan.is_empty()
             && busy == 0
             && retries == 0

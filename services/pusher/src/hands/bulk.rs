@@ -105,11 +105,11 @@ impl Hands {
         };
         self.links.put_job(&job).await?;
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
-            link.value.intent = Some(Intent {
+            link.value.intent = Some(Box::new(Intent {
                 revision: row.revision,
                 name: Some(row.user_name.clone()),
                 ..intent.clone()
-            });
+            }));
             if let Some(account) = &row.account {
                 tie(&mut link.value, account);
             }
@@ -287,7 +287,7 @@ impl Hands {
                 });
             }
             if let Some(words) = refused.get(&name) {
-                link.value.parked = Some(refused_by_bulk(words, row.revision, now));
+                link.value.parked = Some(Box::new(refused_by_bulk(words, row.revision, now)));
                 effects.accounts.extend(cut.cloned());
                 continue;
             }

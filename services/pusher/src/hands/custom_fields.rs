@@ -167,7 +167,7 @@ impl Hands {
         link.custom = there;
         let kept = link.custom.get(&name).map_or("", String::as_str);
         let said = bounded(&format!("Litmos said yes, and has {kept:?} in {name}"));
-        link.parked = Some(Parked {
+        link.parked = Some(Box::new(Parked {
             code: ParkCode::ValueNotTaken,
             attribute: Some(name),
             said: said.clone(),
@@ -176,7 +176,7 @@ impl Hands {
                     .to_owned(),
             revision: job.revision,
             at_ms: unix_ms(),
-        });
+        }));
         let outcome = Outcome {
             images: vec![image],
             ..Outcome::not_done(Ended::Parked, said)

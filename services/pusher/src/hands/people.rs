@@ -275,7 +275,7 @@ impl Hands {
         job: &mut PersonJob,
         account: Option<&AccountId>,
     ) -> Result<(), Trouble> {
-        job.link.value.intent = Some(intent);
+        job.link.value.intent = Some(Box::new(intent));
         if let Some(account) = account {
             tie(&mut job.link.value, account);
         }

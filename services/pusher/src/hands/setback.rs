@@ -76,7 +76,7 @@ pub(crate) struct Setback<'a> {
     attempts: &'a mut u32,
     next_try_ms: &'a mut u64,
     last_error: &'a mut Option<String>,
-    parked: &'a mut Option<Parked>,
+    parked: &'a mut Option<Box<Parked>>,
 }
 
 pub(crate) fn person_setback(link: &mut PersonLink) -> Setback<'_> {
@@ -106,14 +106,14 @@ impl Setback<'_> {
         if *self.attempts < ATTEMPTS_MAX {
             return Ended::Failed;
         }
-        *self.parked = Some(Parked {
+        *self.parked = Some(Box::new(Parked {
             code: ParkCode::KeepsFailing,
             attribute: None,
             said: said(failure),
             remedy: "See whether Litmos answers at all, then ask for a retry.".to_owned(),
             revision,
             at_ms: unix_ms(),
-        });
+        }));
         Ended::Parked
     }
 
@@ -141,14 +141,14 @@ impl Setback<'_> {
             "Correct it at the source; the change is sent again by itself."
         };
         *self.last_error = Some(said(failure));
-        *self.parked = Some(Parked {
+        *self.parked = Some(Box::new(Parked {
             code,
             attribute,
             said: bounded(&failure.said),
             remedy: remedy.to_owned(),
             revision,
             at_ms: unix_ms(),
-        });
+        }));
         Ended::Parked
     }
 

@@ -229,7 +229,7 @@ impl Hands {
     }
 
     pub(crate) async fn open_group(&self, intent: Intent, job: &mut GroupJob) -> Result<(), Trouble> {
-        job.link.value.intent = Some(intent);
+        job.link.value.intent = Some(Box::new(intent));
         job.link.value.changed_at_ms = unix_ms();
         self.links.write_group(&mut job.link).await?;
         self.still_owner()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use provisioning::{Field, Person, PersonId};
 use roster::{Directory, Entry, OtherNames, Roster};
 use scim::{
-    CustomAttributes, Filter, GroupReference, Lookup, LookupKey, Meta, Projection, ResourceKind, ScimError,
-    UserDocument,
+    CustomAttributes, Filter, GroupReference, ListQuery, Lookup, LookupKey, Meta, Projection, ResourceKind,
+    ScimError, UserDocument,
 };
 
 use super::{Resource, Shelf};
@@ -79,6 +79,19 @@ impl Shelf for Users {
         projection: &Projection,
     ) -> Result<Resource, ScimError> {
         self.rendered(roster, entry, projection.shows("groups"))
+    }
+
+    fn for_both(
+        &self,
+        roster: &Roster,
+        entry: &Entry<Person>,
+        query: &ListQuery,
+    ) -> Option<Result<Resource, ScimError>> {
+        let asks = query
+            .filter
+            .as_ref()
+            .is_some_and(|parsed| parsed.filter.mentions("groups"));
+        Some(self.rendered(roster, entry, asks || query.projection.shows("groups")))
     }
 }
 

@@ -170,7 +170,7 @@ fn parked_held_paused_frozen_and_switched_off_are_counted() {
         at_ms: NOW,
         by: "ops".to_owned(),
     };
-    scene.person_link(&noor, |link| link.frozen = Some(order));
+    scene.person_link(&noor, |link| link.frozen = Some(Box::new(order)));
     scene.group_link(&group, |link| link.paused = true);
     scene.run();
     assert_eq!(

@@ -11,7 +11,7 @@ fn freeze(scene: &mut Scene, person: &PersonId) {
         at_ms: NOW,
         by: "ops".to_owned(),
     };
-    scene.person_link(person, |link| link.frozen = Some(order));
+    scene.person_link(person, |link| link.frozen = Some(Box::new(order)));
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn a_freeze_passes_the_safeguard_a_failure_and_an_older_refusal() {
     scene.policy.safeguard = none;
     scene.person_link(&mira, |link| {
         link.next_try_ms = NOW + 60_000;
-        link.parked = Some(provisioning::Parked {
+        link.parked = Some(Box::new(provisioning::Parked {
             code: provisioning::ParkCode::RejectedByLitmos,
             attribute: None,
             said: "no".to_owned(),
             remedy: "none".to_owned(),
             revision: u64::MAX,
             at_ms: NOW - 1,
-        });
+        }));
     });
     assert_eq!(operations(&scene), "");
     freeze(&mut scene, &mira);

@@ -36,7 +36,7 @@ fn a_plan_with_a_bit_of_everything_reads_well() {
         at_ms: NOW,
         by: "ops".to_owned(),
     };
-    scene.person_link(&old[1], |link| link.frozen = Some(order));
+    scene.person_link(&old[1], |link| link.frozen = Some(Box::new(order)));
     scene.edit(&old[2], |person| {
         person.user_name = "old3@corp.example".to_owned()
     });

@@ -219,7 +219,7 @@ fn what_litmos_refused_waits_for_another_wish() {
         revision,
         at_ms: 0,
     };
-    scene.person_link(&mira, |link| link.parked = Some(refused.clone()));
+    scene.person_link(&mira, |link| link.parked = Some(Box::new(refused.clone())));
     let plan = scene.plan();
     assert!(plan.is_empty());
     assert!(matches!(&plan.waiting[0].1, WaitReason::Parked(parked) if *parked == refused));

@@ -184,7 +184,7 @@ fn an_account_that_was_made_and_cut_off_by_an_order_is_not_wished_any_more() {
         at_ms: 2,
         by: "ada".to_owned(),
     };
-    scene.person_link(&eve, |link| link.frozen = Some(frozen));
+    scene.person_link(&eve, |link| link.frozen = Some(Box::new(frozen)));
     let done = [
         super::decision("create eve", 1, vec![created]),
         super::decision("cut off eve", 2, vec![cut_off]),

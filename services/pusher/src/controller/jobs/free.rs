@@ -43,12 +43,12 @@ pub(in crate::controller) fn parked_links(world: &World, parks: Vec<(Subject, Pa
         match subject {
             Subject::Person(person) => {
                 let mut link = current_person(world, &person);
-                link.value.parked = Some(parked);
+                link.value.parked = Some(Box::new(parked));
                 links.people.push(link);
             }
             Subject::Group(group) => {
                 let mut link = current_group(world, &group);
-                link.value.parked = Some(parked);
+                link.value.parked = Some(Box::new(parked));
                 links.groups.push(link);
             }
         }

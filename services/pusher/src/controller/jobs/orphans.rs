@@ -44,7 +44,7 @@ pub(in crate::controller) fn orphans(world: &World, jobs: &BTreeMap<OperationId,
                 .push((link.clone(), user_name(world, &link.value))),
             None => orphans.push(Orphan::Person {
                 link: link.clone(),
-                intent: intent.clone(),
+                intent: intent.as_ref().clone(),
                 known: known_person(world, &link.value),
             }),
         }
@@ -64,7 +64,7 @@ pub(in crate::controller) fn orphans(world: &World, jobs: &BTreeMap<OperationId,
         }
         orphans.push(Orphan::Group {
             link: link.clone(),
-            intent: intent.clone(),
+            intent: intent.as_ref().clone(),
             known: known_group(world, &link.value, intent.kind),
         });
     }
@@ -77,7 +77,7 @@ fn name_given(intent: Option<&Intent>) -> Option<String> {
 
 /// The name that the request gave. Without one, the name that is wished now is the likeliest.
 fn user_name(world: &World, link: &PersonLink) -> String {
-    if let Some(name) = name_given(link.intent.as_ref()) {
+    if let Some(name) = name_given(link.intent.as_deref()) {
         return name;
     }
     let person = world.person(&link.person);
@@ -97,7 +97,7 @@ fn known_person(world: &World, link: &PersonLink) -> KnownPerson {
 
 fn known_group(world: &World, link: &GroupLink, kind: IntentKind) -> KnownGroup {
     let wished = || world.group(&link.group).map(|group| group.value.name.clone());
-    let name = name_given(link.intent.as_ref())
+    let name = name_given(link.intent.as_deref())
         .or_else(wished)
         .unwrap_or_default();
     let team = link.team.as_ref();

@@ -1,0 +1,117 @@
+//! `rollcall service NAME`: one service as a process of its own, on the bus that the settings name.
+//!
+//! Every service is in this one executable, so an image holds each library once.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use roster::Rosters;
+
+use crate::Global;
+
+/// A service that runs as a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Service {
+    /// Grants request tokens to every worker, within the limit of each org.
+    RateGovernor,
+    /// Plans and sends the changes that make Litmos equal to the roster.
+    Pusher,
+    /// Reads users, teams and members from Litmos.
+    Importer,
+    /// Finds out which fields the Litmos account has.
+    SchemaDiscovery,
+    /// Takes events of identity providers and files into the roster.
+    Intake,
+    /// Serves SCIM 2.0 to identity providers.
+    ScimGateway,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceCommand {
+    /// The service to run.
+    name: Service,
+}
+
+impl ServiceCommand {
+    /// The governor is on one thread: see `rate_governor::run_apart`.
+    pub(crate) fn needs_one_thread(&self) -> bool {
+        self.name == Service::RateGovernor
+    }
+
+    pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<()> {
+        let config: Option<&Path> = global.config.as_deref();
+        match self.name {
+            Service::RateGovernor => {
+                ::service::run("rate-governor", config, async |process| {
+                    let orgs = process.settings.orgs.iter();
+                    let parts = rate_governor::Parts {
+                        bus: process.bus,
+                        budgets: orgs.map(|org| (org.id.clone(), org.budget().clone())).collect(),
+                        health: process.health,
+                    };
+                    Ok(rate_governor::run(parts, process.stop).await?)
+                })
+                .await
+            }
+            Service::Pusher => {
+                ::service::run("pusher", config, async |process| {
+                    let parts = pusher::Parts {
+                        bus: process.bus,
+                        settings: process.settings,
+                        health: process.health,
+                        cuts: pusher::Cuts::none(),
+                    };
+                    Ok(pusher::run(parts, process.stop).await?)
+                })
+                .await
+            }
+            Service::Importer => {
+                ::service::run("importer", config, async |process| {
+                    let parts = importer::Parts {
+                        bus: process.bus,
+                        settings: process.settings,
+                        health: process.health,
+                    };
+                    Ok(importer::run(parts, process.stop).await?)
+                })
+                .await
+            }
+            Service::SchemaDiscovery => {
+                ::service::run("schema-discovery", config, async |process| {
+                    let parts = schema_discovery::Parts {
+                        bus: process.bus,
+                        settings: process.settings,
+                        health: process.health,
+                    };
+                    Ok(schema_discovery::run(parts, process.stop).await?)
+                })
+                .await
+            }
+            Service::Intake => {
+                ::service::run("intake", config, async |process| {
+                    let parts = intake::Parts {
+                        rosters: Rosters::new(&process.bus, &process.stop),
+                        bus: process.bus,
+                        settings: process.settings,
+                        health: process.health,
+                    };
+                    Ok(intake::run(parts, process.stop).await?)
+                })
+                .await
+            }
+            Service::ScimGateway => {
+                ::service::run("scim-gateway", config, async |process| {
+                    let parts = scim_gateway::Parts {
+                        rosters: scim_gateway::rosters(&process.bus, &process.stop),
+                        bus: process.bus,
+                        settings: process.settings,
+                        health: process.health,
+                        clock: chassis::clock::unix_ms,
+                    };
+                    Ok(scim_gateway::run(parts, process.stop).await?)
+                })
+                .await
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Turns of the processor: one org with hundreds of requests at once leaves room for the others.
+//!
+//! The runtime works through what is ready in the order in which it became ready. Two hundred answers of one org that become
+//! ready together would stand in front of the one request of another org. So a request is worked on only while it holds one of
+//! its org's few turns, and gives it back whenever it waits. Others of the org wait for a turn outside the runtime's queue.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::PollSemaphore;
+
+/// Turns of one org: enough to keep the threads of a small machine busy.
+const TURNS: usize = 2;
+
+/// The turns of one org.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(Arc::new(Semaphore::new(TURNS)))
+    }
+}
+
+impl Turns {
+    /// Runs the future, each step of it under a turn.
+    pub(crate) async fn take<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let mut turns = PollSemaphore::new(self.0.clone());
+        poll_fn(|context| {
+            let _turn = ready!(turns.poll_acquire(context));
+            match work.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(output),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_waits_holds_no_turn() {
+        let turns = Turns::default();
+        let (start, begun) = (tokio::sync::Notify::new(), AtomicUsize::new(0));
+        let waiting = (0..10 * TURNS).map(|_| {
+            turns.take(async {
+                begun.fetch_add(1, Ordering::SeqCst);
+                start.notified().await;
+            })
+        });
+        let all = futures_util::future::join_all(waiting);
+        let open = async {
+            while begun.load(Ordering::SeqCst) < 10 * TURNS {
+                tokio::task::yield_now().await;
+            }
+            start.notify_waiters();
+        };
+        tokio::join!(all, open);
+        assert_eq!(turns.0.available_permits(), TURNS);
+    }
+
+    #[tokio::test]
+    async fn no_more_are_worked_on_than_there_are_turns() {
+        let turns = Turns::default();
+        let all = turns.0.clone().acquire_many_owned(TURNS as u32).await.unwrap();
+        let mut work = Box::pin(turns.take(async { 7 }));
+        assert!(futures_util::poll!(&mut work).is_pending());
+        drop(all);
+        assert_eq!(work.await, 7);
+    }
+}
