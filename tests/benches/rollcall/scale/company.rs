@@ -300,9 +300,9 @@ pub(crate) fn team_member(team: usize, n: usize) -> TeamMember {
 }
 
 /// A person as the roster's writer puts it.
-pub(crate) fn person_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValue)> {
+pub(crate) fn person_entry(org: &OrgId, n: usize) -> (RosterKey, RosterValue) {
     let person = person(n);
-    vec![(RosterKey::of_person(org, &person), RosterValue::Person(person))]
+    (RosterKey::of_person(org, &person), RosterValue::Person(person))
 }
 
 pub(crate) fn group_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValue)> {

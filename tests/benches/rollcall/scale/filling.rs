@@ -6,11 +6,8 @@ use tokio::task::JoinSet;
 
 use super::company::{self, GROUPS, PEOPLE};
 
-/// Writes of one atomic batch while the buckets are filled.
+/// Writes of one atomic batch while the buckets are filled, and people of one batch.
 const BATCH: usize = 999;
-
-/// People of one batch: each has three entries in the roster.
-const SLICE: usize = BATCH / 3;
 
 /// Batches under way at once while the buckets are filled.
 const FILLING: usize = 8;
@@ -20,26 +17,21 @@ pub(super) async fn fill(bus: &Bus, org: &OrgId) -> anyhow::Result<usize> {
     let mut filling = Filling::default();
     let slices = || {
         (0..PEOPLE)
-            .step_by(SLICE)
-            .map(|from| from..(from + SLICE).min(PEOPLE))
+            .step_by(BATCH)
+            .map(|from| from..(from + BATCH).min(PEOPLE))
     };
     for people in slices() {
         let (bus, org) = (bus.clone(), org.clone());
         filling
             .run(async move {
-                let entries: Vec<_> = people
-                    .clone()
-                    .flat_map(|n| company::person_entries(&org, n))
-                    .collect();
+                let entries: Vec<_> = people.clone().map(|n| company::person_entry(&org, n)).collect();
                 let revisions = put(&bus.roster(), entries).await?;
-                // The person is the last of its three entries.
-                let revisions = revisions.into_iter().skip(2).step_by(3);
                 let links = people
                     .zip(revisions)
                     .map(|(n, revision)| company::link_entry(&org, n, revision));
                 put(&bus.links(), links.collect())
                     .await
-                    .map(|links| 4 * links.len())
+                    .map(|links| 2 * links.len())
             })
             .await?;
     }
