@@ -49,9 +49,13 @@ pub(crate) async fn house_of(more: &str, people: usize, csv: &str) -> House {
 async fn planned(house: &House, people: usize) {
     let bus = house.bus().await;
     rollcall_tests::wait_for("a plan after the first import", async || {
-        let plan = house.ask(&bus, "pusher", "plan", Value::Null).await.unwrap_or_default();
+        let plan = house
+            .ask(&bus, "pusher", "plan", Value::Null)
+            .await
+            .unwrap_or_default();
         let waiting = plan["waiting"].as_array().into_iter().flatten();
-        plan["people"].as_u64() >= Some(people as u64) && waiting.clone().all(|item| item["kind"] != "first_import")
+        plan["people"].as_u64() >= Some(people as u64)
+            && waiting.clone().all(|item| item["kind"] != "first_import")
     })
     .await;
 }

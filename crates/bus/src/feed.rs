@@ -62,16 +62,22 @@ impl Delivery {
     /// It is durably in the roster.
     pub async fn done(&self) {
         // First, so that no receipt is missing of what does not come again.
+        self.bus.crash_points.place().await;
         self.receipt(Outcome::Taken).await;
-        if let Err(error) = self.message.ack().await {
+        self.bus.crash_points.place().await;
+        let acked = self.message.ack().await;
+        self.bus.crash_points.place().await;
+        if let Err(error) = acked {
             tracing::warn!(%error, "an event was taken in but not acknowledged; it comes again and changes nothing");
         }
     }
 
     /// Not now: it comes again after a pause.
     pub async fn later(&self, pause: Duration, reason: &str) {
+        self.bus.crash_points.place().await;
         // Unanswered it comes again too, only later.
         let _ = self.message.ack_with(AckKind::Nak(Some(pause))).await;
+        self.bus.crash_points.place().await;
         self.receipt(Outcome::Waits(reason.to_owned())).await;
     }
 
@@ -103,6 +109,7 @@ async fn set_aside(bus: &Bus, message: &Message, sequence: u64, reason: &str) ->
         payload: message.payload.clone(),
     };
     let kept = bus.bury(buried, reason).await.is_ok();
+    bus.crash_points.place().await;
     let end = if kept {
         AckKind::Term
     } else {
@@ -110,6 +117,7 @@ async fn set_aside(bus: &Bus, message: &Message, sequence: u64, reason: &str) ->
     };
     // Unanswered it comes again, and is found to be set aside already.
     let _ = message.ack_with(end).await;
+    bus.crash_points.place().await;
     kept
 }
 

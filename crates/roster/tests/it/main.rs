@@ -1,6 +1,7 @@
 //! Changes of one roster through two processes at once, against a real nats-server.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod guards;
 mod identity;
 mod races;
 
