@@ -213,67 +213,123 @@ async fn an_older_statement_about_a_membership_never_comes_after_a_newer_one() {
 async fn a_question_that_was_answered_meanwhile_is_not_asked_again() {
     let two = Two::start().await;
     let hr = source("hr");
-    for round in 0..ROUNDS {
-        let name = format!("mira{round}@corp.example");
-        let made = put(
-            &two.one,
-            Origin::now(&hr, 1),
-            PersonTarget::Resolve,
-            draft(&name, Some("E1"), &[(Field::FirstName, "Mira")]),
-        );
-        let mira = made.await.unwrap().value.id;
-        let stated = draft("new@corp.example", Some("E1"), &[]);
-        let unclear = two
-            .one
-            .read(|directory| directory.question_about(&Origin::now(&hr, 2), &stated, &mira));
-        let RosterError::Unclear(question) = unclear else {
-            panic!("no question: {unclear}");
-        };
-        let question: IdentityQuestion = *question;
-        two.other.ask(&question).await.unwrap();
-        assert!(two.other.answer(&question.id, true, 9).await.unwrap());
-        two.one.ask(&question).await.unwrap();
-        two.other.catch_up().await.unwrap();
-        let same = two
-            .other
-            .read(|directory| directory.question(&question.id).unwrap().value.same);
-        assert_eq!(same, Some(true), "round {round}");
-    }
+    let made = put(
+        &two.one,
+        Origin::now(&hr, 1),
+        PersonTarget::Resolve,
+        draft("mira@corp.example", Some("E1"), &[(Field::FirstName, "Mira")]),
+    );
+    let mira = made.await.unwrap().value.id;
+    let stated = draft("new@corp.example", Some("E1"), &[]);
+    let unclear = two
+        .one
+        .read(|directory| directory.question_about(&Origin::now(&hr, 2), &stated, &mira));
+    let RosterError::Unclear(question) = unclear else {
+        panic!("no question: {unclear}");
+    };
+    let question: IdentityQuestion = *question;
+    two.stall_one().await;
+    two.other.ask(&question).await.unwrap();
+    assert!(two.other.answer(&question.id, true, 9).await.unwrap());
+    two.one.ask(&question).await.unwrap();
+    two.other.catch_up().await.unwrap();
+    let same = two
+        .other
+        .read(|directory| directory.question(&question.id).unwrap().value.same);
+    assert_eq!(same, Some(true));
     two.end().await;
 }
 
-/// Nothing is refused for want of what another process has been told is stored.
+/// Nothing is refused, and nothing is found done already, for want of what another process has been told is stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_knows_all_that_was_answered_before() {
+async fn a_process_that_is_told_late_refuses_nothing_by_what_is_over() {
     let two = Two::start().await;
     let scim = source("scim");
-    for round in 0..ROUNDS {
-        let name = format!("mira{round}@corp.example");
-        let made = put(
-            &two.other,
-            Origin::now(&scim, 1),
-            PersonTarget::Resolve,
-            draft(&name, None, &[]),
-        );
-        let id = made.await.unwrap().value.id;
-        let cut_off = PersonDraft::inactive(&name);
-        let cut_off = put(&two.one, Origin::now(&scim, 2), PersonTarget::Id(&id), &cut_off);
-        cut_off
-            .await
-            .unwrap_or_else(|error| panic!("round {round}: {error}"));
-        // A change that finds everything as it should be must know this one.
-        let unchanged = PersonDraft {
-            active: Some(true),
-            ..PersonDraft::named(&name)
-        };
-        let back = put(
-            &two.other,
-            Origin::now(&scim, 3),
-            PersonTarget::Id(&id),
-            &unchanged,
-        );
-        assert!(back.await.unwrap().changed, "round {round}");
-    }
+    let name = "mira@corp.example";
+    two.stall_one().await;
+    let made = put(
+        &two.other,
+        Origin::now(&scim, 1),
+        PersonTarget::Resolve,
+        draft(name, None, &[]),
+    );
+    let id = made.await.unwrap().value.id;
+    let cut_off = put(
+        &two.one,
+        Origin::now(&scim, 2),
+        PersonTarget::Id(&id),
+        PersonDraft::inactive(name),
+    );
+    assert!(cut_off.await.unwrap().changed);
+    two.stall_one().await;
+    let active = PersonDraft {
+        active: Some(true),
+        ..PersonDraft::named(name)
+    };
+    two.other.catch_up().await.unwrap();
+    let back = put(&two.other, Origin::now(&scim, 3), PersonTarget::Id(&id), &active);
+    assert!(back.await.unwrap().changed);
+    // To the first one he is still cut off.
+    let again = put(
+        &two.one,
+        Origin::now(&scim, 4),
+        PersonTarget::Id(&id),
+        PersonDraft::inactive(name),
+    );
+    assert!(again.await.unwrap().changed);
+    two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_told_late_undoes_nothing_that_it_has_not_seen() {
+    let two = Two::start().await;
+    let scim = source("scim");
+    let name = "mira@corp.example";
+    let made = put(
+        &two.one,
+        Origin::now(&scim, 1),
+        PersonTarget::Resolve,
+        draft(name, None, &[]),
+    );
+    let id = made.await.unwrap().value.id;
+    two.other.catch_up().await.unwrap();
+    two.stall_one().await;
+    let cut_off = put(
+        &two.other,
+        Origin::now(&scim, 2),
+        PersonTarget::Id(&id),
+        PersonDraft::inactive(name),
+    );
+    cut_off.await.unwrap();
+    let titled = draft(name, None, &[(Field::JobTitle, "Lead")]);
+    let titled = put(&two.one, Origin::now(&scim, 2), PersonTarget::Id(&id), &titled);
+    titled.await.unwrap();
+    two.other.catch_up().await.unwrap();
+    let person = known(&two.other, &id);
+    assert!(!person.active);
+    assert_eq!(person.profile.value(Field::JobTitle), "Lead");
+    two.end().await;
+}
+
+/// A membership from a file says nothing about the others of its group.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_membership_that_is_guarded_alone_is_no_knowledge_of_its_group() {
+    let two = Two::start().await;
+    let hr = source("hr");
+    let group = group(&two, "Team", &[]).await;
+    two.stall_one().await;
+    replace_members(&two.other, &group, &[id("y")]).await;
+    let stated = two.one.change(|directory| {
+        let people = [(id("x"), true)];
+        directory.put_memberships(two.one.org(), &Origin::now(&hr, 2), &group, &people)
+    });
+    stated.await.map_err(ChangeError::into_inner).unwrap();
+    replace_members(&two.one, &group, &[id("x"), id("z")]).await;
+    two.other.catch_up().await.unwrap();
+    let members: Vec<PersonId> = two
+        .other
+        .read(|directory| directory.members(&group).cloned().collect());
+    assert_eq!(members, [id("x"), id("z")]);
     two.end().await;
 }
 
