@@ -109,7 +109,7 @@ impl Intake {
 /// How each event ended, by its id: what its receipts said.
 type Ends = BTreeMap<String, BTreeSet<&'static str>>;
 
-/// What is known from receipts.
+/// Receipts that were heard.
 struct Ears {
     receipts: Receipts,
     ends: Ends,
@@ -153,13 +153,13 @@ enum HandedIn {
     OneByOne,
 }
 
-/// What came of one play.
+/// Outcome of one play.
 #[derive(Debug, PartialEq)]
 struct Played {
     lines: Vec<String>,
     ends: Ends,
     dead_letters: u64,
-    /// What a reader objected to.
+    /// Objections of a reader.
     broken: Vec<String>,
 }
 
@@ -229,7 +229,7 @@ async fn play(handed_in: HandedIn, points: CrashPoints) -> (Played, u64, bool) {
         }
     }
     if let Some(cut_at) = cut_at {
-        // What was taken and not acknowledged comes again, and changes nothing.
+        // An event that was taken and not acknowledged comes again, and changes nothing.
         tokio::time::sleep_until(cut_at + COME_AGAIN).await;
     }
     intake.kill().await;

@@ -128,7 +128,7 @@ impl State {
         gone.map(|(_, members)| members.len()).sum()
     }
 
-    /// What must not be seen at any moment.
+    /// Says what is wrong now: none of it may be seen at any moment.
     fn broken(&self, seen: &mut Seen) -> Vec<String> {
         let mut broken = Vec::new();
         let mut ids: BTreeSet<&PersonId> = BTreeSet::new();
@@ -179,7 +179,7 @@ impl State {
     }
 }
 
-/// What was seen before.
+/// Everything that was seen before.
 #[derive(Debug, Default)]
 struct Seen {
     people: BTreeSet<PersonId>,
@@ -222,7 +222,7 @@ impl Reader {
         Reader { running, stop }
     }
 
-    /// What it objected to, and what it saw last.
+    /// Its objections, and the state it saw last.
     pub(super) async fn end(self) -> (Vec<String>, Vec<String>) {
         self.stop.cancel();
         self.running.await.expect("the reader ends")

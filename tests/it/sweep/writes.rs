@@ -27,7 +27,7 @@ const AT_ONCE: usize = 12;
 /// More members than one atomic batch holds beside a group.
 const CROWD: usize = 1_050;
 
-/// What a client wants, one request each.
+/// One request of a client.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     MakeUser(&'static str),
@@ -371,10 +371,10 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What came of one play.
+/// Outcome of one play.
 struct Played {
     lines: Vec<String>,
-    /// What the reader objected to.
+    /// Objections of the reader.
     broken: Vec<String>,
     orphans: usize,
     places: u64,

@@ -78,7 +78,7 @@ impl Wire {
         *self.plan.lock().unwrap() = Some(place);
     }
 
-    /// Whether those who connect anew are let through.
+    /// Sets whether new connections are let through.
     pub(crate) fn lets_through(&self, open: bool) {
         self.open.store(open, Ordering::SeqCst);
     }
@@ -170,7 +170,7 @@ async fn join(
         broke = down => broke,
     };
     if matches!(broke, Ok(true)) {
-        // What was said before arrives; nothing comes after it.
+        // All that was said before arrives; nothing comes after it.
         let _ = to_client.shutdown().await;
         let mut rest = vec![0; 64 * 1024];
         let drained = async { while matches!(from_client.read(&mut rest).await, Ok(read) if read > 0) {} };

@@ -67,7 +67,7 @@ async fn a_new_user_name_does_not_undo_an_edit_under_the_old_one() {
         let rename = draft(&format!("new{round}@corp.example"), None, &[]);
         let (renamed, cut_off) = join(
             put(&two.one, Origin::now(&scim, 2), PersonTarget::Id(&id), &rename),
-            // Whatever the name is by then.
+            // Under the name that the person has by then.
             two.other.change(|directory| {
                 let name = directory
                     .person(&id)
@@ -333,7 +333,7 @@ async fn a_membership_that_is_guarded_alone_is_no_knowledge_of_its_group() {
     two.end().await;
 }
 
-/// Whoever lists groups while they are made by another process.
+/// One process lists groups while another one makes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_sees_a_group_with_all_its_members_or_not_at_all() {
     const MEMBERS: usize = 400;
