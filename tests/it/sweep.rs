@@ -5,7 +5,10 @@
 //! pusher cut off there; a second pusher takes the org over when the first one's lease has run out. All of them end in
 //! the Litmos of the undisturbed run, and the simulator's log shows no creation, cut-off or deletion more than there.
 
+mod intake;
 mod scenario;
+mod state;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

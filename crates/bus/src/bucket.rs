@@ -247,6 +247,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 said,
             });
         }
+        self.bus.crash_points.place().await;
         // The server opens 50 batches of a stream at a time, for all processes together.
         let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
@@ -278,10 +279,12 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .bus
                     .client
                     .request_with_headers(subject.clone(), headers, payload);
-                let reply = tokio::time::timeout(REQUEST_TIMEOUT, sent)
-                    .await
-                    .map_err(|_| unknown())?
-                    .map_err(|_| unknown())?;
+                // All but the last one are on their way.
+                self.bus.crash_points.place().await;
+                let exchange = tokio::time::timeout(REQUEST_TIMEOUT, sent);
+                let answer = self.bus.crash_points.between(exchange).await;
+                self.bus.crash_points.place().await;
+                let reply = answer.map_err(|_| unknown())?.map_err(|_| unknown())?;
                 let stored = read_ack(&subject, &reply.payload)?;
                 return Ok((0..count)
                     .map(|at| stored.sequence - (last - at) as u64)

@@ -1,7 +1,7 @@
 //! Group commit: many independent changes of one bucket stored together.
 //!
 //! A guarded publish takes one sync of the disk, and a stream syncs one message after the other; an atomic batch costs as
-//! much as some ten single writes, and little more for each message in it (docs/decisions/0015-group-commit.md has the
+//! much as some ten single writes, and little more for each message in it (docs/decisions/0015-guards-over-keys-and-group-commit.md has the
 //! figures). So few changes go one by one, and many share a batch. Nothing is answered before it is durable, and a change
 //! whose guard fails is refused alone: it never takes others with it.
 

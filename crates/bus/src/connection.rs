@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event};
+use crash_points::CrashPoints;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
@@ -74,6 +75,8 @@ pub struct Bus {
     pub(crate) worker: Arc<str>,
     /// Atomic batches that may be open at once.
     pub(crate) batches: Arc<Semaphore>,
+    /// Where a test lets the process die.
+    pub(crate) crash_points: CrashPoints,
 }
 
 impl Bus {
@@ -128,7 +131,13 @@ impl Bus {
             connections,
             worker: worker.into(),
             batches: Arc::new(Semaphore::new(BATCHES_MAX)),
+            crash_points: CrashPoints::none(),
         })
+    }
+
+    /// The same connection for a process that dies at one of its durable writes.
+    pub fn dying_at(self, crash_points: CrashPoints) -> Bus {
+        Bus { crash_points, ..self }
     }
 
     /// A name for this process on the bus, unique among all.

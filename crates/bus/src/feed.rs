@@ -62,27 +62,36 @@ impl Delivery {
     /// It is durably in the roster.
     pub async fn done(&self) {
         // First, so that no receipt is missing of what does not come again.
+        self.bus.crash_points.place().await;
         self.receipt(Outcome::Taken).await;
-        if let Err(error) = self.message.ack().await {
+        self.bus.crash_points.place().await;
+        let acked = self.message.ack().await;
+        self.bus.crash_points.place().await;
+        if let Err(error) = acked {
             tracing::warn!(%error, "an event was taken in but not acknowledged; it comes again and changes nothing");
         }
     }
 
     /// Not now: it comes again after a pause.
     pub async fn later(&self, pause: Duration, reason: &str) {
+        self.bus.crash_points.place().await;
         // Unanswered it comes again too, only later.
         let _ = self.message.ack_with(AckKind::Nak(Some(pause))).await;
+        self.bus.crash_points.place().await;
         self.receipt(Outcome::Waits(reason.to_owned())).await;
     }
 
     /// Never: it is set aside with the reason. If that fails it stays in the feed and comes again.
     pub async fn refuse(&self, reason: &str) {
-        if set_aside(&self.bus, &self.message, self.sequence, reason).await {
-            self.receipt(Outcome::SetAside(reason.to_owned())).await;
+        let kept = keep(&self.bus, &self.message, self.sequence, reason).await;
+        let outcome = if kept {
+            Outcome::SetAside(reason.to_owned())
         } else {
-            let said = format!("it cannot be set aside yet: {reason}");
-            self.receipt(Outcome::Waits(said)).await;
-        }
+            Outcome::Waits(format!("it cannot be set aside yet: {reason}"))
+        };
+        // First, so that no receipt is missing of what does not come again.
+        self.receipt(outcome).await;
+        end(&self.bus, &self.message, kept).await;
     }
 
     async fn receipt(&self, outcome: Outcome) {
@@ -94,23 +103,28 @@ impl Delivery {
     }
 }
 
-/// Ends an event that nobody can take; false if it could not be kept elsewhere and so stays in the feed.
-async fn set_aside(bus: &Bus, message: &Message, sequence: u64, reason: &str) -> bool {
+/// Keeps an event that nobody can take as a dead letter; false if that cannot be done just now.
+async fn keep(bus: &Bus, message: &Message, sequence: u64, reason: &str) -> bool {
     let buried = Buried {
         subject: message.subject.as_str(),
         sequence,
         type_name: message.headers.as_ref().and_then(|headers| header(headers, TYPE)),
         payload: message.payload.clone(),
     };
-    let kept = bus.bury(buried, reason).await.is_ok();
+    bus.bury(buried, reason).await.is_ok()
+}
+
+/// Takes an event off the feed that is kept elsewhere; another one comes again.
+async fn end(bus: &Bus, message: &Message, kept: bool) {
     let end = if kept {
         AckKind::Term
     } else {
         AckKind::Nak(Some(AGAIN))
     };
+    bus.crash_points.place().await;
     // Unanswered it comes again, and is found to be set aside already.
     let _ = message.ack_with(end).await;
-    kept
+    bus.crash_points.place().await;
 }
 
 /// Takes events from the feed, for as many processes as there are.
@@ -195,7 +209,8 @@ impl FeedBatch {
                 }
                 Err(reason) => {
                     let sequence = message.info().map_or(0, |info| info.stream_sequence);
-                    set_aside(&self.bus, &message, sequence, &reason).await;
+                    let kept = keep(&self.bus, &message, sequence, &reason).await;
+                    end(&self.bus, &message, kept).await;
                 }
             }
         }

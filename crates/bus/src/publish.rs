@@ -20,6 +20,10 @@ const SEQUENCE_IN_FLIGHT: u64 = 10_164;
 /// Too many atomic batches are open on the stream.
 const BATCHES_IN_FLIGHT: u64 = 10_210;
 
+/// The server does not have the beginning of the batch: it refused that as one batch too many, gave the batch up because its
+/// end came too late, or never got a part of it. Only the last message of a batch is answered, so this is the answer.
+const INCOMPLETE_BATCH: u64 = 10_176;
+
 pub(crate) const TYPE: &str = "Rollcall-Type";
 pub(crate) const SCHEMA: &str = "Rollcall-Schema";
 pub(crate) const SCHEMA_VERSION: &str = "1";
@@ -79,7 +83,11 @@ impl Bus {
         let sent = self
             .client
             .request_with_headers(subject.to_owned(), headers, payload);
-        let reply = match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
+        self.crash_points.place().await;
+        let exchange = tokio::time::timeout(REQUEST_TIMEOUT, sent);
+        let answer = self.crash_points.between(exchange).await;
+        self.crash_points.place().await;
+        let reply = match answer {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
                 return Err(WriteError::Refused {
@@ -150,7 +158,9 @@ pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteErr
         Some(error) if matches!(error.err_code, WRONG_LAST_SEQUENCE | SEQUENCE_IN_FLIGHT) => {
             Err(WriteError::Conflict { key: key() })
         }
-        Some(error) if error.err_code == BATCHES_IN_FLIGHT => Err(WriteError::Busy { key: key() }),
+        Some(error) if matches!(error.err_code, BATCHES_IN_FLIGHT | INCOMPLETE_BATCH) => {
+            Err(WriteError::Busy { key: key() })
+        }
         Some(error) => Err(WriteError::Refused {
             key: key(),
             said: format!("{} ({})", error.description, error.err_code),
@@ -169,6 +179,10 @@ mod tests {
         };
         for code in [10_071, 10_164] {
             assert!(read_ack("s", ack(code).as_bytes()).unwrap_err().is_conflict());
+        }
+        for code in [10_176, 10_210] {
+            let busy = read_ack("s", ack(code).as_bytes());
+            assert!(matches!(busy, Err(WriteError::Busy { .. })), "{code}");
         }
         assert!(matches!(
             read_ack("s", ack(10_047).as_bytes()),

@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Messages that one request asks for.
 const PULLED: usize = 500;
 
+/// Most events that are held back because a set is torn. A watch that is so far behind shows old states anyway.
+const HELD_MAX: usize = 10_000;
+
 /// How long the server keeps the consumer of a process that went away.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 
@@ -49,14 +52,18 @@ pub enum WatchEvent<K, V> {
 struct Held<K, V> {
     begins: u64,
     ends: u64,
+    /// Sequence of the next message of the set.
+    next: u64,
+    /// A message of the set is missing: its key was written again before the watch came here, and is told further on.
+    torn: bool,
     events: Vec<WatchEvent<K, V>>,
 }
 
-/// The sequence of the last message of a set, from the place of this one in it: `2/5`.
-fn set_ends(place: &str, sequence: u64) -> Option<u64> {
-    let (place, size) = place.split_once('/')?;
-    let (place, size): (u64, u64) = (place.parse().ok()?, size.parse().ok()?);
-    Some(sequence + size.checked_sub(place)?)
+/// Place of a message in its set, counted from 1, and the size of the set: `2/5`.
+fn place_in_set(text: &str) -> Option<(u64, u64)> {
+    let (place, size) = text.split_once('/')?;
+    let (place, size) = (place.parse().ok()?, size.parse().ok()?);
+    (1..=size).contains(&place).then_some((place, size))
 }
 
 /// A watch over one org's part of a bucket.
@@ -224,6 +231,12 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
+    /// An event that belongs to the one before and is there already: the rest of a set is told so. To show nobody half of
+    /// a set, take all of these before anybody looks.
+    pub fn next_now(&mut self) -> Option<WatchEvent<K, V>> {
+        self.ready.pop_front()
+    }
+
     /// Everything up to this sequence has been told.
     fn followed(&self) -> u64 {
         self.held.as_ref().map_or(self.seen, |held| held.begins - 1)
@@ -290,7 +303,8 @@ impl<K: Key, V: Record> Watch<K, V> {
     /// Everything has been told when nothing is pending: a count of messages would be met too early where keys are
     /// written while they are told, for such a key moves to the end.
     fn settle(&mut self, pending: u64) {
-        if self.behind && pending == 0 {
+        let is_over = |held: &Held<K, V>| self.behind || self.is_whole(held, pending);
+        if pending == 0 && self.held.as_ref().is_some_and(is_over) {
             self.tell_held();
         }
         if self.behind && pending == 0 {
@@ -315,7 +329,11 @@ impl<K: Key, V: Record> Watch<K, V> {
             pictures.count();
         }
         let headers = message.headers.unwrap_or_default();
-        let set = header(&headers, SET).and_then(|place| set_ends(&place, sequence));
+        let set = header(&headers, SET).and_then(|place| place_in_set(&place));
+        if let Some(held) = &mut self.held {
+            held.torn |= sequence != held.next;
+            held.next = sequence + 1;
+        }
         let text = message
             .subject
             .as_str()
@@ -350,30 +368,43 @@ impl<K: Key, V: Record> Watch<K, V> {
             },
         }
         // Also where the last one of a set could not be read.
-        if self.held.as_ref().is_some_and(|held| sequence >= held.ends) {
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| self.is_whole(held, pending))
+        {
             self.tell_held();
         }
         self.settle(pending);
     }
 
-    /// Tells people of a record that cannot be read. It stays in the bucket, so nothing is lost where this fails: who watches
-    /// next tells of it again.
     /// Tells an event, or holds it until the set that it belongs to is there: nobody sees half of what was stored as one.
-    fn tell(&mut self, sequence: u64, set_ends: Option<u64>, event: WatchEvent<K, V>) {
-        if self.held.as_ref().is_some_and(|held| sequence > held.ends) {
-            self.tell_held();
-        }
-        match (&mut self.held, set_ends) {
-            (Some(held), _) => held.events.push(event),
-            (None, Some(ends)) if self.whole && ends > sequence => {
+    fn tell(&mut self, sequence: u64, set: Option<(u64, u64)>, event: WatchEvent<K, V>) {
+        match (&mut self.held, set.filter(|_| self.whole)) {
+            (None, None) => self.ready.push_back(event),
+            (None, Some((place, size))) => {
                 self.held = Some(Held {
                     begins: sequence,
-                    ends,
+                    ends: sequence + size - place,
+                    next: sequence + 1,
+                    torn: place > 1,
                     events: vec![event],
                 });
             }
-            (None, Some(_) | None) => self.ready.push_back(event),
+            (Some(held), set) => {
+                held.events.push(event);
+                if let Some((place, size)) = set {
+                    held.ends = held.ends.max(sequence + size - place);
+                }
+            }
         }
+    }
+
+    /// Whether nothing of what is held is still to come, with so many messages to be delivered.
+    fn is_whole(&self, held: &Held<K, V>, pending: u64) -> bool {
+        // Nobody looks before everything that was there at the start has been told.
+        let torn = held.torn && !self.behind && held.events.len() < HELD_MAX;
+        self.seen >= held.ends && (!torn || pending == 0)
     }
 
     fn tell_held(&mut self) {
@@ -382,6 +413,8 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
+    /// Tells people of a record that cannot be read. It stays in the bucket, so nothing is lost where this fails: who watches
+    /// next tells of it again.
     async fn bury(&self, subject: &str, reason: &str, type_name: Option<String>, payload: &Bytes) {
         let buried = Buried {
             subject,

@@ -5,7 +5,6 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use roster::Rosters;
 
 use crate::Global;
 
@@ -90,7 +89,7 @@ impl ServiceCommand {
             Service::Intake => {
                 ::service::run("intake", config, async |process| {
                     let parts = intake::Parts {
-                        rosters: Rosters::new(&process.bus, &process.stop),
+                        rosters: intake::rosters(&process.bus, &process.stop),
                         bus: process.bus,
                         settings: process.settings,
                         health: process.health,

@@ -23,7 +23,7 @@ pub use rosters::Rosters;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bus::{Bus, BusError, Position, RosterBucket, RosterKey, WatchEvent};
+use bus::{Bus, BusError, Position, RosterBucket, RosterKey, RosterValue, WatchEvent};
 use provisioning::OrgId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,28 @@ pub struct Roster {
     barrier: Arc<Barrier>,
     committer: Committer,
     locks: Locks,
+}
+
+/// Takes what a watch tells into memory.
+fn take(directory: &mut Directory, event: WatchEvent<RosterKey, RosterValue>, synced: &watch::Sender<bool>) {
+    match event {
+        WatchEvent::Put(key, stored) => {
+            // A watch tells everything in order, so all that is older is known.
+            directory.note(&key, stored.revision);
+            directory.put(stored.value, stored.revision);
+        }
+        WatchEvent::Removed(RosterKey::Person(_, name, id)) => directory.drop_person(&name, &id),
+        WatchEvent::Removed(RosterKey::Question(_, id)) => directory.drop_question(&id),
+        // Groups and memberships are never removed, only written down as deleted.
+        WatchEvent::Removed(RosterKey::Group(..) | RosterKey::Membership(..) | RosterKey::GroupName(..)) => {}
+        WatchEvent::Reset => {
+            directory.clear();
+            let _ = synced.send(false);
+        }
+        WatchEvent::Synced => {
+            let _ = synced.send(true);
+        }
+    }
 }
 
 /// Callers of [`Roster::catch_up`] who come while one asks the bus share the next answer.
@@ -79,26 +101,12 @@ impl Roster {
                     () = stop.cancelled() => return,
                     event = events.next() => event,
                 };
+                // Nobody reads in between: a set is seen whole or not at all.
                 let mut directory = shared.write().unwrap_or_else(PoisonError::into_inner);
-                match event {
-                    WatchEvent::Put(key, stored) => {
-                        // A watch tells everything in order, so all that is older is known.
-                        directory.note(&key, stored.revision);
-                        directory.put(stored.value, stored.revision);
-                    }
-                    WatchEvent::Removed(RosterKey::Person(_, name, id)) => directory.drop_person(&name, &id),
-                    WatchEvent::Removed(RosterKey::Question(_, id)) => directory.drop_question(&id),
-                    // Groups and memberships are never removed, only written down as deleted.
-                    WatchEvent::Removed(
-                        RosterKey::Group(..) | RosterKey::Membership(..) | RosterKey::GroupName(..),
-                    ) => {}
-                    WatchEvent::Reset => {
-                        directory.clear();
-                        let _ = sender.send(false);
-                    }
-                    WatchEvent::Synced => {
-                        let _ = sender.send(true);
-                    }
+                let mut event = Some(event);
+                while let Some(told) = event {
+                    take(&mut directory, told, &sender);
+                    event = events.next_now();
                 }
             }
         });

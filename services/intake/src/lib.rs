@@ -33,9 +33,15 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Parts {
     pub bus: Bus,
+    /// Made by [`rosters`], or shared with a gateway of the same process.
     pub rosters: Rosters,
     pub settings: Arc<Settings>,
     pub health: Health,
+}
+
+/// The rosters that an intake needs.
+pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
+    Rosters::new(bus, stop)
 }
 
 /// Takes events in until stopped.

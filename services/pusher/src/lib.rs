@@ -5,7 +5,6 @@
 //! until nothing is left. It never sends without a permit, and never concludes anything from what it did not see.
 
 mod controller;
-mod cuts;
 mod effects;
 mod forecast;
 mod hands;
@@ -27,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use cuts::Cuts;
+pub use crash_points::CrashPoints as Cuts;
 
 use controller::{Controller, Mode, Question};
 use hands::{CustomFieldsShape, Hands, Observed};

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod buckets;
+mod commit;
 mod feed;
 mod leases;
 mod pictures;
 mod records;
+mod sets;
 mod streams;
+mod wire;
 
 use bus::{Bus, NatsServer};
 use provisioning::{OrgId, Person, PersonId};

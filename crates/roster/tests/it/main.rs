@@ -1,10 +1,12 @@
 //! Changes of one roster through two processes at once, against a real nats-server.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod guards;
 mod identity;
 mod races;
 
-use bus::{Bus, NatsServer};
+use bus::{Bus, NatsConnection, NatsServer};
+use futures_util::TryStreamExt as _;
 use provisioning::{Field, OrgId, Person, PersonId, Profile, SourceId};
 use roster::{Applied, ChangeError, Order, Origin, PersonDraft, PersonTarget, Roster, RosterError};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,8 @@ struct Two {
     stop: CancellationToken,
     one: Roster,
     other: Roster,
+    /// The consumer that the first roster follows by.
+    consumer: String,
 }
 
 impl Two {
@@ -28,8 +32,9 @@ impl Two {
         first.prepare(1).await.unwrap();
         let second = Bus::connect(server.connection(), "other").await.unwrap();
         let one = Roster::follow(&first, &org, stop.clone());
-        let other = Roster::follow(&second, &org, stop.clone());
         one.ready().await;
+        let consumer = consumers(server.connection()).await.swap_remove(0);
+        let other = Roster::follow(&second, &org, stop.clone());
         other.ready().await;
         Two {
             _dir: dir,
@@ -37,13 +42,37 @@ impl Two {
             stop,
             one,
             other,
+            consumer,
         }
+    }
+
+    /// For a while the first roster is told nothing: its memory is old.
+    async fn stall_one(&self) {
+        let until = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(600);
+        let request = format!("$JS.API.CONSUMER.PAUSE.KV_roster.{}", self.consumer);
+        let body = format!(r#"{{"pause_until":"{until}"}}"#);
+        let server = connected(self.server.connection()).await;
+        let answer = server.request(request, body.into()).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer.payload).into_owned();
+        assert!(answer.contains(r#""paused":true"#), "{answer}");
     }
 
     async fn end(self) {
         self.stop.cancel();
         self.server.stop().await;
     }
+}
+
+async fn connected(server: &NatsConnection) -> async_nats::Client {
+    let options = async_nats::ConnectOptions::new().token(server.token.clone().unwrap());
+    options.connect(&server.url).await.unwrap()
+}
+
+/// The consumers of the roster.
+async fn consumers(server: &NatsConnection) -> Vec<String> {
+    let js = async_nats::jetstream::new(connected(server).await);
+    let stream = js.get_stream("KV_roster").await.unwrap();
+    stream.consumer_names().try_collect().await.unwrap()
 }
 
 fn source(name: &str) -> SourceId {
