@@ -312,3 +312,74 @@ async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_do
         "its members are forgotten with it"
     );
 }
+
+/// Litmos lists 51 properties of a user one day and 53 the next: what a list leaves out is not known, and not a default.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
+    let mut house = House::new(simulator(), &format!("{SHORT}bulk_import = false\n")).await;
+    let record = |n: usize| {
+        json!({"UserName": format!("s{n}@corp.example"), "FirstName": "First", "LastName": format!("Last{n}"),
+            "Email": format!("s{n}@corp.example"), "Culture": "de-DE", "SalesforceContactId": format!("003{n}"),
+            "EnableTextNotification": true, "PhoneMobile": "+15551234567", "JobTitle": "Old"})
+    };
+    house
+        .litmos
+        .put_users(&[record(0), record(1), record(2)])
+        .unwrap();
+    house.litmos.set_mode("details", "sap").unwrap();
+    house.up(&[]).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("s{n}@corp.example"),
+            "name": {"givenName": "First", "familyName": format!("Last{n}")}, "active": true, "title": "One day",
+            "emails": [{"value": format!("s{n}@corp.example"), "primary": true}]});
+        let (status, made) = house.scim("POST", "/Users", Some(&body)).await;
+        assert_eq!(status, 201, "{made}");
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    for (details, title) in [("sap", "One day"), ("whole", "The next day"), ("sap", "And back")] {
+        house.litmos.set_mode("details", details).unwrap();
+        let (code, said, error) = house.rollcall(&["import"]).await;
+        assert_eq!(code, 0, "{said}{error}");
+        let before = effects(&house);
+        if title != "One day" {
+            house.settled(3).await;
+            assert_eq!(
+                effects(&house),
+                before,
+                "{details}: the list alone changes nobody"
+            );
+        }
+        for id in &ids {
+            let edit = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                "Operations": [{"op": "replace", "path": "title", "value": title}]});
+            let (status, said) = house.scim("PATCH", &format!("/Users/{id}"), Some(&edit)).await;
+            assert!(status < 300, "{said}");
+        }
+        house.settled(3).await;
+        for n in 0..3 {
+            let users = house.litmos.state().users;
+            let name = format!("s{n}@corp.example");
+            let user = users.iter().find(|user| user.user_name == name).unwrap();
+            let value = |field: &str| user.attributes.get(field).map(String::as_str);
+            assert_eq!(value("JobTitle"), Some(title), "{user:#?}");
+            assert_eq!(value("Culture"), Some("de-DE"), "{details}: {user:#?}");
+            assert_eq!(
+                value("SalesforceContactId"),
+                Some(format!("003{n}").as_str()),
+                "{user:#?}"
+            );
+            assert!(user.enable_text_notification, "{details}: {user:#?}");
+        }
+    }
+}
+
+/// What was changed in Litmos so far.
+fn effects(house: &House) -> Vec<String> {
+    house
+        .litmos
+        .log()
+        .into_iter()
+        .filter_map(|entry| entry.effect)
+        .collect()
+}

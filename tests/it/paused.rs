@@ -261,3 +261,101 @@ async fn a_leaver_in_an_import_that_does_not_end_is_cut_off_at_once() {
     let others = house.litmos.state().users;
     assert_eq!(others.iter().filter(|user| !user.active).count(), 1);
 }
+
+/// A name that no server knows, and a server that speaks no TLS: found before anything is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_not_found_or_speaks_no_tls_parks_nobody_and_heals() {
+    let mut house = house("").await;
+    let right = std::fs::read_to_string(house.config()).unwrap();
+    let address = house.litmos.base_url();
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    let mut people = 0;
+    for wrong in [
+        "https://litmos.invalid".to_owned(),
+        format!("https://127.0.0.1:{port}"),
+        "http://127.0.0.1:1".to_owned(),
+    ] {
+        house.write("rollcall.toml", right.replace(&address, &wrong));
+        house.up(&[]).await;
+        arrive(&house, names(people..people + 3)).await;
+        people += 3;
+        let before = house.litmos.log().len();
+        paused_with(&house, "no connection to Litmos").await;
+        assert_eq!(
+            house.litmos.log().len(),
+            before,
+            "{wrong}: nothing reaches Litmos"
+        );
+        house.kill().await;
+        house.write("rollcall.toml", &right);
+        house.up(&[]).await;
+        all_is_well(&house, people, 0).await;
+        house.kill().await;
+    }
+}
+
+/// Nothing is sent before a pause that Litmos asks for is over, and `status` says until when.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_litmos_asks_for_is_kept_and_told() {
+    const PAUSE: Duration = Duration::from_secs(8);
+    let mut house = house("").await;
+    house.up(&[]).await;
+    arrive(&house, names(0..2)).await;
+    house.settled(2).await;
+    house
+        .litmos
+        .set_faults(&["retry_after=8,method=POST,path=/users?,times=1"])
+        .unwrap();
+    arrive(&house, names(2..9)).await;
+    let status = until(&house, "the pause", |status| !status["pause_until_ms"].is_null()).await;
+    let now_ms = chassis::clock::unix_ms();
+    let until_ms = status["pause_until_ms"].as_u64().unwrap();
+    assert!(until_ms > now_ms && until_ms <= now_ms + 8_000, "{status:#}");
+    let forecast = &status["forecast"];
+    assert!(forecast["done_at_ms"].as_u64() >= Some(until_ms), "{forecast:#}");
+    let (code, said, error) = house.rollcall(&["status"]).await;
+    assert_eq!(code, 0, "{said}{error}");
+    assert!(
+        said.contains("Litmos asked for that pause (Retry-After)"),
+        "{said}"
+    );
+    all_is_well(&house, 9, 0).await;
+    let log = house.litmos.log();
+    let asked = log.iter().find(|entry| entry.status == Some(429)).unwrap().at_ms;
+    // What had its permit already was under way when the answer came.
+    let pause = asked + 500.0..asked + PAUSE.as_secs_f64() * 1e3;
+    let early: Vec<_> = log.iter().filter(|entry| pause.contains(&entry.at_ms)).collect();
+    assert!(early.is_empty(), "{early:#?}");
+    assert!(status_without_pause(&house).await);
+}
+
+async fn status_without_pause(house: &House) -> bool {
+    until(house, "the end of the pause", |status| {
+        status["pause_until_ms"].is_null()
+    })
+    .await;
+    true
+}
+
+/// The largest pause that is believed is an hour: `status` says its end, and a cut-off waits for it too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_days_is_taken_for_an_hour() {
+    let mut house = house("").await;
+    house.up(&[]).await;
+    house.settled(0).await;
+    house
+        .litmos
+        .set_faults(&["retry_after=864000,method=POST,path=/users?,times=1"])
+        .unwrap();
+    arrive(&house, names(0..3)).await;
+    let status = until(&house, "the pause", |status| !status["pause_until_ms"].is_null()).await;
+    let ahead = status["pause_until_ms"].as_u64().unwrap() - chassis::clock::unix_ms();
+    assert!((3_500_000..=3_600_000).contains(&ahead), "{ahead} ms");
+    assert!(
+        status["forecast"]["expected_seconds"].as_f64() > Some(3_500.0),
+        "{status:#}"
+    );
+    let before = house.litmos.log().len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(house.litmos.log().len(), before, "nothing is sent meanwhile");
+}

@@ -44,7 +44,9 @@ fn the_compose_file_names_every_service_and_durable_storage() {
     let compose = std::fs::read_to_string(format!("{root}/docker-compose.yml")).unwrap();
     for service in SERVICES {
         assert!(
-            compose.contains(&format!("command: [\"{service}\", \"--config\"")),
+            compose.contains(&format!(
+                "command: [\"rollcall\", \"service\", \"{service}\", \"--config\""
+            )),
             "{service} has no container"
         );
     }

@@ -29,6 +29,8 @@ pub enum Fault {
     DelayReply(Duration),
     /// An HTML page with this status instead of acting.
     Status(u16),
+    /// 429 instead of acting, with a `Retry-After` of so many seconds, whatever the limit says.
+    RetryAfter(u64),
     /// 403 in Litmos's own words instead of acting.
     Forbidden,
     /// A redirect instead of acting.
@@ -56,6 +58,7 @@ impl Fault {
         "delay_ms",
         "delay_reply_ms",
         "status",
+        "retry_after",
         "forbidden",
         "redirect",
         "maintenance",
@@ -86,6 +89,7 @@ impl Fault {
                 status @ 400..=599 => Ok(Self::Status(status as u16)),
                 other => Err(FaultError::Status(other)),
             },
+            "retry_after" => Ok(Self::RetryAfter(needed()?)),
             "forbidden" => bare(Self::Forbidden),
             "redirect" => match needed()? {
                 status @ (301 | 302 | 303 | 307 | 308) => Ok(Self::Redirect {
@@ -109,6 +113,10 @@ impl Fault {
     pub(crate) fn answer(&self) -> Option<Reply> {
         match self {
             Self::Status(status) => Some(html_page(*status)),
+            Self::RetryAfter(seconds) => Some(Reply {
+                retry_after_seconds: Some(*seconds),
+                ..html_page(429)
+            }),
             Self::Forbidden => Some(Reply::refused(&Refusal::NotPermitted)),
             Self::Redirect { status, location } => Some(redirect(*status, location.clone())),
             Self::Maintenance(status) => Some(maintenance_page(*status)),
@@ -151,6 +159,7 @@ impl Fault {
             | Self::Delay(_)
             | Self::DelayReply(_)
             | Self::Status(_)
+            | Self::RetryAfter(_)
             | Self::Forbidden
             | Self::Redirect { .. }
             | Self::Maintenance(_) => {}
@@ -165,6 +174,7 @@ impl Fault {
             Self::Delay(_) => "delay_ms",
             Self::DelayReply(_) => "delay_reply_ms",
             Self::Status(_) => "status",
+            Self::RetryAfter(_) => "retry_after",
             Self::Forbidden => "forbidden",
             Self::Redirect { .. } => "redirect",
             Self::Maintenance(_) => "maintenance",

@@ -134,6 +134,7 @@ user=TEXT strikes only calls that name this id or username in path, query or bod
   forbidden                 403 in Litmos's own words instead of acting
   redirect=302              a redirect instead of acting, with status 301, 302, 303,
                             307 or 308; location=URL names another place
+  retry_after=SECONDS       429 with that Retry-After instead of acting
   maintenance=200..599      a maintenance page in HTML instead of acting
   short_page, repeat_page   half a page, or the page before
   slow_job=MS               a bulk import takes longer

@@ -1,7 +1,9 @@
 //! One key, a few values: nearly always one, which then takes no set of its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
+
+use crate::hash::HashMap;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Index<K, V>(HashMap<K, Few<V>>);
@@ -16,7 +18,7 @@ enum Few<V> {
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Index<K, V> {
-        Index(HashMap::new())
+        Index(HashMap::default())
     }
 }
 

@@ -13,6 +13,7 @@ mod decision;
 mod deviation;
 mod field;
 mod harms;
+mod hash;
 mod identity;
 mod ids;
 mod index;

@@ -1,7 +1,8 @@
 //! Ids that share their text: each text is in memory once, however many indexes name it.
 
-use std::collections::HashSet;
 use std::hash::Hash;
+
+use crate::hash::HashSet;
 
 use crate::{
     Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, Rest, SourceId, Team, TeamId,
@@ -16,7 +17,7 @@ struct Pool<T>(HashSet<T>);
 
 impl<T> Default for Pool<T> {
     fn default() -> Pool<T> {
-        Pool(HashSet::new())
+        Pool(HashSet::default())
     }
 }
 

@@ -13,11 +13,12 @@ mod teams;
 
 pub(crate) use teams::Referenced;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use self::few::Few;
+use crate::hash::HashMap;
 use crate::index::Index;
 use crate::name::NameKey;
 use crate::pool::Ids;

@@ -271,6 +271,9 @@ impl Budget {
             Obstacle::Event => None,
         };
         while let Some(ask) = self.waiting.overdue(now, true) {
+            if let Some(opening) = opening {
+                self.pacer.told_to_come(opening);
+            }
             step.waits.push(self.put_off(now, &ask, opening));
         }
         step.records = std::mem::take(&mut self.records);

@@ -39,6 +39,8 @@ pub(crate) struct Pacer {
     due_us: u64,
     /// Somebody waits for the next grant, and nothing but the spacing stands in the way.
     awaited: bool,
+    /// The latest moment at which somebody was told to ask again, because the next grant is due then.
+    told_us: Option<u64>,
 }
 
 impl Pacer {
@@ -77,8 +79,16 @@ impl Pacer {
         self.awaited = awaited;
     }
 
+    /// Somebody who waited was told to ask again at this moment. To come late then is no pause either.
+    pub(crate) fn told_to_come(&mut self, at: Moment) {
+        self.told_us = self.told_us.max(Some(us(at)));
+    }
+
     fn due(&self, now: Moment, spacing: Spacing) -> u64 {
-        let catch_up = if self.awaited {
+        let expected = self
+            .told_us
+            .is_some_and(|told| told.saturating_add(TICK_US) >= self.due_us);
+        let catch_up = if self.awaited || expected {
             CATCH_UP_US.max(spacing.0)
         } else {
             CATCH_UP_US

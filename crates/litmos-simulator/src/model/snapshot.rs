@@ -44,6 +44,9 @@ pub struct UserState {
     /// `SkipFirstLogin`.
     #[serde(default)]
     pub skip_first_login: bool,
+    /// `EnableTextNotification`.
+    #[serde(default)]
+    pub enable_text_notification: bool,
     /// The names of the courses assigned to the user.
     #[serde(default)]
     pub courses: Vec<String>,
@@ -108,6 +111,7 @@ impl Account {
                     .map(|team| team.id.clone())
                     .collect(),
                 skip_first_login: user.skip_first_login,
+                enable_text_notification: user.enable_text_notification,
                 courses: self.course_names(user.courses.keys()),
                 key_owner: self.has_key(user.key),
             })

@@ -155,3 +155,29 @@ fn a_pause_of_those_who_ask_is_not_caught_up() {
     }
     assert_eq!(desk.advance().grants.len(), 1);
 }
+
+/// Those who are told to ask again when the next grant is due come late as well.
+#[test]
+fn those_who_come_late_to_the_grant_they_were_told_of_lose_nothing() {
+    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    let (start, mut granted) = (desk.now, 0);
+    while desk.now.since(start) < Duration::from_secs(59) {
+        desk.ask(Class::Normal, "flow", 1);
+        let (mut answered, late) = (false, ms(200));
+        while !answered {
+            let step = desk.advance();
+            for grant in &step.grants {
+                granted += 1;
+                desk.report(grant.grant, ANSWERED);
+                answered = true;
+            }
+            if let Some(wait) = step.waits.first() {
+                desk.pass(wait.retry_after + late);
+                answered = true;
+            } else if !answered {
+                desk.now = step.next_wake.unwrap().max(desk.now);
+            }
+        }
+    }
+    assert!((96..=99).contains(&granted), "{granted} grants");
+}

@@ -6,7 +6,9 @@
 mod carry;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hash::{HashMap, HashSet};
 
 use super::spell::row_bytes;
 use crate::cost::{CostModel, calls};
@@ -76,9 +78,9 @@ impl<'a> Desk<'a> {
             needs,
             costs: &policy.costs,
             bulk: policy.bulk,
-            sizes: HashMap::new(),
+            sizes: HashMap::default(),
             circles: circles(needs),
-            givers: HashSet::new(),
+            givers: HashSet::default(),
         };
         let creations = needs
             .creations

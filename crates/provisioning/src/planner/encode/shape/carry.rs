@@ -1,6 +1,6 @@
 //! Which groups rows carry, and for whom.
 
-use std::collections::HashSet;
+use crate::hash::HashSet;
 
 use super::{Desk, Shape};
 use crate::planner::Joining;

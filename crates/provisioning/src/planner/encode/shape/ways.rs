@@ -1,6 +1,8 @@
 //! The ways that are tried, and the shape that weighs least.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hash::HashSet;
 
 use super::{Desk, Shape, Way};
 use crate::cost::calls;
@@ -13,7 +15,7 @@ const CLOSER_LOOK_MAX: usize = 200;
 impl<'a> Desk<'a> {
     /// The shape that weighs least; of two that weigh the same, the one with more imports.
     pub(in crate::planner::encode) fn cheapest(&self) -> Shape<'a> {
-        let mut best = self.shape(&Way::default(), &HashSet::new());
+        let mut best = self.shape(&Way::default(), &HashSet::default());
         if !self.bulk {
             return best;
         }
@@ -94,7 +96,7 @@ impl<'a> Desk<'a> {
 
     /// The shape of a way, with the last import left out as long as that weighs less.
     fn filled(&self, way: &Way<'a>) -> Shape<'a> {
-        let mut left_out: HashSet<&PersonId> = HashSet::new();
+        let mut left_out: HashSet<&PersonId> = HashSet::default();
         let mut shape = self.shape(way, &left_out);
         while shape.chunks.len() > 1 {
             left_out.extend(shape.chunks.last().into_iter().flatten());
