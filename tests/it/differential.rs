@@ -70,7 +70,7 @@ impl Play {
         if self.telling == Telling::Before {
             company.tell_everything(room).await;
         }
-        let (pusher, stop) = room.pusher(pusher::Cuts::none());
+        let (pusher, stop) = room.pusher(pusher::CrashPoints::none());
         if self.telling == Telling::While {
             for phase in 0..2 {
                 company.tell_in_waves(room, phase).await;

@@ -78,7 +78,7 @@ async fn late_request(room: &Room, planted: bool) -> String {
         .set_faults(&["delay_ms=12000,method=PUT,path=/users/,times=1"])
         .expect("a rule");
     let arrived = room.litmos.report().requests;
-    let (first, _) = room.pusher(pusher::Cuts::none());
+    let (first, _) = room.pusher(pusher::CrashPoints::none());
     // Litmos counts a request when it arrives, also one that it holds back.
     wait_for("a request that is held back", async || {
         room.litmos.report().requests > arrived
@@ -90,7 +90,7 @@ async fn late_request(room: &Room, planted: bool) -> String {
         settle_intents(room).await;
     }
     room.people([titled("Newer")]).await;
-    let (second, stop) = room.pusher(pusher::Cuts::none());
+    let (second, stop) = room.pusher(pusher::CrashPoints::none());
     wait_for("the newer title", async || title(room) == "Newer").await;
     wait_for("the late request", async || {
         room.litmos.log().iter().any(|entry| entry.fault.is_some())
@@ -140,7 +140,7 @@ async fn two_owners_on_two_buses_are_seen() {
     let mut pushers = Vec::new();
     for room in rooms.iter().flatten() {
         room.groups((0..20).map(|n| group(&format!("Team {n}")))).await;
-        pushers.push(room.pusher(pusher::Cuts::none()));
+        pushers.push(room.pusher(pusher::CrashPoints::none()));
     }
     for room in rooms.iter().flatten() {
         room.settled().await;

@@ -355,7 +355,7 @@ async fn pay(room: &Room, wish: Wish) -> Paid {
     let world = pusher::world(room.bus(), &room.org).await;
     let now = chassis::clock::unix_ms();
     let named = provisioning::plan(&room.org, &world, &world.subjects(), &org.policy, now);
-    let (pusher, stop) = room.pusher(pusher::Cuts::none());
+    let (pusher, stop) = room.pusher(pusher::CrashPoints::none());
     let mut forecast = u64::from(named.calls());
     if org.apply == ApplyMode::Manual {
         rollcall_tests::wait_for("a plan", async || room.ask("plan", Value::Null).await.is_ok()).await;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use pusher::Cuts;
+use pusher::CrashPoints;
 use rollcall_tests::{Hall, Room, apart, plain};
 
 use scenario::Scenario;
@@ -32,18 +32,18 @@ struct Played {
 }
 
 /// Plays a scenario in a world of its own, with the pusher cut off at one place.
-async fn play(room: &Room, scenario: Scenario, cuts: Cuts, sabotage: Sabotage) -> Played {
+async fn play(room: &Room, scenario: Scenario, crash_points: CrashPoints, sabotage: Sabotage) -> Played {
     scenario.prepare(room).await;
-    let (first, stop) = room.pusher(cuts.clone());
+    let (first, stop) = room.pusher(crash_points.clone());
     let cut = tokio::select! {
-        () = cuts.reached() => true,
+        () = crash_points.reached() => true,
         _ = room.settled() => false,
     };
     if cut {
         first.abort();
         let _ = first.await;
         sabotage.commit(room).await;
-        let (second, stop) = room.pusher(Cuts::none());
+        let (second, stop) = room.pusher(CrashPoints::none());
         room.settled().await;
         stop.cancel();
         let _ = second.await;
@@ -54,7 +54,7 @@ async fn play(room: &Room, scenario: Scenario, cuts: Cuts, sabotage: Sabotage) -
     Played {
         litmos: plain(&room.litmos.state()),
         effects: effects(room),
-        places: cuts.passed(),
+        places: crash_points.passed(),
         cut,
     }
 }
@@ -105,7 +105,7 @@ async fn sweep(scenario: Scenario) {
     let mut hall = Hall::open().await;
     let probe = vec![scenario.room(&hall, "probe").await];
     hall.govern(&probe);
-    let undisturbed = play(&probe[0], scenario, Cuts::at(u64::MAX), Sabotage::None).await;
+    let undisturbed = play(&probe[0], scenario, CrashPoints::at(u64::MAX), Sabotage::None).await;
     assert!(!undisturbed.cut);
     hall.close().await;
     scenario.check(&undisturbed.litmos, &undisturbed.effects);
@@ -123,7 +123,7 @@ async fn sweep(scenario: Scenario) {
         .map(|(place, room)| async move {
             (
                 place,
-                play(room, scenario, Cuts::at(place as u64), Sabotage::None).await,
+                play(room, scenario, CrashPoints::at(place as u64), Sabotage::None).await,
             )
         })
         .buffer_unordered(AT_ONCE);
@@ -178,9 +178,15 @@ async fn sabotaged(sabotage: Sabotage, team_name: &str) -> (Played, Vec<Played>)
         mode.expect("a mode and its value");
     }
     hall.govern(&rooms);
-    let wanted = play(&rooms[0], Scenario::Bulk, Cuts::at(u64::MAX), Sabotage::None).await;
+    let wanted = play(
+        &rooms[0],
+        Scenario::Bulk,
+        CrashPoints::at(u64::MAX),
+        Sabotage::None,
+    )
+    .await;
     let played = futures_util::stream::iter(rooms[1..].iter().enumerate())
-        .map(|(place, room)| play(room, Scenario::Bulk, Cuts::at(place as u64), sabotage))
+        .map(|(place, room)| play(room, Scenario::Bulk, CrashPoints::at(place as u64), sabotage))
         .buffer_unordered(AT_ONCE);
     let played = played.collect().await;
     hall.close().await;

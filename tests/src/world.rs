@@ -169,13 +169,13 @@ impl Room {
     }
 
     /// A pusher for this org alone, as a task.
-    pub fn pusher(&self, cuts: pusher::Cuts) -> (JoinHandle<()>, CancellationToken) {
+    pub fn pusher(&self, crash_points: pusher::CrashPoints) -> (JoinHandle<()>, CancellationToken) {
         let stop = CancellationToken::new();
         let parts = pusher::Parts {
             bus: self.bus.clone(),
             settings: self.settings.clone(),
             health: Health::new(),
-            cuts,
+            crash_points,
         };
         let until = stop.clone();
         let running = tokio::spawn(async move {

@@ -91,27 +91,21 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
             let has = |part: &str| arguments.iter().any(|argument| argument == part);
-            // The benches run them as processes; these run nothing but the command.
-            let built = if has("scim-peers") || has("load") {
-                ["--package", "cli"].as_slice()
-            } else {
-                &["--workspace", "--bins"]
-            };
-            succeed(cargo().args(["build", "--release"]).args(built))?;
+            // The benches run these as processes. One build makes them and the bench: features are then the same for all.
+            succeed(
+                cargo()
+                    .args(["build", "--release", "--bins", "--bench", "rollcall"])
+                    .args(MEASURED),
+            )?;
             if has("peers") {
                 let rounds = arguments.iter().find_map(|part| part.parse().ok());
                 return rounds.map_or_else(|| peers::compare(&nats), |rounds| peers::duel(&nats, rounds));
             }
             let mut bench = cargo();
             bench
-                .args([
-                    "bench",
-                    "--package",
-                    "rollcall-tests",
-                    "--bench",
-                    "rollcall",
-                    "--",
-                ])
+                .args(["bench", "--bench", "rollcall"])
+                .args(MEASURED)
+                .arg("--")
                 .args(&arguments);
             if has("scim-peers") {
                 bench.env("ROLLCALL_SCIM_PEERS", scim_peers::install()?);
@@ -184,6 +178,16 @@ fn target_directory() -> anyhow::Result<PathBuf> {
         .map(PathBuf::from)
         .context("cargo metadata names no target directory")
 }
+
+/// What is built for a bench.
+const MEASURED: [&str; 6] = [
+    "--package",
+    "cli",
+    "--package",
+    "litmos-simulator",
+    "--package",
+    "rollcall-tests",
+];
 
 fn demo(arguments: &[String]) -> anyhow::Result<()> {
     let nats = tools::nats_server()?;

@@ -61,7 +61,10 @@ fn find(roster: &Roster, id: &str) -> anyhow::Result<IdentityQuestion> {
     let known = QuestionId::parse(id)
         .ok()
         .and_then(|id| roster.read(|directory| directory.question(&id).map(|entry| entry.value.clone())));
-    known.with_context(|| format!("there is no question {id:?}; list them with: rollcall identity"))
+    let org = roster.org();
+    known.with_context(|| {
+        format!("org {org} has no question {id:?}; list its questions with: rollcall identity --org {org}")
+    })
 }
 
 fn traits(traits: &Traits) -> Value {

@@ -58,7 +58,7 @@ impl ServiceCommand {
                         bus: process.bus,
                         settings: process.settings,
                         health: process.health,
-                        cuts: pusher::Cuts::none(),
+                        crash_points: pusher::CrashPoints::none(),
                     };
                     Ok(pusher::run(parts, process.stop).await?)
                 })

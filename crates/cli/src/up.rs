@@ -106,7 +106,7 @@ fn start(
         bus: bus.clone(),
         settings: settings.clone(),
         health: health.clone(),
-        cuts: pusher::Cuts::none(),
+        crash_points: pusher::CrashPoints::none(),
     };
     let importer = importer::Parts {
         bus: bus.clone(),

@@ -77,10 +77,6 @@ impl ChangeError<RosterError> {
 pub enum RosterError {
     #[error("the user name {user_name:?} belongs to person {owner}; give one of the two another user name")]
     NameTaken { user_name: String, owner: PersonId },
-    #[error(
-        "the external id {external_id:?} belongs to person {owner}; give one of the two another external id"
-    )]
-    ExternalIdTaken { external_id: String, owner: PersonId },
     #[error("the name {name:?} belongs to group {owner}; give one of the two another name")]
     GroupNameTaken { name: String, owner: GroupId },
     #[error(

@@ -40,7 +40,6 @@ impl From<RosterError> for Refusal {
     fn from(error: RosterError) -> Refusal {
         match error {
             RosterError::NameTaken { .. }
-            | RosterError::ExternalIdTaken { .. }
             | RosterError::GroupNameTaken { .. }
             | RosterError::Unclear(_)
             | RosterError::NoSuchPerson { .. }

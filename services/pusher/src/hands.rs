@@ -33,7 +33,7 @@ use litmos::Failure;
 use provisioning::{Ended, HarmHistory, Image, Intent, IntentKind, OperationId, OrgId, Subject};
 use rate_tokens::{Class, Permit};
 
-use crate::Cuts;
+use crate::CrashPoints;
 use crate::controller::FreeLinks;
 use crate::effects::Effects;
 use crate::links::Links;
@@ -62,7 +62,7 @@ pub(crate) struct Hands {
     pub(crate) observed: Observed,
     pub(crate) lease: Arc<bus::Lease>,
     pub(crate) journal: bus::Journal,
-    pub(crate) cuts: Cuts,
+    pub(crate) crash_points: CrashPoints,
     /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     pub(crate) custom_fields: CustomFieldsShape,

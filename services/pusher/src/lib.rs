@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use crash_points::CrashPoints as Cuts;
+pub use crash_points::CrashPoints;
 
 use controller::{Controller, Mode, Question};
 use hands::{CustomFieldsShape, Hands, Observed};
@@ -44,7 +44,7 @@ pub struct Parts {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
-    pub cuts: Cuts,
+    pub crash_points: CrashPoints,
 }
 
 /// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
@@ -69,7 +69,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
         bus,
         settings,
         health,
-        cuts,
+        crash_points,
     } = parts;
     let accounts = Accounts::new(&bus, "pusher");
     let mut owners = JoinSet::new();
@@ -79,7 +79,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
             bus: bus.clone(),
             org: org.clone(),
             tokens: accounts.tokens().clone(),
-            cuts: cuts.clone(),
+            crash_points: crash_points.clone(),
             journal: accounts.journal().clone(),
             litmos,
         };
@@ -96,7 +96,7 @@ struct Owner {
     bus: Bus,
     org: Org,
     tokens: bus::Tokens,
-    cuts: Cuts,
+    crash_points: CrashPoints,
     journal: bus::Journal,
     litmos: Arc<litmos::Client>,
 }
@@ -139,9 +139,9 @@ impl Owner {
             org: id.clone(),
             litmos: self.litmos.clone(),
             tokens: self.tokens.clone(),
-            links: Links::new(id.clone(), self.bus.links(), self.cuts.clone()),
-            observed: Observed::new(id.clone(), self.bus.observed(), self.cuts.clone()),
-            cuts: self.cuts.clone(),
+            links: Links::new(id.clone(), self.bus.links(), self.crash_points.clone()),
+            observed: Observed::new(id.clone(), self.bus.observed(), self.crash_points.clone()),
+            crash_points: self.crash_points.clone(),
             lease,
             journal: self.journal.clone(),
             harm_book: Arc::default(),

@@ -4,7 +4,7 @@
 //! written the link since (a second owner, or an earlier self whose write we have not seen): the operation is dropped
 //! and planned again from what is really there.
 
-use crate::Cuts;
+use crate::CrashPoints;
 use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
 use provisioning::{
     Approval, GroupId, GroupLink, HarmHistory, OperationId, OrgId, PersonId, PersonLink, Revised, World,
@@ -18,7 +18,7 @@ const BATCH_MAX: usize = 1_000;
 pub(crate) struct Links {
     org: OrgId,
     bucket: Bucket<LinksKey, LinksValue>,
-    cuts: Cuts,
+    crash_points: CrashPoints,
 }
 
 /// The person links that an operation is about to write, as they were when it was planned.
@@ -45,13 +45,17 @@ fn expect(revision: u64) -> Expect {
 }
 
 impl Links {
-    pub(crate) fn new(org: OrgId, bucket: Bucket<LinksKey, LinksValue>, cuts: Cuts) -> Links {
-        Links { org, bucket, cuts }
+    pub(crate) fn new(org: OrgId, bucket: Bucket<LinksKey, LinksValue>, crash_points: CrashPoints) -> Links {
+        Links {
+            org,
+            bucket,
+            crash_points,
+        }
     }
 
     pub(crate) async fn write_person(&self, link: &mut Revised<PersonLink>) -> Result<(), WriteError> {
         let write = self.person_write(link);
-        self.cuts.place().await;
+        self.crash_points.place().await;
         link.revision = self.bucket.write(write).await?;
         Ok(())
     }
@@ -59,7 +63,7 @@ impl Links {
     pub(crate) async fn write_group(&self, link: &mut Revised<GroupLink>) -> Result<(), WriteError> {
         let key = LinksKey::Group(self.org.clone(), link.value.group.clone());
         let change = Change::Put(LinksValue::Group(link.value.clone()));
-        self.cuts.place().await;
+        self.crash_points.place().await;
         link.revision = self
             .bucket
             .write(Write {
@@ -75,7 +79,7 @@ impl Links {
     pub(crate) async fn write_people(&self, links: &mut [Revised<PersonLink>]) -> Result<(), WriteError> {
         for batch in links.chunks_mut(BATCH_MAX) {
             let writes = batch.iter().map(|link| self.person_write(link)).collect();
-            self.cuts.place().await;
+            self.crash_points.place().await;
             let revisions = self.bucket.write_all(writes).await?;
             for (link, revision) in batch.iter_mut().zip(revisions) {
                 link.revision = revision;
@@ -87,7 +91,7 @@ impl Links {
     pub(crate) async fn put_job(&self, job: &provisioning::BulkJob) -> Result<(), WriteError> {
         let key = LinksKey::Bulk(self.org.clone(), job.operation.clone());
         let change = Change::Put(LinksValue::Bulk(job.clone()));
-        self.cuts.place().await;
+        self.crash_points.place().await;
         self.bucket
             .write(Write {
                 key,
@@ -116,7 +120,7 @@ impl Links {
                 expect: Expect::Any,
                 change: value.map_or(Change::Delete, Change::Put),
             };
-            self.cuts.place().await;
+            self.crash_points.place().await;
             if let Err(error) = self.bucket.write(write).await {
                 tracing::warn!(org.id = %self.org, %error, "the record of a run was not kept");
             }
@@ -129,13 +133,13 @@ impl Links {
             expect: Expect::Any,
             change: Change::Put(value),
         };
-        self.cuts.place().await;
+        self.crash_points.place().await;
         self.bucket.write(write).await.map(drop)
     }
 
     pub(crate) async fn drop_job(&self, operation: &OperationId) -> Result<(), WriteError> {
         let key = LinksKey::Bulk(self.org.clone(), operation.clone());
-        self.cuts.place().await;
+        self.crash_points.place().await;
         self.bucket
             .write(Write {
                 key,

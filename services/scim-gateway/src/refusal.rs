@@ -44,7 +44,6 @@ pub(crate) async fn answered<T>(
 fn scim_error(error: RosterError) -> ScimError {
     match error {
         RosterError::NameTaken { .. } => ScimError::conflict("userName", error),
-        RosterError::ExternalIdTaken { .. } => ScimError::conflict("externalId", error),
         RosterError::GroupNameTaken { .. } => ScimError::conflict("displayName", error),
         RosterError::Unclear(ref question) => {
             let same = |name: &str| NormalName::of(name);

@@ -20,17 +20,25 @@ pub(crate) fn source() -> SourceId {
     SourceId::parse("scim").expect("letters are a source id")
 }
 
-/// The document that a SCIM client wrote, if one did.
-fn said_of(person: &Person) -> Result<Option<UserDocument>, ScimError> {
-    let broken = |error| ScimError::new(500, format!("the user's record cannot be read: {error}"));
-    let read = |text: &String| UserDocument::from_stored(text).map_err(broken);
-    let document = person.scim_document.as_ref().map(read).transpose()?;
-    Ok(document.map(|document| document.standing(&person.user_name, person.active)))
+/// The document that a SCIM client wrote, if one did. One that cannot be read is none: the user is shown from what the roster
+/// knows beside it, because one broken record must not fail a whole list.
+fn said_of(person: &Person) -> Option<UserDocument> {
+    match UserDocument::from_stored(person.scim_document.as_ref()?) {
+        Ok(document) => Some(document.standing(&person.user_name, person.active)),
+        Err(error) => {
+            tracing::error!(
+                person.id = %person.id,
+                %error,
+                "the SCIM document of this user cannot be read; the user is shown without it"
+            );
+            None
+        }
+    }
 }
 
 /// The document a client wrote, or one made from what another source said.
 pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
-    if let Some(document) = said_of(person)? {
+    if let Some(document) = said_of(person) {
         return Ok(document);
     }
     let value = |field: Field| person.profile.value(field);
@@ -196,7 +204,7 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         if old.is_some_and(|old| old.value.wanted_active()) {
             return Err(exists(&document, old));
         }
-        let before = old.map(|old| said_of(&old.value)).transpose()?.flatten();
+        let before = old.and_then(|old| said_of(&old.value));
         let stated = draft(&document, before.as_ref(), active, &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&id), &stated)?)
     };
@@ -239,7 +247,7 @@ pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimE
     write_over(visit, id, |old, document| {
         let write = document.replaced_by(&visit.body)?;
         // Silence clears only what a SCIM client stated.
-        Ok((write, said_of(&old.value)?))
+        Ok((write, said_of(&old.value)))
     })
     .await
 }

@@ -233,3 +233,38 @@ async fn looks_at_everybody_are_few_at_a_time_and_nobody_waits_for_them() {
     assert_eq!(scan().await.status, 200, "the places are free again");
     door.close().await;
 }
+
+/// A stored document that cannot be read costs its user some attributes, and nobody else anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broken_record_fails_no_list_and_no_reader() {
+    let door = Door::open(crowd(12).map(|mut person| {
+        if person.user_name.starts_with("p000010@") {
+            person.scim_document = Some("{\"userName\": ".to_owned());
+        }
+        person
+    }))
+    .await;
+    let all = door.get("/Users").await;
+    assert_eq!(
+        (all.status, &all.json()["totalResults"]),
+        (200, &json!(12)),
+        "{}",
+        all.text
+    );
+    assert!(all.names().contains(&"p000010@corp.example".to_owned()));
+    let one = door
+        .asked("/Users", "userName eq \"p000010@corp.example\"", "")
+        .await;
+    assert_eq!(one.names(), ["p000010@corp.example"], "{}", one.text);
+    let id = one.json()["Resources"][0]["id"].as_str().unwrap().to_owned();
+    let edit = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "title", "value": "Guide"}]});
+    let edited = door.send("PATCH", &format!("/Users/{id}"), &edit).await;
+    assert_eq!(
+        (edited.status, &edited.json()["title"]),
+        (200, &json!("Guide")),
+        "{}",
+        edited.text
+    );
+    door.close().await;
+}

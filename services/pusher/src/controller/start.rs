@@ -144,7 +144,7 @@ impl Controller {
         self.imports += usize::from(performed.import);
         let history = self.note_harms(&performed.harms);
         let work = service::about(jobs::about(&operation, edits), async move {
-            hands.cuts.place().await;
+            hands.crash_points.place().await;
             if let Some(history) = history
                 && let Err(trouble) = hands.note_harms(history).await
             {

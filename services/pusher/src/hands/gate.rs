@@ -163,7 +163,7 @@ impl Hands {
     pub(super) async fn permit_through(&self, class: Class) -> rate_tokens::Permit {
         loop {
             self.gate.opened().await;
-            self.cuts.place().await;
+            self.crash_points.place().await;
             let permit = self.tokens.acquire(&self.org, class, "pusher").await;
             // One that comes to a closed gate goes back unused.
             if !self.gate.is_closed() {
@@ -174,7 +174,7 @@ impl Hands {
 
     /// Sends the probing read of a closed gate.
     pub(crate) async fn probe(&self) {
-        self.cuts.place().await;
+        self.crash_points.place().await;
         let permit = self.tokens.acquire(&self.org, Class::Interactive, "pusher").await;
         let result = self.litmos.probe(permit).await;
         self.gate.probed(&result);

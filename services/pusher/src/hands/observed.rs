@@ -3,7 +3,7 @@
 use bus::{BATCH_MAX, Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
 use provisioning::{AccountId, OrgId, Roles, TeamId};
 
-use crate::Cuts;
+use crate::CrashPoints;
 use crate::effects::Effects;
 
 /// The observed state of one org.
@@ -11,14 +11,22 @@ use crate::effects::Effects;
 pub(crate) struct Observed {
     org: OrgId,
     bucket: Bucket<ObservedKey, ObservedValue>,
-    cuts: Cuts,
+    crash_points: CrashPoints,
 }
 
 type Writes = Vec<Write<ObservedKey, ObservedValue>>;
 
 impl Observed {
-    pub(crate) fn new(org: OrgId, bucket: Bucket<ObservedKey, ObservedValue>, cuts: Cuts) -> Observed {
-        Observed { org, bucket, cuts }
+    pub(crate) fn new(
+        org: OrgId,
+        bucket: Bucket<ObservedKey, ObservedValue>,
+        crash_points: CrashPoints,
+    ) -> Observed {
+        Observed {
+            org,
+            bucket,
+            crash_points,
+        }
     }
 
     /// Writes what `effects` says about accounts, teams, members and roles. An answer just received is the newest there is.
@@ -62,7 +70,7 @@ impl Observed {
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(BATCH_MAX));
             let batch = std::mem::replace(&mut writes, rest);
-            self.cuts.place().await;
+            self.crash_points.place().await;
             self.bucket.write_all(batch).await?;
         }
         Ok(())

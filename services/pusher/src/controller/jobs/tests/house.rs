@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Job, orphans, prepare};
-use crate::Cuts;
+use crate::CrashPoints;
 use crate::hands::{CustomFieldsShape, Halt, Hands, Observed, Outcome};
 use crate::links::Links;
 use crate::view;
@@ -121,11 +121,11 @@ impl House {
             org: org.clone(),
             litmos: Arc::new(client.unwrap()),
             tokens: bus.tokens(chassis::clock::now_ms),
-            links: Links::new(org.clone(), bus.links(), Cuts::none()),
-            observed: Observed::new(org.clone(), bus.observed(), Cuts::none()),
+            links: Links::new(org.clone(), bus.links(), CrashPoints::none()),
+            observed: Observed::new(org.clone(), bus.observed(), CrashPoints::none()),
             lease: Arc::new(bus.lease("pusher.acme", Duration::from_secs(5)).await),
             journal: bus.journal(),
-            cuts: Cuts::none(),
+            crash_points: CrashPoints::none(),
             harm_book: Arc::default(),
             custom_fields: CustomFieldsShape::default(),
             imports: Arc::default(),
