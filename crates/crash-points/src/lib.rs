@@ -82,7 +82,7 @@ impl CrashPoints {
 mod tests {
     use super::*;
 
-    /// Whether a future ends when nothing else happens.
+    /// True if a future ends when nothing else happens.
     async fn ends(future: impl Future) -> bool {
         let mut future = pin!(future);
         poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await

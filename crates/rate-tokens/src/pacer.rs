@@ -37,9 +37,9 @@ impl Spacing {
 pub(crate) struct Pacer {
     /// When the next grant is due, in microseconds on the scale of [`Moment`].
     due_us: u64,
-    /// Somebody waits for the next grant, and nothing but the spacing stands in the way.
+    /// True while an ask waits for the next grant and nothing but the spacing stands in its way.
     awaited: bool,
-    /// The latest moment at which somebody was told to ask again, because the next grant is due then.
+    /// The latest moment to which an ask was put off, because the next grant is due then.
     told_us: Option<u64>,
 }
 
@@ -79,7 +79,7 @@ impl Pacer {
         self.awaited = awaited;
     }
 
-    /// Somebody who waited was told to ask again at this moment. To come late then is no pause either.
+    /// Notes that an ask was put off until this moment. To come late then is no pause either.
     pub(crate) fn told_to_come(&mut self, at: Moment) {
         self.told_us = self.told_us.max(Some(us(at)));
     }

@@ -12,7 +12,7 @@ use bus::{Bus, NatsConnection};
 
 use crate::World;
 
-/// Where the wire breaks.
+/// The place where the wire breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Break {
     /// In front of these words of the client: they never arrive.
