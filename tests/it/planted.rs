@@ -47,7 +47,7 @@ async fn settle_intents(room: &Room) {
                 let write = Write {
                     key,
                     expect: Expect::Any,
-                    change: Change::Put(LinksValue::Person(PersonLink { intent, ..link })),
+                    change: Change::Put(LinksValue::Person(Box::new(PersonLink { intent, ..*link }))),
                 };
                 room.bus()
                     .links()

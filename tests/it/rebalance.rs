@@ -153,7 +153,7 @@ impl Estate {
                 bus::Write {
                     key: bus::RosterKey::of_person(&org(n), &person),
                     expect: bus::Expect::Any,
-                    change: bus::Change::Put(bus::RosterValue::Person(person)),
+                    change: bus::Change::Put(bus::RosterValue::Person(Box::new(person))),
                 }
             });
             let written = self.bus.roster().write_all(people.collect()).await;

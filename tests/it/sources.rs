@@ -30,10 +30,10 @@ impl Roster {
             match watch.next().await {
                 WatchEvent::Put(_, stored) => match stored.value {
                     RosterValue::Person(person) => {
-                        roster.people.insert(NormalName::of(&person.user_name), person);
+                        roster.people.insert(NormalName::of(&person.user_name), *person);
                     }
                     RosterValue::Group(group) => {
-                        roster.groups.insert(NormalName::of(&group.name), group);
+                        roster.groups.insert(NormalName::of(&group.name), *group);
                     }
                     RosterValue::Membership(_) | RosterValue::Index(_) | RosterValue::Question(_) => {}
                 },
@@ -184,7 +184,7 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
     let after = zed().await;
     assert_eq!(
         (after.profile.value(Field::JobTitle), after.custom),
-        ("Nurse", pairs(&[("Site", "Oslo")]))
+        ("Nurse", pairs(&[("Site", "Oslo")]).into())
     );
     let remove = patch(json!([{"op": "remove", "path": format!("{LITMOS_USER}:site")}]));
     assert_eq!(house.scim("PATCH", &path, Some(&remove)).await.0, 200);

@@ -102,7 +102,7 @@ impl Room {
         let put = |person: Person| {
             Room::put(
                 RosterKey::of_person(&self.org, &person),
-                RosterValue::Person(person),
+                RosterValue::Person(Box::new(person)),
             )
         };
         self.write(people.into_iter().map(put).collect()).await;
@@ -112,7 +112,7 @@ impl Room {
         let put = |group: Group| {
             Room::put(
                 RosterKey::Group(self.org.clone(), group.id.clone()),
-                RosterValue::Group(group),
+                RosterValue::Group(Box::new(group)),
             )
         };
         self.write(groups.into_iter().map(put).collect()).await;
@@ -305,7 +305,7 @@ pub fn person(name: &str) -> Person {
         ]
         .into_iter()
         .collect(),
-        custom: BTreeMap::new(),
+        custom: Default::default(),
         manager: ManagerWish::Leave,
         sources: provisioning::Sources::new(),
         scim_document: None,

@@ -97,6 +97,23 @@ fn profile_in(type_name: &str, values: BTreeMap<String, String>) -> Result<Profi
         .collect()
 }
 
+/// Large records are boxed in the enums below, so that a value that comes by the hundred thousand is small to move.
+impl<M, T: Wire<M>> Wire<M> for Box<T> {
+    const LEFT_OUT: Option<u32> = T::LEFT_OUT;
+
+    fn to_wire(&self) -> M {
+        T::to_wire(self)
+    }
+
+    fn from_wire(message: M) -> Result<Box<T>, BrokenRecord> {
+        T::from_wire(message).map(Box::new)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Box<T>> {
+        T::read(bytes).map(Box::new)
+    }
+}
+
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident { $($variant:ident($domain:ty) = $message:path,)* }) => {
         $(#[$doc])*
@@ -145,18 +162,18 @@ impl Wire<proto::v1::Index> for Index {
 record!(
     /// What the bucket `roster` holds.
     RosterValue {
-        Person(Person) = proto::v1::Person,
-        Group(Group) = proto::v1::Group,
+        Person(Box<Person>) = proto::v1::Person,
+        Group(Box<Group>) = proto::v1::Group,
         Membership(Membership) = proto::v1::Membership,
         Index(Index) = proto::v1::Index,
-        Question(IdentityQuestion) = proto::v1::IdentityQuestion,
+        Question(Box<IdentityQuestion>) = proto::v1::IdentityQuestion,
     }
 );
 
 record!(
     /// What the bucket `observed` holds.
     ObservedValue {
-        Account(Account) = proto::v1::Account,
+        Account(Box<Account>) = proto::v1::Account,
         Team(Team) = proto::v1::Team,
         TeamMember(TeamMember) = proto::v1::TeamMember,
         Import(ImportRun) = proto::v1::ImportRun,
@@ -166,8 +183,8 @@ record!(
 /// What the bucket `links` holds. People's and groups' links share one payload; the key tells them apart.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinksValue {
-    Person(PersonLink),
-    Group(GroupLink),
+    Person(Box<PersonLink>),
+    Group(Box<GroupLink>),
     Bulk(BulkJob),
     Harm(HarmHistory),
     Approval(Approval),

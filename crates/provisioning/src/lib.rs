@@ -9,6 +9,7 @@
 mod access_level;
 mod change;
 pub mod cost;
+mod custom;
 mod decision;
 mod deviation;
 mod field;
@@ -36,6 +37,7 @@ mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
+pub use custom::CustomValues;
 pub use decision::{Decision, Ended, Image, ValueChange};
 pub use deviation::{Deviation, DeviationItem, DeviationKind, Deviations, deviations};
 pub use field::{Field, FieldKind};

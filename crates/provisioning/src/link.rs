@@ -3,12 +3,11 @@
 //! A link is written twice for every operation: an **intent** before the request leaves, an outcome after its answer.
 //! An intent found at the start of a process therefore means: that request may or may not have taken effect.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, GroupId, OperationId, PersonId, TeamId};
+use crate::{AccountId, CustomValues, GroupId, OperationId, PersonId, TeamId};
 
 /// What an open intent was about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,7 +139,7 @@ pub struct PersonLink {
     /// The account was cut off and has yet to leave its teams.
     pub leave_teams_due: bool,
     /// Advanced custom fields as last applied: no list shows them, so this is what is known.
-    pub custom: BTreeMap<String, String>,
+    pub custom: CustomValues,
     pub frozen: Option<Box<Frozen>>,
     /// Rollcall made the account an Account Owner. Written before the request leaves, with its intent.
     pub made_owner: bool,
@@ -161,7 +160,7 @@ impl PersonLink {
             intent: None,
             parked: None,
             leave_teams_due: false,
-            custom: BTreeMap::new(),
+            custom: CustomValues::new(),
             frozen: None,
             made_owner: false,
             attempts: 0,

@@ -15,7 +15,7 @@ pub struct NormalName(Box<str>);
 impl NormalName {
     pub fn of(name: &str) -> NormalName {
         if is_plain(name) {
-            return NormalName(name.into());
+            return NormalName(name.to_ascii_lowercase().into());
         }
         let visible = squeezed(name.chars().filter(|c| !is_invisible(*c)), name.len());
         if visible.is_ascii() {
@@ -89,13 +89,13 @@ pub fn repaired(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether this is its own normal form for certain: most names are.
+/// Whether this is its own normal form but for the case of its letters, for certain: most names are.
 fn is_plain(name: &str) -> bool {
     let mut before = b' ';
     for byte in name.bytes() {
         let plain = match byte {
             b' ' => before != b' ',
-            byte => byte.is_ascii_graphic() && !byte.is_ascii_uppercase(),
+            byte => byte.is_ascii_graphic(),
         };
         if !plain {
             return false;

@@ -166,6 +166,36 @@ pub(crate) struct Joining {
 }
 
 impl Needs {
+    /// Adds the needs of other subjects.
+    fn append(&mut self, other: Needs) {
+        let Needs {
+            creations,
+            amendments,
+            later,
+            customs,
+            cut_offs,
+            joinings,
+            roles,
+            removals,
+            deletions,
+            others,
+            park,
+            waiting,
+        } = other;
+        self.creations.extend(creations);
+        self.amendments.extend(amendments);
+        self.later.extend(later);
+        self.customs.extend(customs);
+        self.cut_offs.extend(cut_offs);
+        self.joinings.extend(joinings);
+        self.roles.extend(roles);
+        self.removals.extend(removals);
+        self.deletions.extend(deletions);
+        self.others.extend(others);
+        self.park.extend(park);
+        self.waiting.extend(waiting);
+    }
+
     fn wait(&mut self, subject: Subject, reason: WaitReason) {
         self.waiting.push((subject, reason));
     }

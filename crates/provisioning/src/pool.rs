@@ -4,9 +4,7 @@ use std::hash::Hash;
 
 use crate::hash::HashSet;
 
-use crate::{
-    Account, AccountId, Group, GroupId, GroupLink, Person, PersonId, PersonLink, Rest, SourceId, Team, TeamId,
-};
+use crate::{Group, GroupId, GroupLink, Rest, SourceId, Sources, Team, TeamId};
 
 /// Most contents that are shared: a field that differs from person to person is not worth sharing.
 const RESTS_MAX: usize = 256;
@@ -31,12 +29,10 @@ impl<T: Clone + Eq + Hash> Pool<T> {
     }
 }
 
-/// The ids of everything in one org.
+/// The ids that have no entry of their own in the world.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
-    people: Pool<PersonId>,
     groups: Pool<GroupId>,
-    accounts: Pool<AccountId>,
     teams: Pool<TeamId>,
     sources: Pool<SourceId>,
     /// What records hold that Rollcall does not know, as far as it was seen again and again.
@@ -44,48 +40,32 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    pub(crate) fn person_id(&mut self, id: &PersonId) -> PersonId {
-        self.people.shared(id)
-    }
-
     pub(crate) fn group_id(&mut self, id: &GroupId) -> GroupId {
         self.groups.shared(id)
-    }
-
-    pub(crate) fn account_id(&mut self, id: &AccountId) -> AccountId {
-        self.accounts.shared(id)
     }
 
     pub(crate) fn team_id(&mut self, id: &TeamId) -> TeamId {
         self.teams.shared(id)
     }
 
-    pub(crate) fn person(&mut self, person: &mut Person) {
-        person.id = self.people.shared(&person.id);
-        person.sources.share_ids(|source| self.sources.shared(source));
+    pub(crate) fn sources(&mut self, sources: &mut Sources) {
+        sources.share_ids(|source| self.sources.shared(source));
     }
 
     pub(crate) fn group(&mut self, group: &mut Group) {
         group.id = self.groups.shared(&group.id);
-        group.sources.share_ids(|source| self.sources.shared(source));
+        self.sources(&mut group.sources);
     }
 
-    pub(crate) fn account(&mut self, account: &mut Account) {
-        account.id = self.accounts.shared(&account.id);
-        account.manager = account.manager.take().map(|id| self.accounts.shared(&id));
-        if self.rests.0.len() < RESTS_MAX || self.rests.0.contains(&account.rest) {
-            account.rest = self.rests.shared(&account.rest);
+    pub(crate) fn rest(&mut self, rest: &mut Rest) {
+        if self.rests.0.len() < RESTS_MAX || self.rests.0.contains(rest) {
+            *rest = self.rests.shared(rest);
         }
     }
 
     pub(crate) fn team(&mut self, team: &mut Team) {
         team.id = self.teams.shared(&team.id);
         team.parent = team.parent.take().map(|id| self.teams.shared(&id));
-    }
-
-    pub(crate) fn person_link(&mut self, link: &mut PersonLink) {
-        link.person = self.people.shared(&link.person);
-        link.account = link.account.take().map(|id| self.accounts.shared(&id));
     }
 
     pub(crate) fn group_link(&mut self, link: &mut GroupLink) {

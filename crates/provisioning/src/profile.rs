@@ -22,8 +22,30 @@ pub enum Wish<'a> {
 #[serde(from = "Vec<(Field, String)>", into = "Vec<(Field, String)>")]
 pub struct Profile {
     text: Box<str>,
-    /// Each field, and where its value ends in `text`. It begins where the one before ends.
-    ends: Box<[(Field, u32)]>,
+    /// Where each value ends in `text`. It begins where the one before ends.
+    ends: Box<[End]>,
+}
+
+/// A field, and where its value ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    field: Field,
+    /// As bytes, so that an entry takes five of them and no room is left to align a number.
+    at: [u8; 4],
+}
+
+impl End {
+    fn new(field: Field, at: usize) -> End {
+        let at = u32::try_from(at).expect("no message holds four gigabytes");
+        End {
+            field,
+            at: at.to_le_bytes(),
+        }
+    }
+
+    fn at(self) -> usize {
+        u32::from_le_bytes(self.at) as usize
+    }
 }
 
 impl Profile {
@@ -72,7 +94,7 @@ impl Profile {
         self.ends
             .iter()
             .enumerate()
-            .map(|(at, (field, _))| (*field, self.at(at)))
+            .map(|(at, end)| (end.field, self.at(at)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,13 +102,13 @@ impl Profile {
     }
 
     fn at(&self, at: usize) -> &str {
-        let end = |at: usize| self.ends[at].1 as usize;
+        let end = |at: usize| self.ends[at].at();
         let start = at.checked_sub(1).map_or(0, end);
         &self.text[start..end(at)]
     }
 
     fn position(&self, field: Field) -> Result<usize, usize> {
-        self.ends.binary_search_by_key(&field, |(field, _)| *field)
+        self.ends.binary_search_by_key(&field, |end| end.field)
     }
 
     /// Takes values in field order, each field once.
@@ -95,8 +117,7 @@ impl Profile {
         let mut ends = Vec::with_capacity(values.clone().count());
         for (field, value) in values {
             text.push_str(value);
-            let end = u32::try_from(text.len()).expect("no message holds four gigabytes");
-            ends.push((field, end));
+            ends.push(End::new(field, text.len()));
         }
         Profile {
             text: text.into(),

@@ -1,10 +1,8 @@
 //! The roster: what sources want in Litmos.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessLevel, GroupId, PersonId, Profile, SourceId, Sources};
+use crate::{AccessLevel, CustomValues, GroupId, PersonId, Profile, SourceId, Sources};
 
 /// The newest statement of one source about one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +41,7 @@ pub struct Person {
     pub access_level: Option<AccessLevel>,
     pub profile: Profile,
     /// Advanced custom fields by the name that Litmos shows; empty: clear.
-    pub custom: BTreeMap<String, String>,
+    pub custom: CustomValues,
     pub manager: ManagerWish,
     pub sources: Sources,
     /// The SCIM document as last written, without secrets, so that a client reads back what it wrote.

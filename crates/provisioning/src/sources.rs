@@ -12,7 +12,7 @@ use crate::{SourceId, SourceMark};
     from = "BTreeMap<SourceId, SourceMark>",
     into = "BTreeMap<SourceId, SourceMark>"
 )]
-pub struct Sources(Vec<(SourceId, SourceMark)>);
+pub struct Sources(Box<[(SourceId, SourceMark)]>);
 
 impl Sources {
     pub fn new() -> Sources {
@@ -26,8 +26,10 @@ impl Sources {
     /// The mark of this source; an empty one is put there if it has none.
     pub fn mark(&mut self, source: &SourceId) -> &mut SourceMark {
         let at = self.position(source).unwrap_or_else(|at| {
-            self.0.reserve_exact(1);
-            self.0.insert(at, (source.clone(), SourceMark::default()));
+            let mut marks = std::mem::take(&mut self.0).into_vec();
+            marks.reserve_exact(1);
+            marks.insert(at, (source.clone(), SourceMark::default()));
+            self.0 = marks.into_boxed_slice();
             at
         });
         &mut self.0[at].1

@@ -8,6 +8,7 @@
 
 mod around;
 mod few;
+mod gathering;
 mod people;
 mod teams;
 
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use self::few::Few;
+use self::gathering::Gathering;
 use crate::hash::HashMap;
 use crate::index::Index;
 use crate::name::NameKey;
@@ -49,26 +51,55 @@ struct WantedMember {
     changed_at_ms: u64,
 }
 
+/// Everything that is stored under one person's id: the planner asks for all of it together, so it lies together.
+#[derive(Clone, Debug, Default)]
+struct PersonEntry {
+    person: Option<Revised<Person>>,
+    link: Option<Revised<PersonLink>>,
+    /// Groups with a statement about the person, present or not.
+    groups: Few<GroupId>,
+}
+
+impl PersonEntry {
+    fn is_empty(&self) -> bool {
+        self.person.is_none() && self.link.is_none() && self.groups.is_empty()
+    }
+}
+
+/// Everything that is stored under one account's id.
+#[derive(Clone, Debug, Default)]
+struct AccountEntry {
+    account: Option<Account>,
+    teams: Few<TeamId>,
+    /// The people whose links name the account: one, unless something went wrong.
+    owners: Few<PersonId>,
+}
+
+impl AccountEntry {
+    fn is_empty(&self) -> bool {
+        self.account.is_none() && self.teams.is_empty() && self.owners.is_empty()
+    }
+}
+
 pub(crate) type Subjects = BTreeSet<Subject>;
 
 /// One org's roster, links and observed state in memory.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     ids: Ids,
-    /// It is being read for the first time: nobody asks whose plan a change touches.
-    filling: bool,
+    /// The members read so far, while the world is filled for the first time: nobody asks whose plan a change touches.
+    gathering: Option<Gathering>,
 
-    people: HashMap<PersonId, Revised<Person>>,
+    people: HashMap<PersonId, Box<PersonEntry>>,
     groups: HashMap<GroupId, Revised<Group>>,
     wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
-    groups_of: HashMap<PersonId, Few<GroupId>>,
     people_by_reference: Index<NameKey, PersonId>,
     reports_of: Index<NormalName, PersonId>,
     groups_by_reference: Index<NormalName, GroupId>,
     /// Groups by what they name as their parent.
     children_of: Index<NormalName, GroupId>,
 
-    accounts: HashMap<AccountId, Account>,
+    accounts: HashMap<AccountId, Box<AccountEntry>>,
     accounts_by_name: Index<NameKey, AccountId>,
     teams: BTreeMap<TeamId, Team>,
     teams_by_name: Index<NormalName, TeamId>,
@@ -76,14 +107,11 @@ pub struct World {
     members: HashMap<TeamId, BTreeSet<AccountId>>,
     /// Those members who are more than that.
     roles: HashMap<TeamId, BTreeMap<AccountId, Roles>>,
-    teams_of: HashMap<AccountId, Few<TeamId>>,
     memberships_as_of_ms: u64,
 
-    person_links: HashMap<PersonId, Revised<PersonLink>>,
     group_links: HashMap<GroupId, Revised<GroupLink>>,
     /// Those whose link has an open intent or something parked.
     noted: BTreeSet<PersonId>,
-    owners: Index<AccountId, PersonId>,
     team_owners: Index<TeamId, GroupId>,
 
     under_way: BTreeSet<Subject>,
@@ -104,14 +132,21 @@ impl World {
     /// An empty world that is about to be filled: until [`World::filled`], changes say that they touch nobody.
     pub fn filling() -> World {
         World {
-            filling: true,
+            gathering: Some(Gathering::default()),
             ..World::default()
         }
     }
 
     /// Everything has been put in. From now on each change says whose plan it touches.
     pub fn filled(&mut self) {
-        self.filling = false;
+        let Some(gathered) = self.gathering.take() else {
+            return;
+        };
+        self.wanted_members = gathered.wanted.into_sorted();
+        let members = gathered.members.into_sorted().into_iter();
+        self.members = members
+            .map(|(team, members)| (team, members.into_keys().collect()))
+            .collect();
     }
 
     /// Counts that are asked for all the time.
@@ -225,9 +260,31 @@ impl World {
 
     /// Everything that can be planned.
     pub fn subjects(&self) -> Subjects {
-        let people = self.people.keys().cloned().map(Subject::Person);
+        let people = self
+            .people()
+            .map(|person| Subject::Person(person.value.id.clone()));
         people
             .chain(self.groups.keys().cloned().map(Subject::Group))
             .collect()
+    }
+}
+#[cfg(test)]
+mod sizes {
+    use super::*;
+    #[test]
+    fn sizes() {
+        use std::mem::size_of;
+        eprintln!(
+            "PersonEntry {} Person {} Link {} AccountEntry {} Account {} Profile {} Wanted {} Sources {} Unseen {}",
+            size_of::<PersonEntry>(),
+            size_of::<Person>(),
+            size_of::<PersonLink>(),
+            size_of::<AccountEntry>(),
+            size_of::<Account>(),
+            size_of::<crate::Profile>(),
+            size_of::<WantedMember>(),
+            size_of::<crate::Sources>(),
+            size_of::<crate::Unseen>()
+        );
     }
 }

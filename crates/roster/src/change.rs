@@ -107,10 +107,10 @@ pub enum RosterError {
 impl Directory {
     pub(crate) fn put(&mut self, value: RosterValue, revision: u64) {
         match value {
-            RosterValue::Person(person) => self.put_person(person, revision),
-            RosterValue::Group(group) => self.put_group(group, revision),
+            RosterValue::Person(person) => self.put_person(*person, revision),
+            RosterValue::Group(group) => self.put_group(*group, revision),
             RosterValue::Membership(membership) => self.put_membership(membership, revision),
-            RosterValue::Question(question) => self.put_question(question, revision),
+            RosterValue::Question(question) => self.put_question(*question, revision),
             // The groups themselves say who has a name.
             RosterValue::Index(_) => {}
         }

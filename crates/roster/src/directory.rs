@@ -456,7 +456,7 @@ mod tests {
             deleted,
             access_level: None,
             profile: Default::default(),
-            custom: BTreeMap::new(),
+            custom: Default::default(),
             manager: Default::default(),
             sources: Default::default(),
             scim_document: Some(email.to_owned()),

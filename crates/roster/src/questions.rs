@@ -12,7 +12,7 @@ impl Directory {
         let write = Write {
             key: RosterKey::Question(roster.org().clone(), question.id.clone()),
             expect: known.map_or(Expect::Absent, |known| Expect::Revision(known.revision)),
-            change: KeyChange::Put(RosterValue::Question(question.clone())),
+            change: KeyChange::Put(RosterValue::Question(Box::new(question.clone()))),
         };
         Change {
             value: (),

@@ -295,7 +295,7 @@ impl<'a> Import<'a> {
                 writes.push(put(
                     key,
                     known.map(|known| known.revision),
-                    ObservedValue::Account(account),
+                    ObservedValue::Account(Box::new(account)),
                 ));
             }
         }

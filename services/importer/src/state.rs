@@ -49,7 +49,7 @@ pub(crate) async fn before(bus: &Bus, org: &OrgId) -> Before {
                 ObservedValue::Account(account) => {
                     let known = Known {
                         revision: stored.revision,
-                        value: account,
+                        value: *account,
                     };
                     before.accounts.insert(known.value.id.clone(), known);
                 }

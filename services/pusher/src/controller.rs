@@ -201,7 +201,7 @@ impl Controller {
     /// Runs until stopped, or until the lease is lost or the watches end.
     pub(crate) async fn run(
         &mut self,
-        heard: &mut mpsc::Receiver<Heard>,
+        heard: &mut mpsc::Receiver<Vec<Heard>>,
         questions: &mut mpsc::Receiver<Question>,
         stop: &CancellationToken,
     ) {
@@ -237,14 +237,14 @@ impl Controller {
                 },
                 Some(question) = questions.recv() => self.answer(question),
                 event = heard.recv() => match event {
-                    Some(event) => self.hear(event),
+                    Some(batch) => self.hear_all(batch),
                     None => break,
                 },
                 Some(Ok((class, permit))) = self.asks.join_next() => self.spend(class, permit),
                 () = tokio::time::sleep(next_look) => self.outdated |= !self.pending.is_empty(),
             }
-            while let Ok(event) = heard.try_recv() {
-                self.hear(event);
+            while let Ok(batch) = heard.try_recv() {
+                self.hear_all(batch);
             }
         }
         self.asks.abort_all();
@@ -260,6 +260,12 @@ impl Controller {
             }
         }
         self.running.abort_all();
+    }
+
+    fn hear_all(&mut self, batch: Vec<Heard>) {
+        for event in batch {
+            self.hear(event);
+        }
     }
 
     fn hear(&mut self, event: Heard) {

@@ -62,7 +62,7 @@ impl Links {
 
     pub(crate) async fn write_group(&self, link: &mut Revised<GroupLink>) -> Result<(), WriteError> {
         let key = LinksKey::Group(self.org.clone(), link.value.group.clone());
-        let change = Change::Put(LinksValue::Group(link.value.clone()));
+        let change = Change::Put(LinksValue::Group(Box::new(link.value.clone())));
         self.crash_points.place().await;
         link.revision = self
             .bucket
@@ -154,7 +154,7 @@ impl Links {
         Write {
             key: LinksKey::Person(self.org.clone(), link.value.person.clone()),
             expect: expect(link.revision),
-            change: Change::Put(LinksValue::Person(link.value.clone())),
+            change: Change::Put(LinksValue::Person(Box::new(link.value.clone()))),
         }
     }
 }

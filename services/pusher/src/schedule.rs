@@ -221,7 +221,7 @@ pub(crate) mod tests {
             deleted: false,
             access_level: None,
             profile: profile(name),
-            custom: std::collections::BTreeMap::new(),
+            custom: Default::default(),
             manager: ManagerWish::Leave,
             sources: provisioning::Sources::new(),
             scim_document: None,

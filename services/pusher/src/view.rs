@@ -13,20 +13,13 @@ use provisioning::{BulkJob, NormalName, OperationId, OrgId, Run, Subject, World}
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Changes that wait for the controller's next look. A full channel slows the watch, nothing is lost.
-const HEARD: usize = 4_096;
+/// Batches that wait for the controller's next look. A full channel slows the watch, nothing is lost.
+const BATCHES: usize = 16;
 
 /// Buckets that must have been told whole before anything is planned.
 const BUCKETS: usize = 3;
 
-/// Changes that are taken from the channel at once while everything is read.
-const AT_ONCE: usize = 512;
-
 /// One change in one of the buckets.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "events are moved a few at a time; a piece of memory for each would cost more"
-)]
 #[derive(Debug)]
 pub(crate) enum Heard {
     Roster(WatchEvent<RosterKey, RosterValue>),
@@ -48,8 +41,8 @@ pub(crate) async fn look(
     bus: &Bus,
     org: &OrgId,
     over: CancellationToken,
-) -> Option<(Look, mpsc::Receiver<Heard>)> {
-    let (sender, mut heard) = mpsc::channel(HEARD);
+) -> Option<(Look, mpsc::Receiver<Vec<Heard>>)> {
+    let (sender, mut heard) = mpsc::channel(BATCHES);
     let mut look = Look {
         world: World::filling(),
         jobs: BTreeMap::new(),
@@ -64,12 +57,8 @@ pub(crate) async fn look(
     follow(observed, Heard::Observed, sender.clone(), over.clone());
     follow(roster.with_pictures(terms), Heard::Roster, sender, over);
     let mut told = BTreeSet::new();
-    let mut events = Vec::with_capacity(AT_ONCE);
     while told.len() < BUCKETS {
-        if heard.recv_many(&mut events, AT_ONCE).await == 0 {
-            return None;
-        }
-        for event in events.drain(..) {
+        for event in heard.recv().await? {
             told.extend(event.told());
             if let Some((subject, trace)) = event.trace() {
                 look.traces.insert(subject, trace);
@@ -85,16 +74,18 @@ pub(crate) async fn look(
 fn follow<K: bus::Key, V: bus::Record>(
     mut watch: Watch<K, V>,
     heard: fn(WatchEvent<K, V>) -> Heard,
-    sender: mpsc::Sender<Heard>,
+    sender: mpsc::Sender<Vec<Heard>>,
     over: CancellationToken,
 ) {
     tokio::spawn(async move {
         loop {
-            let event = tokio::select! {
+            let first = tokio::select! {
                 () = over.cancelled() => return,
                 event = watch.next() => event,
             };
-            if sender.send(heard(event)).await.is_err() {
+            let mut batch = vec![heard(first)];
+            batch.extend(std::iter::from_fn(|| watch.next_now()).map(heard));
+            if sender.send(batch).await.is_err() {
                 return;
             }
         }
@@ -205,8 +196,8 @@ impl Heard {
 fn roster(event: WatchEvent<RosterKey, RosterValue>, world: &mut World) -> BTreeSet<Subject> {
     match event {
         WatchEvent::Put(_, stored) => match stored.value {
-            RosterValue::Person(person) => world.put_person(person, stored.revision),
-            RosterValue::Group(group) => world.put_group(group, stored.revision),
+            RosterValue::Person(person) => world.put_person(*person, stored.revision),
+            RosterValue::Group(group) => world.put_group(*group, stored.revision),
             RosterValue::Membership(membership) => world.put_membership(&membership),
             RosterValue::Index(_) | RosterValue::Question(_) => BTreeSet::new(),
         },
@@ -235,7 +226,7 @@ fn observed(event: WatchEvent<ObservedKey, ObservedValue>, world: &mut World) ->
                 if newer {
                     BTreeSet::new()
                 } else {
-                    world.put_account(account)
+                    world.put_account(*account)
                 }
             }
             ObservedValue::Team(team) => {
@@ -288,7 +279,7 @@ fn links(
                 if known >= stored.revision {
                     BTreeSet::new()
                 } else {
-                    world.put_person_link(link, stored.revision)
+                    world.put_person_link(*link, stored.revision)
                 }
             }
             LinksValue::Group(link) => {
@@ -296,7 +287,7 @@ fn links(
                 if known >= stored.revision {
                     BTreeSet::new()
                 } else {
-                    world.put_group_link(link, stored.revision)
+                    world.put_group_link(*link, stored.revision)
                 }
             }
             LinksValue::Bulk(job) => {

@@ -60,7 +60,7 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             deleted: false,
             access_level: None,
             profile: wanted,
-            custom: std::collections::BTreeMap::new(),
+            custom: Default::default(),
             manager: ManagerWish::Leave,
             sources: Sources::new(),
             scim_document: None,

@@ -219,7 +219,7 @@ fn promotion(org: &OrgId, n: usize, round: usize) -> Write<RosterKey, RosterValu
     Write {
         key: RosterKey::of_person(org, &person),
         expect: Expect::Any,
-        change: Change::Put(RosterValue::Person(person)),
+        change: Change::Put(RosterValue::Person(Box::new(person))),
     }
 }
 

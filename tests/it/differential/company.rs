@@ -114,7 +114,7 @@ impl Company {
             ..PersonLink::new(person_id(RENAMED))
         };
         let key = LinksKey::Person(room.org.clone(), person_id(RENAMED));
-        room.link(key, LinksValue::Person(link)).await;
+        room.link(key, LinksValue::Person(Box::new(link))).await;
         let team = state.teams.iter().find(|team| team.name == "Depot");
         let team = TeamId::parse(&team.expect("the team is there").id.0).expect("a team id");
         let link = GroupLink {
@@ -122,7 +122,7 @@ impl Company {
             ..GroupLink::new(group_id("depot"))
         };
         let key = LinksKey::Group(room.org.clone(), group_id("depot"));
-        room.link(key, LinksValue::Group(link)).await;
+        room.link(key, LinksValue::Group(Box::new(link))).await;
     }
 
     /// Both phases at once: what counts is the last word about each thing.

@@ -88,7 +88,7 @@ impl Scenario {
             ..GroupLink::new(group_id("depot-north"))
         };
         let key = LinksKey::Group(room.org.clone(), group_id("depot-north"));
-        room.link(key, LinksValue::Group(link)).await;
+        room.link(key, LinksValue::Group(Box::new(link))).await;
         let members = [
             ("sales", "s0", true),
             ("sales", "s1", false),
@@ -139,7 +139,7 @@ impl Scenario {
         };
         room.link(
             LinksKey::Person(room.org.clone(), person),
-            LinksValue::Person(link),
+            LinksValue::Person(Box::new(link)),
         )
         .await;
     }
@@ -190,12 +190,14 @@ pub(super) async fn rewrite_links(room: &Room, all: bool) {
                     LinksValue::Person(_) | LinksValue::Group(_) | LinksValue::Bulk(_) if all => {
                         Change::Delete
                     }
-                    LinksValue::Person(link) => {
-                        Change::Put(LinksValue::Person(PersonLink { intent: None, ..link }))
-                    }
-                    LinksValue::Group(link) => {
-                        Change::Put(LinksValue::Group(GroupLink { intent: None, ..link }))
-                    }
+                    LinksValue::Person(link) => Change::Put(LinksValue::Person(Box::new(PersonLink {
+                        intent: None,
+                        ..*link
+                    }))),
+                    LinksValue::Group(link) => Change::Put(LinksValue::Group(Box::new(GroupLink {
+                        intent: None,
+                        ..*link
+                    }))),
                     LinksValue::Bulk(_) => Change::Delete,
                     LinksValue::Harm(_) | LinksValue::Approval(_) | LinksValue::Run(_) => continue,
                 };

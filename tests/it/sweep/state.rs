@@ -34,7 +34,7 @@ impl State {
         match event {
             WatchEvent::Put(RosterKey::Person(_, name, id), stored) => {
                 if let RosterValue::Person(person) = stored.value {
-                    self.people.insert((id, name), person);
+                    self.people.insert((id, name), *person);
                 }
             }
             WatchEvent::Put(RosterKey::GroupName(_, name), stored) => {
@@ -44,7 +44,7 @@ impl State {
             }
             WatchEvent::Put(_, stored) => match stored.value {
                 RosterValue::Group(group) => {
-                    self.groups.insert(group.id.clone(), group);
+                    self.groups.insert(group.id.clone(), *group);
                 }
                 RosterValue::Membership(membership) => {
                     let members = self.members.entry(membership.group).or_default();

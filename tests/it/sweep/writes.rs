@@ -389,7 +389,7 @@ async fn prepare(stage: &Stage, org: &OrgId, scenario: Scenario) {
         Write {
             key: RosterKey::of_person(org, &person),
             expect: Expect::Any,
-            change: Change::Put(RosterValue::Person(person)),
+            change: Change::Put(RosterValue::Person(Box::new(person))),
         }
     };
     let writes: Vec<_> = scenario.cast().iter().map(write).collect();

@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::trace::TRACEPARENT;
 use crate::watch::Source;
 
-/// Bytes of one part: what goes into one message of the server's default size.
+/// Bytes of one part before it is compressed: what goes into one message of the server's default size, compressed or not.
 const PART_MAX: usize = 900_000;
 
 /// Bytes that an item takes in its part beside its own: a tag and a length.
@@ -176,7 +176,7 @@ impl Drawing {
             return Ok(());
         }
         let subject = subject(&self.source, &format!("{}.{}", self.head.side, self.head.parts));
-        let payload = self.part.encode_to_vec();
+        let payload = lz4_flex::block::compress_prepend_size(&self.part.encode_to_vec());
         let headers = headers(&PicturePart::full_name());
         self.bus
             .publish(&subject, headers, payload.into())

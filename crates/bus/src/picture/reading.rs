@@ -17,6 +17,9 @@ use crate::watch::{Source, WatchEvent};
 /// Items that are taken from a part at once.
 const AT_ONCE: usize = 256;
 
+/// Most bytes that a part may unpack to.
+const UNPACKED_MAX: usize = 16 * 1_024 * 1_024;
+
 /// Parts that are fetched ahead of the one being read.
 const AHEAD: usize = 2;
 
@@ -31,6 +34,8 @@ pub(super) struct Reading {
     coming: VecDeque<tokio::task::JoinHandle<Result<Bytes, NoPicture>>>,
     /// The part being read.
     part: Option<Part>,
+    /// Room for the next part: fresh memory for each would cost more than what is read from it.
+    room: Vec<u8>,
 }
 
 impl Reading {
@@ -54,6 +59,7 @@ impl Reading {
             asked: 0,
             coming: VecDeque::new(),
             part: None,
+            room: Vec::new(),
         })
     }
 
@@ -78,7 +84,8 @@ impl Reading {
             let Some(coming) = self.coming.pop_front() else {
                 return Ok(None);
             };
-            let part = Part::open(coming.await.map_err(no)??).ok_or_else(|| no("a part cannot be read"))?;
+            let part = Part::open(&coming.await.map_err(no)??, std::mem::take(&mut self.room))
+                .ok_or_else(|| no("a part cannot be read"))?;
             if part.drawing != self.head.drawing {
                 return Err(no("a part is of another drawing"));
             }
@@ -104,7 +111,7 @@ impl Reading {
         }
         part.at = part.payload.len() - fields.bytes.len();
         if part.at == part.payload.len() {
-            self.part = None;
+            self.room = self.part.take().map(|part| part.payload).unwrap_or_default();
         }
         // They were in the bucket as they are here, and are set aside as they are there.
         for (key, NoPicture(reason), payload) in odd {
@@ -147,7 +154,7 @@ impl Drop for Reading {
 /// A [`PicturePart`] of which the items are read as they are wanted: a start reads hundreds of megabytes of them.
 #[derive(Debug)]
 struct Part {
-    payload: Bytes,
+    payload: Vec<u8>,
     /// Where the next item begins.
     at: usize,
     drawing: String,
@@ -155,7 +162,15 @@ struct Part {
 }
 
 impl Part {
-    fn open(payload: Bytes) -> Option<Part> {
+    fn open(compressed: &[u8], mut payload: Vec<u8>) -> Option<Part> {
+        let (size, compressed) = lz4_flex::block::uncompressed_size(compressed).ok()?;
+        // A single record may be larger than a part is made to be, but not than a message of the server.
+        if size > UNPACKED_MAX {
+            return None;
+        }
+        payload.resize(size, 0);
+        let size = lz4_flex::block::decompress_into(compressed, &mut payload).ok()?;
+        payload.truncate(size);
         let (mut drawing, mut types) = (String::new(), Vec::new());
         let mut fields = Fields::of(&payload);
         loop {

@@ -93,7 +93,7 @@ impl Record for LinksValue {
                 next_try_ms: link.next_try_ms,
                 last_error: link.last_error.clone(),
                 changed_at_ms: link.changed_at_ms,
-                custom: link.custom.clone(),
+                custom: link.custom.clone().into(),
                 frozen: link.frozen.as_ref().map(|frozen| v1::Frozen {
                     at_ms: frozen.at_ms,
                     by: frozen.by.clone(),
@@ -156,7 +156,7 @@ impl Record for LinksValue {
         let parked = link.parked.map(parked_in).transpose()?;
         if let Some(person) = link.subject.strip_prefix(PERSON) {
             let account = link.target.as_deref().map(AccountId::parse).transpose();
-            return Ok(LinksValue::Person(PersonLink {
+            return Ok(LinksValue::Person(Box::new(PersonLink {
                 person: PersonId::parse(person).map_err(|error| broken(name(), error))?,
                 account: account.map_err(|error| broken(name(), error))?,
                 applied_revision: link.applied_revision,
@@ -167,7 +167,7 @@ impl Record for LinksValue {
                 next_try_ms: link.next_try_ms,
                 last_error: link.last_error,
                 changed_at_ms: link.changed_at_ms,
-                custom: link.custom,
+                custom: link.custom.into(),
                 frozen: link.frozen.map(|frozen| {
                     Box::new(Frozen {
                         at_ms: frozen.at_ms,
@@ -175,14 +175,14 @@ impl Record for LinksValue {
                     })
                 }),
                 made_owner: link.made_owner,
-            }));
+            })));
         }
         let group = link
             .subject
             .strip_prefix(GROUP)
             .ok_or_else(|| broken(name(), "is about nobody"))?;
         let team = link.target.as_deref().map(TeamId::parse).transpose();
-        Ok(LinksValue::Group(GroupLink {
+        Ok(LinksValue::Group(Box::new(GroupLink {
             group: GroupId::parse(group).map_err(|error| broken(name(), error))?,
             team: team.map_err(|error| broken(name(), error))?,
             applied_revision: link.applied_revision,
@@ -194,7 +194,7 @@ impl Record for LinksValue {
             changed_at_ms: link.changed_at_ms,
             paused: link.paused,
             overwrite_due: link.overwrite_due,
-        }))
+        })))
     }
 }
 

@@ -67,7 +67,7 @@ impl Wire<v1::Person> for Person {
             scim_document: person.scim_document.clone(),
             created_at_ms: person.created_at_ms,
             changed_at_ms: person.changed_at_ms,
-            custom: person.custom.clone(),
+            custom: person.custom.clone().into(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Wire<v1::Person> for Person {
             deleted: message.deleted,
             access_level: access_level.map_err(|error| broken(&name, error))?,
             profile: profile_in(&name, message.profile)?,
-            custom: message.custom,
+            custom: message.custom.into(),
             manager: match message.manager.and_then(|manager| manager.wish) {
                 None | Some(v1::manager_wish::Wish::Clear(false)) => ManagerWish::Leave,
                 Some(v1::manager_wish::Wish::Clear(true)) => ManagerWish::Clear,

@@ -12,7 +12,7 @@ fn put(world: &World, n: usize, expect: Expect) -> Write<RosterKey, RosterValue>
     Write {
         key: key(world, n),
         expect,
-        change: Change::Put(RosterValue::Person(person(n))),
+        change: Change::Put(RosterValue::Person(Box::new(person(n)))),
     }
 }
 

@@ -29,7 +29,7 @@ fn new(world: &World, n: usize) -> Write<RosterKey, RosterValue> {
     Write {
         key: key(world, n),
         expect: Expect::NewestUnder(under_name(world, n), 0),
-        change: Change::Put(RosterValue::Person(person(n))),
+        change: Change::Put(RosterValue::Person(Box::new(person(n)))),
     }
 }
 
@@ -121,7 +121,7 @@ async fn a_batch_without_an_answer_is_no_conflict_but_for_the_one_that_was_overw
     let overwritten = roster.write(Write {
         key: key(&world, 3),
         expect: Expect::Revision(revision(&world, 3).await),
-        change: Change::Put(RosterValue::Person(other)),
+        change: Change::Put(RosterValue::Person(Box::new(other))),
     });
     let overwritten = overwritten.await.unwrap();
     for (n, outcome) in commit.await.unwrap().into_iter().enumerate() {

@@ -42,7 +42,7 @@ fn person(n: usize) -> Person {
         deleted: false,
         access_level: None,
         profile: provisioning::Profile::default(),
-        custom: std::collections::BTreeMap::default(),
+        custom: Default::default(),
         manager: provisioning::ManagerWish::Leave,
         sources: provisioning::Sources::new(),
         scim_document: None,

@@ -30,7 +30,7 @@ prop_compose! {
     ) -> Person {
         let mark = SourceMark { external_id: external, changed_at_ms, sequence: changed_at_ms / 2, left: changed_at_ms % 2 == 1 };
         Person {
-            id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, custom, manager,
+            id: PersonId::parse(id).unwrap(), user_name, active, deleted, access_level, profile, custom: custom.into(), manager,
             sources: [(SourceId::parse("hr").unwrap(), mark)].into(), scim_document, created_at_ms: 3, changed_at_ms,
         }
     }
@@ -53,7 +53,7 @@ prop_compose! {
                 code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,
             })),
             attempts,
-            custom,
+            custom: custom.into(),
             made_owner: open != frozen,
             frozen: frozen.then(|| Box::new(Frozen { at_ms: 7, by: said.clone() })),
             last_error: Some(said),
@@ -83,17 +83,17 @@ proptest! {
             group: GroupId::parse(&a).unwrap(), person: PersonId::parse(&b).unwrap(), present: true,
             source: SourceId::parse("okta").unwrap(), changed_at_ms: 5, sequence: 9,
         }))?;
-        check(&ObservedValue::Account(Account {
+        check(&ObservedValue::Account(Box::new(Account {
             id: AccountId::parse(&a).unwrap(), user_name: b.clone(), active: true, access_level: level, profile,
             manager: Some(AccountId::parse(&b).unwrap()), as_of_ms: 8, whole: unseen.is_empty(),
             unseen: unseen.iter().copied().collect(), rest: rest.into(),
-        }))?;
+        })))?;
         check(&ObservedValue::TeamMember(TeamMember {
             team: TeamId::parse(&a).unwrap(), account: AccountId::parse(&b).unwrap(), roles: Roles { leader: true, admin: false }, as_of_ms: 1,
         }))?;
         check(&RosterValue::Index(Index(a)))?;
-        check(&LinksValue::Person(link))?;
-        check(&RosterValue::Person(person))?;
+        check(&LinksValue::Person(Box::new(link)))?;
+        check(&RosterValue::Person(Box::new(person)))?;
     }
 
     #[test]
@@ -111,13 +111,13 @@ proptest! {
             id: hash.clone(), started_at_ms: at_ms, ended_at_ms: (n % 2 == 0).then_some(at_ms), revisions: n, calls: n, operations: 1,
             forecast: Track::of([]).forecast(at_ms, n, u64::from(n)),
         }))?;
-        check(&LinksValue::Group(GroupLink {
+        check(&LinksValue::Group(Box::new(GroupLink {
             paused: n % 2 == 0, overwrite_due: n % 3 == 0, ..GroupLink::new(GroupId::parse(&b).unwrap())
-        }))?;
-        check(&RosterValue::Group(Group {
+        })))?;
+        check(&RosterValue::Group(Box::new(Group {
             id: GroupId::parse(&b).unwrap(), name: text.clone(), description: Some(text.clone()), parent: (n % 2 == 0).then(|| a.clone()),
             deleted: false, sources: Default::default(), scim_document: None, created_at_ms: 1, changed_at_ms: at_ms,
-        }))?;
+        })))?;
         check(&ObservedValue::Team(Team {
             id: TeamId::parse(&a).unwrap(), name: text.clone(), description: (n % 2 == 0).then(|| text.clone()), parent: None,
             bulk_code: b.clone(), as_of_ms: at_ms,

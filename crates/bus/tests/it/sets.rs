@@ -15,7 +15,7 @@ fn put(world: &World, n: usize) -> Write<RosterKey, RosterValue> {
     Write {
         key: key(world, n),
         expect: Expect::Any,
-        change: Change::Put(RosterValue::Person(person(n))),
+        change: Change::Put(RosterValue::Person(Box::new(person(n)))),
     }
 }
 

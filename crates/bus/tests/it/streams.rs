@@ -303,7 +303,7 @@ async fn a_full_disk_refuses_the_write_and_names_the_remedy() {
     for n in 0..20 {
         let person = crate::person(n);
         let key = bus::RosterKey::of_person(&world.org, &person);
-        let change = bus::Change::Put(bus::RosterValue::Person(person));
+        let change = bus::Change::Put(bus::RosterValue::Person(Box::new(person)));
         if let Err(error) = world
             .bus
             .roster()

@@ -287,7 +287,7 @@ pub(crate) fn custom_need(world: &World, person: &Person) -> Option<CustomNeed> 
         }
     }
     (!differ.is_empty()).then(|| CustomNeed {
-        values: person.custom.clone(),
+        values: person.custom.clone().into(),
         differ,
         overwrites,
     })

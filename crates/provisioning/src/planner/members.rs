@@ -55,7 +55,19 @@ pub(super) fn look(
     let mut roles = Vec::new();
     // Somebody whose account is being made right now joins in the same call as the others, a moment later.
     let mut awaited = false;
+    // Members without a role, in a team where nobody has one, need no closer look.
+    let plain_team = place
+        .team
+        .as_ref()
+        .filter(|team| world.role_holders(team).next().is_none());
+    let is_plain = |person: &Person| person.access_level.and_then(role_of).is_none();
+    let mut settled = 0;
     let mut member = |id: &PersonId, wanted: bool| {
+        let at_rest = plain_team.and_then(|team| world.settled_member(team, id));
+        if wanted && at_rest.is_some_and(is_plain) {
+            settled += 1;
+            return;
+        }
         let Some(person) = world.person(id).map(|person| &person.value) else {
             return;
         };
@@ -112,7 +124,7 @@ pub(super) fn look(
     }
     if overwrites {
         look.overwrite();
-    } else if matches!(scope, Scope::All) {
+    } else if matches!(scope, Scope::All) && plain_team.is_none_or(|team| world.team_size(team) != settled) {
         look.extra_members(group, now_ms);
     }
     look.strange_roles(&mut roles);

@@ -7,6 +7,12 @@ use crate::need::{self, PersonNeed};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{AccountId, Person, PersonId, Policy, Revised, Subject, World};
 
+/// Fewer people than this are looked at sooner than a thread is started.
+const PARALLEL_MIN: usize = 10_000;
+
+/// More threads than this wait for memory, not for processors.
+const THREADS_MAX: usize = 8;
+
 /// Sorts what the named people need, and those whose user names they wait for.
 pub(super) fn look(
     world: &World,
@@ -15,9 +21,7 @@ pub(super) fn look(
     policy: &Policy,
     now_ms: u64,
 ) {
-    let mut elsewhere: BTreeSet<PersonId> = BTreeSet::new();
-    let mut open: Vec<PersonId> = Vec::new();
-    let mut look = |id: &PersonId| {
+    let look = |id: &PersonId, needs: &mut Needs| {
         if world.is_person_under_way(id) {
             return None;
         }
@@ -27,17 +31,51 @@ pub(super) fn look(
         sort(world, person, needed, policy, now_ms, needs);
         name_from
     };
-    for subject in subjects {
-        if let Subject::Person(id) = subject {
-            open.extend(look(id));
-        }
+    let named = subjects.iter().filter_map(|subject| match subject {
+        Subject::Person(id) => Some(id),
+        Subject::Group(_) => None,
+    });
+    let named: Vec<&PersonId> = named.collect();
+    let parts = in_parallel(&named, |chunk| {
+        let mut needs = Needs::default();
+        let open: Vec<PersonId> = chunk.iter().filter_map(|id| look(id, &mut needs)).collect();
+        (needs, open)
+    });
+    let mut elsewhere: BTreeSet<PersonId> = BTreeSet::new();
+    let mut open: Vec<PersonId> = Vec::new();
+    for (part, names_from) in parts {
+        needs.append(part);
+        open.extend(names_from);
     }
     while let Some(id) = open.pop() {
         let named = subjects.contains(&Subject::Person(id.clone()));
         if !named && elsewhere.insert(id.clone()) {
-            open.extend(look(&id));
+            open.extend(look(&id, needs));
         }
     }
+}
+
+/// Does the work chunk by chunk on all processors, and gives the results in the order of the chunks: what comes out does not
+/// depend on the number of threads.
+fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
+    let threads = match std::thread::available_parallelism() {
+        Ok(threads) if items.len() >= PARALLEL_MIN => threads.get().min(THREADS_MAX),
+        _ => 1,
+    };
+    let mut chunks = items.chunks(items.len().div_ceil(threads).max(1));
+    let first = chunks.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = chunks.map(|chunk| scope.spawn(|| work(chunk))).collect();
+        let mut results = vec![work(first)];
+        for other in others {
+            results.push(
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        results
+    })
 }
 
 fn name_from(needed: &PersonNeed) -> Option<&PersonId> {

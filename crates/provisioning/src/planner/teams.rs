@@ -69,9 +69,10 @@ fn scopes(world: &World, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scop
             scopes.insert(id.clone(), Scope::All);
         }
     }
+    let has_role_holders = world.has_role_holders();
     for subject in subjects {
         let Subject::Person(id) = subject else { continue };
-        let account = world.account_for(id);
+        let account = has_role_holders.then(|| world.account_for(id)).flatten();
         let teams = account.into_iter().flat_map(|account| {
             let holds = |team: &&TeamId| world.roles(team, account) != Roles::NONE;
             world.teams_of(account).filter(holds)

@@ -40,7 +40,7 @@ impl PersonEdit {
             access_level: None,
             manager: None,
             fields: BTreeMap::new(),
-            custom: BTreeMap::new(),
+            custom: Default::default(),
         }
     }
 

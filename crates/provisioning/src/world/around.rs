@@ -8,21 +8,19 @@ use crate::{AccountId, GroupId, NormalName, PersonId, TeamId};
 impl World {
     /// The person, those who report to them, and whoever waits for their user name.
     pub(super) fn around_person(&self, id: &PersonId, touched: &mut Subjects) {
-        if self.filling {
+        if self.gathering.is_some() {
             return;
         }
         touched.insert(Subject::Person(id.clone()));
         let mut names = Vec::new();
         self.around_manager(id, touched);
         names.extend(
-            self.people
-                .get(id)
+            self.person(id)
                 .map(|person| NormalName::of(&person.value.user_name)),
         );
         if let Some(account) = self.linked_account(id) {
             names.extend(
-                self.accounts
-                    .get(account)
+                self.account(account)
                     .map(|account| NormalName::of(&account.user_name)),
             );
         }
@@ -41,7 +39,7 @@ impl World {
 
     /// Those who report to somebody: that one's account may come or go.
     fn around_manager(&self, id: &PersonId, touched: &mut Subjects) {
-        let Some(person) = self.people.get(id) else { return };
+        let Some(person) = self.person(id) else { return };
         for reference in people::references(&person.value) {
             touched.extend(self.reports_of.get(&reference).cloned().map(Subject::Person));
         }
@@ -52,7 +50,7 @@ impl World {
         let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
         while let Some(name) = names.pop() {
             if let Some(account) = self.account_named(&name) {
-                touched.extend(self.owners.get(&account.id).cloned().map(Subject::Person));
+                touched.extend(self.owners_of(&account.id).cloned().map(Subject::Person));
             }
             for person in self.people_called(&name) {
                 if !seen.insert(person) {
@@ -63,20 +61,20 @@ impl World {
                 if let Some(account) = self.account_for(person) {
                     touched.extend(self.overwritten_teams_of(account));
                 }
-                let account = self.linked_account(person).and_then(|id| self.accounts.get(id));
+                let account = self.linked_account(person).and_then(|id| self.account(id));
                 names.extend(account.map(|account| NormalName::of(&account.user_name)));
             }
         }
     }
 
     pub(super) fn around_account(&self, id: &AccountId, touched: &mut Subjects) {
-        if self.filling {
+        if self.gathering.is_some() {
             return;
         }
-        for owner in self.owners.get(id) {
+        for owner in self.owners_of(id) {
             self.around_person(owner, touched);
         }
-        if let Some(account) = self.accounts.get(id) {
+        if let Some(account) = self.account(id) {
             let name = NormalName::of(&account.user_name);
             for person in self.people_called(&name) {
                 self.around_person(person, touched);
@@ -92,7 +90,7 @@ impl World {
 
     /// The group, its namesakes, every group under it, and the groups whose teams lie above its team.
     pub(super) fn around_group(&self, id: &GroupId, touched: &mut Subjects) {
-        if self.filling {
+        if self.gathering.is_some() {
             return;
         }
         touched.insert(Subject::Group(id.clone()));
@@ -135,7 +133,7 @@ impl World {
     }
 
     pub(super) fn around_team(&self, id: &TeamId, touched: &mut Subjects) {
-        if self.filling {
+        if self.gathering.is_some() {
             return;
         }
         for owner in self.team_owners.get(id) {
@@ -151,11 +149,11 @@ impl World {
     }
 
     pub(super) fn around_team_member(&self, team: &TeamId, account: &AccountId) -> Subjects {
-        if self.filling {
+        if self.gathering.is_some() {
             return Subjects::new();
         }
         let groups = self.team_owners.get(team).cloned().map(Subject::Group);
-        let people = self.owners.get(account).cloned().map(Subject::Person);
+        let people = self.owners_of(account).cloned().map(Subject::Person);
         groups.chain(people).collect()
     }
 

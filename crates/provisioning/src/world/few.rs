@@ -5,27 +5,42 @@
 
 /// The things, sorted, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Few<T>(Vec<T>);
+pub(super) struct Few<T>(Box<[T]>);
 
 impl<T> Default for Few<T> {
     fn default() -> Few<T> {
-        Few(Vec::new())
+        Few(Box::default())
     }
 }
 
 impl<T: Ord> Few<T> {
     pub(super) fn insert(&mut self, thing: T) {
         if let Err(place) = self.0.binary_search(&thing) {
-            // Doubling would leave half of the room empty, mostly for good.
-            self.0.reserve_exact(1);
-            self.0.insert(place, thing);
+            let mut things = std::mem::take(&mut self.0).into_vec();
+            things.reserve_exact(1);
+            things.insert(place, thing);
+            self.0 = things.into_boxed_slice();
         }
     }
 
     pub(super) fn remove(&mut self, thing: &T) {
         if let Ok(place) = self.0.binary_search(thing) {
-            self.0.remove(place);
+            let mut things = std::mem::take(&mut self.0).into_vec();
+            things.remove(place);
+            self.0 = things.into_boxed_slice();
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn first(&self) -> Option<&T> {
+        self.0.first()
     }
 
     pub(super) fn contains(&self, thing: &T) -> bool {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Revised, Subject, Subjects, WantedMember, World};
-use crate::{AccountId, Group, GroupId, GroupLink, Membership, NormalName, PersonId, Roles, Team, TeamId};
+use super::{AccountEntry, PersonEntry, Revised, Subject, Subjects, WantedMember, World};
+use crate::{
+    AccountId, Group, GroupId, GroupLink, Membership, NormalName, Person, PersonId, PersonLink, Roles, Team,
+    TeamId,
+};
 
 /// The references by which a group may be named as a parent: group id, external ids and name.
 pub(super) fn references(group: &Group) -> Vec<NormalName> {
@@ -67,21 +70,21 @@ impl World {
     }
 
     pub fn put_membership(&mut self, membership: &Membership) -> Subjects {
-        let (group, person) = (
-            self.ids.group_id(&membership.group),
-            self.ids.person_id(&membership.person),
-        );
-        self.wanted_members.entry(group.clone()).or_default().insert(
-            person.clone(),
-            WantedMember {
-                present: membership.present,
-                changed_at_ms: membership.changed_at_ms,
-            },
-        );
-        self.groups_of.entry(person).or_default().insert(group);
-        if self.filling {
+        let group = self.ids.group_id(&membership.group);
+        let (person, entry) = self.person_entry(&membership.person);
+        entry.groups.insert(group.clone());
+        let wanted = WantedMember {
+            present: membership.present,
+            changed_at_ms: membership.changed_at_ms,
+        };
+        if let Some(gathering) = &mut self.gathering {
+            gathering.wanted.push(group, person, Some(wanted));
             return Subjects::new();
         }
+        self.wanted_members
+            .entry(group)
+            .or_default()
+            .insert(person, wanted);
         Subjects::from([
             Subject::Group(membership.group.clone()),
             Subject::Person(membership.person.clone()),
@@ -89,12 +92,13 @@ impl World {
     }
 
     pub fn drop_membership(&mut self, group: &GroupId, person: &PersonId) -> Subjects {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.wanted.push(group.clone(), person.clone(), None);
+        }
         if let Some(wanted) = self.wanted_members.get_mut(group) {
             wanted.remove(person);
         }
-        if let Some(groups) = self.groups_of.get_mut(person) {
-            groups.remove(group);
-        }
+        self.with_person_entry(person, |entry| entry.groups.remove(group));
         Subjects::from([Subject::Group(group.clone()), Subject::Person(person.clone())])
     }
 
@@ -124,30 +128,34 @@ impl World {
     }
 
     pub fn put_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
-        let (team, account) = (&self.ids.team_id(team), &self.ids.account_id(account));
+        let team = &self.ids.team_id(team);
+        let account = &self.account_entry(account).0;
+        if let Some(gathering) = &mut self.gathering {
+            gathering.members.push(team.clone(), account.clone(), Some(()));
+            self.account_entry(account).1.teams.insert(team.clone());
+            return Subjects::new();
+        }
         let members = self.members.entry(team.clone()).or_default();
         // What we did is heard once more from the bucket, a thousand members for one call.
         if !members.insert(account.clone()) {
             return Subjects::new();
         }
-        self.teams_of
-            .entry(account.clone())
-            .or_default()
-            .insert(team.clone());
+        self.account_entry(account).1.teams.insert(team.clone());
         self.around_team_member(team, account)
     }
 
     pub fn drop_team_member(&mut self, team: &TeamId, account: &AccountId) -> Subjects {
         let touched = self.around_team_member(team, account);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.members.push(team.clone(), account.clone(), None);
+        }
         if let Some(members) = self.members.get_mut(team) {
             members.remove(account);
         }
         if let Some(roles) = self.roles.get_mut(team) {
             roles.remove(account);
         }
-        if let Some(teams) = self.teams_of.get_mut(account) {
-            teams.remove(team);
-        }
+        self.with_account_entry(account, |entry| entry.teams.remove(team));
         touched
     }
 
@@ -188,13 +196,12 @@ impl World {
             .and_then(|link| link.value.team.as_ref());
         let members = team.into_iter().flat_map(|team| self.team_members(team));
         let group = group.clone();
-        members.filter(move |account| match self.holder_of(account) {
-            None => true,
-            Some(person) => {
-                let link = self.person_links.get(person);
-                self.wants_member(&group, person).is_none()
-                    && link.is_none_or(|link| !link.value.leave_teams_due)
-            }
+        members.filter(move |account| {
+            let holder = self.holder_of(account).and_then(|person| self.people.get(person));
+            holder.is_none_or(|holder| {
+                let leaves = |link: &Revised<PersonLink>| link.value.leave_teams_due;
+                !holder.groups.contains(&group) && !holder.link.as_ref().is_some_and(leaves)
+            })
         })
     }
 
@@ -333,17 +340,47 @@ impl World {
 
     pub fn is_team_member(&self, team: &TeamId, account: &AccountId) -> bool {
         // Somebody is in few teams, and a team may have everybody.
-        self.teams_of
+        self.accounts
             .get(account)
-            .is_some_and(|teams| teams.contains(team))
+            .is_some_and(|entry| entry.teams.contains(team))
     }
 
     pub fn team_members(&self, team: &TeamId) -> impl Iterator<Item = &AccountId> {
         self.members.get(team).into_iter().flatten()
     }
 
+    pub(crate) fn team_size(&self, team: &TeamId) -> usize {
+        self.members.get(team).map_or(0, BTreeSet::len)
+    }
+
+    /// The person, if they are to be active, are in the team with an active account that is theirs alone, and nothing is under
+    /// way about them: found at one look, as for nearly everybody. `None` says that a closer look is needed.
+    pub(crate) fn settled_member(&self, team: &TeamId, person: &PersonId) -> Option<&Person> {
+        let PersonEntry { person, link, .. } = self.people.get(person)?.as_ref();
+        let (person, link) = (&person.as_ref()?.value, &link.as_ref()?.value);
+        let AccountEntry {
+            account,
+            teams,
+            owners,
+        } = self.accounts.get(link.account.as_ref()?)?.as_ref();
+        let is_settled = teams.contains(team)
+            && account.as_ref().is_some_and(|account| account.active)
+            && owners.len() == 1
+            && person.wanted_active()
+            && link.frozen.is_none()
+            && !link.leave_teams_due
+            && !self.is_person_under_way(&person.id);
+        is_settled.then_some(person)
+    }
+
+    /// Whether anybody is more than a member of any team.
+    pub(crate) fn has_role_holders(&self) -> bool {
+        self.roles.values().any(|holders| !holders.is_empty())
+    }
+
     pub fn teams_of(&self, account: &AccountId) -> impl Iterator<Item = &TeamId> {
-        self.teams_of.get(account).into_iter().flatten()
+        let entry = self.accounts.get(account);
+        entry.into_iter().flat_map(|entry| &entry.teams)
     }
 
     /// The people that the group wants in (`true`) or out (`false`), in id order.
@@ -372,7 +409,8 @@ impl World {
 
     /// The groups with a word about this person, present or not.
     pub fn groups_of(&self, person: &PersonId) -> impl Iterator<Item = &GroupId> {
-        self.groups_of.get(person).into_iter().flatten()
+        let entry = self.people.get(person);
+        entry.into_iter().flat_map(|entry| &entry.groups)
     }
 
     pub fn group_link(&self, group: &GroupId) -> Option<&Revised<GroupLink>> {

@@ -162,7 +162,7 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                 profile: [(provisioning::Field::JobTitle, format!("Title {title}"))]
                     .into_iter()
                     .collect(),
-                custom: BTreeMap::new(),
+                custom: Default::default(),
                 manager: manager.map_or(ManagerWish::Leave, |n| ManagerWish::Reference(user_name(n, 0))),
                 sources: Sources::from([(SourceId::parse("hr").unwrap(), mark)]),
                 scim_document: None,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use provisioning::{Limit, Plan, Policy, Safeguard, Subject};
+use provisioning::{Limit, Plan, Policy, Safeguard, Subject, WaitReason};
 
 use crate::company::{
     Event, assert_equal, assert_well_formed, company, happen, mentions, plain, single, told,
@@ -112,7 +112,13 @@ proptest! {
         }
         let named = scene.plan();
         scene.run();
-        prop_assert_eq!(scene.calls, named.calls(), "{}", named.to_text(80));
+        // The account of a leaver gives up its name once it is inactive, and until then nobody knows whether it will be.
+        let awaits_a_name = |reason: &WaitReason| matches!(reason, WaitReason::NameAwaited { .. });
+        if named.waiting.iter().any(|(_, reason)| awaits_a_name(reason)) {
+            prop_assert!(scene.calls >= named.calls(), "{}", named.to_text(80));
+        } else {
+            prop_assert_eq!(scene.calls, named.calls(), "{}", named.to_text(80));
+        }
     }
 
     #[test]

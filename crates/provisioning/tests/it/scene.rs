@@ -2,7 +2,7 @@
 
 mod performed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use provisioning::{
     AccessLevel, Account, AccountId, Field, Group, GroupId, GroupLink, ManagerWish, Membership, OrgId,
@@ -54,7 +54,7 @@ impl Scene {
             profile: [(Field::FirstName, "First"), (Field::LastName, name)]
                 .into_iter()
                 .collect(),
-            custom: BTreeMap::new(),
+            custom: Default::default(),
             manager: ManagerWish::Leave,
             sources: provisioning::Sources::new(),
             scim_document: None,

@@ -129,7 +129,7 @@ impl Directory {
         writes.push(Write {
             key: RosterKey::Group(org.clone(), group.id.clone()),
             expect: self.group_guard(org, &group.id),
-            change: KeyChange::Put(RosterValue::Group(group.clone())),
+            change: KeyChange::Put(RosterValue::Group(Box::new(group.clone()))),
         });
         writes
     }

@@ -48,7 +48,7 @@ impl PersonDraft {
             returns: false,
             access_level: None,
             profile: Profile::default(),
-            custom: BTreeMap::new(),
+            custom: Default::default(),
             manager: ManagerWish::Leave,
             scim_document: None,
             groups: None,
@@ -245,7 +245,7 @@ impl Directory {
         let mut writes = vec![Write {
             key: RosterKey::of_person(org, person),
             expect: guard(&new_name),
-            change: KeyChange::Put(RosterValue::Person(person.clone())),
+            change: KeyChange::Put(RosterValue::Person(Box::new(person.clone()))),
         }];
         // The new key goes first: whoever reads in between sees the person twice, and never nowhere.
         if let Some(old) = old

@@ -241,7 +241,7 @@ fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool)
         deleted: false,
         access_level: None,
         profile: Profile::default(),
-        custom: BTreeMap::new(),
+        custom: Default::default(),
         manager: ManagerWish::Leave,
         sources: BTreeMap::from([(SourceId::parse(source).unwrap(), mark)]).into(),
         scim_document: None,

@@ -126,7 +126,10 @@ impl Hands {
         }
         sent?;
         let after = self.custom_fields_now(job.class, id).await.map_err(unread)?;
-        Ok(Around { before, after })
+        Ok(Around {
+            before: before.into(),
+            after,
+        })
     }
 
     async fn put_custom_fields(
@@ -155,7 +158,7 @@ impl Hands {
         person_setback(link).over();
         let Some(name) = first_other(&values, &after).map(str::to_owned) else {
             let image = custom_set(&link.person, &id, &before, &values);
-            link.custom = values;
+            link.custom = values.into();
             link.applied_revision = job.revision;
             link.parked = None;
             return self
@@ -164,7 +167,7 @@ impl Hands {
         };
         // What was taken of it is done, and can be taken back.
         let image = custom_set(&link.person, &id, &before, &there);
-        link.custom = there;
+        link.custom = there.into();
         let kept = link.custom.get(&name).map_or("", String::as_str);
         let said = bounded(&format!("Litmos said yes, and has {kept:?} in {name}"));
         link.parked = Some(Box::new(Parked {

@@ -49,7 +49,7 @@ impl Observed {
         for account in &effects.accounts {
             writes.push(put(
                 self.account(&account.id),
-                ObservedValue::Account(account.clone()),
+                ObservedValue::Account(Box::new(account.clone())),
             ));
         }
         for team in &effects.teams {

@@ -187,7 +187,7 @@ pub(crate) fn person(n: usize) -> Person {
         deleted: false,
         access_level: Some(AccessLevel::Learner),
         profile: profile(n).into_iter().collect(),
-        custom: BTreeMap::new(),
+        custom: Default::default(),
         manager: manager_of(n).map_or(ManagerWish::Leave, |manager| {
             ManagerWish::Reference(user_name(manager))
         }),
@@ -302,7 +302,10 @@ pub(crate) fn team_member(team: usize, n: usize) -> TeamMember {
 /// A person as the roster's writer puts it.
 pub(crate) fn person_entry(org: &OrgId, n: usize) -> (RosterKey, RosterValue) {
     let person = person(n);
-    (RosterKey::of_person(org, &person), RosterValue::Person(person))
+    (
+        RosterKey::of_person(org, &person),
+        RosterValue::Person(Box::new(person)),
+    )
 }
 
 pub(crate) fn group_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValue)> {
@@ -315,7 +318,7 @@ pub(crate) fn group_entries(org: &OrgId, n: usize) -> Vec<(RosterKey, RosterValu
         ),
         (
             RosterKey::Group(org.clone(), group.id.clone()),
-            RosterValue::Group(group),
+            RosterValue::Group(Box::new(group)),
         ),
     ]
 }
@@ -328,7 +331,7 @@ pub(crate) fn membership_entry(org: &OrgId, group: usize, n: usize) -> (RosterKe
 pub(crate) fn account_entry(org: &OrgId, n: usize) -> (ObservedKey, ObservedValue) {
     (
         ObservedKey::Account(org.clone(), account_id(n)),
-        ObservedValue::Account(account(n)),
+        ObservedValue::Account(Box::new(account(n))),
     )
 }
 
@@ -360,13 +363,13 @@ pub(crate) fn import_entry(org: &OrgId) -> (ObservedKey, ObservedValue) {
 pub(crate) fn link_entry(org: &OrgId, n: usize, revision: u64) -> (LinksKey, LinksValue) {
     (
         LinksKey::Person(org.clone(), person_id(n)),
-        LinksValue::Person(link(n, revision)),
+        LinksValue::Person(Box::new(link(n, revision))),
     )
 }
 
 pub(crate) fn group_link_entry(org: &OrgId, n: usize, revision: u64) -> (LinksKey, LinksValue) {
     (
         LinksKey::Group(org.clone(), group_id(n)),
-        LinksValue::Group(group_link(n, revision)),
+        LinksValue::Group(Box::new(group_link(n, revision))),
     )
 }

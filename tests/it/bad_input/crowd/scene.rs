@@ -103,7 +103,7 @@ async fn people(bus: &Bus, org: &OrgId, users: &[&UserState]) {
     let entries = people.iter().map(|person| {
         (
             RosterKey::of_person(org, person),
-            RosterValue::Person(person.clone()),
+            RosterValue::Person(Box::new(person.clone())),
         )
     });
     let revisions = put(&bus.roster(), entries).await;
@@ -120,12 +120,12 @@ async fn people(bus: &Bus, org: &OrgId, users: &[&UserState]) {
                 ..PersonLink::new(person.id.clone())
             };
             let key = LinksKey::Person(org.clone(), person.id.clone());
-            (key, LinksValue::Person(link))
+            (key, LinksValue::Person(Box::new(link)))
         });
     put(&bus.links(), ties).await;
     let accounts = accounts.into_iter().map(|account| {
         let key = ObservedKey::Account(org.clone(), account.id.clone());
-        (key, ObservedValue::Account(account))
+        (key, ObservedValue::Account(Box::new(account)))
     });
     put(&bus.observed(), accounts).await;
 }

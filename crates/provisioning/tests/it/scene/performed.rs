@@ -80,7 +80,7 @@ impl Scene {
                 assert_eq!(account.as_ref(), Some(own));
                 assert!(self.world.account(own).unwrap().active);
                 self.person_link(person, |link| {
-                    link.custom.clone_from(values);
+                    link.custom = values.clone().into();
                     link.parked = None;
                 });
             }

@@ -91,7 +91,7 @@ fn known_person(world: &World, link: &PersonLink) -> KnownPerson {
         user_name: user_name(world, link),
         account: account.and_then(|id| world.account(id)).cloned(),
         teams: account.map_or_else(BTreeSet::new, |id| world.teams_of(id).cloned().collect()),
-        custom: person.map_or_else(BTreeMap::new, |person| person.value.custom.clone()),
+        custom: person.map_or_else(BTreeMap::new, |person| person.value.custom.clone().into()),
     }
 }
 

@@ -105,7 +105,7 @@ impl Hands {
     async fn recover_custom_fields(&self, mut job: PersonJob, id: &AccountId, known: &KnownPerson) -> Done {
         match self.custom_fields_now(Class::Normal, id).await {
             Ok(there) => {
-                job.link.value.custom = managed(&known.custom, &there);
+                job.link.value.custom = managed(&known.custom, &there).into();
                 let effect = first_other(&known.custom, &there).is_none();
                 self.recovered(job, None, Effects::default(), effect).await
             }

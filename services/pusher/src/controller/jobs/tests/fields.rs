@@ -129,7 +129,7 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
 
     // What had to be read to be sent is known to have been there, also where nobody had set it.
     let unread = PersonLink {
-        custom: BTreeMap::new(),
+        custom: Default::default(),
         ..house.person_link("mira").await
     };
     house.put_person_link(unread).await;
@@ -141,7 +141,7 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
     );
     let all = [("Cost Centre", "4711"), ("Site", "Bergen")];
     let known = PersonLink {
-        custom: values(&[("Cost Centre", "4711"), ("Site", " Bergen")]),
+        custom: values(&[("Cost Centre", "4711"), ("Site", " Bergen")]).into(),
         ..house.person_link("mira").await
     };
     house.put_person_link(known).await;

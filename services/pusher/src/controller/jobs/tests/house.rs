@@ -394,7 +394,7 @@ pub(super) fn person(name: &str) -> Person {
         deleted: false,
         access_level: None,
         profile: Profile::new(),
-        custom: BTreeMap::new(),
+        custom: Default::default(),
         manager: ManagerWish::Leave,
         sources: provisioning::Sources::new(),
         scim_document: None,

@@ -59,7 +59,7 @@ async fn house() -> House {
     house.want_person("newcomer").await;
     house
         .want(Person {
-            custom: BTreeMap::from([("Site".to_owned(), "Kiel".to_owned())]),
+            custom: BTreeMap::from([("Site".to_owned(), "Kiel".to_owned())]).into(),
             ..person("fields")
         })
         .await;

@@ -20,7 +20,8 @@ impl House {
         {
             let account = crate::hands::account(&record, now).unwrap();
             let key = ObservedKey::Account(self.org.clone(), account.id.clone());
-            self.put_observed(key, ObservedValue::Account(account)).await;
+            self.put_observed(key, ObservedValue::Account(Box::new(account)))
+                .await;
         }
         for record in client.list_teams(free_permit(), 0, 1_000).await.unwrap() {
             let team = crate::hands::team(&record, now).unwrap();
@@ -61,7 +62,8 @@ impl House {
 
     pub(in crate::controller::jobs::tests) async fn put_account(&self, account: Account) {
         let key = ObservedKey::Account(self.org.clone(), account.id.clone());
-        self.put_observed(key, ObservedValue::Account(account)).await;
+        self.put_observed(key, ObservedValue::Account(Box::new(account)))
+            .await;
     }
 
     async fn put_roster(&self, key: RosterKey, value: RosterValue) {
@@ -79,7 +81,7 @@ impl House {
 
     pub(in crate::controller::jobs::tests) async fn want(&self, person: Person) {
         let key = RosterKey::of_person(&self.org, &person);
-        self.put_roster(key, RosterValue::Person(person)).await;
+        self.put_roster(key, RosterValue::Person(Box::new(person))).await;
     }
 
     pub(in crate::controller::jobs::tests) async fn want_group(&self, name: &str) {
@@ -95,7 +97,7 @@ impl House {
             changed_at_ms: 1,
         };
         let key = RosterKey::Group(self.org.clone(), group.id.clone());
-        self.put_roster(key, RosterValue::Group(group)).await;
+        self.put_roster(key, RosterValue::Group(Box::new(group))).await;
     }
 
     pub(in crate::controller::jobs::tests) async fn put_link(&self, key: LinksKey, value: LinksValue) {
@@ -125,12 +127,12 @@ impl House {
 
     pub(in crate::controller::jobs::tests) async fn put_person_link(&self, link: PersonLink) {
         let key = LinksKey::Person(self.org.clone(), link.person.clone());
-        self.put_link(key, LinksValue::Person(link)).await;
+        self.put_link(key, LinksValue::Person(Box::new(link))).await;
     }
 
     pub(in crate::controller::jobs::tests) async fn put_group_link(&self, link: GroupLink) {
         let key = LinksKey::Group(self.org.clone(), link.group.clone());
-        self.put_link(key, LinksValue::Group(link)).await;
+        self.put_link(key, LinksValue::Group(Box::new(link))).await;
     }
 
     /// Puts a team into what is known, whether it is there or not.
