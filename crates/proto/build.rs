@@ -5,7 +5,7 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
     let files = [
-        "control", "feed", "journal", "links", "observed", "picture", "roster", "tokens",
+        "control", "feed", "journal", "links", "observed", "snapshot", "roster", "tokens",
     ];
     let paths: Vec<_> = files
         .iter()

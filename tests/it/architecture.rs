@@ -31,15 +31,15 @@ const OWNED: [(&str, &[&str]); 2] = [
     ("reqwest", &["litmos", "cli", "rollcall-tests"]),
 ];
 
-struct House {
-    /// House crates by the house crates they depend on.
+struct Harness {
+    /// Harness crates by the harness crates they depend on.
     inside: Table,
-    /// House crates by the outside crates they depend on.
+    /// Harness crates by the outside crates they depend on.
     outside: Table,
     services: BTreeSet<String>,
 }
 
-fn house() -> House {
+fn harness() -> Harness {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .no_deps()
@@ -50,7 +50,7 @@ fn house() -> House {
         .iter()
         .map(|package| package.name.to_string())
         .collect();
-    let mut house = House {
+    let mut harness = Harness {
         inside: Table::new(),
         outside: Table::new(),
         services: BTreeSet::new(),
@@ -58,7 +58,7 @@ fn house() -> House {
     for package in &metadata.packages {
         let name = package.name.to_string();
         if package.manifest_path.as_str().contains("/services/") {
-            house.services.insert(name.clone());
+            harness.services.insert(name.clone());
         }
         let normal = package
             .dependencies
@@ -67,18 +67,18 @@ fn house() -> House {
         let (inside, outside) = normal
             .map(|dependency| dependency.name.clone())
             .partition(|name| names.contains(name));
-        house.inside.insert(name.clone(), inside);
-        house.outside.insert(name, outside);
+        harness.inside.insert(name.clone(), inside);
+        harness.outside.insert(name, outside);
     }
-    house
+    harness
 }
 
-fn broken_rules(house: &House) -> Vec<String> {
+fn broken_rules(harness: &Harness) -> Vec<String> {
     let mut broken = Vec::new();
-    for (name, dependencies) in &house.inside {
+    for (name, dependencies) in &harness.inside {
         for service in dependencies
-            .intersection(&house.services)
-            .filter(|_| house.services.contains(name))
+            .intersection(&harness.services)
+            .filter(|_| harness.services.contains(name))
         {
             broken.push(format!("service {name} depends on service {service}"));
         }
@@ -86,7 +86,7 @@ fn broken_rules(house: &House) -> Vec<String> {
             broken.push(format!("{name} depends on proto; only bus may"));
         }
     }
-    for (name, dependencies) in &house.outside {
+    for (name, dependencies) in &harness.outside {
         for edge in dependencies
             .iter()
             .filter(|edge| PURE.contains(&name.as_str()) && EDGES.contains(&edge.as_str()))
@@ -121,7 +121,7 @@ fn the_dependencies_are_those_of_the_table_in_architecture_md() {
         .split_once(BEGIN)
         .and_then(|(_, rest)| rest.split_once(END))
         .map(|(table, _)| table.trim());
-    let actual = written(&house().inside);
+    let actual = written(&harness().inside);
     assert_eq!(
         table.unwrap_or_default(),
         actual.trim(),
@@ -131,27 +131,27 @@ fn the_dependencies_are_those_of_the_table_in_architecture_md() {
 
 #[test]
 fn nobody_reaches_into_another_room() {
-    assert_eq!(broken_rules(&house()), Vec::<String>::new());
+    assert_eq!(broken_rules(&harness()), Vec::<String>::new());
 }
 
 #[test]
 fn a_planted_shortcut_is_found() {
-    let mut house = house();
-    house
+    let mut harness = harness();
+    harness
         .inside
         .get_mut("pusher")
         .unwrap()
         .insert("importer".to_owned());
-    house.inside.get_mut("cli").unwrap().insert("proto".to_owned());
-    house
+    harness.inside.get_mut("cli").unwrap().insert("proto".to_owned());
+    harness
         .outside
         .get_mut("provisioning")
         .unwrap()
         .insert("tokio".to_owned());
-    house
+    harness
         .outside
         .get_mut("intake")
         .unwrap()
         .insert("async-nats".to_owned());
-    assert_eq!(broken_rules(&house).len(), 4);
+    assert_eq!(broken_rules(&harness).len(), 4);
 }

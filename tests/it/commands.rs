@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use litmos_simulator::{Settings, UserState};
-use rollcall_tests::{House, PATIENCE, user};
+use rollcall_tests::{Harness, PATIENCE, user};
 use serde_json::{Value, json};
 
 /// A minute shortened to two seconds, and a limit that no story here waits for.
@@ -31,25 +31,25 @@ pub(crate) fn quick() -> Settings {
     }
 }
 
-/// A house with these people of a CSV file in Litmos.
-pub(crate) async fn house_of(more: &str, people: usize, csv: &str) -> House {
-    let mut house = House::new(quick(), &format!("{QUICK}{more}")).await;
-    house.up(&[]).await;
-    house.bus().await;
-    load(&house, csv).await;
+/// A harness with these people of a CSV file in Litmos.
+pub(crate) async fn house_of(more: &str, people: usize, csv: &str) -> Harness {
+    let mut harness = Harness::new(quick(), &format!("{QUICK}{more}")).await;
+    harness.up(&[]).await;
+    harness.bus().await;
+    load(&harness, csv).await;
     if more.contains("manual") {
-        planned(&house, people).await;
+        planned(&harness, people).await;
     } else {
-        house.settled(people).await;
+        harness.settled(people).await;
     }
-    house
+    harness
 }
 
 /// Waits until a plan covers this many people: that Litmos has been read, and that the roster has arrived.
-async fn planned(house: &House, people: usize) {
-    let bus = house.bus().await;
+async fn planned(harness: &Harness, people: usize) {
+    let bus = harness.bus().await;
     rollcall_tests::wait_for("a plan after the first import", async || {
-        let plan = house
+        let plan = harness
             .ask(&bus, "pusher", "plan", Value::Null)
             .await
             .unwrap_or_default();
@@ -60,52 +60,52 @@ async fn planned(house: &House, people: usize) {
     .await;
 }
 
-pub(crate) async fn load(house: &House, csv: &str) {
-    let file = house.write("people.csv", csv);
-    let (code, printed, error) = house
+pub(crate) async fn load(harness: &Harness, csv: &str) {
+    let file = harness.write("people.csv", csv);
+    let (code, printed, error) = harness
         .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
         .await;
     assert_eq!(code, 0, "{printed}{error}");
 }
 
 /// A command that ends with this code: what it printed.
-pub(crate) async fn ends(house: &House, code: i32, arguments: &[&str]) -> String {
-    let (found, printed, error) = house.rollcall(arguments).await;
+pub(crate) async fn ends(harness: &Harness, code: i32, arguments: &[&str]) -> String {
+    let (found, printed, error) = harness.rollcall(arguments).await;
     assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
     printed + &error
 }
 
 /// The same as JSON.
-pub(crate) async fn told(house: &House, code: i32, arguments: &[&str]) -> Value {
+pub(crate) async fn told(harness: &Harness, code: i32, arguments: &[&str]) -> Value {
     let arguments = [arguments, &["--json"]].concat();
-    let (found, printed, error) = house.rollcall(&arguments).await;
+    let (found, printed, error) = harness.rollcall(&arguments).await;
     assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
     serde_json::from_str(&printed).unwrap()
 }
 
 /// Waits until Litmos shows what was wished: the file of a load is taken in when it is, not when the command ends.
-pub(crate) async fn until(house: &House, what: &str, there: impl Fn(&House) -> bool) {
+pub(crate) async fn until(harness: &Harness, what: &str, there: impl Fn(&Harness) -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !there(house) {
+    while !there(harness) {
         assert!(
             Instant::now() < deadline,
             "{what} did not come:\n{:#?}",
-            litmos(house)
+            litmos(harness)
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// An account in the simulated Litmos.
-pub(crate) fn account(house: &House, name: &str) -> UserState {
-    let users = house.litmos.state().users.into_iter();
+pub(crate) fn account(harness: &Harness, name: &str) -> UserState {
+    let users = harness.litmos.state().users.into_iter();
     let mut named = users.filter(|user| user.user_name == format!("{name}@corp.example"));
     named.next().unwrap_or_else(|| panic!("{name} has no account"))
 }
 
 /// Litmos, as far as provisioning has a say: by name, without what only time changes.
-fn litmos(house: &House) -> BTreeMap<String, String> {
-    let state = house.litmos.state();
+fn litmos(harness: &Harness) -> BTreeMap<String, String> {
+    let state = harness.litmos.state();
     let name_of: BTreeMap<_, _> = state
         .users
         .iter()
@@ -134,31 +134,31 @@ fn litmos(house: &House) -> BTreeMap<String, String> {
     users.chain(teams).collect()
 }
 
-pub(crate) fn title(house: &House, name: &str) -> String {
-    account(house, name)
+pub(crate) fn title(harness: &Harness, name: &str) -> String {
+    account(harness, name)
         .attributes
         .remove("JobTitle")
         .unwrap_or_default()
 }
 
 /// Applies until nothing waits: what makes more to be done possible may need another word.
-pub(crate) async fn apply_all(house: &House) {
-    while told(house, 0, &["plan"]).await["operations"] != 0 {
-        ends(house, 0, &["apply"]).await;
+pub(crate) async fn apply_all(harness: &Harness) {
+    while told(harness, 0, &["plan"]).await["operations"] != 0 {
+        ends(harness, 0, &["apply"]).await;
     }
 }
 
 /// The SCIM id of somebody who is made.
-pub(crate) async fn made(house: &House, name: &str) -> String {
-    let (status, made) = house.scim("POST", "/Users", Some(&user(name))).await;
+pub(crate) async fn made(harness: &Harness, name: &str) -> String {
+    let (status, made) = harness.scim("POST", "/Users", Some(&user(name))).await;
     assert_eq!(status, 201, "{made}");
     made["id"].as_str().unwrap().to_owned()
 }
 
-pub(crate) async fn patched(house: &House, path: &str, value: Value) {
+pub(crate) async fn patched(harness: &Harness, path: &str, value: Value) {
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "replace", "value": value}]});
-    let (status, answer) = house.scim("PATCH", path, Some(&patch)).await;
+    let (status, answer) = harness.scim("PATCH", path, Some(&patch)).await;
     assert!(status == 200 || status == 204, "{status} {answer}");
 }
 

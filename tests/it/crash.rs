@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
-use rollcall_tests::{House, differences, roster_csv};
+use rollcall_tests::{Harness, differences, roster_csv};
 
 /// People of the load.
 const PEOPLE: usize = 300;
@@ -34,25 +34,25 @@ async fn load_through_kills(bulk: bool) {
     let org = format!(
         "requests_per_minute = 40\nwindow_ms = 2000\npermit_ttl_ms = 1500\nsettle_ms = 1500\nbulk_import = {bulk}\n"
     );
-    let mut house = House::new(simulator, &org).await;
-    house.up(&[]).await;
-    house.bus().await;
-    let file = house.write("people.csv", roster_csv(PEOPLE, 6));
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
+    let mut harness = Harness::new(simulator, &org).await;
+    harness.up(&[]).await;
+    harness.bus().await;
+    let file = harness.write("people.csv", roster_csv(PEOPLE, 6));
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
     assert_eq!(code, 0, "{printed}{error}");
-    house
+    harness
         .litmos
         .set_faults(&["lose_reply_after_acting,probability=0.05"])
         .unwrap();
     for moment in moments() {
         tokio::time::sleep(moment).await;
-        house.kill().await;
-        house.up(&[]).await;
+        harness.kill().await;
+        harness.up(&[]).await;
     }
-    house.settled(PEOPLE).await;
-    assert_eq!(differences(&house.litmos, PEOPLE, 6), Vec::<String>::new());
+    harness.settled(PEOPLE).await;
+    assert_eq!(differences(&harness.litmos, PEOPLE, 6), Vec::<String>::new());
 
-    let state = house.litmos.state();
+    let state = harness.litmos.state();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for user in &state.users {
         *names.entry(user.user_name.to_lowercase()).or_default() += 1;
@@ -63,7 +63,7 @@ async fn load_through_kills(bulk: bool) {
     );
     assert_eq!(state.users.len(), PEOPLE + 1);
     assert_eq!(state.teams.len(), 6, "a team was made twice");
-    let log = house.litmos.log();
+    let log = harness.litmos.log();
     let most = most_requests_in_any_window(&log, Duration::from_secs(2));
     assert!(most <= 40, "{most} requests in one window");
     assert_eq!(log.iter().filter(|entry| entry.refused).count(), 0);
@@ -71,7 +71,7 @@ async fn load_through_kills(bulk: bool) {
         log.iter().any(|entry| entry.status.is_none()),
         "no reply was lost, so this shows nothing"
     );
-    house.books_bound(&house.bus().await).await;
+    harness.books_bound(&harness.bus().await).await;
 }
 
 /// Complaint 14.

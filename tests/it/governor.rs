@@ -5,22 +5,22 @@ use std::time::Duration;
 use bus::{Bus, Tokens};
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
 use provisioning::OrgId;
-use rate_tokens::{Class, Command, Heard, Moment, Stamp};
-use rollcall_tests::{House, Nats};
+use rate_tokens::{Class, Command, Input, Moment, Stamp};
+use rollcall_tests::{Harness, Nats};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A limit that is felt within a test: 20 in two seconds.
 const SHORT: &str = "requests_per_minute = 20\nwindow_ms = 2000\npermit_ttl_ms = 1500\nsettle_ms = 1500\n";
 
-async fn house() -> (House, Nats) {
+async fn harness() -> (Harness, Nats) {
     let simulator = Settings {
         limit: 20,
         window: Window::Rolling,
         window_length: Duration::from_secs(2),
         ..Settings::default()
     };
-    (House::new(simulator, SHORT).await, Nats::start().await)
+    (Harness::new(simulator, SHORT).await, Nats::start().await)
 }
 
 /// A worker process of its own, as far as the governor can tell.
@@ -32,19 +32,19 @@ struct Worker {
 }
 
 impl Worker {
-    async fn new(house: &House, nats: &Nats, name: &str) -> Worker {
+    async fn new(harness: &Harness, nats: &Nats, name: &str) -> Worker {
         let bus = Bus::connect(&nats.connection(), name).await.unwrap();
         let litmos = litmos::Client::new(litmos::Connection {
-            base_url: house.litmos.base_url(),
+            base_url: harness.litmos.base_url(),
             company: "acme".to_owned(),
-            api_key: house.litmos.api_key().into(),
+            api_key: harness.litmos.api_key().into(),
             timeout: Duration::from_secs(1),
             clock: || Moment::from_millis(chassis::clock::now_ms()),
         });
         Worker {
             tokens: bus.tokens(chassis::clock::now_ms),
             litmos: litmos.unwrap(),
-            org: house.org.clone(),
+            org: harness.org.clone(),
             sent: Arc::default(),
         }
     }
@@ -86,7 +86,7 @@ impl Worker {
 }
 
 /// Waits until that many more requests have been answered.
-async fn more(house: &House, workers: &[&Worker], requests: u64) {
+async fn more(harness: &Harness, workers: &[&Worker], requests: u64) {
     let sent = || workers.iter().map(|worker| worker.sent()).sum::<u64>();
     let enough = sent() + requests;
     let going = async {
@@ -95,11 +95,11 @@ async fn more(house: &House, workers: &[&Worker], requests: u64) {
         }
     };
     let patience = tokio::time::timeout(rollcall_tests::PATIENCE, going).await;
-    assert!(patience.is_ok(), "no more requests went out:\n{}", house.log());
+    assert!(patience.is_ok(), "no more requests went out:\n{}", harness.log());
 }
 
-fn check_limit(house: &House) -> usize {
-    let log = house.litmos.log();
+fn check_limit(harness: &Harness) -> usize {
+    let log = harness.litmos.log();
     let most = most_requests_in_any_window(&log, Duration::from_secs(2));
     assert!(most <= 20, "{most} requests in one window");
     assert_eq!(log.iter().filter(|entry| entry.refused).count(), 0);
@@ -108,50 +108,52 @@ fn check_limit(house: &House) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaders_that_die_or_freeze_are_followed_and_the_limit_holds() {
-    let (mut house, mut nats) = house().await;
+    let (mut harness, mut nats) = harness().await;
     let environment = nats.environment();
-    let first = house.service("rate-governor", &environment);
-    let worker = Worker::new(&house, &nats, "worker-1").await;
-    let other = Worker::new(&house, &nats, "worker-2").await;
+    let first = harness.service("rate-governor", &environment);
+    let worker = Worker::new(&harness, &nats, "worker-1").await;
+    let other = Worker::new(&harness, &nats, "worker-2").await;
     let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
     worker.work(&mut tasks, Class::Normal, "one", 8, &stop);
     other.work(&mut tasks, Class::Background, "two", 8, &stop);
     let workers = [&worker, &other];
-    more(&house, &workers, 30).await;
+    more(&harness, &workers, 30).await;
 
     // The one that leads is killed, the other takes over.
-    let second = house.service("rate-governor", &environment);
+    let second = harness.service("rate-governor", &environment);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    house.kill_and_restart(first, "rate-governor", &environment).await;
-    more(&house, &workers, 30).await;
+    harness
+        .kill_and_restart(first, "rate-governor", &environment)
+        .await;
+    more(&harness, &workers, 30).await;
 
     // Now the second leads, and is frozen until the first has taken over. What it does then, it does for nothing.
-    house.freeze(second, true).await;
-    more(&house, &workers, 30).await;
-    house.freeze(second, false).await;
-    more(&house, &workers, 30).await;
+    harness.freeze(second, true).await;
+    more(&harness, &workers, 30).await;
+    harness.freeze(second, false).await;
+    more(&harness, &workers, 30).await;
 
     // The bus itself dies and comes back.
     nats.kill_and_restart(Duration::from_millis(300)).await;
-    more(&house, &workers, 30).await;
+    more(&harness, &workers, 30).await;
 
     stop.cancel();
     while tasks.join_next().await.is_some() {}
-    let counted = check_limit(&house);
+    let counted = check_limit(&harness);
     assert!(counted >= 150, "{counted} requests show little");
-    house
+    harness
         .books_bound(&Bus::connect(&nats.connection(), "story").await.unwrap())
         .await;
-    house.kill().await;
+    harness.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_the_greedy_nor_the_dead_hold_others_back_and_the_urgent_go_first() {
-    let (mut house, nats) = house().await;
-    house.service("rate-governor", &nats.environment());
-    let greedy = Worker::new(&house, &nats, "greedy").await;
-    let modest = Worker::new(&house, &nats, "modest").await;
-    let dead = Worker::new(&house, &nats, "dead").await;
+    let (mut harness, nats) = harness().await;
+    harness.service("rate-governor", &nats.environment());
+    let greedy = Worker::new(&harness, &nats, "greedy").await;
+    let modest = Worker::new(&harness, &nats, "modest").await;
+    let dead = Worker::new(&harness, &nats, "dead").await;
     let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
     // It takes what it can get, and neither sends nor gives back.
     let mut kept = Vec::new();
@@ -160,7 +162,7 @@ async fn neither_the_greedy_nor_the_dead_hold_others_back_and_the_urgent_go_firs
     }
     greedy.work(&mut tasks, Class::Normal, "greedy", 300, &stop);
     modest.work(&mut tasks, Class::Normal, "modest", 1, &stop);
-    more(&house, &[&greedy, &modest], 60).await;
+    more(&harness, &[&greedy, &modest], 60).await;
     let (of_greedy, of_modest) = (greedy.sent(), modest.sent());
     assert!(
         of_modest * 6 >= of_greedy,
@@ -177,35 +179,35 @@ async fn neither_the_greedy_nor_the_dead_hold_others_back_and_the_urgent_go_firs
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     drop(kept);
-    check_limit(&house);
-    house
+    check_limit(&harness);
+    harness
         .ledger_agrees(&Bus::connect(&nats.connection(), "story").await.unwrap())
         .await;
-    house.kill().await;
+    harness.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_ledger_is_followed_by_one_quiet_window_that_status_tells() {
-    let (mut house, nats) = house().await;
+    let (mut harness, nats) = harness().await;
     let environment = nats.environment();
-    let governor = house.service("rate-governor", &environment);
-    let worker = Worker::new(&house, &nats, "worker").await;
+    let governor = harness.service("rate-governor", &environment);
+    let worker = Worker::new(&harness, &nats, "worker").await;
     let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
     worker.work(&mut tasks, Class::Normal, "one", 8, &stop);
-    more(&house, &[&worker], 20).await;
+    more(&harness, &[&worker], 20).await;
     let bus = Bus::connect(&nats.connection(), "story").await.unwrap();
     let ledger = bus.ledger([], Stamp::default);
     let gone = ledger.perform(Command::Trim { before: u64::MAX }).await;
-    assert!(matches!(gone, Heard::Appended { .. }));
+    assert!(matches!(gone, Input::Appended { .. }));
     assert_eq!(ledger.read(1).await.unwrap(), []);
-    house
+    harness
         .kill_and_restart(governor, "rate-governor", &environment)
         .await;
     let mut silences = Vec::new();
     let before = worker.sent();
     let tokens = bus.tokens(chassis::clock::now_ms);
     while worker.sent() < before + 25 {
-        if let Ok(status) = tokens.status(Some(&house.org)).await {
+        if let Ok(status) = tokens.status(Some(&harness.org)).await {
             silences.extend(status["orgs"]["acme"]["closed_for_ms"].as_u64());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -218,6 +220,6 @@ async fn a_lost_ledger_is_followed_by_one_quiet_window_that_status_tells() {
     );
     stop.cancel();
     while tasks.join_next().await.is_some() {}
-    check_limit(&house);
-    house.kill().await;
+    check_limit(&harness);
+    harness.kill().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{ObservedValue, WatchEvent};
 use litmos_simulator::Settings;
 use provisioning::Roles;
-use rollcall_tests::{House, PATIENCE, user};
+use rollcall_tests::{Harness, PATIENCE, user};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -23,10 +23,10 @@ fn simulator() -> Settings {
 }
 
 /// Roles by team and person, as observed.
-async fn observed_roles(house: &House) -> BTreeMap<(String, String), Roles> {
-    let state = house.litmos.state();
+async fn observed_roles(harness: &Harness) -> BTreeMap<(String, String), Roles> {
+    let state = harness.litmos.state();
     let mut roles = BTreeMap::new();
-    let mut watch = house.bus().await.observed().watch(&house.org);
+    let mut watch = harness.bus().await.observed().watch(&harness.org);
     loop {
         match watch.next().await {
             WatchEvent::Put(_, stored) => {
@@ -48,21 +48,21 @@ async fn observed_roles(house: &House) -> BTreeMap<(String, String), Roles> {
 }
 
 /// Requests so far whose path ends with this, whatever was asked of it.
-fn asked(house: &House, method: &str, end: &str) -> usize {
-    let log = house.litmos.log();
+fn asked(harness: &Harness, method: &str, end: &str) -> usize {
+    let log = harness.litmos.log();
     let plain = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
     log.iter()
         .filter(|entry| entry.method == method && plain(&entry.path).ends_with(end))
         .count()
 }
 
-async fn until(what: &str, house: &House, holds: impl Fn() -> bool) {
+async fn until(what: &str, harness: &Harness, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(
             Instant::now() < deadline,
             "{what} did not happen:\n{}",
-            house.log()
+            harness.log()
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -83,27 +83,27 @@ fn is_running(run: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
-    let mut house = House::new(simulator(), SHORT).await;
+    let mut harness = Harness::new(simulator(), SHORT).await;
     let accounts = [
         account("lead", "Team_Leader"),
         account("admin", "Team_Admin"),
         account("mira", "Learner"),
     ];
-    house.litmos.put_users(&accounts).unwrap();
+    harness.litmos.put_users(&accounts).unwrap();
     let teams = [
         json!({"Name": "Kiel", "Members": people(&["lead", "mira"]), "Leaders": people(&["lead"])}),
         json!({"Name": "Oslo", "Members": people(&["admin", "lead"]), "Leaders": people(&["admin"]), "Admins": people(&["admin"])}),
         json!({"Name": "Plain", "Members": people(&["mira"])}),
     ];
-    house.litmos.put_teams(&teams).unwrap();
+    harness.litmos.put_teams(&teams).unwrap();
     // The roles of a team are just being read when everything dies.
-    house
+    harness
         .litmos
         .set_faults(&["delay_ms=4000,path=/leaders,times=1"])
         .unwrap();
-    house.up(&[]).await;
+    harness.up(&[]).await;
     let members_of = |team: &str| {
-        let id = house
+        let id = harness
             .litmos
             .state()
             .teams
@@ -112,15 +112,15 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
         format!("/teams/{}/users", id.unwrap().id)
     };
     let struck = ["Kiel", "Oslo"].map(members_of);
-    until("reading members", &house, || {
-        struck.iter().any(|path| asked(&house, "GET", path) > 0)
+    until("reading members", &harness, || {
+        struck.iter().any(|path| asked(&harness, "GET", path) > 0)
     })
     .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    house.kill().await;
-    house.up(&[]).await;
-    house.settled(0).await;
-    let roles = observed_roles(&house).await;
+    harness.kill().await;
+    harness.up(&[]).await;
+    harness.settled(0).await;
+    let roles = observed_roles(&harness).await;
     let of = |team: &str, name: &str| roles[&(team.to_owned(), format!("{name}@corp.example"))];
     let holds = |leader, admin| Roles { leader, admin };
     assert_eq!(roles.len(), 5);
@@ -129,7 +129,7 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
     assert_eq!(of("Oslo", "admin"), holds(true, true));
     assert_eq!(of("Oslo", "lead"), Roles::NONE);
     assert_eq!(of("Plain", "mira"), Roles::NONE);
-    let pages = |end: &str| asked(&house, "GET", end);
+    let pages = |end: &str| asked(&harness, "GET", end);
     assert_eq!(
         pages("/users/details"),
         2,
@@ -137,7 +137,7 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
     );
     let members: usize = ["Kiel", "Oslo", "Plain"]
         .map(|team| {
-            let id = house
+            let id = harness
                 .litmos
                 .state()
                 .teams
@@ -157,18 +157,18 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
     );
 
     // What changed is seen, and what did not stays as it is.
-    let before = observed_records(&house).await;
+    let before = observed_records(&harness).await;
     let change = [json!({"Name": "Kiel", "Members": people(&["admin"]), "Admins": people(&["admin"])})];
-    house.litmos.put_teams(&change).unwrap();
-    let (code, said, error) = house.rollcall(&["import"]).await;
+    harness.litmos.put_teams(&change).unwrap();
+    let (code, said, error) = harness.rollcall(&["import"]).await;
     assert_eq!(code, 0, "{said}{error}");
-    let roles = observed_roles(&house).await;
+    let roles = observed_roles(&harness).await;
     let kiel = |name: &str| roles[&("Kiel".to_owned(), format!("{name}@corp.example"))];
     assert_eq!(
         (kiel("admin"), kiel("lead")),
         (holds(false, true), holds(true, false))
     );
-    let written = observed_records(&house).await - before;
+    let written = observed_records(&harness).await - before;
     let seen_again = 4 + 3 + 6 + 2;
     assert!(
         written <= seen_again + 20,
@@ -177,9 +177,9 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
 }
 
 /// The newest revision in the observed state.
-async fn observed_records(house: &House) -> u64 {
+async fn observed_records(harness: &Harness) -> u64 {
     let mut newest = 0;
-    let mut watch = house.bus().await.observed().watch(&house.org);
+    let mut watch = harness.bus().await.observed().watch(&harness.org);
     loop {
         match watch.next().await {
             WatchEvent::Put(_, stored) => newest = newest.max(stored.revision),
@@ -191,21 +191,23 @@ async fn observed_records(house: &House) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_says_so() {
-    let mut house = House::new(simulator(), SHORT).await;
-    house.up(&[]).await;
+    let mut harness = Harness::new(simulator(), SHORT).await;
+    harness.up(&[]).await;
     for n in 0..10 {
-        let (status, made) = house.scim("POST", "/Users", Some(&user(&format!("p{n}")))).await;
+        let (status, made) = harness
+            .scim("POST", "/Users", Some(&user(&format!("p{n}"))))
+            .await;
         assert_eq!(status, 201, "{made}");
     }
-    house.settled(10).await;
+    harness.settled(10).await;
     let ours = |n: usize| format!("p{n}@corp.example");
     for n in 0..6 {
-        let users = house.litmos.state().users;
+        let users = harness.litmos.state().users;
         let user = users.iter().find(|user| user.user_name == ours(n)).unwrap();
-        house.litmos.delete(&format!("users/{}", user.id)).unwrap();
+        harness.litmos.delete(&format!("users/{}", user.id)).unwrap();
     }
-    let made = asked(&house, "POST", "/users") + asked(&house, "POST", "/bulkimports");
-    let (code, said, error) = house.rollcall(&["import"]).await;
+    let made = asked(&harness, "POST", "/users") + asked(&harness, "POST", "/bulkimports");
+    let (code, said, error) = harness.rollcall(&["import"]).await;
     assert_eq!(code, 1, "{said}{error}");
     for words in [
         "failed",
@@ -214,18 +216,18 @@ async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_
     ] {
         assert!(said.contains(words), "{words} is missing in: {said}");
     }
-    let status = house.settled(10).await;
+    let status = harness.settled(10).await;
     assert_eq!(status["accounts"], 11, "all are known still: {status}");
     assert_eq!(
-        asked(&house, "POST", "/users") + asked(&house, "POST", "/bulkimports"),
+        asked(&harness, "POST", "/users") + asked(&harness, "POST", "/bulkimports"),
         made,
         "nobody is made again"
     );
 
-    let (code, said, error) = house.rollcall(&["import", "--accept-losses"]).await;
+    let (code, said, error) = harness.rollcall(&["import", "--accept-losses"]).await;
     assert_eq!(code, 0, "{said}{error}");
-    house.settled(10).await;
-    let users = house.litmos.state().users;
+    harness.settled(10).await;
+    let users = harness.litmos.state().users;
     for n in 0..10 {
         let accounts = users.iter().filter(|user| user.user_name == ours(n)).count();
         assert_eq!(accounts, 1, "{} has an account again", ours(n));
@@ -234,80 +236,83 @@ async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_does_not() {
-    let mut house = House::new(simulator(), SHORT).await;
-    house.up(&[]).await;
-    let (_, made) = house.scim("POST", "/Users", Some(&user("mira"))).await;
+    let mut harness = Harness::new(simulator(), SHORT).await;
+    harness.up(&[]).await;
+    let (_, made) = harness.scim("POST", "/Users", Some(&user("mira"))).await;
     let group = json!({"displayName": "Kiel", "members": [{"value": made["id"]}]});
-    assert_eq!(house.scim("POST", "/Groups", Some(&group)).await.0, 201);
-    house.settled(1).await;
-    let kiel = house.litmos.state().teams[0].id.to_string();
+    assert_eq!(harness.scim("POST", "/Groups", Some(&group)).await.0, 201);
+    harness.settled(1).await;
+    let kiel = harness.litmos.state().teams[0].id.to_string();
     let members = format!("/teams/{kiel}/users");
-    let added = asked(&house, "POST", &members);
-    house
+    let added = asked(&harness, "POST", &members);
+    harness
         .litmos
         .set_faults(&[&format!("status=404,method=GET,path={members},times=1")])
         .unwrap();
-    let bus = house.bus().await;
-    house.ask(&bus, "importer", "import", Value::Null).await;
-    until("the second try", &house, || asked(&house, "GET", &members) >= 2).await;
+    let bus = harness.bus().await;
+    harness.ask(&bus, "importer", "import", Value::Null).await;
+    until("the second try", &harness, || {
+        asked(&harness, "GET", &members) >= 2
+    })
+    .await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let run = house.ask(&bus, "importer", "status", Value::Null).await;
+        let run = harness.ask(&bus, "importer", "status", Value::Null).await;
         if run.is_some_and(|run| run["complete"] == true && !is_running(&run)) {
             break;
         }
         assert!(
             Instant::now() < deadline,
             "the import did not end:\n{}",
-            house.log()
+            harness.log()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    house.settled(1).await;
+    harness.settled(1).await;
     assert_eq!(
-        asked(&house, "POST", &members),
+        asked(&harness, "POST", &members),
         added,
         "she was in it all the time"
     );
 
     // This one goes away while it is about to be read.
-    house
+    harness
         .litmos
         .put_teams(&[json!({"Name": "Oslo", "Members": people(&["mira"])})])
         .unwrap();
-    let teams = house.litmos.state().teams;
+    let teams = harness.litmos.state().teams;
     let oslo = teams
         .iter()
         .find(|team| team.name == "Oslo")
         .unwrap()
         .id
         .to_string();
-    let listed = asked(&house, "GET", "/teams");
-    house
+    let listed = asked(&harness, "GET", "/teams");
+    harness
         .litmos
         .set_faults(&[&format!(
             "delay_ms=1500,method=GET,path=/teams/{oslo}/users,times=1"
         )])
         .unwrap();
-    let import = house.rollcall(&["import"]);
+    let import = harness.rollcall(&["import"]);
     let away = async {
-        until("the list of teams", &house, || {
-            asked(&house, "GET", "/teams") > listed + 1
+        until("the list of teams", &harness, || {
+            asked(&harness, "GET", "/teams") > listed + 1
         })
         .await;
-        house.litmos.delete(&format!("teams/{oslo}")).unwrap();
+        harness.litmos.delete(&format!("teams/{oslo}")).unwrap();
     };
     let ((code, said, error), ()) = tokio::join!(import, away);
     assert_eq!(code, 0, "{said}{error}");
     assert_eq!(
-        asked(&house, "GET", &format!("/teams/{oslo}")),
+        asked(&harness, "GET", &format!("/teams/{oslo}")),
         1,
         "a look at it says that it is gone"
     );
-    let status = house.settled(1).await;
+    let status = harness.settled(1).await;
     assert_eq!(status["teams"], 1);
     assert_eq!(
-        observed_roles(&house).await.len(),
+        observed_roles(&harness).await.len(),
         1,
         "its members are forgotten with it"
     );
@@ -316,36 +321,36 @@ async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_do
 /// Litmos lists 51 properties of a user one day and 53 the next: what a list leaves out is not known, and not a default.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
-    let mut house = House::new(simulator(), &format!("{SHORT}bulk_import = false\n")).await;
+    let mut harness = Harness::new(simulator(), &format!("{SHORT}bulk_import = false\n")).await;
     let record = |n: usize| {
         json!({"UserName": format!("s{n}@corp.example"), "FirstName": "First", "LastName": format!("Last{n}"),
             "Email": format!("s{n}@corp.example"), "Culture": "de-DE", "SalesforceContactId": format!("003{n}"),
             "EnableTextNotification": true, "PhoneMobile": "+15551234567", "JobTitle": "Old"})
     };
-    house
+    harness
         .litmos
         .put_users(&[record(0), record(1), record(2)])
         .unwrap();
-    house.litmos.set_mode("details", "sap").unwrap();
-    house.up(&[]).await;
+    harness.litmos.set_mode("details", "sap").unwrap();
+    harness.up(&[]).await;
     let mut ids = Vec::new();
     for n in 0..3 {
         let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("s{n}@corp.example"),
             "name": {"givenName": "First", "familyName": format!("Last{n}")}, "active": true, "title": "One day",
             "emails": [{"value": format!("s{n}@corp.example"), "primary": true}]});
-        let (status, made) = house.scim("POST", "/Users", Some(&body)).await;
+        let (status, made) = harness.scim("POST", "/Users", Some(&body)).await;
         assert_eq!(status, 201, "{made}");
         ids.push(made["id"].as_str().unwrap().to_owned());
     }
     for (details, title) in [("sap", "One day"), ("whole", "The next day"), ("sap", "And back")] {
-        house.litmos.set_mode("details", details).unwrap();
-        let (code, said, error) = house.rollcall(&["import"]).await;
+        harness.litmos.set_mode("details", details).unwrap();
+        let (code, said, error) = harness.rollcall(&["import"]).await;
         assert_eq!(code, 0, "{said}{error}");
-        let before = effects(&house);
+        let before = effects(&harness);
         if title != "One day" {
-            house.settled(3).await;
+            harness.settled(3).await;
             assert_eq!(
-                effects(&house),
+                effects(&harness),
                 before,
                 "{details}: the list alone changes nobody"
             );
@@ -353,12 +358,12 @@ async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
         for id in &ids {
             let edit = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
                 "Operations": [{"op": "replace", "path": "title", "value": title}]});
-            let (status, said) = house.scim("PATCH", &format!("/Users/{id}"), Some(&edit)).await;
+            let (status, said) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&edit)).await;
             assert!(status < 300, "{said}");
         }
-        house.settled(3).await;
+        harness.settled(3).await;
         for n in 0..3 {
-            let users = house.litmos.state().users;
+            let users = harness.litmos.state().users;
             let name = format!("s{n}@corp.example");
             let user = users.iter().find(|user| user.user_name == name).unwrap();
             let value = |field: &str| user.attributes.get(field).map(String::as_str);
@@ -375,8 +380,8 @@ async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
 }
 
 /// What was changed in Litmos so far.
-fn effects(house: &House) -> Vec<String> {
-    house
+fn effects(harness: &Harness) -> Vec<String> {
+    harness
         .litmos
         .log()
         .into_iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
-use rollcall_tests::{Chance, House, Nats, PATIENCE};
+use rollcall_tests::{Chance, Harness, Nats, PATIENCE};
 use tokio::time::Instant;
 
 const PEOPLE: usize = 300;
@@ -42,33 +42,33 @@ async fn three_hundred(limit: Limit, seed: u64) {
         limit.requests,
         limit.window.as_millis()
     );
-    let mut house = House::new(simulator, &org).await;
+    let mut harness = Harness::new(simulator, &org).await;
     let nats = Nats::start().await;
     let environment = nats.environment();
-    house.environment.clone_from(&environment);
+    harness.environment.clone_from(&environment);
     for service in ["rate-governor", "importer", "schema-discovery", "intake"] {
-        house.service(service, &environment);
+        harness.service(service, &environment);
     }
-    let pusher = house.service("pusher", &environment);
+    let pusher = harness.service("pusher", &environment);
     let bus = bus::Bus::connect(&nats.connection(), "story").await.unwrap();
-    settled(&house, &bus, 0, Duration::ZERO).await;
-    let before = house.litmos.log().len();
-    house
+    settled(&harness, &bus, 0, Duration::ZERO).await;
+    let before = harness.litmos.log().len();
+    harness
         .litmos
         .set_faults(&["lose_reply_after_acting,probability=0.05"])
         .unwrap();
-    let file = house.write("people.csv", csv());
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
-    assert_eq!(code, 0, "{printed}{error}\n{}", house.log());
+    let file = harness.write("people.csv", csv());
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
+    assert_eq!(code, 0, "{printed}{error}\n{}", harness.log());
     let mut chance = Chance::new(seed);
     let work = limit.window * PEOPLE as u32 / limit.requests as u32;
     for _ in 0..KILLS {
         tokio::time::sleep(work / (2 * KILLS as u32) + chance.millis(0, 600)).await;
-        house.kill_and_restart(pusher, "pusher", &environment).await;
+        harness.kill_and_restart(pusher, "pusher", &environment).await;
     }
-    settled(&house, &bus, PEOPLE, work).await;
+    settled(&harness, &bus, PEOPLE, work).await;
 
-    let log = house.litmos.log();
+    let log = harness.litmos.log();
     let most = most_requests_in_any_window(&log, limit.window);
     let calls = &log[before..];
     let lost = calls.iter().filter(|entry| entry.status.is_none()).count();
@@ -90,7 +90,7 @@ async fn three_hundred(limit: Limit, seed: u64) {
         limit.requests
     );
     let names: BTreeMap<String, usize> =
-        house
+        harness
             .litmos
             .state()
             .users
@@ -112,14 +112,16 @@ async fn three_hundred(limit: Limit, seed: u64) {
         "{} calls are more than one for each person, kill and lost reply: {kinds:?}",
         calls.len()
     );
-    house.kill().await;
+    harness.kill().await;
 }
 
 /// Waits until Litmos equals the roster with so many people, for as long as they take and some more.
-async fn settled(house: &House, bus: &bus::Bus, people: usize, work: Duration) {
+async fn settled(harness: &Harness, bus: &bus::Bus, people: usize, work: Duration) {
     let deadline = Instant::now() + work + PATIENCE;
     loop {
-        let status = house.ask(bus, "pusher", "status", serde_json::Value::Null).await;
+        let status = harness
+            .ask(bus, "pusher", "status", serde_json::Value::Null)
+            .await;
         let status = status.unwrap_or_default();
         if status["in_sync"] == true && status["people"].as_u64() == Some(people as u64) {
             return;
@@ -127,7 +129,7 @@ async fn settled(house: &House, bus: &bus::Bus, people: usize, work: Duration) {
         assert!(
             Instant::now() < deadline,
             "Litmos is not equal to the roster: {status:#}\n{}",
-            house.log()
+            harness.log()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

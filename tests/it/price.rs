@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use litmos_simulator::Settings;
 use provisioning::cost::BULK_POLLS_EXPECTED as POLLS;
-use provisioning::{AccessLevel, Field, ManagerWish, Person};
+use provisioning::{AccessLevel, DesiredManager, Field, Person};
 use rollcall_tests::{Hall, QUICK, Room, group, person};
 use serde_json::{Value, json};
 use settings::ApplyMode;
@@ -78,7 +78,7 @@ fn newcomers(count: usize) -> impl Iterator<Item = Person> {
     (0..count).map(|n| {
         edited(&format!("n{n}"), |person| {
             if n > 0 {
-                person.manager = ManagerWish::Reference("n0@corp.example".to_owned());
+                person.manager = DesiredManager::Reference("n0@corp.example".to_owned());
             }
         })
     })
@@ -105,7 +105,7 @@ fn thousands() -> Wish {
         edited(&format!("n{n}"), |person| {
             if n > 0 {
                 let manager = if n % 10 == 0 { 0 } else { n / 10 * 10 };
-                person.manager = ManagerWish::Reference(format!("n{manager}@corp.example"));
+                person.manager = DesiredManager::Reference(format!("n{manager}@corp.example"));
             }
         })
     });
@@ -126,7 +126,7 @@ fn tree() -> Wish {
     let people = (0..60).map(|n| {
         edited(&format!("n{n}"), |person| {
             if n > 0 {
-                person.manager = ManagerWish::Reference(format!("n{}@corp.example", n / 10));
+                person.manager = DesiredManager::Reference(format!("n{}@corp.example", n / 10));
             }
         })
     });
@@ -140,7 +140,7 @@ fn edits() -> Wish {
     let mut people: Vec<Person> = (0..8).map(|n| title(&format!("s{n}"))).collect();
     people.push(edited("s8", |person| person.profile.set(Field::City, "")));
     people.push(edited("s9", |person| {
-        person.manager = ManagerWish::Reference("s0@corp.example".to_owned());
+        person.manager = DesiredManager::Reference("s0@corp.example".to_owned());
     }));
     Wish {
         people,
@@ -352,7 +352,7 @@ async fn pay(room: &Room, wish: Wish) -> Paid {
     let before = room.litmos.log().len();
     // As it is before anything goes: cut-offs do not wait for a word.
     let org = &room.settings.orgs[0];
-    let world = pusher::world(room.bus(), &room.org).await;
+    let world = pusher::state(room.bus(), &room.org).await;
     let now = chassis::clock::unix_ms();
     let named = provisioning::plan(&room.org, &world, &world.subjects(), &org.policy, now);
     let (pusher, stop) = room.pusher(pusher::CrashPoints::none());

@@ -1,6 +1,6 @@
 use bus::{Bus, NatsServer};
 use litmos_simulator::Settings;
-use rollcall_tests::{House, differences, roster_csv};
+use rollcall_tests::{Harness, differences, roster_csv};
 
 /// The services of the compose file, each the process that its container runs.
 const SERVICES: [&str; 6] = [
@@ -14,8 +14,8 @@ const SERVICES: [&str; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_service_runs_as_a_process_of_its_own_and_two_pushers_share_the_work() {
-    let mut house = House::new(Settings::default(), "").await;
-    let server = NatsServer::start(&house.data()).await.unwrap();
+    let mut harness = Harness::new(Settings::default(), "").await;
+    let server = NatsServer::start(&harness.data()).await.unwrap();
     let connection = server.connection().clone();
     let token = connection.token.clone().unwrap();
     let environment = [
@@ -23,18 +23,18 @@ async fn each_service_runs_as_a_process_of_its_own_and_two_pushers_share_the_wor
         ("ROLLCALL_NATS__TOKEN", token.as_str()),
     ];
     for service in SERVICES {
-        house.service(service, &environment);
+        harness.service(service, &environment);
     }
-    house.service("pusher", &environment);
-    let file = house.write("people.csv", roster_csv(40, 3));
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
-    assert_eq!(code, 0, "{printed}{error}\n{}", house.log());
-    house.settled(40).await;
-    assert_eq!(differences(&house.litmos, 40, 3), Vec::<String>::new());
-    assert_eq!(house.litmos.report().refused, 0);
+    harness.service("pusher", &environment);
+    let file = harness.write("people.csv", roster_csv(40, 3));
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
+    assert_eq!(code, 0, "{printed}{error}\n{}", harness.log());
+    harness.settled(40).await;
+    assert_eq!(differences(&harness.litmos, 40, 3), Vec::<String>::new());
+    assert_eq!(harness.litmos.report().refused, 0);
     let bus = Bus::connect(&connection, "story").await.unwrap();
-    house.books_agree(&bus).await;
-    house.kill().await;
+    harness.books_agree(&bus).await;
+    harness.kill().await;
     server.stop().await;
 }
 

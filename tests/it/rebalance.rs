@@ -98,7 +98,7 @@ impl Estate {
 
     fn govern(&self) {
         let orgs = &self.loaded().orgs;
-        let parts = rate_governor::Parts {
+        let parts = rate_governor::Dependencies {
             bus: self.bus.clone(),
             budgets: orgs
                 .iter()
@@ -115,7 +115,7 @@ impl Estate {
     /// Every org is imported once, and the importer is gone again.
     async fn import(&self) {
         let stop = CancellationToken::new();
-        let parts = importer::Parts {
+        let parts = importer::Dependencies {
             bus: self.bus.clone(),
             settings: self.loaded(),
             health: Health::new(),

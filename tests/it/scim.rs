@@ -73,7 +73,7 @@ impl Door {
         let room = Room::new(&hall.bus, "acme", Settings::default(), &more).await;
         room.people(people).await;
         let (stop, health) = (CancellationToken::new(), Health::new());
-        let parts = scim_gateway::Parts {
+        let parts = scim_gateway::Dependencies {
             bus: hall.bus.clone(),
             rosters: scim_gateway::rosters(&hall.bus, &stop),
             settings: room.settings.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus::{Bus, GOVERNOR_LEASE};
 use litmos_simulator::{Settings, Window, most_requests_in_any_window};
-use rollcall_tests::{Chance, House, Nats, differences, freeze, roster_csv};
+use rollcall_tests::{Chance, Harness, Nats, differences, freeze, roster_csv};
 use tokio::time::Instant;
 
 const PEOPLE: usize = 4_000;
@@ -25,10 +25,10 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
         window_length: Duration::from_secs(60),
         ..Settings::default()
     };
-    let mut house = House::new(simulator, "requests_per_minute = 100\nbulk_import = false\n").await;
+    let mut harness = Harness::new(simulator, "requests_per_minute = 100\nbulk_import = false\n").await;
     let mut nats = Nats::start().await;
     let environment = nats.environment();
-    house.environment.clone_from(&environment);
+    harness.environment.clone_from(&environment);
     let names = [
         "rate-governor",
         "rate-governor",
@@ -40,7 +40,7 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
         "scim-gateway",
     ];
     for name in names {
-        house.service(name, &environment);
+        harness.service(name, &environment);
     }
     let jitter = [
         "delay_ms=150,probability=0.3",
@@ -48,10 +48,10 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
         "delay_reply_ms=300,probability=0.2",
         "lose_reply_after_acting,probability=0.01",
     ];
-    house.litmos.set_faults(&jitter).unwrap();
-    let file = house.write("people.csv", roster_csv(PEOPLE, 12));
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
-    assert_eq!(code, 0, "{printed}{error}\n{}", house.log());
+    harness.litmos.set_faults(&jitter).unwrap();
+    let file = harness.write("people.csv", roster_csv(PEOPLE, 12));
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
+    assert_eq!(code, 0, "{printed}{error}\n{}", harness.log());
 
     let mut chance = Chance::new(11);
     let started = Instant::now();
@@ -75,17 +75,17 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
                 }
             }
             2..=4 => {
-                house.freeze(place, true).await;
+                harness.freeze(place, true).await;
                 tokio::time::sleep(Duration::from_millis(1_000 + chance.below(14_000))).await;
-                house.freeze(place, false).await;
+                harness.freeze(place, false).await;
                 freezes += 1;
             }
             _ => {
-                house.kill_and_restart(place, names[place], &environment).await;
+                harness.kill_and_restart(place, names[place], &environment).await;
                 kills += 1;
             }
         }
-        let log = house.litmos.log();
+        let log = harness.litmos.log();
         let most = most_requests_in_any_window(&log, Duration::from_secs(60));
         let refused = log.iter().filter(|entry| entry.refused).count();
         println!(
@@ -93,11 +93,11 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
             started.elapsed().as_secs(),
             log.len(),
         );
-        assert!(most <= 100 && refused == 0, "{}", house.log());
+        assert!(most <= 100 && refused == 0, "{}", harness.log());
     }
-    let counted = house.litmos.log().len();
+    let counted = harness.litmos.log().len();
     assert!(counted as u64 > 40 * minutes(), "{counted} requests show little");
-    let state = house.litmos.state();
+    let state = harness.litmos.state();
     let mut names: Vec<String> = state
         .users
         .iter()
@@ -107,11 +107,11 @@ async fn ten_minutes_of_kills_and_freezes_at_a_hundred_a_minute() {
     let made = names.len();
     names.dedup();
     assert_eq!(names.len(), made, "an account was made twice");
-    let missing = differences(&house.litmos, PEOPLE, 12).len();
+    let missing = differences(&harness.litmos, PEOPLE, 12).len();
     println!("{made} accounts made of {PEOPLE}, {missing} differences left to work on");
 
     let bus = Bus::connect(&nats.connection(), "story").await.unwrap();
     assert!(bus.lease_holder(GOVERNOR_LEASE).await.is_ok());
-    house.books_bound(&bus).await;
-    house.kill().await;
+    harness.books_bound(&bus).await;
+    harness.kill().await;
 }

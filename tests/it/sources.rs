@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{Bus, RosterValue, WatchEvent};
 use litmos_simulator::Settings;
 use provisioning::{Field, Group, NormalName, Person, SourceId};
-use rollcall_tests::{House, PATIENCE, user};
+use rollcall_tests::{Harness, PATIENCE, user};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,8 +20,8 @@ struct Roster {
 }
 
 impl Roster {
-    async fn of(house: &House, bus: &Bus) -> Roster {
-        let mut watch = bus.roster().watch(&house.org);
+    async fn of(harness: &Harness, bus: &Bus) -> Roster {
+        let mut watch = bus.roster().watch(&harness.org);
         let mut roster = Roster {
             people: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -74,10 +74,12 @@ fn patch(operations: Value) -> Value {
 }
 
 /// Waits until schema discovery has told the gateway of the account's own fields.
-async fn discovered(house: &House) {
+async fn discovered(harness: &Harness) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let (_, schema) = house.scim("GET", &format!("/Schemas/{LITMOS_USER}"), None).await;
+        let (_, schema) = harness
+            .scim("GET", &format!("/Schemas/{LITMOS_USER}"), None)
+            .await;
         let attributes = schema["attributes"].as_array().cloned().unwrap_or_default();
         if attributes
             .iter()
@@ -99,23 +101,23 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
         users: 3,
         ..Settings::default()
     };
-    let mut house = House::new(world, "").await;
-    house.up(&[]).await;
-    let bus = house.bus().await;
-    discovered(&house).await;
+    let mut harness = Harness::new(world, "").await;
+    harness.up(&[]).await;
+    let bus = harness.bus().await;
+    discovered(&harness).await;
 
     let mut mira = user("mira");
     mira[LITMOS_USER] = json!({
         "COSTCENTRE": 4711, "shoe": "43", "customFields": [{"name": "site", "value": "Oslo"}, {"name": "Hat", "value": "L"}],
     });
-    let (status, made) = house.scim("POST", "/Users", Some(&mira)).await;
+    let (status, made) = harness.scim("POST", "/Users", Some(&mira)).await;
     assert_eq!(status, 201, "{made}");
     assert_eq!(
         made[LITMOS_USER]["COSTCENTRE"], 4711,
         "a client reads back what it wrote"
     );
     let custom = async || {
-        Roster::of(&house, &bus)
+        Roster::of(&harness, &bus)
             .await
             .person("mira@corp.example")
             .custom
@@ -128,22 +130,22 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
 
     let path = format!("/Users/{}", made["id"].as_str().unwrap());
     let remove = patch(json!([{"op": "Remove", "path": format!("{LITMOS_USER}:costCentre")}]));
-    assert_eq!(house.scim("PATCH", &path, Some(&remove)).await.0, 200);
+    assert_eq!(harness.scim("PATCH", &path, Some(&remove)).await.0, 200);
     assert_eq!(
         custom().await,
         pairs(&[("Cost Centre", ""), ("Hat", "L"), ("Site", "Oslo")])
     );
 
     // Another source speaks of a field that SCIM never spoke of; a PUT that names neither clears only SCIM's own.
-    let file = house.write(
+    let file = harness.write(
         "hr.csv",
         "user_name,custom:Start Date\nmira@corp.example,2026-01-31\n",
     );
-    let (code, printed, error) = house
+    let (code, printed, error) = harness
         .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
         .await;
     assert_eq!(code, 0, "{printed}{error}");
-    let (status, said) = house.scim("PUT", &path, Some(&user("mira"))).await;
+    let (status, said) = harness.scim("PUT", &path, Some(&user("mira"))).await;
     assert_eq!(status, 200, "{said}");
     assert_eq!(
         custom().await,
@@ -156,15 +158,15 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
     );
 
     // Somebody of whom only the other source spoke: SCIM's silence takes nothing of that away, its patch does.
-    let file = house.write(
+    let file = harness.write(
         "more.csv",
         "user_name,JobTitle,custom:Site\nzed@corp.example,Nurse,Oslo\n",
     );
-    let (code, printed, error) = house
+    let (code, printed, error) = harness
         .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
         .await;
     assert_eq!(code, 0, "{printed}{error}");
-    let (_, found) = house
+    let (_, found) = harness
         .scim(
             "GET",
             "/Users?filter=userName%20eq%20%22zed@corp.example%22",
@@ -178,20 +180,25 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
         "{zed}"
     );
     let path = format!("/Users/{}", zed["id"].as_str().unwrap());
-    let zed = async || Roster::of(&house, &bus).await.person("zed@corp.example").clone();
+    let zed = async || {
+        Roster::of(&harness, &bus)
+            .await
+            .person("zed@corp.example")
+            .clone()
+    };
     let put = json!({"userName": "zed@corp.example", "name": {"givenName": "Zed"}});
-    assert_eq!(house.scim("PUT", &path, Some(&put)).await.0, 200);
+    assert_eq!(harness.scim("PUT", &path, Some(&put)).await.0, 200);
     let after = zed().await;
     assert_eq!(
         (after.profile.value(Field::JobTitle), after.custom),
         ("Nurse", pairs(&[("Site", "Oslo")]).into())
     );
     let remove = patch(json!([{"op": "remove", "path": format!("{LITMOS_USER}:site")}]));
-    assert_eq!(house.scim("PATCH", &path, Some(&remove)).await.0, 200);
+    assert_eq!(harness.scim("PATCH", &path, Some(&remove)).await.0, 200);
     assert_eq!(zed().await.custom, pairs(&[("Site", "")]));
 
     let care = json!({"displayName": "Care", (LITMOS_GROUP): {"description": "Nurses", "parent": "Clinic"}});
-    let (status, care) = house.scim("POST", "/Groups", Some(&care)).await;
+    let (status, care) = harness.scim("POST", "/Groups", Some(&care)).await;
     assert_eq!(
         (status, &care[LITMOS_GROUP]["parent"]),
         (201, &json!("Clinic")),
@@ -199,21 +206,21 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
     );
     let path = format!("/Groups/{}", care["id"].as_str().unwrap());
     assert_eq!(
-        house
+        harness
             .scim("PUT", &path, Some(&json!({"displayName": "Carers"})))
             .await
             .0,
         200
     );
-    let roster = Roster::of(&house, &bus).await;
+    let roster = Roster::of(&harness, &bus).await;
     let group = roster.group("Carers");
     assert_eq!(
         (group.description.as_deref(), group.parent.as_deref()),
         (Some("Nurses"), Some("Clinic"))
     );
     let remove = patch(json!([{"op": "remove", "path": LITMOS_GROUP}]));
-    assert_eq!(house.scim("PATCH", &path, Some(&remove)).await.0, 204);
-    let roster = Roster::of(&house, &bus).await;
+    assert_eq!(harness.scim("PATCH", &path, Some(&remove)).await.0, 204);
+    let roster = Roster::of(&harness, &bus).await;
     let group = roster.group("Carers");
     assert_eq!(
         (group.description.as_deref(), group.parent.as_deref()),
@@ -223,14 +230,14 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
-    let mut house = House::new(Settings::default(), "").await;
-    house.up(&[]).await;
-    let bus = house.bus().await;
+    let mut harness = Harness::new(Settings::default(), "").await;
+    harness.up(&[]).await;
+    let bus = harness.bus().await;
     let load = async |name: &str, text: &str, more: &[&str]| {
-        let file = house.write(name, text);
+        let file = harness.write(name, text);
         let mut arguments = vec!["load", file.to_str().unwrap(), "--source", "hr", "--json"];
         arguments.extend(more);
-        let (code, printed, error) = house.rollcall(&arguments).await;
+        let (code, printed, error) = harness.rollcall(&arguments).await;
         (code, serde_json::from_str(&printed).unwrap_or(Value::Null), error)
     };
     let all = "user_name,external_id\na@corp.example,1\nb@corp.example,2\nc@corp.example,3\nd@corp.example,4\ne@corp.example,5\nf@corp.example,6\n";
@@ -244,17 +251,17 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         (0, &json!(1), &json!(1)),
         "{told} {error}"
     );
-    let roster = Roster::of(&house, &bus).await;
+    let roster = Roster::of(&harness, &bus).await;
     assert_eq!(roster.with_access("hr").len(), 7);
     assert_eq!(roster.person("g@corp.example").custom, pairs(&[("Site", "Oslo")]));
     assert_eq!(roster.group("Sales").parent.as_deref(), Some("EMEA"));
 
-    let (_, found) = house
+    let (_, found) = harness
         .scim("GET", "/Users?filter=userName%20eq%20%22g@corp.example%22", None)
         .await;
     let path = format!("/Users/{}", found["Resources"][0]["id"].as_str().unwrap());
     let title = patch(json!([{"op": "Replace", "path": "title", "value": "Carer"}]));
-    assert_eq!(house.scim("PATCH", &path, Some(&title)).await.0, 200);
+    assert_eq!(harness.scim("PATCH", &path, Some(&title)).await.0, 200);
 
     // Renamed under its id, and g is gone: one of seven.
     let whole = all.replace("f@corp.example,6", "ff@corp.example,6") + "#end 6\n";
@@ -289,7 +296,7 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         );
     }
     assert_eq!(
-        Roster::of(&house, &bus).await.with_access("hr").len(),
+        Roster::of(&harness, &bus).await.with_access("hr").len(),
         7,
         "a cut file says nothing"
     );
@@ -300,7 +307,7 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         (0, &json!(["g@corp.example"]), &json!(7)),
         "{told} {error}"
     );
-    let roster = Roster::of(&house, &bus).await;
+    let roster = Roster::of(&harness, &bus).await;
     let names = ["a", "b", "c", "d", "e", "ff"].map(|name| format!("{name}@corp.example"));
     assert_eq!(roster.with_access("hr"), names);
     let gone = roster.person("g@corp.example");
@@ -308,14 +315,14 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         !gone.deleted && gone.custom == pairs(&[("Site", "Oslo")]),
         "{gone:?}"
     );
-    let (_, found) = house
+    let (_, found) = harness
         .scim("GET", "/Users?filter=userName%20eq%20%22g@corp.example%22", None)
         .await;
     assert_eq!(found["Resources"][0]["active"], false, "{found}");
     // The SCIM client knew the person with access: what it says of a title wakes nobody.
     let title = patch(json!([{"op": "Replace", "path": "title", "value": "Nurse"}]));
-    assert_eq!(house.scim("PATCH", &path, Some(&title)).await.0, 200);
-    assert_eq!(Roster::of(&house, &bus).await.with_access("hr"), names);
+    assert_eq!(harness.scim("PATCH", &path, Some(&title)).await.0, 200);
+    assert_eq!(Roster::of(&harness, &bus).await.with_access("hr"), names);
 
     let few = "user_name\na@corp.example\nb@corp.example\nc@corp.example\n";
     let (code, told, error) = load("few.csv", few, &["--complete", "--people", "3"]).await;
@@ -326,7 +333,7 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
     );
     assert!(told["remedy"].as_str().unwrap().contains("--yes"), "{told}");
     assert_eq!(
-        Roster::of(&house, &bus).await.with_access("hr"),
+        Roster::of(&harness, &bus).await.with_access("hr"),
         names,
         "nobody was asked yet"
     );
@@ -336,5 +343,5 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         (0, Some(3)),
         "{told} {error}"
     );
-    assert_eq!(Roster::of(&house, &bus).await.with_access("hr"), names[..3]);
+    assert_eq!(Roster::of(&harness, &bus).await.with_access("hr"), names[..3]);
 }

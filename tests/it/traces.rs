@@ -8,7 +8,7 @@ use axum::routing::post;
 use litmos_simulator::Settings;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
-use rollcall_tests::{House, user};
+use rollcall_tests::{Harness, user};
 
 #[derive(Clone, Debug)]
 struct Span {
@@ -61,12 +61,12 @@ fn tree(spans: &[Span], parent: &[u8], depth: usize, into: &mut String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_the_scim_request_to_the_litmos_call() {
     let (url, spans) = collector().await;
-    let mut house = House::new(Settings::default(), "").await;
-    house.up(&[("ROLLCALL_TELEMETRY__OTLP_ENDPOINT", &url)]).await;
+    let mut harness = Harness::new(Settings::default(), "").await;
+    harness.up(&[("ROLLCALL_TELEMETRY__OTLP_ENDPOINT", &url)]).await;
     // The first import is over before anybody is created, so nothing else stands in this trace.
-    house.settled(0).await;
-    assert_eq!(house.scim("POST", "/Users", Some(&user("mira"))).await.0, 201);
-    house.settled(1).await;
+    harness.settled(0).await;
+    assert_eq!(harness.scim("POST", "/Users", Some(&user("mira"))).await.0, 201);
+    harness.settled(1).await;
     let wanted = [
         "scim.request",
         "permit.acquire",
@@ -107,9 +107,9 @@ async fn one_trace_leads_from_the_scim_request_to_the_litmos_call() {
     assert!(
         under("operation.perform", "scim.request"),
         "no trace with all of {wanted:?}; printed:\n{printed}\n{}",
-        house.log()
+        harness.log()
     );
     assert!(under("user.create", "operation.perform"), "{printed}");
     assert!(under("permit.acquire", "scim.request"), "{printed}");
-    house.books_agree(&house.bus().await).await;
+    harness.books_agree(&harness.bus().await).await;
 }

@@ -1,4 +1,4 @@
-//! The house for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
+//! The harness for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
 
 mod chance;
 mod nats;
@@ -30,7 +30,7 @@ pub const TOKEN: &str = "a-token-for-stories";
 
 /// One simulated Litmos and one Rollcall before it.
 #[derive(Debug)]
-pub struct House {
+pub struct Harness {
     pub litmos: Running,
     pub folder: tempfile::TempDir,
     pub scim_port: u16,
@@ -92,9 +92,9 @@ pub struct Books {
     pub held: u64,
 }
 
-impl House {
-    /// Makes a house; `more` goes into the org's section of the settings.
-    pub async fn new(simulator: Settings, more: &str) -> House {
+impl Harness {
+    /// Makes a harness; `more` goes into the org's section of the settings.
+    pub async fn new(simulator: Settings, more: &str) -> Harness {
         let litmos = Simulator::start(simulator).await.expect("the simulator starts");
         let folder = tempfile::tempdir().expect("a folder");
         let scim_port = free_port();
@@ -109,7 +109,7 @@ impl House {
         chassis::tls::choose_provider();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let org = OrgId::parse("acme").expect("an org id");
-        House {
+        Harness {
             litmos,
             folder,
             scim_port,
@@ -386,13 +386,13 @@ impl House {
             .http
             .request(method.parse().expect("a method"), url)
             .bearer_auth(TOKEN);
-        House::answer_of(request.header("content-type", "application/scim+json").body(body)).await
+        Harness::answer_of(request.header("content-type", "application/scim+json").body(body)).await
     }
 
     /// One SCIM request with another token.
     pub async fn scim_as(&self, token: &str, method: &str, path: &str) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
-        House::answer_of(
+        Harness::answer_of(
             self.http
                 .request(method.parse().expect("a method"), url)
                 .bearer_auth(token),

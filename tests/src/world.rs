@@ -10,7 +10,7 @@ use std::time::Duration;
 use bus::{Bus, Change, Expect, LinksKey, LinksValue, NatsServer, RosterKey, RosterValue, Write};
 use chassis::health::Health;
 use litmos_simulator::{Running, Simulator};
-use provisioning::{Field, Group, GroupId, ManagerWish, Membership, OrgId, Person, PersonId, SourceId};
+use provisioning::{DesiredManager, Field, Group, GroupId, Membership, OrgId, Person, PersonId, SourceId};
 use settings::Settings;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -152,7 +152,7 @@ impl Room {
     /// When that takes too long.
     pub async fn import(&self) {
         let stop = CancellationToken::new();
-        let parts = importer::Parts {
+        let parts = importer::Dependencies {
             bus: self.bus.clone(),
             settings: self.settings.clone(),
             health: Health::new(),
@@ -171,7 +171,7 @@ impl Room {
     /// A pusher for this org alone, as a task.
     pub fn pusher(&self, crash_points: pusher::CrashPoints) -> (JoinHandle<()>, CancellationToken) {
         let stop = CancellationToken::new();
-        let parts = pusher::Parts {
+        let parts = pusher::Dependencies {
             bus: self.bus.clone(),
             settings: self.settings.clone(),
             health: Health::new(),
@@ -248,7 +248,7 @@ impl Hall {
     pub fn govern(&mut self, rooms: &[Room]) {
         let orgs = rooms.iter().flat_map(|room| &room.settings.orgs);
         let budgets: BTreeMap<_, _> = orgs.map(|org| (org.id.clone(), org.budget().clone())).collect();
-        let parts = rate_governor::Parts {
+        let parts = rate_governor::Dependencies {
             bus: self.bus.clone(),
             budgets,
             health: Health::new(),
@@ -306,7 +306,7 @@ pub fn person(name: &str) -> Person {
         .into_iter()
         .collect(),
         custom: Default::default(),
-        manager: ManagerWish::Leave,
+        manager: DesiredManager::Leave,
         sources: provisioning::Sources::new(),
         scim_document: None,
         created_at_ms: now,

@@ -200,7 +200,7 @@ fn streams() -> Vec<Config> {
     });
     all.push(Config {
         max_messages_per_subject: 1,
-        ..log(crate::picture::STREAM, "rollcall.picture.v1.>")
+        ..log(crate::snapshot::STREAM, "rollcall.snapshot.v1.>")
     });
     all
 }

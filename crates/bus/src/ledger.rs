@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use prost::{Message as _, Name as _};
 use proto::v1;
-use rate_tokens::{Command, Distrust, Entry, Heard, Line, OrgName, Stamp};
+use rate_tokens::{Command, Distrust, Entry, Input, Line, OrgName, Stamp};
 use tokio::sync::watch;
 
 use crate::connection::Bus;
@@ -52,24 +52,24 @@ impl Ledger {
     }
 
     /// Does what a governor wants of the ledger, and says what came of it.
-    pub async fn perform(&self, command: Command) -> Heard {
+    pub async fn perform(&self, command: Command) -> Input {
         match command {
             Command::Read { from } => match self.read(from).await {
-                Ok(entries) => Heard::Read {
+                Ok(entries) => Input::Read {
                     distrust: self.distrust(from, &entries).await,
                     entries,
                 },
                 Err(error) => {
                     tracing::warn!(%error, "the ledger cannot be read yet");
-                    Heard::Failed
+                    Input::Failed
                 }
             },
             Command::Append { after, lines } => self.append(after, &lines).await,
             Command::Trim { before } => match self.trim(before).await {
-                Ok(()) => Heard::Appended { sequence: before },
+                Ok(()) => Input::Appended { sequence: before },
                 Err(error) => {
                     tracing::warn!(%error, "old entries of the ledger could not be cut off");
-                    Heard::Failed
+                    Input::Failed
                 }
             },
         }
@@ -118,20 +118,20 @@ impl Ledger {
         }
     }
 
-    async fn append(&self, after: u64, lines: &[Line]) -> Heard {
+    async fn append(&self, after: u64, lines: &[Line]) -> Input {
         let mut headers = headers(&v1::LedgerEntry::full_name());
         headers.insert(EXPECTED, after.to_string().as_str());
         let entry = Bytes::from(line::write(lines, (self.clocks)()).encode_to_vec());
         match self.bus.publish(SUBJECT, headers, entry).await {
-            Ok(stored) => Heard::Appended {
+            Ok(stored) => Input::Appended {
                 sequence: stored.sequence,
             },
-            Err(WriteError::Conflict { .. }) => Heard::Fenced,
-            Err(WriteError::Unknown { .. }) => Heard::Unknown,
-            Err(WriteError::Busy { .. }) => Heard::Rejected,
+            Err(WriteError::Conflict { .. }) => Input::Fenced,
+            Err(WriteError::Unknown { .. }) => Input::Unknown,
+            Err(WriteError::Busy { .. }) => Input::Rejected,
             Err(WriteError::Refused { said, .. }) => {
                 tracing::error!(said, "nothing can be granted: the ledger takes no append");
-                Heard::Rejected
+                Input::Rejected
             }
         }
     }

@@ -15,11 +15,11 @@ mod journal;
 mod key;
 mod lease;
 mod ledger;
-mod picture;
 mod position;
 mod publish;
 mod record;
 mod server;
+mod snapshot;
 mod tokens;
 pub mod trace;
 mod watch;
@@ -35,13 +35,13 @@ pub use journal::{CallRecord, Decisions, Journal};
 pub use key::{Key, KeysUnder, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
 pub use lease::Lease;
 pub use ledger::Ledger;
-pub use picture::PictureTerms;
 pub use position::Position;
 pub use record::{BrokenRecord, Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 pub use server::{NatsServer, ServerError, find_binary};
+pub use snapshot::SnapshotPolicy;
 pub use tokens::{
-    AskIn, Exchange, GOVERNOR_LEASE, GovernorRequest, GovernorRequests, OrgWords, Replies, Reply, ReplyTo,
-    ReportIn, StatusAnswer, Tokens,
+    Exchange, GOVERNOR_LEASE, GovernorRequest, GovernorRequests, OrgMessages, ReplyTo, ResponseBatch,
+    StatusAnswer, TokenRequest, TokenResponse, Tokens, UseReport,
 };
 pub use watch::{Watch, WatchEvent};
 

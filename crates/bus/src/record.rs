@@ -7,9 +7,9 @@ mod decisions;
 pub(crate) mod fields;
 mod links;
 mod observed;
-mod promises;
 mod reader;
 mod roster;
+mod runs;
 
 use prost::{Message, Name};
 use provisioning::{

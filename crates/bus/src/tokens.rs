@@ -1,13 +1,13 @@
-//! Asking the rate governor, and serving those who ask it.
+//! Asking the rate governor, and serving those who request it.
 
-mod desk;
+mod client;
+mod server;
 mod wire;
-mod worker;
 
-pub use desk::{
-    AskIn, Exchange, GOVERNOR_LEASE, GovernorRequest, GovernorRequests, OrgWords, Replies, Reply, ReplyTo,
-    ReportIn, StatusAnswer,
+pub use client::Tokens;
+pub use server::{
+    Exchange, GOVERNOR_LEASE, GovernorRequest, GovernorRequests, OrgMessages, ReplyTo, ResponseBatch,
+    StatusAnswer, TokenRequest, TokenResponse, UseReport,
 };
 pub(crate) use wire::{class_in, class_out, grant_in, grant_out, settlement_in, settlement_out};
-use wire::{report_in, report_out};
-pub use worker::Tokens;
+use wire::{use_report_in, use_report_out};

@@ -18,10 +18,10 @@ use crate::bucket::{Bucket, SET, Stored, decode, header, is_removal};
 use crate::connection::Bus;
 use crate::dead::Buried;
 use crate::key::Key;
-use crate::picture::{PictureTerms, Pictures};
 use crate::position::Position;
 use crate::publish::TYPE;
 use crate::record::Record;
+use crate::snapshot::{SnapshotPolicy, Snapshots};
 use crate::trace::TRACEPARENT;
 
 /// Pause after a failed attempt to watch again.
@@ -70,7 +70,7 @@ fn place_in_set(text: &str) -> Option<(u64, u64)> {
 pub struct Watch<K, V> {
     bucket: Bucket<K, V>,
     source: Source,
-    pictures: Option<Pictures>,
+    snapshots: Option<Snapshots>,
     seen: u64,
     /// The initial state is still being told.
     behind: bool,
@@ -114,7 +114,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 bucket: K::BUCKET,
                 filters,
             },
-            pictures: None,
+            snapshots: None,
             seen: 0,
             behind: true,
             whole: false,
@@ -182,10 +182,10 @@ impl Source {
 }
 
 impl<K: Key, V: Record> Watch<K, V> {
-    /// Begins with a picture of the bucket where there is one, and has one drawn where it is worth it. What comes from a
-    /// picture comes without SCIM documents.
-    pub fn with_pictures(mut self, terms: PictureTerms) -> Watch<K, V> {
-        self.pictures = Some(Pictures::new(terms));
+    /// Begins with a snapshot of the bucket where there is one, and has one drawn where it is worth it. What comes from a
+    /// snapshot comes without SCIM documents.
+    pub fn with_snapshots(mut self, terms: SnapshotPolicy) -> Watch<K, V> {
+        self.snapshots = Some(Snapshots::new(terms));
         self
     }
 
@@ -202,8 +202,8 @@ impl<K: Key, V: Record> Watch<K, V> {
             }
             // Whoever asks for the next event has dealt with all before it.
             self.position.followed(self.followed());
-            if self.pictures.as_ref().is_some_and(Pictures::is_reading) {
-                self.read_picture().await;
+            if self.snapshots.as_ref().is_some_and(Snapshots::is_loading) {
+                self.load_snapshot().await;
                 continue;
             }
             if self.messages.is_none() {
@@ -269,8 +269,8 @@ impl<K: Key, V: Record> Watch<K, V> {
             self.ready.push_back(WatchEvent::Reset);
         }
         if self.seen == 0
-            && let Some(pictures) = self.pictures.as_mut()
-            && let Some(through) = pictures.begin(&bus, &self.source, &made, last).await
+            && let Some(snapshots) = self.snapshots.as_mut()
+            && let Some(through) = snapshots.begin(&bus, &self.source, &made, last).await
         {
             self.seen = through;
             return Ok(());
@@ -287,14 +287,14 @@ impl<K: Key, V: Record> Watch<K, V> {
         Ok(())
     }
 
-    async fn read_picture(&mut self) {
-        let Some(pictures) = self.pictures.as_mut() else {
+    async fn load_snapshot(&mut self) {
+        let Some(snapshots) = self.snapshots.as_mut() else {
             return;
         };
-        match pictures.next().await {
+        match snapshots.next().await {
             Ok(events) => self.ready.extend(events.into_iter().flatten()),
             Err(why) => {
-                tracing::warn!(org.id = %self.source.org, bucket = self.source.bucket, %why, "a picture is not whole, the bucket is read");
+                tracing::warn!(org.id = %self.source.org, bucket = self.source.bucket, %why, "a snapshot is not whole, the bucket is read");
                 self.seen = 0;
             }
         }
@@ -312,9 +312,9 @@ impl<K: Key, V: Record> Watch<K, V> {
             self.ready.push_back(WatchEvent::Synced);
         }
         if !self.behind
-            && let Some(pictures) = self.pictures.as_mut()
+            && let Some(snapshots) = self.snapshots.as_mut()
         {
-            pictures.consider(&self.bucket, &self.source);
+            snapshots.consider(&self.bucket, &self.source);
         }
     }
 
@@ -325,8 +325,8 @@ impl<K: Key, V: Record> Watch<K, V> {
         };
         let message = message.message;
         self.seen = self.seen.max(sequence);
-        if let Some(pictures) = self.pictures.as_mut() {
-            pictures.count();
+        if let Some(snapshots) = self.snapshots.as_mut() {
+            snapshots.count();
         }
         let headers = message.headers.unwrap_or_default();
         let set = header(&headers, SET).and_then(|place| place_in_set(&place));

@@ -26,14 +26,14 @@ const STARTING: Duration = Duration::from_secs(15);
 /// How long an org may stand still before a command that waits for it gives up: a hiccup of the bus takes a second.
 const STANDS_STILL: Duration = Duration::from_secs(5);
 
-pub(crate) struct Desk {
+pub(crate) struct CliSession {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
     pub(crate) org: OrgId,
 }
 
-impl Desk {
-    pub(crate) async fn open(global: &Global) -> anyhow::Result<Desk> {
+impl CliSession {
+    pub(crate) async fn open(global: &Global) -> anyhow::Result<CliSession> {
         let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
         let org = settings
             .org(global.org.as_deref())
@@ -41,7 +41,7 @@ impl Desk {
             .id
             .clone();
         let bus = Bus::connect(&service::connection(&settings)?, "rollcall-cli").await?;
-        Ok(Desk { settings, bus, org })
+        Ok(CliSession { settings, bus, org })
     }
 
     pub(crate) async fn ask(
@@ -84,22 +84,22 @@ impl Desk {
 }
 
 pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
+    let session = CliSession::open(global).await?;
     if wait_for_it {
-        return wait(&desk, global.json).await;
+        return wait(&session, global.json).await;
     }
-    let status = status_of_all(&desk).await?;
+    let status = status_of_all(&session).await?;
     say::answer(global.json, &status, say::status);
     Ok(ending(&status))
 }
 
 /// The pusher's status, with what the intake adds to it.
-async fn status_of_all(desk: &Desk) -> anyhow::Result<Value> {
-    let mut status = desk.ask("pusher", "status", Value::Null).await?;
+async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
+    let mut status = session.ask("pusher", "status", Value::Null).await?;
     // Without an intake nothing is fed, and nothing waits there: it is not waited for.
-    let intake = desk
+    let intake = session
         .bus
-        .control("intake", &desk.org, "status", &Value::Null, ANSWER);
+        .control("intake", &session.org, "status", &Value::Null, ANSWER);
     if let Ok(intake) = intake.await {
         add_intake(&mut status, &intake);
     }
@@ -144,8 +144,8 @@ pub(crate) fn ends_with(held: u64, parked: u64) -> Ending {
 }
 
 /// Shows progress until nothing is left to do, then the final status.
-pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
-    let (status, ending) = wait_quietly(desk, json).await?;
+pub(crate) async fn wait(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
+    let (status, ending) = wait_quietly(session, json).await?;
     say::answer(json, &status, say::status);
     Ok(ending)
 }
@@ -153,11 +153,11 @@ pub(crate) async fn wait(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
 /// The same without the last words: the status at the end, and what it comes to.
 ///
 /// What waits for `rollcall apply` is not waited for: nobody may ever say so.
-pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Value, Ending)> {
+pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Result<(Value, Ending)> {
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
     loop {
-        let status = desk.ask("pusher", "status", Value::Null).await?;
+        let status = session.ask("pusher", "status", Value::Null).await?;
         let going = say::number(&status, "operations_left")
             .saturating_sub(say::number(&status, "waiting_for_apply"))
             + say::number(&status, "subjects_under_way")
@@ -185,7 +185,7 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
             eprint!("\r\x1b[2K");
         }
         if quiet >= 2 {
-            let status = status_of_all(desk).await?;
+            let status = status_of_all(session).await?;
             let ending = ending(&status);
             return Ok((status, ending));
         }
@@ -197,13 +197,13 @@ pub(crate) async fn wait_quietly(desk: &Desk, json: bool) -> anyhow::Result<(Val
 }
 
 pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
+    let session = CliSession::open(global).await?;
     let body = json!({"accept_losses": accept_losses});
-    let before = desk.ask("importer", "import", body).await?;
+    let before = session.ask("importer", "import", body).await?;
     let progress = std::io::stderr().is_terminal() && !global.json;
     loop {
         tokio::time::sleep(LOOK).await;
-        let run = desk.ask("importer", "status", Value::Null).await?;
+        let run = session.ask("importer", "status", Value::Null).await?;
         if run.is_null() {
             continue;
         }

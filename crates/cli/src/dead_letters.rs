@@ -7,7 +7,7 @@ use bus::{DeadLetter, Event, EventBody, Outcome, Receipts};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
 /// Letters shown to a person; `--json` has all.
@@ -47,35 +47,35 @@ struct Which {
 
 impl DeadLetters {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         match &self.what {
-            None | Some(What::List) => list(global, &desk).await,
-            Some(What::Show { id }) => show(global, &desk, id).await,
-            Some(What::Replay(which)) => replay(global, &desk, which).await,
-            Some(What::Drop(which)) => drop_letters(global, &desk, which).await,
+            None | Some(What::List) => list(global, &session).await,
+            Some(What::Show { id }) => show(global, &session, id).await,
+            Some(What::Replay(which)) => replay(global, &session, which).await,
+            Some(What::Drop(which)) => drop_letters(global, &session, which).await,
         }
     }
 }
 
-async fn list(global: &Global, desk: &Desk) -> anyhow::Result<Ending> {
-    let total = desk.bus.dead_letter_count(&desk.org).await?;
+async fn list(global: &Global, session: &CliSession) -> anyhow::Result<Ending> {
+    let total = session.bus.dead_letter_count(&session.org).await?;
     let most = if global.json { usize::MAX } else { SHOWN };
     let mut letters = Vec::new();
     let mut behind = 0;
     while letters.len() < most {
-        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let page = session.bus.dead_letters(&session.org, behind).await?;
         let Some(last) = page.last() else { break };
         behind = last.place();
         letters.extend(page.iter().take(most - letters.len()).map(summary));
     }
-    let answer = json!({"org": desk.org, "total": total, "letters": letters});
+    let answer = json!({"org": session.org, "total": total, "letters": letters});
     say::answer(global.json, &answer, |answer| {
         let mut lines = vec![match total {
-            0 => format!("there are no dead letters in {}", desk.org),
+            0 => format!("there are no dead letters in {}", session.org),
             _ => format!(
                 "{} could not be taken in {}; correct the cause, then: rollcall dead-letters replay ID (or drop ID)",
                 say::count(total, "event", "events"),
-                desk.org
+                session.org
             ),
         }];
         lines.extend(say::list(&answer["letters"]).iter().map(line));
@@ -186,18 +186,18 @@ fn content(event: &Event) -> Value {
     told
 }
 
-async fn letter(desk: &Desk, id: &str) -> anyhow::Result<DeadLetter> {
-    let letter = desk.bus.dead_letter(&desk.org, id).await?;
+async fn letter(session: &CliSession, id: &str) -> anyhow::Result<DeadLetter> {
+    let letter = session.bus.dead_letter(&session.org, id).await?;
     letter.with_context(|| {
         format!(
             "there is no dead letter {id} in {}; see: rollcall dead-letters",
-            desk.org
+            session.org
         )
     })
 }
 
-async fn show(global: &Global, desk: &Desk, id: &str) -> anyhow::Result<Ending> {
-    let letter = letter(desk, id).await?;
+async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result<Ending> {
+    let letter = letter(session, id).await?;
     let mut answer = summary(&letter);
     if let Some(event) = &letter.event {
         answer["event_id"] = event.event_id.as_str().into();
@@ -233,13 +233,13 @@ async fn show(global: &Global, desk: &Desk, id: &str) -> anyhow::Result<Ending> 
 }
 
 /// The ids that are meant. All of them are read before anything is done: a replayed event that is refused again is a new letter.
-async fn ids(desk: &Desk, which: &Which) -> anyhow::Result<Vec<String>> {
+async fn ids(session: &CliSession, which: &Which) -> anyhow::Result<Vec<String>> {
     if !which.all {
         return Ok(which.ids.clone());
     }
     let (mut ids, mut behind) = (Vec::new(), 0);
     loop {
-        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let page = session.bus.dead_letters(&session.org, behind).await?;
         let Some(last) = page.last() else {
             return Ok(ids);
         };
@@ -248,16 +248,16 @@ async fn ids(desk: &Desk, which: &Which) -> anyhow::Result<Vec<String>> {
     }
 }
 
-async fn replay(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<Ending> {
+async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
     let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
-    let (inbox, mut receipts) = desk.bus.receipts().await?;
+    let (inbox, mut receipts) = session.bus.receipts().await?;
     let (mut replayed, mut expected) = (Vec::new(), Vec::new());
     let mut failed = Vec::new();
-    for id in ids(desk, which).await? {
-        let letter = letter(desk, &id).await?;
-        let sent = desk
+    for id in ids(session, which).await? {
+        let letter = letter(session, &id).await?;
+        let sent = session
             .bus
-            .replay_letter(&desk.org, &letter, Some(&inbox), (&by, at_ms));
+            .replay_letter(&session.org, &letter, Some(&inbox), (&by, at_ms));
         match sent.await {
             Err(error) => failed.push(json!({"id": id, "reason": chassis::error_chain(&error)})),
             Ok(()) => {
@@ -272,9 +272,8 @@ async fn replay(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<E
         }
     }
     let outcomes = hear(&mut receipts, expected).await;
-    let left = desk.bus.dead_letter_count(&desk.org).await?;
-    let answer =
-        json!({"org": desk.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
+    let left = session.bus.dead_letter_count(&session.org).await?;
+    let answer = json!({"org": session.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
     say::answer(global.json, &answer, |_| {
         let mut lines = vec![format!(
             "replayed {}",
@@ -328,16 +327,19 @@ async fn hear(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> V
     told
 }
 
-async fn drop_letters(global: &Global, desk: &Desk, which: &Which) -> anyhow::Result<Ending> {
+async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
     let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
     let mut dropped = Vec::new();
-    for id in ids(desk, which).await? {
-        let letter = letter(desk, &id).await?;
-        desk.bus.drop_letter(&desk.org, &letter, (&by, at_ms)).await?;
+    for id in ids(session, which).await? {
+        let letter = letter(session, &id).await?;
+        session
+            .bus
+            .drop_letter(&session.org, &letter, (&by, at_ms))
+            .await?;
         dropped.push(id);
     }
-    let left = desk.bus.dead_letter_count(&desk.org).await?;
-    let answer = json!({"org": desk.org, "dropped": dropped, "left": left});
+    let left = session.bus.dead_letter_count(&session.org).await?;
+    let answer = json!({"org": session.org, "dropped": dropped, "left": left});
     say::answer(global.json, &answer, |_| {
         let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
         format!(

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde_json::{Value, json};
 
-use crate::ask::{self, Desk};
+use crate::ask::{self, CliSession};
 use crate::{Ending, Global, say};
 
 #[derive(Debug, Args)]
@@ -34,13 +34,13 @@ fn moment(text: &str) -> Result<u64, String> {
 
 impl Explain {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
-        let mut story = desk
+        let session = CliSession::open(global).await?;
+        let mut story = session
             .ask("pusher", "explain", json!({"person": self.person}))
             .await?;
-        let calls = desk.bus.journal_calls(&desk.org).await?;
+        let calls = session.bus.journal_calls(&session.org).await?;
         if let Some(at) = self.at {
-            let kept = desk.bus.journal_decisions(&desk.org).await?;
+            let kept = session.bus.journal_decisions(&session.org).await?;
             let past = past::past(&story, &kept, &calls, at);
             say::answer(global.json, &past, past::said);
             return Ok(Ending::Done);

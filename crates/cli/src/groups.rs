@@ -1,10 +1,10 @@
 //! `rollcall groups`: how each group stands to its team, and the orders about one.
 
 use clap::{Args, Subcommand};
-use provisioning::World;
+use provisioning::OrgState;
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, parked, plan, say};
 
 /// Names of extra members that are spelled out for one group.
@@ -37,26 +37,26 @@ struct Of {
 
 impl Groups {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         match &self.order {
             None => {
-                let world = pusher::world(&desk.bus, &desk.org).await;
-                let answer = json!({"org": desk.org, "groups": list(&world)});
+                let state = pusher::state(&session.bus, &session.org).await;
+                let answer = json!({"org": session.org, "groups": list(&state)});
                 say::answer(global.json, &answer, said);
                 Ok(Ending::Done)
             }
-            Some(Order::Pause(of)) => order(global, &desk, of, "pause").await,
-            Some(Order::Resume(of)) => order(global, &desk, of, "resume").await,
-            Some(Order::Push(of)) => order(global, &desk, of, "push").await,
+            Some(Order::Pause(of)) => order(global, &session, of, "pause").await,
+            Some(Order::Resume(of)) => order(global, &session, of, "resume").await,
+            Some(Order::Push(of)) => order(global, &session, of, "push").await,
         }
     }
 }
 
-async fn order(global: &Global, desk: &Desk, of: &Of, does: &str) -> anyhow::Result<Ending> {
+async fn order(global: &Global, session: &CliSession, of: &Of, does: &str) -> anyhow::Result<Ending> {
     let order = json!({"group": of.group, "do": does, "by": parked::by()});
-    let ordered = desk.ask("pusher", "group", order).await?;
+    let ordered = session.ask("pusher", "group", order).await?;
     if of.wait {
-        return plan::report(desk, global.json).await;
+        return plan::report(session, global.json).await;
     }
     say::answer(global.json, &ordered, |_| match does {
         "pause" => format!(
@@ -73,30 +73,30 @@ async fn order(global: &Global, desk: &Desk, of: &Of, does: &str) -> anyhow::Res
 }
 
 /// Every group that is not deleted, by name.
-pub(crate) fn list(world: &World) -> Vec<Value> {
-    let mut groups: Vec<_> = world.groups().filter(|group| !group.value.deleted).collect();
+pub(crate) fn list(state: &OrgState) -> Vec<Value> {
+    let mut groups: Vec<_> = state.groups().filter(|group| !group.value.deleted).collect();
     groups.sort_by(|a, b| a.value.name.cmp(&b.value.name));
     let line = |group: &provisioning::Revised<provisioning::Group>| {
         let id = &group.value.id;
-        let link = world.group_link(id).map(|link| &link.value);
+        let link = state.group_link(id).map(|link| &link.value);
         let team = link.and_then(|link| link.team.as_ref());
-        let wanted: Vec<_> = world
+        let wanted: Vec<_> = state
             .wanted_members(id)
             .filter(|(_, present)| *present)
-            .filter_map(|(person, _)| world.person(person))
+            .filter_map(|(person, _)| state.person(person))
             .filter(|person| person.value.wanted_active())
             .collect();
-        let there = team.map_or(0, |team| world.team_members(team).count());
+        let there = team.map_or(0, |team| state.team_members(team).count());
         let met = wanted.iter().filter(|person| {
-            let account = world.account_for(&person.value.id);
+            let account = state.account_for(&person.value.id);
             team.zip(account)
-                .is_some_and(|(team, account)| world.is_team_member(team, account))
+                .is_some_and(|(team, account)| state.is_team_member(team, account))
         });
         let met = met.count();
-        let extra: Vec<&str> = world
+        let extra: Vec<&str> = state
             .extra_members(id)
             .map(|account| {
-                world
+                state
                     .account(account)
                     .map_or(account.as_str(), |account| &account.user_name)
             })
@@ -104,7 +104,7 @@ pub(crate) fn list(world: &World) -> Vec<Value> {
         let parked = link.and_then(|link| link.parked.as_ref());
         json!({
             "group": id, "name": group.value.name, "team": team,
-            "team_name": team.and_then(|team| world.team(team)).map(|team| &team.name),
+            "team_name": team.and_then(|team| state.team(team)).map(|team| &team.name),
             "push": if link.is_some_and(|link| link.paused) { "paused" } else { "active" },
             "push_now": link.is_some_and(|link| link.overwrite_due),
             "members_wanted": wanted.len(), "members_there": met, "others_there": there - met,

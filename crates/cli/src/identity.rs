@@ -7,7 +7,7 @@ use roster::Roster;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
 #[derive(Debug, Args)]
@@ -30,15 +30,15 @@ enum What {
 
 impl Identity {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         let stop = CancellationToken::new();
-        let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
+        let roster = Roster::follow(&session.bus, &session.org, stop.clone());
         roster.ready().await;
         let ending = match &self.what {
-            None | Some(What::List) => Ok(list(global, &desk, &roster)),
+            None | Some(What::List) => Ok(list(global, &session, &roster)),
             Some(What::Show { id }) => find(&roster, id).map(|question| show(global, &question)),
-            Some(What::Same { id }) => answer(global, &desk, &roster, id, true).await,
-            Some(What::Different { id }) => answer(global, &desk, &roster, id, false).await,
+            Some(What::Same { id }) => answer(global, &session, &roster, id, true).await,
+            Some(What::Different { id }) => answer(global, &session, &roster, id, false).await,
         };
         stop.cancel();
         ending
@@ -82,19 +82,19 @@ fn as_json(question: &IdentityQuestion) -> Value {
     })
 }
 
-fn list(global: &Global, desk: &Desk, roster: &Roster) -> Ending {
+fn list(global: &Global, session: &CliSession, roster: &Roster) -> Ending {
     let open = open(roster);
     let answer = json!({
-        "org": desk.org, "total": open.len(), "questions": open.iter().map(as_json).collect::<Vec<_>>(),
+        "org": session.org, "total": open.len(), "questions": open.iter().map(as_json).collect::<Vec<_>>(),
     });
     say::answer(global.json, &answer, |_| {
         if open.is_empty() {
-            return format!("there are no questions about who is who in {}", desk.org);
+            return format!("there are no questions about who is who in {}", session.org);
         }
         let mut lines = vec![format!(
             "{} about who is who in {}; see both sides: rollcall identity show ID; answer: rollcall identity same ID, or different ID",
             say::count(open.len() as u64, "question", "questions"),
-            desk.org
+            session.org
         )];
         lines.extend(open.iter().map(|question| {
             format!(
@@ -166,7 +166,7 @@ fn show(global: &Global, question: &IdentityQuestion) -> Ending {
 
 async fn answer(
     global: &Global,
-    desk: &Desk,
+    session: &CliSession,
     roster: &Roster,
     id: &str,
     same: bool,
@@ -174,9 +174,9 @@ async fn answer(
     let question = find(roster, id)?;
     let at_ms = chassis::clock::unix_ms();
     roster.answer(&question.id, same, at_ms).await?;
-    let (replayed, failed) = replay(desk, &question, at_ms).await?;
+    let (replayed, failed) = replay(session, &question, at_ms).await?;
     let answer = json!({
-        "org": desk.org, "id": question.id, "same": same, "replayed": replayed, "failed": failed,
+        "org": session.org, "id": question.id, "same": same, "replayed": replayed, "failed": failed,
     });
     say::answer(global.json, &answer, |_| {
         let verdict = if same { "one person" } else { "two people" };
@@ -202,7 +202,7 @@ async fn answer(
 
 /// Hands in again the events that were set aside because of this question. Says their ids, and what went wrong.
 async fn replay(
-    desk: &Desk,
+    session: &CliSession,
     question: &IdentityQuestion,
     at_ms: u64,
 ) -> anyhow::Result<(Vec<String>, Vec<String>)> {
@@ -210,7 +210,7 @@ async fn replay(
     let (mut replayed, mut failed) = (Vec::new(), Vec::new());
     let mut behind = 0;
     loop {
-        let page = desk.bus.dead_letters(&desk.org, behind).await?;
+        let page = session.bus.dead_letters(&session.org, behind).await?;
         let Some(last) = page.last() else {
             return Ok((replayed, failed));
         };
@@ -219,9 +219,9 @@ async fn replay(
             .iter()
             .filter(|letter| letter.reason.contains(question.id.as_str()))
         {
-            match desk
+            match session
                 .bus
-                .replay_letter(&desk.org, letter, None, (&by, at_ms))
+                .replay_letter(&session.org, letter, None, (&by, at_ms))
                 .await
             {
                 Ok(()) => replayed.push(letter.id.clone()),

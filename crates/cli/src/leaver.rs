@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
 /// How often the account is looked at.
@@ -30,14 +30,14 @@ pub(crate) struct Leaver {
 
 impl Leaver {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         let patience = Duration::from_secs(self.within.max(1));
         let deadline = Instant::now() + patience;
-        let before = desk
+        let before = session
             .ask("pusher", "explain", json!({"person": self.person}))
             .await?;
         let order = json!({"person": before["person"], "by": parked::by(), "lift": self.lift});
-        let ordered = desk.ask_within(patience, "pusher", "leaver", order).await?;
+        let ordered = session.ask_within(patience, "pusher", "leaver", order).await?;
         if self.lift {
             say::answer(global.json, &ordered, |_| {
                 format!(
@@ -51,9 +51,9 @@ impl Leaver {
             });
             return Ok(Ending::Done);
         }
-        let story = cut_off(&desk, &ordered, deadline).await?;
+        let story = cut_off(&session, &ordered, deadline).await?;
         let request = match story["match"]["active"].as_bool() {
-            Some(false) => request(&desk, &ordered).await?,
+            Some(false) => request(&session, &ordered).await?,
             Some(true) | None => None,
         };
         let receipt = receipt(&ordered, &story, request);
@@ -70,10 +70,10 @@ fn active(story: &Value) -> bool {
 }
 
 /// Looks until the account is inactive and has left its teams, or the time is up.
-async fn cut_off(desk: &Desk, ordered: &Value, deadline: Instant) -> anyhow::Result<Value> {
+async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> anyhow::Result<Value> {
     let mut rest = None;
     loop {
-        let story = desk
+        let story = session
             .ask("pusher", "explain", json!({"person": ordered["person"]}))
             .await?;
         if !active(&story) {
@@ -91,13 +91,13 @@ async fn cut_off(desk: &Desk, ordered: &Value, deadline: Instant) -> anyhow::Res
 }
 
 /// The request that cut the person off: the last one that changed anything, since the order where there is one.
-async fn request(desk: &Desk, ordered: &Value) -> anyhow::Result<Option<CallRecord>> {
+async fn request(session: &CliSession, ordered: &Value) -> anyhow::Result<Option<CallRecord>> {
     let subject = format!("person/{}", say::text(ordered, "person"));
     let since = say::number(ordered, "ordered_at_ms");
     let was_active = ordered["active"] != false;
     let until = Instant::now() + REST;
     loop {
-        let calls = desk.bus.journal_calls(&desk.org).await?;
+        let calls = session.bus.journal_calls(&session.org).await?;
         let cut = calls.into_iter().rev().find(|call| {
             call.kind == "cut-off"
                 && call.method != "GET"

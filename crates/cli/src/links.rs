@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, groups, parked, say};
 use table::{Row, Show};
 
@@ -49,14 +49,14 @@ pub(crate) struct Links {
 #[derive(Debug, Subcommand)]
 enum Mend {
     /// Ties a person to an account, whatever the names say.
-    Tie {
+    Link {
         /// User name, id or external id.
         person: String,
         /// Id or user name of the account in Litmos.
         account: String,
     },
     /// Ends a person's tie. They are matched anew by user name; if nothing matches they get an account of their own.
-    Untie {
+    Unlink {
         /// User name, id or external id.
         person: String,
     },
@@ -66,24 +66,24 @@ enum Mend {
 
 impl Links {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         match &self.mend {
-            Some(Mend::Tie { person, account }) => tie(global, &desk, person, Some(account)).await,
-            Some(Mend::Untie { person }) => tie(global, &desk, person, None).await,
-            Some(Mend::Import { file }) => file::import(global, &desk, file).await,
-            None => self.show(global, &desk).await,
+            Some(Mend::Link { person, account }) => link(global, &session, person, Some(account)).await,
+            Some(Mend::Unlink { person }) => link(global, &session, person, None).await,
+            Some(Mend::Import { file }) => file::import(global, &session, file).await,
+            None => self.show(global, &session).await,
         }
     }
 
-    async fn show(&self, global: &Global, desk: &Desk) -> anyhow::Result<Ending> {
-        let world = pusher::world(&desk.bus, &desk.org).await;
+    async fn show(&self, global: &Global, session: &CliSession) -> anyhow::Result<Ending> {
+        let state = pusher::state(&session.bus, &session.org).await;
         if self.groups {
-            let answer = json!({"org": desk.org, "groups": groups::list(&world)});
+            let answer = json!({"org": session.org, "groups": groups::list(&state)});
             say::answer(global.json, &answer, groups::said);
             return Ok(Ending::Done);
         }
         if self.orphans {
-            let orphans = table::orphans(&world);
+            let orphans = table::orphans(&state);
             say::answer(global.json, &json!(orphans), |_| orphans.to_text());
             return Ok(Ending::Done);
         }
@@ -93,17 +93,17 @@ impl Links {
             (.., true) => Show::Frozen,
             (false, false, false) => Show::All,
         };
-        let rows = table::rows(&world, show, self.text.as_deref());
+        let rows = table::rows(&state, show, self.text.as_deref());
         if let Some(path) = &self.export {
             let bytes = file::export(&rows)?;
             std::fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-            let answer = json!({"org": desk.org, "file": path, "people": rows.len()});
+            let answer = json!({"org": session.org, "file": path, "people": rows.len()});
             say::answer(global.json, &answer, |_| {
                 format!("{} people are in {}", rows.len(), path.display())
             });
             return Ok(Ending::Done);
         }
-        let answer = json!({"org": desk.org, "people": rows});
+        let answer = json!({"org": session.org, "people": rows});
         say::answer(global.json, &answer, |_| self.page(&rows));
         Ok(Ending::Done)
     }
@@ -129,9 +129,14 @@ impl Links {
     }
 }
 
-async fn tie(global: &Global, desk: &Desk, person: &str, account: Option<&str>) -> anyhow::Result<Ending> {
+async fn link(
+    global: &Global,
+    session: &CliSession,
+    person: &str,
+    account: Option<&str>,
+) -> anyhow::Result<Ending> {
     let order = json!({"person": person, "account": account, "by": parked::by()});
-    let tied = desk.ask("pusher", "tie", order).await?;
+    let tied = session.ask("pusher", "link", order).await?;
     say::answer(global.json, &tied, said);
     Ok(Ending::Done)
 }

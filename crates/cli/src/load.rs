@@ -12,7 +12,7 @@ use intake::file::{self, Absences, BadLine, Entry, Note, RosterFile};
 use provisioning::SourceId;
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, say};
 use followed::{Followed, Left, Part};
 use known::Known;
@@ -58,13 +58,13 @@ impl Load {
                     self.file.display()
                 )
             })?;
-        let desk = Desk::open(global).await?;
-        desk.ask("intake", "status", Value::Null).await?;
+        let session = CliSession::open(global).await?;
+        session.ask("intake", "status", Value::Null).await?;
         let deletes = |entry: &Entry| matches!(entry.body, EventBody::GroupDeleted { .. });
         let mut absences = None;
         if proof.is_some() || roster.groups.iter().any(deletes) {
             // Let go before anything is sent: it holds everybody.
-            let known = Known::read(&desk, &source).await;
+            let known = Known::read(&session, &source).await;
             absences = proof.map(|proof| known.absences(&proof));
             roster.groups.retain(|entry| known.says_something(&entry.body));
         }
@@ -72,7 +72,7 @@ impl Load {
             .as_ref()
             .filter(|absences| absences.need_consent() && !self.yes)
         {
-            self.ask_consent(global, &desk, absences);
+            self.ask_consent(global, &session, absences);
             return Ok(Ending::Waits);
         }
         if absences.is_some() {
@@ -93,8 +93,8 @@ impl Load {
         }));
         let absent = report.absences.iter().flat_map(Absences::bodies);
         parts.extend(absent.map(|body| Part { line: None, body }));
-        let followed = Followed::send(&desk, &source, parts, global.json).await?;
-        self.report(global, &desk, &report, &followed);
+        let followed = Followed::send(&session, &source, parts, global.json).await?;
+        self.report(global, &session, &report, &followed);
         let left = followed.set_aside().count() + followed.waiting().count() + followed.unknown().count();
         Ok(if report.bad.is_empty() && left == 0 {
             Ending::Done
@@ -118,13 +118,13 @@ impl Load {
         Ok(roster)
     }
 
-    fn ask_consent(&self, global: &Global, desk: &Desk, absences: &Absences) {
+    fn ask_consent(&self, global: &Global, session: &CliSession, absences: &Absences) {
         let remedy = format!(
             "nothing was loaded; if these people are to lose access, load again with --yes, and if not, look at how {} was made",
             self.file.display()
         );
         let answer = json!({
-            "org": desk.org, "file": self.file, "loaded": false, "absent": names(absences), "of": absences.of, "remedy": remedy,
+            "org": session.org, "file": self.file, "loaded": false, "absent": names(absences), "of": absences.of, "remedy": remedy,
         });
         say::answer(global.json, &answer, |_| {
             let mut lines = told_absent(absences, "would lose");
@@ -133,12 +133,12 @@ impl Load {
         });
     }
 
-    fn report(&self, global: &Global, desk: &Desk, report: &Report, followed: &Followed) {
+    fn report(&self, global: &Global, session: &CliSession, report: &Report, followed: &Followed) {
         let people = followed.taken(report.groups..report.groups + report.people);
         let groups = followed.taken(0..report.groups);
         let all = |left: &mut dyn Iterator<Item = Left<'_>>| left.map(|left| left.json()).collect::<Value>();
         let mut answer = json!({
-            "org": desk.org, "file": self.file, "loaded": true, "people": people, "groups": groups,
+            "org": session.org, "file": self.file, "loaded": true, "people": people, "groups": groups,
             "bad_lines": report.bad.iter().map(|bad| json!({"line": bad.line, "reason": bad.reason})).collect::<Vec<_>>(),
             "repaired": report.notes.iter().map(|note| json!({"line": note.line, "text": note.text})).collect::<Vec<_>>(),
             "set_aside": all(&mut followed.set_aside()),
@@ -153,7 +153,7 @@ impl Load {
             let mut lines = vec![format!(
                 "{people} people of {} are in the roster of {}",
                 self.file.display(),
-                desk.org
+                session.org
             )];
             if groups > 0 {
                 lines.push(format!("{groups} groups were told of"));

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::ask::{self, Desk};
+use crate::ask::{self, CliSession};
 use crate::{Ending, Global, plan, say};
 
 /// Items shown without `--all`: what somebody reads at once.
@@ -55,13 +55,13 @@ pub(crate) fn by() -> String {
 
 impl Parked {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
-        let mut parked = desk.ask("pusher", "parked", Value::Null).await?;
+        let session = CliSession::open(global).await?;
+        let mut parked = session.ask("pusher", "parked", Value::Null).await?;
         let total = say::number(&parked, "total");
         if self.all || global.json {
             let mut items = take_items(&mut parked);
             while (items.len() as u64) < total {
-                let mut page = desk
+                let mut page = session
                     .ask("pusher", "parked", json!({"start": items.len()}))
                     .await?;
                 let more = take_items(&mut page);
@@ -88,11 +88,11 @@ fn take_items(page: &mut Value) -> Vec<Value> {
 
 impl Retry {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         let order = json!({"person": self.person, "group": self.group, "all": self.all, "by": by()});
-        let retried = desk.ask("pusher", "retry", order).await?;
+        let retried = session.ask("pusher", "retry", order).await?;
         if self.wait {
-            return plan::report(&desk, global.json).await;
+            return plan::report(&session, global.json).await;
         }
         say::answer(global.json, &retried, |retried| {
             let tried = say::count(say::number(retried, "retried"), "item is", "items are");
@@ -104,15 +104,15 @@ impl Retry {
 
 impl Approve {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         let only = (!self.only.is_empty()).then_some(&self.only);
         let order = json!({"plan": self.hash, "only": only, "by": by()});
-        let approved = desk.ask("pusher", "approve", order).await?;
+        let approved = session.ask("pusher", "approve", order).await?;
         if !self.wait || !global.json {
             say::answer(global.json, &approved, said);
         }
         if self.wait {
-            return plan::report(&desk, global.json).await;
+            return plan::report(&session, global.json).await;
         }
         Ok(Ending::Done)
     }

@@ -2,31 +2,31 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::{self, Desk};
+use crate::ask::{self, CliSession};
 use crate::{Ending, Global, say};
 
 /// How often a plan is read anew because it changed between two pages of it.
 const READS: usize = 5;
 
 pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
+    let session = CliSession::open(global).await?;
     let plan = if global.json {
-        whole(&desk).await?
+        whole(&session).await?
     } else {
-        desk.ask("pusher", "plan", Value::Null).await?
+        session.ask("pusher", "plan", Value::Null).await?
     };
     say::answer(global.json, &plan, say::plan);
     Ok(ask::ending(&plan))
 }
 
 /// The plan with all its operations and all that is held: pages of one and the same plan.
-pub(crate) async fn whole(desk: &Desk) -> anyhow::Result<Value> {
+pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
     for _ in 0..READS {
-        let mut plan = desk.ask("pusher", "plan", Value::Null).await?;
+        let mut plan = session.ask("pusher", "plan", Value::Null).await?;
         let all = say::number(&plan, "operations").max(say::number(&plan["held"], "changes"));
         let mut read = page_size(&plan);
         while read < all {
-            let page = desk.ask("pusher", "plan", json!({"start": read})).await?;
+            let page = session.ask("pusher", "plan", json!({"start": read})).await?;
             let same = page["hash"] == plan["hash"] && page["held"]["hash"] == plan["held"]["hash"];
             if !same {
                 break;
@@ -61,8 +61,8 @@ fn append(to: &mut Value, more: &Value) {
 }
 
 pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let applied = desk.ask("pusher", "apply", json!({"plan": plan})).await?;
+    let session = CliSession::open(global).await?;
+    let applied = session.ask("pusher", "apply", json!({"plan": plan})).await?;
     let operations = say::number(&applied, "operations");
     if no_wait {
         say::answer(global.json, &applied, |applied| {
@@ -80,13 +80,13 @@ pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) ->
             forecast.join("\n"),
         );
     }
-    report(&desk, global.json).await
+    report(&session, global.json).await
 }
 
 /// Waits until nothing is left to do, and says what it took against what had been promised.
-pub(crate) async fn report(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
-    let (mut status, ending) = ask::wait_quietly(desk, json).await?;
-    let runs = desk.ask("pusher", "runs", Value::Null).await?;
+pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
+    let (mut status, ending) = ask::wait_quietly(session, json).await?;
+    let runs = session.ask("pusher", "runs", Value::Null).await?;
     status["run"] = say::list(&runs["runs"]).first().cloned().unwrap_or_default();
     say::answer(json, &status, |status| {
         let run = (!status["run"].is_null()).then(|| say::last_run(&status["run"]));
@@ -97,8 +97,8 @@ pub(crate) async fn report(desk: &Desk, json: bool) -> anyhow::Result<Ending> {
 }
 
 pub(crate) async fn runs(global: &Global) -> anyhow::Result<Ending> {
-    let desk = Desk::open(global).await?;
-    let runs = desk.ask("pusher", "runs", Value::Null).await?;
+    let session = CliSession::open(global).await?;
+    let runs = session.ask("pusher", "runs", Value::Null).await?;
     say::answer(global.json, &runs, say::runs);
     Ok(Ending::Done)
 }

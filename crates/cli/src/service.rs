@@ -43,7 +43,7 @@ impl ServiceCommand {
             Service::RateGovernor => {
                 ::service::run("rate-governor", config, async |process| {
                     let orgs = process.settings.orgs.iter();
-                    let parts = rate_governor::Parts {
+                    let parts = rate_governor::Dependencies {
                         bus: process.bus,
                         budgets: orgs.map(|org| (org.id.clone(), org.budget().clone())).collect(),
                         health: process.health,
@@ -54,7 +54,7 @@ impl ServiceCommand {
             }
             Service::Pusher => {
                 ::service::run("pusher", config, async |process| {
-                    let parts = pusher::Parts {
+                    let parts = pusher::Dependencies {
                         bus: process.bus,
                         settings: process.settings,
                         health: process.health,
@@ -66,7 +66,7 @@ impl ServiceCommand {
             }
             Service::Importer => {
                 ::service::run("importer", config, async |process| {
-                    let parts = importer::Parts {
+                    let parts = importer::Dependencies {
                         bus: process.bus,
                         settings: process.settings,
                         health: process.health,
@@ -77,7 +77,7 @@ impl ServiceCommand {
             }
             Service::SchemaDiscovery => {
                 ::service::run("schema-discovery", config, async |process| {
-                    let parts = schema_discovery::Parts {
+                    let parts = schema_discovery::Dependencies {
                         bus: process.bus,
                         settings: process.settings,
                         health: process.health,
@@ -88,7 +88,7 @@ impl ServiceCommand {
             }
             Service::Intake => {
                 ::service::run("intake", config, async |process| {
-                    let parts = intake::Parts {
+                    let parts = intake::Dependencies {
                         rosters: intake::rosters(&process.bus, &process.stop),
                         bus: process.bus,
                         settings: process.settings,
@@ -100,7 +100,7 @@ impl ServiceCommand {
             }
             Service::ScimGateway => {
                 ::service::run("scim-gateway", config, async |process| {
-                    let parts = scim_gateway::Parts {
+                    let parts = scim_gateway::Dependencies {
                         rosters: scim_gateway::rosters(&process.bus, &process.stop),
                         bus: process.bus,
                         settings: process.settings,

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use rate_tokens::{Class, Status};
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, say};
 use accounts::Accounts;
 
@@ -50,33 +50,33 @@ enum By {
 
 impl Tokens {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
+        let session = CliSession::open(global).await?;
         match self.ask {
-            Some(Ask::Advise { within_minutes }) => advise(global, &desk, within_minutes).await,
-            None => self.show(global, &desk).await,
+            Some(Ask::Advise { within_minutes }) => advise(global, &session, within_minutes).await,
+            None => self.show(global, &session).await,
         }
     }
 
-    async fn show(&self, global: &Global, desk: &Desk) -> anyhow::Result<Ending> {
-        let tokens = desk.bus.tokens(chassis::clock::now_ms);
+    async fn show(&self, global: &Global, session: &CliSession) -> anyhow::Result<Ending> {
+        let tokens = session.bus.tokens(chassis::clock::now_ms);
         loop {
-            let mut all = tokens.status(Some(&desk.org)).await?;
-            let budget = all["orgs"][desk.org.as_str()].take();
+            let mut all = tokens.status(Some(&session.org)).await?;
+            let budget = all["orgs"][session.org.as_str()].take();
             if budget.is_null() {
                 anyhow::bail!(
                     "the governor does not rule org {} yet; ask again in a moment, or look into its log",
-                    desk.org
+                    session.org
                 );
             }
             let status: Status = serde_json::from_value(budget.clone())?;
             let since = self.minutes.map_or(0, |minutes| {
                 chassis::clock::unix_ms().saturating_sub(minutes * 60_000)
             });
-            let calls = desk.bus.journal_calls(&desk.org).await?;
+            let calls = session.bus.journal_calls(&session.org).await?;
             let accounts = Accounts::of(calls.iter().filter(|call| call.started_at_ms >= since), &status);
             let answer = json!({
-                "org": desk.org,
-                "requests_per_minute": desk.org()?.per_minute(),
+                "org": session.org,
+                "requests_per_minute": session.org()?.per_minute(),
                 "governor": all["governor"],
                 "budget": budget,
                 "accounts": accounts,
@@ -86,7 +86,7 @@ impl Tokens {
                 print!("\x1b[H\x1b[2J");
             }
             say::answer(global.json, &answer, |_| {
-                let mut lines = vec![budget_lines(desk.org.as_str(), &status)];
+                let mut lines = vec![budget_lines(session.org.as_str(), &status)];
                 lines.push(accounts.to_text(match self.by {
                     By::Service => &accounts.by_service,
                     By::Class => &accounts.by_class,
@@ -149,19 +149,21 @@ fn budget_lines(org: &str, status: &Status) -> String {
     lines.join("\n")
 }
 
-async fn advise(global: &Global, desk: &Desk, within_minutes: u32) -> anyhow::Result<Ending> {
-    let plan = desk.ask("pusher", "plan", Value::Null).await?;
-    let status = desk.ask("pusher", "status", Value::Null).await?;
-    let calls = desk.bus.journal_calls(&desk.org).await?;
+async fn advise(global: &Global, session: &CliSession, within_minutes: u32) -> anyhow::Result<Ending> {
+    let plan = session.ask("pusher", "plan", Value::Null).await?;
+    let status = session.ask("pusher", "status", Value::Null).await?;
+    let calls = session.bus.journal_calls(&session.org).await?;
     let now = chassis::clock::unix_ms();
     let advice = advice::Advice::new(&advice::Facts {
-        limit: desk.org()?.budget().tokens(),
+        limit: session.org()?.budget().tokens(),
         waiting: say::number(&plan, "calls"),
         people: say::number(&status, "people"),
         groups: say::number(&status, "groups"),
         busiest_hour: advice::busiest_hour(calls.iter().map(|call| call.started_at_ms), now),
         within_minutes,
     });
-    say::answer(global.json, &json!(advice), |_| advice.to_text(desk.org.as_str()));
+    say::answer(global.json, &json!(advice), |_| {
+        advice.to_text(session.org.as_str())
+    });
     Ok(Ending::Done)
 }

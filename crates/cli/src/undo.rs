@@ -1,7 +1,7 @@
 //! `rollcall undo RUN`: takes back what a run did, by changing the wishes that led to it.
 //!
 //! Without `--yes` it is a look: what would be wished, what cannot be taken back and why, and the price, planned on a
-//! world in which it has been wished already. With it the wishes go into the roster as words of the source `undo`,
+//! state in which it has been wished already. With it the wishes go into the roster as words of the source `undo`,
 //! each only in place of what was looked at; the pusher then plans and holds them like any others.
 
 mod price;
@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use bus::Decisions;
 use clap::Args;
 use provisioning::{
-    Decision, Edit, GroupEdit, GroupId, PersonEdit, PersonId, SourceId, Undo as Wishes, World,
+    Decision, Edit, GroupEdit, GroupId, OrgState, PersonEdit, PersonId, SourceId, Undo as Wishes,
 };
 use roster::{Origin, Roster};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, plan, say};
 use price::Price;
 
@@ -36,17 +36,17 @@ pub(crate) struct Undo {
 
 impl Undo {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
-        let desk = Desk::open(global).await?;
-        let runs = desk.ask("pusher", "runs", Value::Null).await?;
-        let kept = desk.bus.journal_decisions(&desk.org).await?;
+        let session = CliSession::open(global).await?;
+        let runs = session.ask("pusher", "runs", Value::Null).await?;
+        let kept = session.bus.journal_decisions(&session.org).await?;
         let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), kept)?;
-        let world = pusher::world(&desk.bus, &desk.org).await;
-        let wishes = provisioning::undo(&world, &chosen.decisions);
-        let price = Price::of(&world, &wishes, desk.org()?);
-        let mut named: Vec<Value> = wishes.edits.iter().map(|edit| wish(&world, edit)).collect();
+        let state = pusher::state(&session.bus, &session.org).await;
+        let wishes = provisioning::undo(&state, &chosen.decisions);
+        let price = Price::of(&state, &wishes, session.org()?);
+        let mut named: Vec<Value> = wishes.edits.iter().map(|edit| wish(&state, edit)).collect();
         named.sort_by(|a, b| say::text(a, "said").cmp(say::text(b, "said")));
         let mut answer = json!({
-            "org": desk.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
+            "org": session.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
             "wishes": named,
             "left": wishes.left.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
             "price": price.to_json(), "written": false, "unreadable": chosen.unreadable,
@@ -55,7 +55,7 @@ impl Undo {
             say::answer(global.json, &answer, said);
             return Ok(Ending::Done);
         }
-        let missed = write(&desk, &world, &wishes).await;
+        let missed = write(&session, &state, &wishes).await;
         answer["written"] = true.into();
         answer["not_written"] = missed
             .iter()
@@ -65,12 +65,12 @@ impl Undo {
             println!("{}", said(&answer));
         }
         let ending = if global.json {
-            let (status, ending) = crate::ask::wait_quietly(&desk, true).await?;
+            let (status, ending) = crate::ask::wait_quietly(&session, true).await?;
             answer["status"] = status;
             println!("{answer:#}");
             ending
         } else {
-            plan::report(&desk, false).await?
+            plan::report(&session, false).await?
         };
         Ok(if missed.is_empty() { ending } else { Ending::Failed })
     }
@@ -141,13 +141,13 @@ impl Chosen {
 }
 
 /// One wish, for people and scripts.
-fn wish(world: &World, edit: &Edit) -> Value {
+fn wish(state: &OrgState, edit: &Edit) -> Value {
     let name_of = |id: &PersonId| {
-        let person = world.person(id);
+        let person = state.person(id);
         person.map_or_else(|| id.to_string(), |person| person.value.user_name.clone())
     };
     let group_of = |id: &GroupId| {
-        let group = world.group(id);
+        let group = state.group(id);
         group.map_or_else(|| id.to_string(), |group| group.value.name.clone())
     };
     match edit {
@@ -205,9 +205,9 @@ fn group_said(edit: &GroupEdit) -> String {
 }
 
 /// Writes the wishes, each in place of what was looked at. Says which were not written, and why.
-async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, String)> {
+async fn write(session: &CliSession, state: &OrgState, wishes: &Wishes) -> Vec<(String, String)> {
     let stop = CancellationToken::new();
-    let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
+    let roster = Roster::follow(&session.bus, &session.org, stop.clone());
     roster.ready().await;
     let source = SourceId::parse("undo").expect("letters are a source id");
     let origin = Origin::now(&source, chassis::clock::unix_ms());
@@ -223,7 +223,7 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
         let (roster, source, at_ms) = (roster.clone(), source.clone(), origin.at_ms);
         match edit {
             Edit::Person(edit) => {
-                let Some(known) = world.person(&edit.person) else {
+                let Some(known) = state.person(&edit.person) else {
                     continue;
                 };
                 let mut person = edit.apply(&known.value);
@@ -236,7 +236,7 @@ async fn write(desk: &Desk, world: &World, wishes: &Wishes) -> Vec<(String, Stri
                 });
             }
             Edit::Group(edit) => {
-                let Some(known) = world.group(&edit.group) else {
+                let Some(known) = state.group(&edit.group) else {
                     continue;
                 };
                 let mut group = edit.apply(&known.value);

@@ -102,30 +102,30 @@ fn start(
     // Each service holds its own place on the bus: shares of the budget are counted by service.
     let parts = || (bus.clone(), settings.clone(), health.clone(), stop.clone());
     let (bus, settings, health, stop) = parts();
-    let pusher = pusher::Parts {
+    let pusher = pusher::Dependencies {
         bus: bus.clone(),
         settings: settings.clone(),
         health: health.clone(),
         crash_points: pusher::CrashPoints::none(),
     };
-    let importer = importer::Parts {
+    let importer = importer::Dependencies {
         bus: bus.clone(),
         settings: settings.clone(),
         health: health.clone(),
     };
     let rosters = scim_gateway::rosters(&bus, &stop);
-    let intake = intake::Parts {
+    let intake = intake::Dependencies {
         bus: bus.clone(),
         rosters: rosters.clone(),
         settings: settings.clone(),
         health: health.clone(),
     };
-    let discovery = schema_discovery::Parts {
+    let discovery = schema_discovery::Dependencies {
         bus: bus.clone(),
         settings: settings.clone(),
         health: health.clone(),
     };
-    let gateway = scim_gateway::Parts {
+    let gateway = scim_gateway::Dependencies {
         bus,
         rosters,
         settings,

@@ -41,7 +41,7 @@ pub(crate) const WORDS: &[&str] = &[
 ];
 
 /// What every endpoint works with.
-struct Desk<'a> {
+struct Api<'a> {
     account: &'a mut Account,
     modes: &'a Modes,
     now: Now,
@@ -51,9 +51,9 @@ struct Desk<'a> {
 pub(crate) fn respond(account: &mut Account, call: &Call, modes: &Modes, now: Now) -> Reply {
     account.expire(now.wall, modes);
     account.run_imports(now, modes);
-    let mut desk = Desk { account, modes, now };
-    desk.permitted(call)
-        .and_then(|()| desk.route(call))
+    let mut api = Api { account, modes, now };
+    api.permitted(call)
+        .and_then(|()| api.route(call))
         .unwrap_or_else(|refusal| refused(&refusal, modes))
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn refused(refusal: &Refusal, modes: &Modes) -> Reply {
     reply
 }
 
-impl Desk<'_> {
+impl Api<'_> {
     /// A key acts with its holder's rights: everything for an owner, less for an administrator, bulk imports for those
     /// who lead teams, and nothing for learners.
     fn permitted(&self, call: &Call) -> Result<(), Refusal> {

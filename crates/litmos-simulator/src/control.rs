@@ -9,7 +9,7 @@ use crate::api::Query;
 use crate::fault::RuleForm;
 use crate::model::{Fields, Refusal};
 use crate::settings::USERS_MAX;
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// The largest control body: some 200,000 users in one.
 pub(crate) const BODY_MAX: usize = 256 * 1024 * 1024;
@@ -50,8 +50,14 @@ struct Seed {
     seed: u64,
 }
 
-pub(crate) fn respond(world: &mut World, method: &str, name: &str, query: &str, body: &[u8]) -> Answer {
-    run(world, method, name, query, body).unwrap_or_else(|mistake| {
+pub(crate) fn respond(
+    simulation: &mut Simulation,
+    method: &str,
+    name: &str,
+    query: &str,
+    body: &[u8],
+) -> Answer {
+    run(simulation, method, name, query, body).unwrap_or_else(|mistake| {
         let status = if matches!(mistake, Mistake::Unknown) {
             404
         } else {
@@ -69,15 +75,21 @@ pub(crate) fn not_from_here() -> Answer {
     )
 }
 
-fn run(world: &mut World, method: &str, name: &str, query: &str, body: &[u8]) -> Result<Answer, Mistake> {
+fn run(
+    simulation: &mut Simulation,
+    method: &str,
+    name: &str,
+    query: &str,
+    body: &[u8],
+) -> Result<Answer, Mistake> {
     match (method, name) {
-        ("GET", "state") => Ok(json(200, &world.snapshot())),
-        ("GET", "report") => Ok(json(200, &world.report())),
-        ("GET", "modes") => Ok(json(200, &world.modes().current())),
-        ("GET", "faults") => Ok(json(200, &world.faults())),
+        ("GET", "state") => Ok(json(200, &simulation.snapshot())),
+        ("GET", "report") => Ok(json(200, &simulation.report())),
+        ("GET", "modes") => Ok(json(200, &simulation.modes().current())),
+        ("GET", "faults") => Ok(json(200, &simulation.faults())),
         ("GET", "log") => {
             let since = Query::parse(query).number("since").unwrap_or(0);
-            let lines = world.log_since(since as u64);
+            let lines = simulation.log_since(since as u64);
             let text: String = lines.iter().map(|line| printed(line) + "\n").collect();
             Ok(Answer {
                 status: 200,
@@ -87,27 +99,27 @@ fn run(world: &mut World, method: &str, name: &str, query: &str, body: &[u8]) ->
         }
         ("POST", "modes") => {
             let given: BTreeMap<String, String> = serde_json::from_slice(body)?;
-            world.set_modes(given.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
-            Ok(json(200, &world.modes().current()))
+            simulation.set_modes(given.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+            Ok(json(200, &simulation.modes().current()))
         }
         ("POST", "faults") => {
             let rules: Vec<RuleForm> = serde_json::from_slice(body)?;
-            world.set_faults(rules)?;
-            Ok(json(200, &world.faults()))
+            simulation.set_faults(rules)?;
+            Ok(json(200, &simulation.faults()))
         }
-        ("POST", "users") => put_each(body, |fields| world.put_user(fields)),
-        ("POST", "teams") => put_each(body, |fields| world.put_team(fields)),
+        ("POST", "users") => put_each(body, |fields| simulation.put_user(fields)),
+        ("POST", "teams") => put_each(body, |fields| simulation.put_team(fields)),
         ("POST", "seed") => {
             let seed: Seed = serde_json::from_slice(body)?;
             if seed.users > USERS_MAX {
                 return Err(Mistake::TooMany);
             }
-            world.invent_people(seed.users, seed.seed);
-            Ok(json(200, &BTreeMap::from([("users", world.report().users)])))
+            simulation.invent_people(seed.users, seed.seed);
+            Ok(json(200, &BTreeMap::from([("users", simulation.report().users)])))
         }
         ("POST", "reset") => {
-            world.reset()?;
-            Ok(json(200, &world.report()))
+            simulation.reset()?;
+            Ok(json(200, &simulation.report()))
         }
         _ => Err(Mistake::Unknown),
     }

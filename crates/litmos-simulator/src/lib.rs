@@ -36,8 +36,8 @@ mod report;
 mod running;
 mod server;
 mod settings;
+mod simulation;
 mod wire;
-mod world;
 mod xml;
 
 pub use fault::{Fault, FaultError, RuleForm};

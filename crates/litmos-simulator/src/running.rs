@@ -17,7 +17,7 @@ use crate::model::{Fields, Refusal, Snapshot};
 use crate::report::Report;
 use crate::server::{self, Shared, lock};
 use crate::settings::{Settings, USERS_MAX};
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// Starts simulators.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub struct DeleteError {
 pub struct Running {
     address: SocketAddr,
     api_key: String,
-    world: Shared,
+    simulation: Shared,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -121,13 +121,15 @@ impl Simulator {
         let listener = TcpListener::bind(settings.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let api_key = settings.api_key.clone();
-        let world = Arc::new(Mutex::new(World::new(settings, log).map_err(StartError::Fault)?));
+        let simulation = Arc::new(Mutex::new(
+            Simulation::new(settings, log).map_err(StartError::Fault)?,
+        ));
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(server::serve(listener, Arc::clone(&world), stopped));
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&simulation), stopped));
         Ok(Running {
             address,
             api_key,
-            world,
+            simulation,
             stop,
             server,
         })
@@ -147,17 +149,17 @@ impl Running {
 
     /// All finished requests, in order of arrival.
     pub fn log(&self) -> Vec<Entry> {
-        lock(&self.world).log_since(0)
+        lock(&self.simulation).log_since(0)
     }
 
     /// The whole account, bulk imports that have come due included.
     pub fn state(&self) -> Snapshot {
-        lock(&self.world).snapshot()
+        lock(&self.simulation).snapshot()
     }
 
     /// The figures so far.
     pub fn report(&self) -> Report {
-        lock(&self.world).report()
+        lock(&self.simulation).report()
     }
 
     /// Sets one mode, as in `set_mode("put", "merge")`.
@@ -165,7 +167,7 @@ impl Running {
     /// # Errors
     /// When there is no such mode or value.
     pub fn set_mode(&self, name: &str, value: &str) -> Result<(), ModeError> {
-        lock(&self.world).set_modes([(name, value)])
+        lock(&self.simulation).set_modes([(name, value)])
     }
 
     /// Replaces the fault rules, each written as on the command line; an empty list ends all faults.
@@ -177,7 +179,7 @@ impl Running {
             .iter()
             .map(|rule| rule.parse())
             .collect::<Result<Vec<RuleForm>, _>>()?;
-        lock(&self.world).set_faults(forms)
+        lock(&self.simulation).set_faults(forms)
     }
 
     /// Creates or changes users by `UserName`, from user records in Litmos's names, past limit and log. `LastLogin` and
@@ -186,7 +188,7 @@ impl Running {
     /// # Errors
     /// At the first record that the account refuses; the ones before it are put.
     pub fn put_users(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
-        self.put_each(records, World::put_user)
+        self.put_each(records, Simulation::put_user)
     }
 
     /// Creates or changes teams by `Name`, from records with `Name`, `Description`, `ParentTeamId` and lists of
@@ -195,7 +197,7 @@ impl Running {
     /// # Errors
     /// At the first record that the account refuses; the ones before it are put.
     pub fn put_teams(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
-        self.put_each(records, World::put_team)
+        self.put_each(records, Simulation::put_team)
     }
 
     /// Deletes what a path below `v1.svc` names, such as `teams/ID/users/ID`, as an admin does on a page of Litmos: past
@@ -208,28 +210,29 @@ impl Running {
             path: path.to_owned(),
             reason: reason.unwrap_or_else(|| "nothing is there".to_owned()),
         };
-        lock(&self.world).delete(path).map_err(refused)
+        lock(&self.simulation).delete(path).map_err(refused)
     }
 
     fn put_each(
         &self,
         records: &[serde_json::Value],
-        put: fn(&mut World, &Fields) -> Result<(), Refusal>,
+        put: fn(&mut Simulation, &Fields) -> Result<(), Refusal>,
     ) -> Result<(), PutError> {
-        let mut world = lock(&self.world);
+        let mut simulation = lock(&self.simulation);
         for (index, record) in records.iter().enumerate() {
             let refused = |reason: String| PutError { index, reason };
             let map = record
                 .as_object()
                 .ok_or_else(|| refused("it is not an object".to_owned()))?;
-            put(&mut world, &Fields::new(map.clone())).map_err(|refusal| refused(refusal.to_string()))?;
+            put(&mut simulation, &Fields::new(map.clone()))
+                .map_err(|refusal| refused(refusal.to_string()))?;
         }
         Ok(())
     }
 
     /// Invents more people.
     pub fn invent_people(&self, count: usize, seed: u64) {
-        lock(&self.world).invent_people(count.min(USERS_MAX), seed);
+        lock(&self.simulation).invent_people(count.min(USERS_MAX), seed);
     }
 
     /// Ends the server, after open requests or a short grace.
@@ -240,7 +243,7 @@ impl Running {
         // No receiver means that the server has ended already.
         let _ = self.stop.send(true);
         self.server.await.map_err(StopError::Server)?;
-        match lock(&self.world).report().log_failure {
+        match lock(&self.simulation).report().log_failure {
             None => Ok(()),
             Some(failure) => Err(StopError::Log(failure)),
         }

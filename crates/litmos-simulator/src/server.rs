@@ -1,4 +1,4 @@
-//! The HTTP edge. It reads requests, walks them through the world's three steps, and can do to a connection what a
+//! The HTTP edge. It reads requests, walks them through the simulation's three steps, and can do to a connection what a
 //! network does: close it without an answer. That, and HTTP's reason phrase, is why it serves connections itself.
 //!
 //! Once a request has arrived it is carried through even if its caller hangs up, as a real server would.
@@ -25,7 +25,7 @@ use crate::control;
 use crate::effect::Effect;
 use crate::fault::{Fault, MAINTENANCE_PATH};
 use crate::model::Refusal;
-use crate::world::{Arrival, Head, World};
+use crate::simulation::{Arrival, Head, Simulation};
 
 /// The largest API body that is read at all; each endpoint's own bound lies below.
 const BODY_MAX: usize = 16 * 1024 * 1024;
@@ -34,15 +34,15 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// The wait after a failed accept, for which the usual reason is that all file handles are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-pub(crate) type Shared = Arc<Mutex<World>>;
+pub(crate) type Shared = Arc<Mutex<Simulation>>;
 
-/// The world, also after a panic in some other request: what it holds is changed in whole steps.
-pub(crate) fn lock(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+/// The simulation, also after a panic in some other request: what it holds is changed in whole steps.
+pub(crate) fn lock(simulation: &Shared) -> MutexGuard<'_, Simulation> {
+    simulation.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(listener: TcpListener, world: Shared, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, simulation: Shared, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -50,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, world: Shared, mut stop: watch:
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, Arc::clone(&world), stop.clone()));
+                    connections.spawn(connection(stream, peer, Arc::clone(&simulation), stop.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -72,8 +72,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 #[error("the connection is closed without a reply")]
 struct Hangup;
 
-async fn connection(stream: TcpStream, peer: SocketAddr, world: Shared, mut stop: watch::Receiver<bool>) {
-    let service = service_fn(move |request| handle(request, peer, Arc::clone(&world)));
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    simulation: Shared,
+    mut stop: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| handle(request, peer, Arc::clone(&simulation)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
@@ -91,10 +96,10 @@ async fn connection(stream: TcpStream, peer: SocketAddr, world: Shared, mut stop
 async fn handle(
     request: Request<Incoming>,
     peer: SocketAddr,
-    world: Shared,
+    simulation: Shared,
 ) -> Result<Response<Full<Bytes>>, Hangup> {
     if let Some(name) = request.uri().path().strip_prefix("/_sim/").map(str::to_owned) {
-        return control_call(request, &name, peer, &world).await;
+        return control_call(request, &name, peer, &simulation).await;
     }
     if request.uri().path() == MAINTENANCE_PATH {
         return Ok(response(maintenance_page(200)));
@@ -109,31 +114,31 @@ async fn handle(
         content_type: header(CONTENT_TYPE).unwrap_or_default(),
         api_key: header(HeaderName::from_static("apikey")),
     };
-    match tokio::spawn(carry_through(head, body, world)).await {
+    match tokio::spawn(carry_through(head, body, simulation)).await {
         Ok(Some(reply)) => Ok(response(reply)),
         Ok(None) | Err(_) => Err(Hangup),
     }
 }
 
 /// Takes a request from arrival to log line; none when no reply is to be sent.
-async fn carry_through(head: Head, body: Incoming, world: Shared) -> Option<Reply> {
-    let mut arrival = lock(&world).arrive(head);
+async fn carry_through(head: Head, body: Incoming, simulation: Shared) -> Option<Reply> {
+    let mut arrival = lock(&simulation).arrive(head);
     let body = Limited::new(body, BODY_MAX).collect().await;
     let outcome = match body {
-        Ok(body) => performed(&mut arrival, body.to_bytes(), &world).await,
+        Ok(body) => performed(&mut arrival, body.to_bytes(), &simulation).await,
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Outcome::Answered(Reply::refused(&Refusal::BodyTooLarge(BODY_MAX / 1024)))
         }
         Err(_) => Outcome::Unanswered(None),
     };
-    let mut world = lock(&world);
+    let mut simulation = lock(&simulation);
     match outcome {
         Outcome::Answered(reply) => {
-            world.finish(&arrival, Some(reply.status), reply.effect.as_ref());
+            simulation.finish(&arrival, Some(reply.status), reply.effect.as_ref());
             Some(reply)
         }
         Outcome::Unanswered(effect) => {
-            world.finish(&arrival, None, effect.as_ref());
+            simulation.finish(&arrival, None, effect.as_ref());
             None
         }
     }
@@ -144,11 +149,11 @@ enum Outcome {
     Unanswered(Option<Effect>),
 }
 
-async fn performed(arrival: &mut Arrival, body: Bytes, world: &Shared) -> Outcome {
+async fn performed(arrival: &mut Arrival, body: Bytes, simulation: &Shared) -> Outcome {
     if let Some(reply) = &arrival.settled {
         return Outcome::Answered(reply.clone());
     }
-    lock(world).strike(arrival, &body);
+    lock(simulation).strike(arrival, &body);
     let faults = arrival.faults();
     if faults.contains(&Fault::CutBeforeActing) {
         return Outcome::Unanswered(None);
@@ -156,7 +161,7 @@ async fn performed(arrival: &mut Arrival, body: Bytes, world: &Shared) -> Outcom
     pause(faults.iter().map(Fault::delay).sum()).await;
     let reply = match faults.iter().find_map(Fault::answer) {
         Some(answer) => answer,
-        None => lock(world).act(arrival, body),
+        None => lock(simulation).act(arrival, body),
     };
     pause(faults.iter().map(Fault::reply_delay).sum()).await;
     if faults.contains(&Fault::LoseReplyAfterActing) {
@@ -176,7 +181,7 @@ async fn control_call(
     request: Request<Incoming>,
     name: &str,
     peer: SocketAddr,
-    world: &Shared,
+    simulation: &Shared,
 ) -> Result<Response<Full<Bytes>>, Hangup> {
     let answer = if peer.ip().to_canonical().is_loopback() {
         let (parts, body) = request.into_parts();
@@ -186,7 +191,7 @@ async fn control_call(
             .map_err(|_| Hangup)?
             .to_bytes();
         let query = parts.uri.query().unwrap_or_default();
-        control::respond(&mut lock(world), parts.method.as_str(), name, query, &body)
+        control::respond(&mut lock(simulation), parts.method.as_str(), name, query, &body)
     } else {
         control::not_from_here()
     };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, AccountId, Field, ManagerWish, NormalName, Person, Policy, Wish, World};
+use crate::{Account, AccountId, DesiredManager, DesiredValue, Field, NormalName, OrgState, Person, Policy};
 
 /// An attribute of an account that a person can have a wish about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,42 +66,42 @@ pub(crate) enum Manager {
     Pending,
 }
 
-pub(crate) fn manager_of(world: &World, person: &Person) -> Manager {
+pub(crate) fn manager_of(state: &OrgState, person: &Person) -> Manager {
     match &person.manager {
-        ManagerWish::Leave => Manager::Leave,
-        ManagerWish::Clear => Manager::Clear,
-        ManagerWish::Reference(reference) => match world.referenced(reference) {
+        DesiredManager::Leave => Manager::Leave,
+        DesiredManager::Clear => Manager::Clear,
+        DesiredManager::Reference(reference) => match state.referenced(reference) {
             None => Manager::Pending,
             // Litmos documents nothing about people who manage themselves; sources do it for their chief.
             Some(id) if *id == person.id => Manager::Leave,
-            Some(id) => world
+            Some(id) => state
                 .account_for(id)
                 .map_or(Manager::Pending, |account| Manager::Account(account.clone())),
         },
     }
 }
 
-/// Whether the person wishes something of the account that no read has shown: then nothing tells whether it differs.
-pub(crate) fn wishes_unseen(world: &World, person: &Person, account: &Account) -> bool {
+/// Whether the person edits something of the account that no read has shown: then nothing tells whether it differs.
+pub(crate) fn desires_unseen(state: &OrgState, person: &Person, account: &Account) -> bool {
     if account.whole || account.unseen.is_empty() {
         return false;
     }
     account.unseen.iter().any(|attribute| match attribute {
         Attribute::UserName | Attribute::Active => false,
         Attribute::AccessLevel => person.access_level.is_some(),
-        Attribute::Manager => matches!(manager_of(world, person), Manager::Clear | Manager::Account(_)),
-        Attribute::Profile(field) => person.profile.wish(field) != Wish::Leave,
+        Attribute::Manager => matches!(manager_of(state, person), Manager::Clear | Manager::Account(_)),
+        Attribute::Profile(field) => person.profile.desired(field) != DesiredValue::Leave,
     })
 }
 
 /// What must change in `account` so that it is what `person` wants, for somebody who is to be active.
 ///
-/// What the account was never seen to have is compared with nothing: see [`wishes_unseen`].
+/// What the account was never seen to have is compared with nothing: see [`desires_unseen`].
 ///
 /// A user name that differs only in letter case or Unicode form is the same name, and one that changes later is left
 /// alone where the org's policy says so.
 pub(crate) fn changes(
-    world: &World,
+    state: &OrgState,
     person: &Person,
     account: &Account,
     policy: &Policy,
@@ -131,7 +131,7 @@ pub(crate) fn changes(
         );
     }
     let current = account.manager.as_ref().map_or("", |id| id.as_str());
-    match manager_of(world, person) {
+    match manager_of(state, person) {
         Manager::Leave | Manager::Pending => {}
         Manager::Clear | Manager::Account(_) if !account.knows(Attribute::Manager) => {}
         Manager::Clear if current.is_empty() => {}
@@ -144,10 +144,10 @@ pub(crate) fn changes(
             continue;
         }
         let there = account.profile.value(field);
-        match person.profile.wish(field) {
-            Wish::Set(value) if value != there => change(Attribute::Profile(field), there, value),
-            Wish::Clear if !there.is_empty() => change(Attribute::Profile(field), there, ""),
-            Wish::Set(_) | Wish::Clear | Wish::Leave => {}
+        match person.profile.desired(field) {
+            DesiredValue::Set(value) if value != there => change(Attribute::Profile(field), there, value),
+            DesiredValue::Clear if !there.is_empty() => change(Attribute::Profile(field), there, ""),
+            DesiredValue::Set(_) | DesiredValue::Clear | DesiredValue::Leave => {}
         }
     }
     changes

@@ -60,7 +60,7 @@ pub const MEMBERS_PER_CALL: usize = 1_000;
 /// Calls of setting somebody's advanced custom fields: the write, and reading back what was kept of it.
 pub const CUSTOM_FIELDS_CALLS: u32 = 2;
 
-/// The numbers of the model. Smaller ones let a world of six people meet every bound.
+/// The numbers of the model. Smaller ones let a state of six people meet every bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CostModel {
     /// Most rows of one import.

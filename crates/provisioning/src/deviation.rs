@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Group, GroupId, ManagerWish, NormalName, Parked, Person, Plan, Subject, WaitReason, World};
+use crate::{
+    DesiredManager, Group, GroupId, NormalName, OrgState, Parked, Person, Plan, Subject, WaitReason,
+};
 
 /// Items of one kind that are spelled out; the rest is counted.
 const ITEMS_MAX: usize = 200;
@@ -219,22 +221,26 @@ impl Deviations {
     }
 }
 
-/// What is not as it was asked for, as the world and the plan for it show.
+/// What is not as it was asked for, as the state and the plan for it show.
 ///
 /// `switched_off` are the subjects whose last plan left something out because a feature is off: a plan names only the
 /// subjects that it looked at.
-pub fn deviations(world: &World, plan: &Plan, switched_off: &BTreeMap<Subject, &'static str>) -> Deviations {
+pub fn deviations(
+    state: &OrgState,
+    plan: &Plan,
+    switched_off: &BTreeMap<Subject, &'static str>,
+) -> Deviations {
     let mut all = Deviations::default();
-    if !world.import_complete() {
+    if !state.import_complete() {
         all.add_count(DeviationKind::ImportMissing, 1);
     }
     all.add_count(
         DeviationKind::Held,
         plan.held.iter().map(|held| held.items.len()).sum(),
     );
-    all.add_count(DeviationKind::Parked, world.parked().count() + plan.park.len());
-    for person in world.reports_of_nobody().map(|person| &person.value) {
-        if let Some(said) = unknown_manager(world, person) {
+    all.add_count(DeviationKind::Parked, state.parked().count() + plan.park.len());
+    for person in state.reports_of_nobody().map(|person| &person.value) {
+        if let Some(said) = unknown_manager(state, person) {
             let subject = Subject::Person(person.id.clone());
             all.add(DeviationKind::UnknownManager, Some(subject), || said);
         }
@@ -254,19 +260,19 @@ pub fn deviations(world: &World, plan: &Plan, switched_off: &BTreeMap<Subject, &
             | WaitReason::Frozen => continue,
         };
         all.add(kind, Some(subject.clone()), || {
-            format!("{}: {}", named(world, subject), reason.said())
+            format!("{}: {}", named(state, subject), reason.said())
         });
     }
     for (subject, feature) in switched_off {
         all.add(DeviationKind::SwitchedOff, Some(subject.clone()), || {
-            format!("{}: {feature} is off", named(world, subject))
+            format!("{}: {feature} is off", named(state, subject))
         });
     }
-    groups(world, &mut all);
-    let frozen = world.person_links().filter(|link| link.value.frozen.is_some());
+    groups(state, &mut all);
+    let frozen = state.person_links().filter(|link| link.value.frozen.is_some());
     let mut frozen: Vec<_> = frozen.map(|link| &link.value.person).collect();
     frozen.sort();
-    for person in frozen.into_iter().filter_map(|id| world.person(id)) {
+    for person in frozen.into_iter().filter_map(|id| state.person(id)) {
         if person.value.wanted_active() {
             let subject = Subject::Person(person.value.id.clone());
             let said = || format!("{}: a source wants this person active", person.value.user_name);
@@ -278,7 +284,7 @@ pub fn deviations(world: &World, plan: &Plan, switched_off: &BTreeMap<Subject, &
 }
 
 impl Deviations {
-    /// People and groups come from hash maps: the same world gives the same list.
+    /// People and groups come from hash maps: the same state gives the same list.
     fn sort_items(&mut self) {
         for entry in &mut self.0 {
             entry.items.sort_by(|a, b| a.said.cmp(&b.said));
@@ -286,22 +292,22 @@ impl Deviations {
     }
 }
 
-fn groups(world: &World, all: &mut Deviations) {
-    let mut links: Vec<_> = world.group_links().map(|link| &link.value).collect();
+fn groups(state: &OrgState, all: &mut Deviations) {
+    let mut links: Vec<_> = state.group_links().map(|link| &link.value).collect();
     links.sort_by(|a, b| a.group.cmp(&b.group));
     for link in links {
-        let Some(group) = world.group(&link.group).filter(|group| !group.value.deleted) else {
+        let Some(group) = state.group(&link.group).filter(|group| !group.value.deleted) else {
             continue;
         };
         let subject = || Some(Subject::Group(link.group.clone()));
-        if link.paused && (team_differs(world, &group.value) || members_differ(world, &link.group)) {
+        if link.paused && (team_differs(state, &group.value) || members_differ(state, &link.group)) {
             all.add(DeviationKind::GroupPaused, subject(), || {
                 format!("group {}: nothing is sent about it", group.value.name.trim())
             });
         }
-        for account in world.extra_members(&link.group) {
+        for account in state.extra_members(&link.group) {
             all.add(DeviationKind::ExtraMember, subject(), || {
-                let name = world
+                let name = state
                     .account(account)
                     .map_or(account.as_str(), |account| &account.user_name);
                 format!(
@@ -314,8 +320,8 @@ fn groups(world: &World, all: &mut Deviations) {
 }
 
 /// Whether the group has no team, or one of another name or description.
-fn team_differs(world: &World, group: &Group) -> bool {
-    let Some(team) = world.linked_team(&group.id) else {
+fn team_differs(state: &OrgState, group: &Group) -> bool {
+    let Some(team) = state.linked_team(&group.id) else {
         return true;
     };
     let wanted = group.description.as_deref().map(str::trim);
@@ -326,38 +332,38 @@ fn team_differs(world: &World, group: &Group) -> bool {
 }
 
 /// Whether somebody is in the group's team who is not to be, or the other way round.
-fn members_differ(world: &World, group: &GroupId) -> bool {
-    let team = world.linked_team(group).map(|team| &team.id);
-    world.wanted_members(group).any(|(id, wanted)| {
-        let stays = world
+fn members_differ(state: &OrgState, group: &GroupId) -> bool {
+    let team = state.linked_team(group).map(|team| &team.id);
+    state.wanted_members(group).any(|(id, wanted)| {
+        let stays = state
             .person(id)
-            .is_some_and(|person| world.is_to_be_active(&person.value));
-        let account = world.account_for(id);
+            .is_some_and(|person| state.is_to_be_active(&person.value));
+        let account = state.account_for(id);
         let there = team
             .zip(account)
-            .is_some_and(|(team, account)| world.is_team_member(team, account));
+            .is_some_and(|(team, account)| state.is_team_member(team, account));
         there != (wanted && stays)
     })
 }
 
 /// Why a manager whom a source names never becomes one in Litmos, unless something changes.
-fn unknown_manager(world: &World, person: &Person) -> Option<String> {
-    let ManagerWish::Reference(reference) = &person.manager else {
+fn unknown_manager(state: &OrgState, person: &Person) -> Option<String> {
+    let DesiredManager::Reference(reference) = &person.manager else {
         return None;
     };
-    if !world.is_to_be_active(person) {
+    if !state.is_to_be_active(person) {
         return None;
     }
-    let Some(manager) = world.referenced(reference) else {
+    let Some(manager) = state.referenced(reference) else {
         return Some(format!(
             "{}: manager {reference:?} is nobody in the roster",
             person.user_name
         ));
     };
-    let stays = world
+    let stays = state
         .person(manager)
-        .is_some_and(|manager| world.is_to_be_active(&manager.value));
-    (!stays && world.account_for(manager).is_none()).then(|| {
+        .is_some_and(|manager| state.is_to_be_active(&manager.value));
+    (!stays && state.account_for(manager).is_none()).then(|| {
         format!(
             "{}: manager {reference:?} is inactive and has no account in Litmos",
             person.user_name
@@ -365,19 +371,19 @@ fn unknown_manager(world: &World, person: &Person) -> Option<String> {
     })
 }
 
-fn named(world: &World, subject: &Subject) -> String {
+fn named(state: &OrgState, subject: &Subject) -> String {
     match subject {
-        Subject::Person(id) => world
+        Subject::Person(id) => state
             .person(id)
             .map_or_else(|| id.to_string(), |person| person.value.user_name.clone()),
-        Subject::Group(id) => world.group(id).map_or_else(
+        Subject::Group(id) => state.group(id).map_or_else(
             || id.to_string(),
             |group| format!("group {}", group.value.name.trim()),
         ),
     }
 }
 
-impl World {
+impl OrgState {
     /// What is parked and not yet answered by a newer wish.
     pub fn parked(&self) -> impl Iterator<Item = (Subject, &Parked)> {
         let people = self.noted_person_links().filter_map(|link| {

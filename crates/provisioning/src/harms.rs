@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AccessLevel, Account, Attribute, AttributeChange, BulkRow, Change, Harm, PersonId, World};
+use crate::{AccessLevel, Account, Attribute, AttributeChange, BulkRow, Change, Harm, OrgState, PersonId};
 
 /// How many changes of each harm the operation would make.
-pub fn harms(world: &World, change: &Change) -> BTreeMap<Harm, u32> {
+pub fn harms(state: &OrgState, change: &Change) -> BTreeMap<Harm, u32> {
     match change {
         Change::CutOff { .. } => BTreeMap::from([(Harm::Deactivate, 1)]),
         Change::RemoveMember { .. } => BTreeMap::from([(Harm::TeamLoss, 1)]),
@@ -15,7 +15,7 @@ pub fn harms(world: &World, change: &Change) -> BTreeMap<Harm, u32> {
         Change::DeleteTeam { .. } => BTreeMap::from([(Harm::DeleteTeam, 1)]),
         Change::Create { draft, .. } => counted(promotion(None, draft.access_level)),
         Change::Update { changes, .. } => counted(harms_of(changes)),
-        Change::Bulk { rows } => counted(rows.iter().flat_map(|row| harms_of_row(world, row))),
+        Change::Bulk { rows } => counted(rows.iter().flat_map(|row| harms_of_row(state, row))),
         // Teams of somebody who was cut off went with the access.
         Change::LeaveTeams { .. }
         | Change::Link { .. }
@@ -116,8 +116,8 @@ pub(crate) fn promotion(from: Option<AccessLevel>, to: AccessLevel) -> Option<Ha
     }
 }
 
-fn harms_of_row(world: &World, row: &BulkRow) -> Vec<Harm> {
-    let account = row.account.as_ref().and_then(|id| world.account(id));
+fn harms_of_row(state: &OrgState, row: &BulkRow) -> Vec<Harm> {
+    let account = row.account.as_ref().and_then(|id| state.account(id));
     let from = account.and_then(|account| account.access_level);
     let promotion = row.access_level.and_then(|to| promotion(from, to));
     let overwrites = account.is_some_and(|account| row_overwrites(account, row, promotion.is_some()));

@@ -1,4 +1,4 @@
-//! Maps and sets of an org's world, hashed quickly.
+//! Maps and sets of an org's state, hashed quickly.
 //!
 //! A start puts millions of ids into maps; the standard library's hash takes a sixth of that time. Seeds differ from process to
 //! process, so nobody outside can prepare ids that collide.

@@ -101,7 +101,7 @@ identifier!(
     OrgId, "org id", is_slug, "1 to 40 of a-z, 0-9 and -, not starting with -"
 );
 identifier!(
-    /// Where wishes come from, as the operator named it.
+    /// Where edits come from, as the operator named it.
     SourceId, "source id", is_slug, "1 to 40 of a-z, 0-9 and -, not starting with -"
 );
 identifier!(

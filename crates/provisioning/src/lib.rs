@@ -22,6 +22,7 @@ mod link;
 mod name;
 mod need;
 mod observed;
+mod org_state;
 mod plan;
 mod planner;
 mod policy;
@@ -33,7 +34,6 @@ mod safeguard;
 mod sources;
 mod tally;
 mod undo;
-mod world;
 
 pub use access_level::{AccessLevel, UnknownAccessLevel};
 pub use change::{Attribute, AttributeChange};
@@ -55,11 +55,12 @@ pub use observed::{
     Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Rest, Roles, SchemaField,
     SchemaKind, SchemaVersion, Team, TeamRole, Unseen,
 };
+pub use org_state::{OrgState, Revised, Subject};
 pub use plan::{BulkRow, Change, Draft, Operation, Plan, PlanLine, TextChange, WaitReason};
 pub use planner::plan;
 pub use policy::{ExtraMembers, Policy, UnlinkedTeams};
-pub use profile::{Profile, Wish};
-pub use roster::{Group, ManagerWish, Membership, Person, SourceMark};
+pub use profile::{DesiredValue, Profile};
+pub use roster::{DesiredManager, Group, Membership, Person, SourceMark};
 pub use run::{Forecast, RIGHT_WITHIN_PERCENT, RUNS_KEPT, Run, Track};
 pub use safeguard::{
     Approval, Exceeded, Harm, HarmHistory, HarmKey, Harmful, Held, Limit, RUN_GAP_MS, Safeguard, held_hash,
@@ -67,4 +68,3 @@ pub use safeguard::{
 pub use sources::Sources;
 pub use tally::Tally;
 pub use undo::{Edit, GroupEdit, PersonEdit, Undo, undo};
-pub use world::{Revised, Subject, World};

@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::need::{self, CustomNeed};
 use crate::plan::{Change, Draft, Operation, Plan, WaitReason};
 use crate::{
-    AccountId, Attribute, AttributeChange, GroupId, Harm, OperationId, OrgId, Parked, PersonId, Policy,
-    Subject, TeamId, TeamRole, World,
+    AccountId, Attribute, AttributeChange, GroupId, Harm, OperationId, OrgId, OrgState, Parked, PersonId,
+    Policy, Subject, TeamId, TeamRole,
 };
 
 /// A new account to be made, one way or the other.
 pub(crate) struct Creation {
     pub(crate) revision: u64,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     pub(crate) draft: Draft,
     /// Somebody without an account yet whom this one reports to.
     pub(crate) awaits: Option<PersonId>,
@@ -39,7 +39,7 @@ pub(crate) struct Amendment {
     pub(crate) changes: Vec<AttributeChange>,
     pub(crate) fresh: bool,
     pub(crate) bulk: bool,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     /// Somebody this plan makes an account for, whom this one reports to.
     pub(crate) awaits: Option<PersonId>,
     /// Whose account has the wanted user name until it is renamed.
@@ -84,7 +84,7 @@ impl Amendment {
 pub(crate) struct CutOff {
     pub(crate) person: PersonId,
     pub(crate) revision: u64,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     /// An admin ordered it by name.
     pub(crate) ordered: bool,
     pub(crate) cut: Operation,
@@ -98,7 +98,7 @@ pub(crate) struct Removal {
     pub(crate) team_name: String,
     pub(crate) person: Option<PersonId>,
     pub(crate) account: AccountId,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     pub(crate) operation: Operation,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Removal {
 pub(crate) struct Deletion {
     pub(crate) group: GroupId,
     pub(crate) revision: u64,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     pub(crate) operation: Operation,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Custom {
     pub(crate) revision: u64,
     pub(crate) user_name: String,
     pub(crate) account: Option<AccountId>,
-    pub(crate) wished_at_ms: u64,
+    pub(crate) requested_at_ms: u64,
     pub(crate) need: CustomNeed,
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct RoleNeed {
     pub(crate) holds: bool,
     /// Whether the person joins the team by this plan.
     pub(crate) joins: bool,
-    /// Whether the account's level becomes the wished one by this plan.
+    /// Whether the account's level becomes the desired one by this plan.
     pub(crate) levelled: bool,
 }
 
@@ -201,10 +201,10 @@ impl Needs {
     }
 
     /// Parks the subject, or leaves it where it is if it is parked for that already.
-    fn set_aside(&mut self, world: &World, subject: Subject, revision: u64, parked: Parked) {
+    fn set_aside(&mut self, state: &OrgState, subject: Subject, revision: u64, parked: Parked) {
         let standing = match &subject {
-            Subject::Person(id) => world.person_link(id).and_then(|link| link.value.parked.as_ref()),
-            Subject::Group(id) => world.group_link(id).and_then(|link| link.value.parked.as_ref()),
+            Subject::Person(id) => state.person_link(id).and_then(|link| link.value.parked.as_ref()),
+            Subject::Group(id) => state.group_link(id).and_then(|link| link.value.parked.as_ref()),
         };
         match standing {
             Some(known) if known.code == parked.code && known.revision >= revision => {
@@ -216,8 +216,8 @@ impl Needs {
     }
 
     /// Forgets what rests on people whose own need is not in the plan after all.
-    fn settle(&mut self, world: &World) {
-        names::settle(world, self);
+    fn settle(&mut self, state: &OrgState) {
+        names::settle(state, self);
         let created = |manager: &PersonId| self.creations.contains_key(manager);
         self.later
             .retain(|_, amendment| amendment.awaits.as_ref().is_some_and(created));
@@ -226,14 +226,14 @@ impl Needs {
                 .awaits
                 .take_if(|manager| self.creations.contains_key(manager));
         }
-        let there = |id: &AccountId| world.account(id).is_some_and(|account| account.active);
+        let there = |id: &AccountId| state.account(id).is_some_and(|account| account.active);
         let returns = |person: &PersonId| {
             let amendment = self.amendments.get(person);
             amendment.is_some_and(Amendment::reactivates)
         };
         let links: BTreeSet<&PersonId> = self.others.iter().filter_map(linked_by).collect();
         let tied = |person: &PersonId| {
-            world.linked_account(person).is_some()
+            state.linked_account(person).is_some()
                 || links.contains(person)
                 || self.amendments.contains_key(person)
         };
@@ -308,14 +308,20 @@ pub(crate) fn linked_by(operation: &Operation) -> Option<&PersonId> {
 /// Plans what makes Litmos equal the roster for these subjects.
 ///
 /// Looking at the touched subjects only gives the same operations about them as looking at all.
-pub fn plan(org: &OrgId, world: &World, subjects: &BTreeSet<Subject>, policy: &Policy, now_ms: u64) -> Plan {
+pub fn plan(
+    org: &OrgId,
+    state: &OrgState,
+    subjects: &BTreeSet<Subject>,
+    policy: &Policy,
+    now_ms: u64,
+) -> Plan {
     let mut needs = Needs::default();
-    people::look(world, subjects, &mut needs, policy, now_ms);
-    needs.settle(world);
-    teams::look(world, subjects, &mut needs, policy, now_ms);
-    let held = guard::hold_back(world, &mut needs, policy, now_ms);
-    needs.settle(world);
-    let operations = encode::operations(world, &mut needs, policy, now_ms);
+    people::look(state, subjects, &mut needs, policy, now_ms);
+    needs.settle(state);
+    teams::look(state, subjects, &mut needs, policy, now_ms);
+    let held = guard::hold_back(state, &mut needs, policy, now_ms);
+    needs.settle(state);
+    let operations = encode::operations(state, &mut needs, policy, now_ms);
     let touched: BTreeSet<Subject> = operations
         .iter()
         .flat_map(|operation| operation.change.subjects())

@@ -29,7 +29,7 @@ impl<T: Clone + Eq + Hash> Pool<T> {
     }
 }
 
-/// The ids that have no entry of their own in the world.
+/// The ids that have no entry of their own in the state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
     groups: Pool<GroupId>,

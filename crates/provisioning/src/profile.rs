@@ -6,7 +6,7 @@ use crate::Field;
 
 /// What a source wants of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish<'a> {
+pub enum DesiredValue<'a> {
     /// Make it this value, which is not empty.
     Set(&'a str),
     /// A source had set it and now wants it empty.
@@ -62,11 +62,11 @@ impl Profile {
         self.get(field).unwrap_or("")
     }
 
-    pub fn wish(&self, field: Field) -> Wish<'_> {
+    pub fn desired(&self, field: Field) -> DesiredValue<'_> {
         match self.get(field) {
-            None => Wish::Leave,
-            Some("") => Wish::Clear,
-            Some(value) => Wish::Set(value),
+            None => DesiredValue::Leave,
+            Some("") => DesiredValue::Clear,
+            Some(value) => DesiredValue::Set(value),
         }
     }
 

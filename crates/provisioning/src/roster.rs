@@ -20,7 +20,7 @@ pub struct SourceMark {
 /// Who somebody reports to, as the source put it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ManagerWish {
+pub enum DesiredManager {
     #[default]
     Leave,
     Clear,
@@ -42,7 +42,7 @@ pub struct Person {
     pub profile: Profile,
     /// Advanced custom fields by the name that Litmos shows; empty: clear.
     pub custom: CustomValues,
-    pub manager: ManagerWish,
+    pub manager: DesiredManager,
     pub sources: Sources,
     /// The SCIM document as last written, without secrets, so that a client reads back what it wrote.
     pub scim_document: Option<String>,

@@ -1,7 +1,7 @@
 //! Runs: what was promised about a stretch of work, what came of it, and what to promise next.
 //!
 //! A run lasts from the first operation that starts until nothing is left to do. Each time its plan changes because
-//! wishes joined, the forecast is made anew; what counts in the end is the last one. The record of past forecasts
+//! edits joined, the forecast is made anew; what counts in the end is the last one. The record of past forecasts
 //! gives the next its band: the shares of the expected time that past runs took, leaving out the extremes.
 //!
 //! Nothing here reads a clock.
@@ -43,7 +43,7 @@ pub struct Run {
     pub started_at_ms: u64,
     pub ended_at_ms: Option<u64>,
     pub forecast: Forecast,
-    /// How often wishes joined and the forecast was made anew.
+    /// How often edits joined and the forecast was made anew.
     pub revisions: u32,
     /// Calls and operations since the last forecast was made.
     pub calls: u32,

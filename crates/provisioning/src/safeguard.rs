@@ -4,7 +4,7 @@
 //! leaving. One person leaving must be cut off at once all the same, also while such a heap waits. Giving is harmful too:
 //! an Account Owner can do anything in Litmos, and people who come back in numbers may be the mistake.
 //!
-//! Harmful wishes that became known close together are one **run**. A run passes whole or is held whole: it passes if
+//! Harmful edits that became known close together are one **run**. A run passes whole or is held whole: it passes if
 //! it is within its limit, and if what the sliding day has taken already, together with it, is. So a heap is held,
 //! somebody who leaves an hour later is not, and a trickle that would amount to a heap is stopped within the day.
 //!
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{PlanHash, Subject, plan::short_hex};
 
-/// Wishes further apart than this belong to different runs.
+/// EditBuilder further apart than this belong to different runs.
 pub const RUN_GAP_MS: u64 = 120_000;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -313,7 +313,7 @@ pub struct Harmful {
     pub harm: Harm,
     pub subject: Subject,
     /// When the wish became known, in Unix milliseconds: what runs are told apart by.
-    pub wished_at_ms: u64,
+    pub requested_at_ms: u64,
     pub label: String,
     /// A person gave the order by name: it passes, and counts.
     pub ordered: bool,
@@ -384,14 +384,14 @@ pub fn held_hash(held: &[Held]) -> PlanHash {
 }
 
 /// What the judgement goes by, beside the changes themselves.
-pub(crate) struct Bench<'a> {
+pub(crate) struct SafeguardInputs<'a> {
     pub(crate) safeguard: &'a Safeguard,
     pub(crate) history: &'a HarmHistory,
     pub(crate) approvals: &'a [Approval],
     pub(crate) now_ms: u64,
 }
 
-impl Bench<'_> {
+impl SafeguardInputs<'_> {
     /// What of these changes is held. `population` is asked only where a limit may be exceeded.
     pub(crate) fn judge(&self, changes: Vec<Harmful>, population: impl Fn(Harm) -> u32) -> Vec<Held> {
         let mut by_harm: BTreeMap<Harm, Vec<Harmful>> = BTreeMap::new();
@@ -460,14 +460,14 @@ impl Bench<'_> {
 
 /// Cuts changes into runs: smaller ones first, so that a heap never uses up the day of those beside it.
 fn runs(mut changes: Vec<Harmful>) -> Vec<Vec<Harmful>> {
-    changes.sort_by_key(|change| (change.wished_at_ms, change.key));
+    changes.sort_by_key(|change| (change.requested_at_ms, change.key));
     let mut runs: Vec<Vec<Harmful>> = Vec::new();
     for change in changes {
         match runs.last_mut() {
             Some(run)
                 if run
                     .last()
-                    .is_some_and(|last| change.wished_at_ms - last.wished_at_ms <= RUN_GAP_MS) =>
+                    .is_some_and(|last| change.requested_at_ms - last.requested_at_ms <= RUN_GAP_MS) =>
             {
                 run.push(change);
             }
@@ -487,13 +487,13 @@ mod tests {
 
     const NOW: u64 = 1_700_000_000_000;
 
-    fn leaver(n: u32, wished_at_ms: u64) -> Harmful {
+    fn leaver(n: u32, requested_at_ms: u64) -> Harmful {
         let subject = Subject::Person(PersonId::parse(format!("p{n}")).unwrap());
         Harmful {
             key: HarmKey::of(Harm::Deactivate, &subject, "", 1),
             harm: Harm::Deactivate,
             subject,
-            wished_at_ms,
+            requested_at_ms,
             label: format!("cut off p{n}"),
             ordered: false,
         }
@@ -506,13 +506,13 @@ mod tests {
         now_ms: u64,
         population: u32,
     ) -> Vec<Held> {
-        let bench = Bench {
+        let inputs = SafeguardInputs {
             safeguard: &Safeguard::default(),
             history,
             approvals,
             now_ms,
         };
-        bench.judge(changes.to_vec(), |_| population)
+        inputs.judge(changes.to_vec(), |_| population)
     }
 
     fn heap(count: u32, at_ms: u64) -> Vec<Harmful> {

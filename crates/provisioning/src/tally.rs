@@ -1,4 +1,4 @@
-//! Counts of a world that are asked for all the time.
+//! Counts of a state that are asked for all the time.
 
 /// How many there are of what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Taking back what a run did: not by writing Litmos behind the roster's back, but by changing the wishes that led to
+//! Taking back what a run did: not by writing Litmos behind the roster's back, but by changing the edits that led to
 //! it. What follows is a plan like any other, priced and held by the same safeguard.
 //!
 //! A wish is taken back only while it still stands: whoever changed their mind since is left alone and named. What a
@@ -10,13 +10,13 @@
 //! neither taken back nor named.
 
 mod edit;
-mod wishes;
+mod edits;
 mod written;
 
 use crate::change::Attribute;
-use crate::{Decision, Ended, Group, GroupId, Image, NormalName, PersonId, World};
+use crate::{Decision, Ended, Group, GroupId, Image, NormalName, OrgState, PersonId};
 pub use edit::{Edit, GroupEdit, PersonEdit};
-use wishes::Wishes;
+use edits::EditBuilder;
 use written::{Thing, Writer, Written};
 
 /// Kinds of operations that may have changed nothing: without an image there is nothing to take back.
@@ -29,7 +29,7 @@ const MAY_CHANGE_NOTHING: [&str; 6] = [
     LEAVE_TEAMS,
 ];
 
-/// Ends the memberships of somebody who was cut off, whatever is wished of them.
+/// Ends the memberships of somebody who was cut off, whatever is desired of them.
 const LEAVE_TEAMS: &str = "leave-teams";
 
 /// What can be taken back of a run, and what cannot.
@@ -44,7 +44,7 @@ pub struct Undo {
 type Left<'a> = Vec<(Writer<'a>, String)>;
 
 /// Reads what a run did, newest first, and then takes back each thing that it wrote.
-pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
+pub fn undo(state: &OrgState, decisions: &[Decision]) -> Undo {
     let mut written = Written::default();
     let mut left = Left::new();
     // Of two in the same millisecond, the one that was written down later is the newer.
@@ -62,13 +62,13 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
             left.push((writer, "what was there before is not known".to_owned()));
         }
         for image in decision.images.iter().rev() {
-            let result = note(world, &mut written, writer, image);
+            let result = note(state, &mut written, writer, image);
             left.extend(result.err().map(|why| (writer, why)));
         }
     }
-    let mut wishes = Wishes::default();
+    let mut edits = EditBuilder::default();
     for (thing, write) in written.things() {
-        let result = wishes.take_back(world, &thing, &write);
+        let result = edits.take_back(state, &thing, &write);
         left.extend(result.err().map(|why| (write.newest, why)));
     }
     left.sort_by_key(|(writer, _)| writer.place);
@@ -78,14 +78,14 @@ pub fn undo(world: &World, decisions: &[Decision]) -> Undo {
         .collect();
     left.dedup();
     Undo {
-        edits: wishes.into_edits(),
+        edits: edits.into_edits(),
         left,
     }
 }
 
 /// Notes what an image says was written; what is no wish's doing, or for good, is told as the reason why it stays.
 fn note<'a>(
-    world: &World,
+    state: &OrgState,
     written: &mut Written<'a>,
     writer: Writer<'a>,
     image: &'a Image,
@@ -96,14 +96,14 @@ fn note<'a>(
             written.active(writer, person, true);
         }
         Image::CutOff { person, .. } => {
-            by_a_wish(world, person)?;
+            by_a_source(state, person)?;
             written.active(writer, person, false);
         }
         Image::Changed { person, changes, .. } => {
             let mut result = Ok(());
             for change in changes {
                 let cut_off = change.attribute == Attribute::Active && change.from == "true";
-                if cut_off && let Err(ordered) = by_a_wish(world, person) {
+                if cut_off && let Err(ordered) = by_a_source(state, person) {
                     result = Err(ordered);
                     continue;
                 }
@@ -142,15 +142,15 @@ fn note<'a>(
         Image::TeamMade { .. } => {
             return Err("a team is not deleted by an undo; delete the group at its source".to_owned());
         }
-        Image::TeamDeleted { group, name } => return Err(deleted_for_good(world, group, name)),
+        Image::TeamDeleted { group, name } => return Err(deleted_for_good(state, group, name)),
     }
     Ok(())
 }
 
 /// Refuses where an order holds somebody cut off: no wish led to it, so none brings the person back.
-fn by_a_wish(world: &World, id: &PersonId) -> Result<(), String> {
-    let deleted = world.person(id).is_none_or(|person| person.value.deleted);
-    let link = world.person_link(id);
+fn by_a_source(state: &OrgState, id: &PersonId) -> Result<(), String> {
+    let deleted = state.person(id).is_none_or(|person| person.value.deleted);
+    let link = state.person_link(id);
     if !deleted && link.is_some_and(|link| link.value.frozen.is_some()) {
         return Err(format!(
             "an order cut the person off, not a wish; take it back with: rollcall leaver {id} --lift"
@@ -160,8 +160,8 @@ fn by_a_wish(world: &World, id: &PersonId) -> Result<(), String> {
 }
 
 /// A group that its source has not deleted.
-fn living_group<'a>(world: &'a World, id: &GroupId) -> Result<&'a Group, String> {
-    let group = world.group(id).ok_or("the group is no longer in the roster")?;
+fn living_group<'a>(state: &'a OrgState, id: &GroupId) -> Result<&'a Group, String> {
+    let group = state.group(id).ok_or("the group is no longer in the roster")?;
     if group.value.deleted {
         let name = &group.value.name;
         return Err(format!(
@@ -172,8 +172,8 @@ fn living_group<'a>(world: &'a World, id: &GroupId) -> Result<&'a Group, String>
     Ok(&group.value)
 }
 
-fn deleted_for_good(world: &World, group: &GroupId, name: &str) -> String {
-    let next = match living_group(world, group) {
+fn deleted_for_good(state: &OrgState, group: &GroupId, name: &str) -> String {
+    let next = match living_group(state, group) {
         Ok(_) => "its group has been given again and has a team of its own",
         Err(_) => "where its source gives the group again, a new one is made",
     };

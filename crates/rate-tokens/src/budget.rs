@@ -1,6 +1,6 @@
 //! One org's budget: the ring, the pacer, the flows and what refusals taught, behind four verbs.
 //!
-//! - [`Budget::ask`] queues a wish for tokens, [`Budget::report`] settles tokens, [`Budget::advance`] decides what may go out now and
+//! - [`Budget::request`] queues a wish for tokens, [`Budget::report`] settles tokens, [`Budget::advance`] decides what may go out now and
 //!   says when to look again, [`Budget::disown`] undoes a grant whose record did not reach the ledger.
 //! - The shell around it appends the [`Step::records`] to the ledger, in order, and only after the ledger has acknowledged them
 //!   tells anybody of the [`Step::grants`].
@@ -9,7 +9,9 @@
 
 use std::time::Duration;
 
-use crate::exchange::{Append, Ask, AskRefused, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
+use crate::exchange::{
+    Append, Grant, Reported, RequestRefused, Step, TokenRequest, UnknownGrant, WANT_MAX, Wait,
+};
 use crate::flows::{Full, Waiting};
 use crate::pacer::{Pacer, Spacing};
 use crate::refusals::{Passage, Refusal, Refusals};
@@ -47,10 +49,10 @@ pub struct Budget {
     contradictions: u64,
 }
 
-/// What stands between the next ask and its grant.
+/// What stands between the next request and its grant.
 enum Obstacle {
     Until(Moment),
-    /// Only a report, a use-by or a new ask can change it.
+    /// Only a report, a use-by or a new request can change it.
     Event,
 }
 
@@ -102,26 +104,26 @@ impl Budget {
         &self.settings
     }
 
-    /// Queues an ask; [`Budget::advance`] answers it.
+    /// Queues an request; [`Budget::advance`] answers it.
     ///
     /// # Errors
-    /// [`AskRefused`] if the ask makes no sense or its queue is full.
-    pub fn ask(&mut self, now: Moment, mut ask: Ask) -> Result<(), AskRefused> {
+    /// [`RequestRefused`] if the request makes no sense or its queue is full.
+    pub fn request(&mut self, now: Moment, mut request: TokenRequest) -> Result<(), RequestRefused> {
         let now = self.observe(now);
-        if ask.want == 0 {
-            return Err(AskRefused::WantsNothing);
+        if request.want == 0 {
+            return Err(RequestRefused::WantsNothing);
         }
-        if ask.want > WANT_MAX {
-            return Err(AskRefused::WantsTooMuch { want: ask.want });
+        if request.want > WANT_MAX {
+            return Err(RequestRefused::WantsTooMuch { want: request.want });
         }
-        if self.waiting.contains(ask.id) {
-            return Err(AskRefused::Duplicate { ask: ask.id });
+        if self.waiting.contains(request.id) {
+            return Err(RequestRefused::Duplicate { request: request.id });
         }
-        ask.deadline = ask.deadline.clamp(now, now + self.settings.wait_max());
-        let (worker, class) = (ask.worker.clone(), ask.class);
-        self.waiting.push(ask).map_err(|full| match full {
-            Full::Class => AskRefused::ClassFull { class },
-            Full::Worker => AskRefused::WorkerFull { worker, class },
+        request.deadline = request.deadline.clamp(now, now + self.settings.wait_max());
+        let (worker, class) = (request.worker.clone(), request.class);
+        self.waiting.push(request).map_err(|full| match full {
+            Full::Class => RequestRefused::ClassFull { class },
+            Full::Worker => RequestRefused::WorkerFull { worker, class },
         })
     }
 
@@ -203,12 +205,12 @@ impl Budget {
         }
     }
 
-    /// Answers asks whose deadline has come, and decides nothing else: for while the ledger is in doubt.
+    /// ExchangeResponse requests whose deadline has come, and decides nothing else: for while the ledger is in unconfirmed.
     pub fn put_off_overdue(&mut self, now: Moment) -> Vec<Wait> {
         let now = self.observe(now);
         let mut waits = Vec::new();
-        while let Some(ask) = self.waiting.overdue(now, true) {
-            waits.push(self.put_off(now, &ask, None));
+        while let Some(request) = self.waiting.overdue(now, true) {
+            waits.push(self.put_off(now, &request, None));
         }
         waits
     }
@@ -257,8 +259,8 @@ impl Budget {
         let now = self.observe(now);
         let mut step = Step::default();
         self.pass_time(now);
-        while let Some(ask) = self.waiting.overdue(now, false) {
-            step.waits.push(self.put_off(now, &ask, None));
+        while let Some(request) = self.waiting.overdue(now, false) {
+            step.waits.push(self.put_off(now, &request, None));
         }
         let obstacle = loop {
             match self.grant_next(now) {
@@ -270,11 +272,11 @@ impl Budget {
             Obstacle::Until(moment) => Some(moment),
             Obstacle::Event => None,
         };
-        while let Some(ask) = self.waiting.overdue(now, true) {
+        while let Some(request) = self.waiting.overdue(now, true) {
             if let Some(opening) = opening {
                 self.pacer.told_to_come(opening);
             }
-            step.waits.push(self.put_off(now, &ask, opening));
+            step.waits.push(self.put_off(now, &request, opening));
         }
         step.records = std::mem::take(&mut self.records);
         step.next_wake = opening
@@ -376,10 +378,10 @@ impl Budget {
         let terms = self.settings.terms();
         let worker_max = terms.worker_max;
         let floor = terms.background_floor_percent;
-        let choice = self.waiting.choose(floor, |ask| {
-            ask.class == Class::Urgent || self.ring.outstanding(&ask.worker) < worker_max
+        let choice = self.waiting.choose(floor, |request| {
+            request.class == Class::Urgent || self.ring.outstanding(&request.worker) < worker_max
         });
-        let Some((place, ask)) = choice else {
+        let Some((place, request)) = choice else {
             self.pacer.set_awaited(false);
             return Err(Obstacle::Event);
         };
@@ -406,7 +408,7 @@ impl Budget {
         let of_worker = match place.class {
             Class::Urgent => u32::MAX,
             Class::Interactive | Class::Normal | Class::Background => {
-                worker_max - self.ring.outstanding(&ask.worker)
+                worker_max - self.ring.outstanding(&request.worker)
             }
         };
         let batch = if probe {
@@ -414,46 +416,52 @@ impl Budget {
         } else {
             batch_of(working, self.settings.window())
         };
-        let tokens = ask.want.min(free).min(paced).min(of_worker).min(batch);
+        let tokens = request.want.min(free).min(paced).min(of_worker).min(batch);
 
         let grant = GrantId {
             epoch: self.epoch,
             number: self.next_number,
         };
         self.next_number += 1;
-        let Some(ask) = self.waiting.serve(&place, tokens) else {
-            unreachable!("a chosen ask waits")
+        let Some(request) = self.waiting.serve(&place, tokens) else {
+            unreachable!("a chosen request waits")
         };
         self.pacer.charge(now, spacing, tokens);
         if probe {
             self.refusals.probe_sent(grant);
         }
         let ttl = self.settings.permit_ttl();
-        self.ring
-            .take(grant, ask.worker.clone(), ask.class, tokens, now, now + ttl);
-        self.counts.get_mut(ask.class).granted += u64::from(tokens);
+        self.ring.take(
+            grant,
+            request.worker.clone(),
+            request.class,
+            tokens,
+            now,
+            now + ttl,
+        );
+        self.counts.get_mut(request.class).granted += u64::from(tokens);
         self.records.push(LedgerRecord::Granted {
             grant,
-            worker: ask.worker,
-            flow: ask.flow,
-            class: ask.class,
+            worker: request.worker,
+            flow: request.flow,
+            class: request.class,
             tokens,
             ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
         });
         Ok(Grant {
-            ask: ask.id,
+            request: request.id,
             grant,
-            class: ask.class,
+            class: request.class,
             tokens,
             ttl,
         })
     }
 
-    fn put_off(&mut self, now: Moment, ask: &Ask, opening: Option<Moment>) -> Wait {
-        self.counts.get_mut(ask.class).put_off += 1;
+    fn put_off(&mut self, now: Moment, request: &TokenRequest, opening: Option<Moment>) -> Wait {
+        self.counts.get_mut(request.class).put_off += 1;
         let retry_after = opening.map_or(Duration::ZERO, |opening| opening.since(now));
         Wait {
-            ask: ask.id,
+            request: request.id,
             retry_after,
         }
     }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX};
-use crate::{AskId, Class, Epoch, FlowId, GrantId, LedgerRecord, Moment, WorkerId};
+use crate::flows::{REQUESTS_PER_CLASS_MAX, REQUESTS_PER_WORKER_MAX};
+use crate::{Class, Epoch, FlowId, GrantId, LedgerRecord, Moment, RequestId, WorkerId};
 
-/// Tokens that one ask may want. More than half a second's worth is never granted at once, so more would be no use.
+/// Tokens that one request may want. More than half a second's worth is never granted at once, so more would be no use.
 pub const WANT_MAX: u32 = 1_000;
 /// A wish for tokens. It is answered once, by a [`Grant`] or a [`Wait`], no later than its deadline or half a permit's life.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ask {
-    pub id: AskId,
+pub struct TokenRequest {
+    pub id: RequestId,
     pub worker: WorkerId,
     pub flow: FlowId,
     pub class: Class,
@@ -22,7 +22,7 @@ pub struct Ask {
 /// Tokens `0..tokens` of `grant` go to whoever asked. They are void `ttl` after the asking, on the asker's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
-    pub ask: AskId,
+    pub request: RequestId,
     pub grant: GrantId,
     pub class: Class,
     pub tokens: u32,
@@ -32,7 +32,7 @@ pub struct Grant {
 /// There was no token in time. Zero means that it is worth asking again at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wait {
-    pub ask: AskId,
+    pub request: RequestId,
     pub retry_after: Duration,
 }
 
@@ -71,18 +71,20 @@ pub struct Reported {
     pub no_such_token: u32,
 }
 
-/// Why an ask was not queued.
+/// Why an request was not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskRefused {
-    #[error("the ask wants no token; ask for at least one")]
+pub enum RequestRefused {
+    #[error("the request wants no token; request for at least one")]
     WantsNothing,
-    #[error("the ask wants {want} tokens; ask for at most {WANT_MAX} at a time")]
+    #[error("the request wants {want} tokens; request for at most {WANT_MAX} at a time")]
     WantsTooMuch { want: u32 },
-    #[error("ask {ask} is waiting already; number asks uniquely")]
-    Duplicate { ask: AskId },
-    #[error("{ASKS_PER_CLASS_MAX} {class} asks are waiting already; ask again later")]
+    #[error("request {request} is waiting already; number requests uniquely")]
+    Duplicate { request: RequestId },
+    #[error("{REQUESTS_PER_CLASS_MAX} {class} requests are waiting already; request again later")]
     ClassFull { class: Class },
-    #[error("worker {worker} has {ASKS_PER_WORKER_MAX} {class} asks waiting already; wait for their answers")]
+    #[error(
+        "worker {worker} has {REQUESTS_PER_WORKER_MAX} {class} requests waiting already; wait for their answers"
+    )]
     WorkerFull { worker: WorkerId, class: Class },
 }
 

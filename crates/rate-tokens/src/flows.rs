@@ -1,20 +1,20 @@
-//! Who is next: asks wait in flows, flows in classes, and both share by stride scheduling.
+//! Who is next: requests wait in flows, flows in classes, and both share by stride scheduling.
 //!
 //! Laws:
-//! - Within a flow the older ask goes first; a worker at its bound is skipped, not waited for.
-//! - Flows of one class get equal numbers of tokens while they wait, however often or by however many workers they ask.
+//! - Within a flow the older request goes first; a worker at its bound is skipped, not waited for.
+//! - Flows of one class get equal numbers of tokens while they wait, however often or by however many workers they request.
 //! - Waiting classes share 64 : 16 : 4 : 1. So nothing starves, and whoever woke up late has no claim on the past.
 //! - While background waits it gets the configured floor, on top of what its weight gives.
 //! - The urgent class is first, ahead of any backlog and of the floor, as long as its demand is small (see [`HEAD_START`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{Ask, AskId, Class, FlowId, Moment, WorkerId};
+use crate::{Class, FlowId, Moment, RequestId, TokenRequest, WorkerId};
 
-/// Waiting asks of one class. A backlog waits with the workers; here waits what could go soon.
-pub const ASKS_PER_CLASS_MAX: usize = 4_096;
-/// Waiting asks of one worker in one class, so that one worker cannot fill the queue of all.
-pub const ASKS_PER_WORKER_MAX: usize = 256;
+/// Waiting requests of one class. A backlog waits with the workers; here waits what could go soon.
+pub const REQUESTS_PER_CLASS_MAX: usize = 4_096;
+/// Waiting requests of one worker in one class, so that one worker cannot fill the queue of all.
+pub const REQUESTS_PER_WORKER_MAX: usize = 256;
 
 /// Idle flows beyond this are looked through for those that may be forgotten.
 const IDLE_FLOWS_MAX: usize = 64;
@@ -28,8 +28,8 @@ const HEAD_START: [u64; 4] = [20, 16, 0, 0];
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Waiting {
     classes: [ClassQueue; 4],
-    places: BTreeMap<AskId, Place>,
-    deadlines: BTreeSet<(Moment, AskId)>,
+    places: BTreeMap<RequestId, Place>,
+    deadlines: BTreeSet<(Moment, RequestId)>,
     per_worker: BTreeMap<(WorkerId, Class), usize>,
     arrivals: u64,
     /// The largest pass that was ever served: what a class that wakes up is measured against.
@@ -43,9 +43,9 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug, Default, Hash)]
 struct ClassQueue {
     pass: u64,
-    asks: usize,
+    requests: usize,
     flows: BTreeMap<FlowId, Flow>,
-    /// Flows with asks, in the order of service.
+    /// Flows with requests, in the order of service.
     order: BTreeSet<(u64, u64, FlowId)>,
     served_pass: u64,
 }
@@ -55,10 +55,10 @@ struct Flow {
     pass: u64,
     turn: u64,
     /// By arrival, oldest first.
-    asks: VecDeque<(u64, Ask)>,
+    requests: VecDeque<(u64, TokenRequest)>,
 }
 
-/// Where an ask waits.
+/// Where an request waits.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Place {
     pub(crate) class: Class,
@@ -68,7 +68,7 @@ pub(crate) struct Place {
     by_floor: bool,
 }
 
-/// Why an ask cannot be queued.
+/// Why an request cannot be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
     Class,
@@ -93,31 +93,34 @@ impl Waiting {
         self.places.is_empty()
     }
 
-    pub(crate) fn contains(&self, ask: AskId) -> bool {
-        self.places.contains_key(&ask)
+    pub(crate) fn contains(&self, request: RequestId) -> bool {
+        self.places.contains_key(&request)
     }
 
     pub(crate) fn len(&self, class: Class) -> usize {
-        self.classes[class as usize].asks
+        self.classes[class as usize].requests
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    pub(crate) fn push(&mut self, ask: Ask) -> Result<(), Full> {
-        let class = ask.class;
+    pub(crate) fn push(&mut self, request: TokenRequest) -> Result<(), Full> {
+        let class = request.class;
         let queue = &mut self.classes[class as usize];
-        if queue.asks >= ASKS_PER_CLASS_MAX {
+        if queue.requests >= REQUESTS_PER_CLASS_MAX {
             return Err(Full::Class);
         }
-        let of_worker = self.per_worker.entry((ask.worker.clone(), class)).or_insert(0);
-        if *of_worker >= ASKS_PER_WORKER_MAX {
+        let of_worker = self
+            .per_worker
+            .entry((request.worker.clone(), class))
+            .or_insert(0);
+        if *of_worker >= REQUESTS_PER_WORKER_MAX {
             return Err(Full::Worker);
         }
         *of_worker += 1;
         self.arrivals += 1;
-        if queue.asks == 0 {
+        if queue.requests == 0 {
             if class == Class::Urgent {
                 self.urgent_streak = 0;
             }
@@ -125,26 +128,26 @@ impl Waiting {
                 .pass
                 .max(self.served_pass.saturating_sub(HEAD_START[class as usize]));
         }
-        self.deadlines.insert((ask.deadline, ask.id));
+        self.deadlines.insert((request.deadline, request.id));
         self.places.insert(
-            ask.id,
+            request.id,
             Place {
                 class,
-                flow: ask.flow.clone(),
+                flow: request.flow.clone(),
                 arrival: self.arrivals,
                 by_floor: false,
             },
         );
-        queue.push(ask, self.arrivals);
+        queue.push(request, self.arrivals);
         Ok(())
     }
 
-    /// The ask to serve next among those that `fits` accepts.
+    /// The request to serve next among those that `fits` accepts.
     pub(crate) fn choose(
         &self,
         background_floor_percent: u32,
-        fits: impl Fn(&Ask) -> bool,
-    ) -> Option<(Place, &Ask)> {
+        fits: impl Fn(&TokenRequest) -> bool,
+    ) -> Option<(Place, &TokenRequest)> {
         let mut order: Vec<Class> = Class::ALL
             .into_iter()
             .filter(|&class| self.len(class) > 0)
@@ -156,7 +159,7 @@ impl Waiting {
             background_floor_percent > 0 && self.background_passed_over + 1 >= 100 / background_floor_percent;
         if floor_due
             && !few_urgent
-            && let Some((place, ask)) =
+            && let Some((place, request)) =
                 self.classes[Class::Background as usize].choose(Class::Background, &fits)
         {
             return Some((
@@ -164,7 +167,7 @@ impl Waiting {
                     by_floor: true,
                     ..place
                 },
-                ask,
+                request,
             ));
         }
         order
@@ -172,8 +175,8 @@ impl Waiting {
             .find_map(|class| self.classes[class as usize].choose(class, &fits))
     }
 
-    /// Takes a chosen ask out and books the tokens it got on its flow and class.
-    pub(crate) fn serve(&mut self, place: &Place, tokens: u32) -> Option<Ask> {
+    /// Takes a chosen request out and books the tokens it got on its flow and class.
+    pub(crate) fn serve(&mut self, place: &Place, tokens: u32) -> Option<TokenRequest> {
         let tokens_wide = u64::from(tokens);
         let queue = &mut self.classes[place.class as usize];
         // What the floor gives comes on top of what the weight does.
@@ -193,8 +196,8 @@ impl Waiting {
         self.remove(place)
     }
 
-    /// Takes out the next ask whose deadline is before `now`, or at `now` if `due_now`.
-    pub(crate) fn overdue(&mut self, now: Moment, due_now: bool) -> Option<Ask> {
+    /// Takes out the next request whose deadline is before `now`, or at `now` if `due_now`.
+    pub(crate) fn overdue(&mut self, now: Moment, due_now: bool) -> Option<TokenRequest> {
         let &(deadline, id) = self.deadlines.first()?;
         if deadline > now || (deadline == now && !due_now) {
             return None;
@@ -203,37 +206,42 @@ impl Waiting {
         self.remove(&place)
     }
 
-    fn remove(&mut self, place: &Place) -> Option<Ask> {
-        let ask = self.classes[place.class as usize].remove(&place.flow, place.arrival)?;
-        self.places.remove(&ask.id);
-        self.deadlines.remove(&(ask.deadline, ask.id));
-        let key = (ask.worker.clone(), ask.class);
+    fn remove(&mut self, place: &Place) -> Option<TokenRequest> {
+        let request = self.classes[place.class as usize].remove(&place.flow, place.arrival)?;
+        self.places.remove(&request.id);
+        self.deadlines.remove(&(request.deadline, request.id));
+        let key = (request.worker.clone(), request.class);
         if let Some(count) = self.per_worker.get_mut(&key) {
             *count -= 1;
             if *count == 0 {
                 self.per_worker.remove(&key);
             }
         }
-        Some(ask)
+        Some(request)
     }
 }
 
 impl ClassQueue {
-    fn push(&mut self, ask: Ask, arrival: u64) {
-        let flow = self.flows.entry(ask.flow.clone()).or_default();
-        if flow.asks.is_empty() {
+    fn push(&mut self, request: TokenRequest, arrival: u64) {
+        let flow = self.flows.entry(request.flow.clone()).or_default();
+        if flow.requests.is_empty() {
             // Joins behind those who already wait in this round.
             flow.pass = flow.pass.max(self.served_pass + 1);
             flow.turn = arrival;
-            self.order.insert((flow.pass, flow.turn, ask.flow.clone()));
+            self.order.insert((flow.pass, flow.turn, request.flow.clone()));
         }
-        flow.asks.push_back((arrival, ask));
-        self.asks += 1;
+        flow.requests.push_back((arrival, request));
+        self.requests += 1;
     }
 
-    fn choose(&self, class: Class, fits: &impl Fn(&Ask) -> bool) -> Option<(Place, &Ask)> {
+    fn choose(&self, class: Class, fits: &impl Fn(&TokenRequest) -> bool) -> Option<(Place, &TokenRequest)> {
         self.order.iter().find_map(|(_, _, name)| {
-            let (arrival, ask) = self.flows.get(name)?.asks.iter().find(|(_, ask)| fits(ask))?;
+            let (arrival, request) = self
+                .flows
+                .get(name)?
+                .requests
+                .iter()
+                .find(|(_, request)| fits(request))?;
             Some((
                 Place {
                     class,
@@ -241,7 +249,7 @@ impl ClassQueue {
                     arrival: *arrival,
                     by_floor: false,
                 },
-                ask,
+                request,
             ))
         })
     }
@@ -256,15 +264,15 @@ impl ClassQueue {
         }
     }
 
-    fn remove(&mut self, name: &FlowId, arrival: u64) -> Option<Ask> {
+    fn remove(&mut self, name: &FlowId, arrival: u64) -> Option<TokenRequest> {
         let flow = self.flows.get_mut(name)?;
         let place = flow
-            .asks
+            .requests
             .binary_search_by_key(&arrival, |&(arrival, _)| arrival)
             .ok()?;
-        let (_, ask) = flow.asks.remove(place)?;
-        self.asks -= 1;
-        if flow.asks.is_empty() {
+        let (_, request) = flow.requests.remove(place)?;
+        self.requests -= 1;
+        if flow.requests.is_empty() {
             self.order.remove(&(flow.pass, flow.turn, name.clone()));
             // An idle flow is remembered only while it has had more than its share.
             let served = self.served_pass;
@@ -272,9 +280,9 @@ impl ClassQueue {
                 self.flows.remove(name);
             } else if self.flows.len() > 2 * self.order.len() + IDLE_FLOWS_MAX {
                 self.flows
-                    .retain(|_, flow| !flow.asks.is_empty() || flow.pass > served + 1);
+                    .retain(|_, flow| !flow.requests.is_empty() || flow.pass > served + 1);
             }
         }
-        Some(ask)
+        Some(request)
     }
 }

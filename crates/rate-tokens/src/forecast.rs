@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::ring::Restored;
 use crate::{
-    Ask, AskId, Budget, Class, Epoch, FlowId, GrantId, Moment, Outcome, PerClass, Settled, Settlement,
-    Status, WorkerId,
+    Budget, Class, Epoch, FlowId, GrantId, Moment, Outcome, PerClass, RequestId, Settled, Settlement, Status,
+    TokenRequest, WorkerId,
 };
 
 /// Grants after which shares of the classes repeat well enough to be extrapolated: the strides of all classes together come
@@ -46,7 +46,7 @@ impl Forecast {
     }
 }
 
-/// Forecasts from a snapshot on the assumption that nobody else asks, that each class has one worker, and that nothing is refused.
+/// Forecasts from a snapshot on the assumption that nobody else requests, that each class has one worker, and that nothing is refused.
 ///
 /// Tokens that cool are taken to be spread evenly, as pacing leaves them; held ones to be reported after the latency.
 pub fn forecast(status: &Status, demand: &Demand) -> Forecast {
@@ -141,7 +141,7 @@ impl Run {
             .fold(0, u64::saturating_add)
     }
 
-    /// Reports what is due, lets every class with work ask, and moves on to the next moment at which anything can change.
+    /// Reports what is due, lets every class with work request, and moves on to the next moment at which anything can change.
     fn step(&mut self) {
         while let Some(&Reverse((at, grant, tokens))) =
             self.reports.peek().filter(|Reverse((at, ..))| *at <= self.now)
@@ -157,13 +157,13 @@ impl Run {
             let left = *self.left.get(class);
             if left > 0 && !std::mem::replace(self.asking.get_mut(class), true) {
                 self.budget
-                    .ask(self.now, ask_of(class, left, self.now))
-                    .expect("one ask per class always fits");
+                    .request(self.now, ask_of(class, left, self.now))
+                    .expect("one request per class always fits");
             }
         }
         let step = self.budget.advance(self.now);
         for wait in &step.waits {
-            *self.asking.get_mut(Class::ALL[place_of(wait.ask)]) = false;
+            *self.asking.get_mut(Class::ALL[place_of(wait.request)]) = false;
         }
         for grant in &step.grants {
             *self.asking.get_mut(grant.class) = false;
@@ -182,7 +182,7 @@ impl Run {
         if !answered {
             let report = self.reports.peek().map(|&Reverse((at, ..))| at);
             let next = step.next_wake.into_iter().chain(report).min();
-            self.now = next.expect("asks that wait have a deadline").max(self.now);
+            self.now = next.expect("requests that wait have a deadline").max(self.now);
         }
     }
 
@@ -231,16 +231,16 @@ impl Run {
 /// The epoch of the simulated budget; grants that were out before belong to epoch 0.
 const FORECAST: Epoch = Epoch::new(1);
 
-fn place_of(ask: AskId) -> usize {
-    usize::try_from(ask.get()).unwrap_or(0)
+fn place_of(request: RequestId) -> usize {
+    usize::try_from(request.get()).unwrap_or(0)
 }
 
-fn ask_of(class: Class, left: u64, now: Moment) -> Ask {
+fn ask_of(class: Class, left: u64, now: Moment) -> TokenRequest {
     let worker = WorkerId::new(class.as_str()).expect("class names are short");
     let flow = FlowId::new("forecast").expect("the name is short");
     let want = u32::try_from(left).unwrap_or(u32::MAX).min(crate::WANT_MAX);
-    Ask {
-        id: AskId::new(class as u64),
+    TokenRequest {
+        id: RequestId::new(class as u64),
         worker,
         flow,
         class,

@@ -5,7 +5,7 @@
 //! of one token are therefore a whole window apart on any clock that the other side may count with, so no
 //! window, rolling or fixed, ever holds more than N requests.
 //!
-//! [`Budget`] is the governor's side: it queues asks, grants tokens by class and flow, and settles reports; what it decides it also
+//! [`Budget`] is the governor's side: it queues requests, grants tokens by class and flow, and settles reports; what it decides it also
 //! hands out as [`LedgerRecord`]s, from which [`Budget::replay`] rebuilds it after a crash. [`Wallet`] and [`Permit`] are the
 //! worker's side, [`forecast()`] the planner's, [`Status`] everybody's.
 //!
@@ -17,13 +17,13 @@ mod class;
 mod exchange;
 mod flows;
 mod forecast;
+mod leadership;
 mod moment;
 mod names;
 mod pacer;
 mod permit;
 mod record;
 mod refusals;
-mod reign;
 mod replay;
 mod ring;
 mod settings;
@@ -32,20 +32,24 @@ mod wallet;
 
 pub use budget::Budget;
 pub use class::{Class, PerClass};
-pub use exchange::{Append, Ask, AskRefused, Grant, Reported, Step, UnknownGrant, WANT_MAX, Wait};
-pub use flows::{ASKS_PER_CLASS_MAX, ASKS_PER_WORKER_MAX};
+pub use exchange::{
+    Append, Grant, Reported, RequestRefused, Step, TokenRequest, UnknownGrant, WANT_MAX, Wait,
+};
+pub use flows::{REQUESTS_PER_CLASS_MAX, REQUESTS_PER_WORKER_MAX};
 pub use forecast::{Demand, Forecast, forecast};
+pub use leadership::{
+    APPENDS_MAX, Anomalies, Command, Distrust, End, Entry, Input, LINES_MAX, Leadership, Line, ReportError,
+    RequestError, ResponseBody, SNAPSHOT_EVERY, TokenResponse,
+};
 pub use moment::Moment;
-pub use names::{AskId, Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, OrgName, WorkerId};
+pub use names::{
+    Epoch, FlowId, GrantId, NAME_BYTES_MAX, NameRefused, NotAGrantId, OrgName, RequestId, WorkerId,
+};
 pub use permit::{Outcome, Permit, Settlement, Spent, VoidPermit};
 pub use record::{Aged, LedgerRecord, Settled, Stamp};
 pub use refusals::{
     CLIMB_AFTER, CLIMB_EVERY, EXPLORE_AGAIN, FIRST_PAUSE, RELAX_AFTER, RELAX_AFTER_MAX, RETRY_AFTER_MAX,
     STRETCH_MAX, WORKING_LIMIT_MIN,
-};
-pub use reign::{
-    APPENDS_MAX, Answer, AskUnheard, Command, Distrust, End, Entry, Heard, LINES_MAX, Line, Oddities, Reign,
-    ReportUnheard, SNAPSHOT_EVERY, Told,
 };
 pub use replay::ReplayError;
 pub use settings::{
@@ -53,4 +57,4 @@ pub use settings::{
     SETTLE_MAX, SettingsError, Terms, WINDOW_MAX,
 };
 pub use status::{ClassCounts, Status};
-pub use wallet::{Parcel, REPORT_AGAIN, Slip, Wallet};
+pub use wallet::{GrantReport, HeldToken, REPORT_AGAIN, Wallet};

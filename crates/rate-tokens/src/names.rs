@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest worker or flow name. Names are kept per waiting ask and per open grant, so their size is bounded too.
+/// Longest worker or flow name. Names are kept per waiting request and per open grant, so their size is bounded too.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// One governor's reign over one budget: it grows with every take-over, and so no two governors name a grant alike.
+/// One governor's leadership over one budget: it grows with every take-over, and so no two governors name a grant alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(u64);
@@ -30,14 +30,14 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Names one ask towards the caller of [`Budget`](crate::Budget), which chooses it; answered asks free their id.
+/// Names one request towards the caller of [`Budget`](crate::Budget), which chooses it; answered requests free their id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AskId(u64);
+pub struct RequestId(u64);
 
-impl AskId {
-    pub const fn new(number: u64) -> AskId {
-        AskId(number)
+impl RequestId {
+    pub const fn new(number: u64) -> RequestId {
+        RequestId(number)
     }
 
     pub const fn get(self) -> u64 {
@@ -45,7 +45,7 @@ impl AskId {
     }
 }
 
-impl fmt::Display for AskId {
+impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
@@ -145,7 +145,7 @@ name!(
 );
 name!(
     /// What a run of requests is for: one job, one connector, one person at a console. Fairness is between flows, so a
-    /// worker that asks more often gains nothing.
+    /// worker that requests more often gains nothing.
     FlowId,
     "flow"
 );

@@ -37,9 +37,9 @@ impl Spacing {
 pub(crate) struct Pacer {
     /// When the next grant is due, in microseconds on the scale of [`Moment`].
     due_us: u64,
-    /// True while an ask waits for the next grant and nothing but the spacing stands in its way.
+    /// True while an request waits for the next grant and nothing but the spacing stands in its way.
     awaited: bool,
-    /// The latest moment to which an ask was put off, because the next grant is due then.
+    /// The latest moment to which an request was put off, because the next grant is due then.
     told_us: Option<u64>,
 }
 
@@ -79,7 +79,7 @@ impl Pacer {
         self.awaited = awaited;
     }
 
-    /// Notes that an ask was put off until this moment. To come late then is no pause either.
+    /// Notes that an request was put off until this moment. To come late then is no pause either.
     pub(crate) fn told_to_come(&mut self, at: Moment) {
         self.told_us = self.told_us.max(Some(us(at)));
     }
@@ -87,7 +87,7 @@ impl Pacer {
     fn due(&self, now: Moment, spacing: Spacing) -> u64 {
         let expected = self
             .told_us
-            .is_some_and(|told| told.saturating_add(TICK_US) >= self.due_us);
+            .is_some_and(|body| body.saturating_add(TICK_US) >= self.due_us);
         let catch_up = if self.awaited || expected {
             CATCH_UP_US.max(spacing.0)
         } else {

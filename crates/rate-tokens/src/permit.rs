@@ -140,7 +140,7 @@ impl fmt::Debug for Spent {
 
 /// The permit was past its use-by, so nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("permit {id} of org {org} is past its use-by; nothing was sent, ask for a new one")]
+#[error("permit {id} of org {org} is past its use-by; nothing was sent, request for a new one")]
 pub struct VoidPermit {
     pub org: String,
     pub id: String,

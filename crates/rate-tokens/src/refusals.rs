@@ -85,13 +85,13 @@ pub(crate) enum Passage {
     AwaitingProbe,
 }
 
-/// A refusal as the budget heard it.
+/// A refusal as the budget input it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     pub(crate) grant: GrantId,
     pub(crate) granted_at: Moment,
     pub(crate) retry_after: Option<Duration>,
-    /// Tokens in use when the refusal was heard: an upper bound of our own use in the last window.
+    /// Tokens in use when the refusal was input: an upper bound of our own use in the last window.
     pub(crate) own_use: u32,
     /// The window, which bounds the pause.
     pub(crate) window: Duration,
@@ -163,7 +163,7 @@ impl Refusals {
         self.close(now, until, FIRST_PAUSE);
     }
 
-    /// An ask waits for nothing but the limit.
+    /// An request waits for nothing but the limit.
     pub(crate) fn press(&mut self) {
         self.pressed = true;
     }

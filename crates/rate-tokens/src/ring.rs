@@ -1,8 +1,8 @@
 //! The ring: which tokens are held, which cool, and until when.
 //!
 //! Laws:
-//! - A used token cools for [`BudgetSettings::cooling`](crate::BudgetSettings::cooling) from the moment its report was *heard*.
-//!   Its request was counted before it was answered and answered before that was heard, so when the token frees, the target has
+//! - A used token cools for [`BudgetSettings::cooling`](crate::BudgetSettings::cooling) from the moment its report was *input*.
+//!   Its request was counted before it was answered and answered before that was input, so when the token frees, the target has
 //!   not counted its last use for a whole window.
 //! - Of any requests that the target counts within one window, all were in use when the last of them was granted. As long as a
 //!   grant is made only while fewer tokens are in use than the limit, no window holds more than the limit. That is all there is
@@ -152,7 +152,7 @@ impl Ring {
         self.grants.insert(grant, entry);
     }
 
-    /// Settles one token as heard at `now`.
+    /// Settles one token as input at `now`.
     pub(crate) fn settle(
         &mut self,
         now: Moment,
@@ -164,12 +164,12 @@ impl Ring {
         let Some((state, use_by)) = self.state(grant, token) else {
             return Verdict::NoSuchToken;
         };
-        let heard = now + spans.cooling;
+        let input = now + spans.cooling;
         // Without a response the request may take effect for a while yet; it was sent before now and before its use-by.
         let silent = now.min(use_by) + spans.settle + spans.cooling;
         let until = match settlement {
             Settlement::Unused => None,
-            Settlement::Used(Outcome::Answered | Outcome::Refused { .. }) => Some(heard),
+            Settlement::Used(Outcome::Answered | Outcome::Refused { .. }) => Some(input),
             Settlement::Used(Outcome::Unknown) => Some(silent),
         };
         match (state, until) {

@@ -246,7 +246,7 @@ impl BudgetSettings {
         self.cooling() + self.0.guard + PERMIT_TTL_MAX + self.0.settle
     }
 
-    /// How long an ask may wait for its answer at most: half the permit's life, which runs from the asking, so that a granted
+    /// How long an request may wait for its answer at most: half the permit's life, which runs from the asking, so that a granted
     /// permit still has time to be used.
     pub fn wait_max(&self) -> Duration {
         self.0.permit_ttl / 2

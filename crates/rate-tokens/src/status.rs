@@ -21,7 +21,7 @@ pub struct ClassCounts {
     pub unused: u64,
     /// Tokens that nobody reported in time.
     pub expired: u64,
-    /// Asks that were told to ask again later.
+    /// Asks that were told to request again later.
     pub put_off: u64,
 }
 

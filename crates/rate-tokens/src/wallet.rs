@@ -16,7 +16,7 @@ pub const REPORT_AGAIN: Duration = Duration::from_secs(1);
 
 /// One token in the hand of a worker: what a [`Permit`](crate::Permit) is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slip {
+pub struct HeldToken {
     pub grant: GrantId,
     pub token: u32,
     pub use_by: Moment,
@@ -24,7 +24,7 @@ pub struct Slip {
 
 /// Settlements of one grant, to be sent to the governor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
+pub struct GrantReport {
     pub grant: GrantId,
     /// By token.
     pub settled: Vec<Settled>,
@@ -50,16 +50,18 @@ impl Wallet {
         Wallet::default()
     }
 
-    /// The highest grant that was ever seen. Sent with every ask, it lets a governor notice that its ledger was rolled back.
+    /// The highest grant that was ever seen. Sent with every request, it lets a governor notice that its ledger was rolled back.
     pub fn seen(&self) -> Option<GrantId> {
         self.seen
     }
 
-    /// Takes a grant in. `asked_at` is when the ask was made, before it was sent, on a clock that runs through suspends.
-    pub fn accept(&mut self, asked_at: Moment, grant: GrantId, tokens: u32, ttl: Duration) -> Vec<Slip> {
+    /// Takes a grant in. `asked_at` is when the request was made, before it was sent, on a clock that runs through suspends.
+    pub fn accept(&mut self, asked_at: Moment, grant: GrantId, tokens: u32, ttl: Duration) -> Vec<HeldToken> {
         self.seen = self.seen.max(Some(grant));
         let use_by = asked_at + ttl;
-        (0..tokens).map(|token| Slip { grant, token, use_by }).collect()
+        (0..tokens)
+            .map(|token| HeldToken { grant, token, use_by })
+            .collect()
     }
 
     /// Notes what became of a token, to be reported.
@@ -75,18 +77,18 @@ impl Wallet {
     }
 
     /// The reports to send now. Each comes again after [`REPORT_AGAIN`] unless it is acknowledged.
-    pub fn due(&mut self, now: Moment) -> Vec<Parcel> {
-        let mut parcels = Vec::new();
+    pub fn due(&mut self, now: Moment) -> Vec<GrantReport> {
+        let mut reports = Vec::new();
         for (&grant, outgoing) in &mut self.outbox {
             if outgoing.due <= now {
                 outgoing.due = now + REPORT_AGAIN;
-                parcels.push(Parcel {
+                reports.push(GrantReport {
                     grant,
                     settled: outgoing.settled.clone(),
                 });
             }
         }
-        parcels
+        reports
     }
 
     /// Whether there is anything that the governor has not acknowledged.
@@ -99,17 +101,17 @@ impl Wallet {
     }
 
     /// The governor has taken this report in, or does not know the grant any more: it need not be sent again.
-    pub fn acknowledged(&mut self, parcel: &Parcel) {
-        if let Some(outgoing) = self.outbox.get_mut(&parcel.grant) {
-            let heard = |token| {
-                parcel
+    pub fn acknowledged(&mut self, report: &GrantReport) {
+        if let Some(outgoing) = self.outbox.get_mut(&report.grant) {
+            let input = |token| {
+                report
                     .settled
                     .binary_search_by_key(&token, |settled| settled.token)
                     .is_ok()
             };
-            outgoing.settled.retain(|settled| !heard(settled.token));
+            outgoing.settled.retain(|settled| !input(settled.token));
             if outgoing.settled.is_empty() {
-                self.outbox.remove(&parcel.grant);
+                self.outbox.remove(&report.grant);
             }
         }
     }

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fold::normal_form;
-use crate::litmos::Wish;
+use crate::litmos::FieldChange;
 use crate::schema::{self, LITMOS_USER};
 use crate::user::UserDocument;
 
-/// Wishes by the label of the field, as Litmos shows it.
-pub type CustomWishes = BTreeMap<String, Wish>;
+/// FieldChanges by the label of the field, as Litmos shows it.
+pub type CustomFieldChanges = BTreeMap<String, FieldChange>;
 
 /// One field and the attribute that stands for it; all of them are text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,26 +61,26 @@ impl CustomAttributes {
     }
 
     /// What the user as a client wrote it wants of these fields. An entry of `customFields` counts under its own name
-    /// where no field of that name was found; an attribute that stands for no field is no wish.
-    pub fn wishes(&self, user: &UserDocument) -> CustomWishes {
+    /// where no field of that name was found; an attribute that stands for no field is no change.
+    pub fn changes(&self, user: &UserDocument) -> CustomFieldChanges {
         let flat = user
             .further_litmos_attributes()
-            .filter_map(|(name, wish)| Some((self.label_of(name)?.to_owned(), wish)));
-        let listed = user.custom_fields().map(|(name, wish)| {
+            .filter_map(|(name, change)| Some((self.label_of(name)?.to_owned(), change)));
+        let listed = user.custom_fields().map(|(name, change)| {
             let label = self.label_of(name).unwrap_or(name.trim());
-            (label.to_owned(), wish)
+            (label.to_owned(), change)
         });
         flat.chain(listed).collect()
     }
 }
 
-/// The wishes now on top of those before: what was wished and is no longer mentioned is cleared.
-pub fn carry_over_custom(previous: &CustomWishes, now: CustomWishes) -> CustomWishes {
-    let mut wishes = now;
+/// The changes now on top of those before: what was wished and is no longer mentioned is cleared.
+pub fn carry_over_custom(previous: &CustomFieldChanges, now: CustomFieldChanges) -> CustomFieldChanges {
+    let mut changes = now;
     for label in previous.keys() {
-        wishes.entry(label.clone()).or_insert(Wish::Clear);
+        changes.entry(label.clone()).or_insert(FieldChange::Clear);
     }
-    wishes
+    changes
 }
 
 /// A label as SCIM may name it: letters and digits, the first one small.

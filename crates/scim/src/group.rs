@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::draft::read_only;
 use crate::error::ScimError;
 use crate::filter::AttributePath;
-use crate::litmos::Wish;
+use crate::litmos::FieldChange;
 use crate::meta::Meta;
 use crate::note::{Note, NoteReason, Notes};
 use crate::schema::{self, Attribute, CORE_GROUP_ATTRIBUTES, ResourceKind};
@@ -49,11 +49,11 @@ pub struct GroupChange {
     /// The new name; never empty.
     pub display_name: Option<String>,
     /// `None`: leave.
-    pub external_id: Option<Wish>,
+    pub external_id: Option<FieldChange>,
     /// `None`: leave.
-    pub description: Option<Wish>,
+    pub description: Option<FieldChange>,
     /// `None`: leave.
-    pub parent: Option<Wish>,
+    pub parent: Option<FieldChange>,
     /// In order; a later one wins over an earlier one.
     pub members: Vec<MemberChange>,
     pub notes: Vec<Note>,
@@ -249,24 +249,24 @@ impl GroupDraft {
                 _ => return Err(ScimError::invalid_value("displayName must not be empty")),
             },
             "externalId" => {
-                match Wish::of(&value::simple(attribute, "externalId", given, &mut self.notes)?) {
+                match FieldChange::of(&value::simple(attribute, "externalId", given, &mut self.notes)?) {
                     // It is how the client finds the group again.
-                    Wish::Clear => {
+                    FieldChange::Clear => {
                         self.notes.add("externalId", NoteReason::NullIgnored);
                         self.without_effect.get_or_insert_with(|| {
                             ScimError::mutability("externalId: a group keeps it; replace it with another")
                         });
                     }
-                    wish @ Wish::Set(_) => self.change.external_id = Some(wish),
+                    change @ FieldChange::Set(_) => self.change.external_id = Some(change),
                 }
             }
             "description" => {
                 let text = value::simple(attribute, "description", given, &mut self.notes)?;
-                self.change.description = Some(Wish::of(&text));
+                self.change.description = Some(FieldChange::of(&text));
             }
             "parent" => {
                 let reference = value::simple(attribute, "parent", given, &mut self.notes)?;
-                self.change.parent = Some(Wish::of(&reference));
+                self.change.parent = Some(FieldChange::of(&reference));
             }
             // Clients name the schemas that they use.
             "schemas" => {}
@@ -432,10 +432,10 @@ impl GroupPlace {
     }
 }
 
-/// A value after a wish about it.
-fn changed(before: Option<&String>, wish: Option<&Wish>) -> Option<String> {
-    match wish {
+/// A value after a change about it.
+fn changed(before: Option<&String>, change: Option<&FieldChange>) -> Option<String> {
+    match change {
         None => before.cloned(),
-        Some(wish) => wish.value().map(str::to_owned),
+        Some(change) => change.value().map(str::to_owned),
     }
 }

@@ -8,7 +8,7 @@
 //! - **Parse once.** [`UserDocument`], [`GroupDocument`], [`PatchRequest`] and [`Filter`] hold canonical names and
 //!   types; nothing downstream compares attribute names or reads `"False"`.
 //! - **Three-way attributes.** A value means *set*, an explicit null, empty text or empty list means *clear*, absence
-//!   means *leave* ([`Wish`], [`litmos_attributes`]). Once an attribute was managed, its absence means *clear*
+//!   means *leave* ([`FieldChange`], [`litmos_attributes`]). Once an attribute was managed, its absence means *clear*
 //!   ([`carry_over`]).
 //! - **Never done without an effect.** What could have none is refused and named: filters that can match nothing
 //!   ([`Filter::check`]), PATCH paths to attributes that are not there, removals that find nothing.
@@ -40,7 +40,7 @@ mod user;
 mod value;
 
 pub use body::read_json;
-pub use custom::{CustomAttribute, CustomAttributes, CustomWishes, carry_over_custom};
+pub use custom::{CustomAttribute, CustomAttributes, CustomFieldChanges, carry_over_custom};
 pub use discovery::{resource_types, schemas, service_provider_config};
 pub use error::{ScimError, ScimType};
 pub use filter::{
@@ -51,7 +51,9 @@ pub use group::{
     GroupChange, GroupDocument, GroupWrite, MAX_MEMBERS_PER_REQUEST, Member, MemberChange, NetMembers,
 };
 pub use list::{DEFAULT_COUNT, ListQuery, MAX_COUNT, Page, list_response};
-pub use litmos::{ACCESS_LEVELS, Wish, Wishes, carry_over, carry_over_one, cleared_by, litmos_attributes};
+pub use litmos::{
+    ACCESS_LEVELS, FieldChange, FieldChanges, carry_over, carry_over_one, cleared_by, litmos_attributes,
+};
 pub use meta::{Meta, etag, if_match_accepts, names_etag};
 pub use note::{Note, NoteReason};
 pub use patch::{MAX_OPERATIONS, Operation, OperationKind, PatchRequest};

@@ -16,36 +16,36 @@ pub const ACCESS_LEVELS: [&str; 5] = [
     "Learner",
 ];
 
-/// What a client wants of one attribute; a client that never spoke of it has no wish.
+/// What a client wants of one attribute; a client that never spoke of it has no change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum FieldChange {
     /// Make it this value, which is not empty.
     Set(String),
     /// Make it empty.
     Clear,
 }
 
-impl Wish {
-    pub(crate) fn of(value: &Value) -> Wish {
+impl FieldChange {
+    pub(crate) fn of(value: &Value) -> FieldChange {
         match value {
-            Value::Null => Wish::Clear,
-            Value::String(text) if text.is_empty() => Wish::Clear,
-            Value::String(text) => Wish::Set(text.clone()),
-            other => Wish::Set(other.to_string()),
+            Value::Null => FieldChange::Clear,
+            Value::String(text) if text.is_empty() => FieldChange::Clear,
+            Value::String(text) => FieldChange::Set(text.clone()),
+            other => FieldChange::Set(other.to_string()),
         }
     }
 
     /// The value, if one is to be set.
     pub fn value(&self) -> Option<&str> {
         match self {
-            Wish::Set(value) => Some(value),
-            Wish::Clear => None,
+            FieldChange::Set(value) => Some(value),
+            FieldChange::Clear => None,
         }
     }
 }
 
-/// Wishes by Litmos attribute name.
-pub type Wishes = BTreeMap<&'static str, Wish>;
+/// FieldChanges by Litmos attribute name.
+pub type FieldChanges = BTreeMap<&'static str, FieldChange>;
 
 /// Attributes that always have a value in Litmos, so that silence about them never means *clear*.
 const NEVER_CLEARED: [&str; 3] = ["UserName", "Active", "AccessLevel"];
@@ -75,11 +75,11 @@ const ADDRESS_PARTS: [(&str, &str); 5] = [
 ///
 /// The manager stands apart ([`UserDocument::manager`]), since it names another person; so do discovered custom
 /// fields ([`UserDocument::further_litmos_attributes`]).
-pub fn litmos_attributes(user: &UserDocument) -> Wishes {
-    let mut wishes = Wishes::new();
+pub fn litmos_attributes(user: &UserDocument) -> FieldChanges {
+    let mut changes = FieldChanges::new();
     let mut take = |name: &'static str, value: Option<&Value>| {
         if let Some(value) = value {
-            wishes.insert(name, Wish::of(value));
+            changes.insert(name, FieldChange::of(value));
         }
     };
     take("UserName", user.at(&["userName"]));
@@ -132,7 +132,7 @@ pub fn litmos_attributes(user: &UserDocument) -> Wishes {
         let given = user.address_entry().and_then(|entry| entry.get(part));
         take(name, given.or(emptied("addresses")));
     }
-    wishes
+    changes
 }
 
 /// `en_US`, as Java and Okta profiles write it, in the spelling `en-US` that Litmos accepts.
@@ -145,8 +145,12 @@ fn language_tag(value: &Value) -> Value {
 
 /// The Litmos attributes that the old document set or cleared and the new one clears or no longer mentions.
 pub fn cleared_by(old: &UserDocument, new: &UserDocument) -> BTreeSet<&'static str> {
-    let wishes = litmos_attributes(new);
-    let gone = |name: &&'static str| wishes.get(name).is_none_or(|wish| *wish == Wish::Clear);
+    let changes = litmos_attributes(new);
+    let gone = |name: &&'static str| {
+        changes
+            .get(name)
+            .is_none_or(|change| *change == FieldChange::Clear)
+    };
     litmos_attributes(old)
         .into_keys()
         .filter(|name| !NEVER_CLEARED.contains(name))
@@ -154,25 +158,25 @@ pub fn cleared_by(old: &UserDocument, new: &UserDocument) -> BTreeSet<&'static s
         .collect()
 }
 
-/// The wishes of a new document on top of the wishes before it: what was managed and is no longer mentioned is
-/// cleared, and stays a wish to clear through later documents. `UserName`, `Active` and `AccessLevel` are never
+/// The changes of a new document on top of the changes before it: what was managed and is no longer mentioned is
+/// cleared, and stays a change to clear through later documents. `UserName`, `Active` and `AccessLevel` are never
 /// cleared by silence; they keep the value wished before.
-pub fn carry_over(previous: &Wishes, new: &UserDocument) -> Wishes {
-    let mut wishes = litmos_attributes(new);
-    for (name, wish) in previous {
+pub fn carry_over(previous: &FieldChanges, new: &UserDocument) -> FieldChanges {
+    let mut changes = litmos_attributes(new);
+    for (name, change) in previous {
         let silent = if NEVER_CLEARED.contains(name) {
-            wish.clone()
+            change.clone()
         } else {
-            Wish::Clear
+            FieldChange::Clear
         };
-        wishes.entry(name).or_insert(silent);
+        changes.entry(name).or_insert(silent);
     }
-    wishes
+    changes
 }
 
-/// The same for one wish that stands apart: a manager, a discovered custom field.
-pub fn carry_over_one(previous: Option<&Wish>, now: Option<Wish>) -> Option<Wish> {
-    now.or(previous.map(|_| Wish::Clear))
+/// The same for one change that stands apart: a manager, a discovered custom field.
+pub fn carry_over_one(previous: Option<&FieldChange>, now: Option<FieldChange>) -> Option<FieldChange> {
+    now.or(previous.map(|_| FieldChange::Clear))
 }
 
 /// The access level a text names, in any case, with `_`, `-`, a blank or nothing between the words.

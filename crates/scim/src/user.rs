@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::draft::{Draft, MAX_ATTRIBUTES, is_primary};
 use crate::error::ScimError;
 use crate::fold::normal_form;
-use crate::litmos::Wish;
+use crate::litmos::FieldChange;
 use crate::meta::Meta;
 use crate::note::{Note, NoteReason};
 use crate::patch::OperationKind;
@@ -99,7 +99,7 @@ impl UserDocument {
         Ok(document)
     }
 
-    /// The document as JSON text for keeping, wishes to clear included.
+    /// The document as JSON text for keeping, changes to clear included.
     pub fn to_stored(&self) -> String {
         Value::Object(self.attributes.clone()).to_string()
     }
@@ -272,10 +272,10 @@ impl UserDocument {
 
     /// Who the person reports to, as the client put it: an id of ours, an external id or a user name. `None`: the
     /// client never spoke of it.
-    pub fn manager(&self) -> Option<Wish> {
+    pub fn manager(&self) -> Option<FieldChange> {
         match self.at(&[ENTERPRISE_USER, "manager"])? {
-            Value::Object(parts) => parts.get("value").map(Wish::of),
-            other => Some(Wish::of(other)),
+            Value::Object(parts) => parts.get("value").map(FieldChange::of),
+            other => Some(FieldChange::of(other)),
         }
     }
 
@@ -298,21 +298,21 @@ impl UserDocument {
 
     /// Attributes under the Litmos extension that its schema does not list: discovered custom fields, by the name the
     /// client used. Values that are no text are shown as JSON.
-    pub fn further_litmos_attributes(&self) -> impl Iterator<Item = (&str, Wish)> {
+    pub fn further_litmos_attributes(&self) -> impl Iterator<Item = (&str, FieldChange)> {
         let extension = self.attributes.get(LITMOS_USER).and_then(Value::as_object);
         let known = schema::attributes_of(LITMOS_USER);
         extension
             .into_iter()
             .flatten()
             .filter(move |(name, _)| schema::find(known, name).is_none())
-            .map(|(name, value)| (name.as_str(), Wish::of(value)))
+            .map(|(name, value)| (name.as_str(), FieldChange::of(value)))
     }
 
     /// The entries of `customFields`, by the name that the client used.
-    pub fn custom_fields(&self) -> impl Iterator<Item = (&str, Wish)> {
+    pub fn custom_fields(&self) -> impl Iterator<Item = (&str, FieldChange)> {
         let list = self.at(&[LITMOS_USER, CUSTOM_FIELDS]).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(|entry| {
-            let value = entry.get("value").map_or(Wish::Clear, Wish::of);
+            let value = entry.get("value").map_or(FieldChange::Clear, FieldChange::of);
             Some((entry.get("name")?.as_str()?, value))
         })
     }

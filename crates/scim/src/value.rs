@@ -1,7 +1,7 @@
 //! From the values clients send to the types of the schema.
 //!
 //! Clients wrap single values in lists and objects, send booleans as text and numbers as numbers; what can be meant
-//! only one way is read that way. Empty text and null both become null: the wish to clear.
+//! only one way is read that way. Empty text and null both become null: the change to clear.
 
 use serde_json::{Map, Value};
 

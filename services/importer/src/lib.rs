@@ -42,7 +42,7 @@ fn pause_after(failed: u32) -> Duration {
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
@@ -52,23 +52,23 @@ pub struct Parts {
 ///
 /// # Errors
 /// When an org's settings cannot be worked with.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
-    let Parts {
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
+    let Dependencies {
         bus,
         settings,
         health,
-    } = parts;
+    } = dependencies;
     let accounts = Accounts::new(&bus, "importer");
     let mut orgs = JoinSet::new();
     for org in &settings.orgs {
         let litmos = accounts.client(org)?;
-        let desk = Desk {
+        let importer = OrgImporter {
             bus: bus.clone(),
             org: org.clone(),
             tokens: accounts.tokens().clone(),
             litmos,
         };
-        orgs.spawn(desk.run(stop.clone()));
+        orgs.spawn(importer.run(stop.clone()));
     }
     health.ready("importer");
     while orgs.join_next().await.is_some() {}
@@ -77,14 +77,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
 }
 
 /// One org's imports.
-struct Desk {
+struct OrgImporter {
     bus: Bus,
     org: Org,
     tokens: bus::Tokens,
     litmos: litmos::Client,
 }
 
-impl Desk {
+impl OrgImporter {
     async fn run(self, stop: CancellationToken) {
         let name = format!("importer.{}", self.org.id);
         while !stop.is_cancelled() {

@@ -5,7 +5,7 @@
 
 mod chains;
 pub mod file;
-mod take;
+mod ingest;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     /// Made by [`rosters`], or shared with a gateway of the same process.
     pub rosters: Rosters,
@@ -48,13 +48,13 @@ pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
 ///
 /// # Errors
 /// When the bus takes no subscription.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
-    let Parts {
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), BusError> {
+    let Dependencies {
         bus,
         rosters: followed,
         settings,
         health,
-    } = parts;
+    } = dependencies;
     let mut rosters = BTreeMap::new();
     for org in &settings.orgs {
         let roster = followed.of(&org.id);
@@ -103,7 +103,7 @@ async fn take_one(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Deli
         event.refuse(&reason).await;
         return;
     };
-    take::take(roster, waiting, event, end).await;
+    ingest::ingest(roster, waiting, event, end).await;
 }
 
 /// Answers how many people and groups are in the roster, and how many events wait for those who are not.

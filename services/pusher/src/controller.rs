@@ -6,12 +6,12 @@
 //!
 //! `run` reads as the loop: hear, plan, start, wait.
 
-mod ahead;
 mod deviations;
+mod forecast_record;
+mod in_flight;
 mod jobs;
 mod leavers;
 mod orders;
-mod promise;
 mod report;
 mod start;
 
@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use provisioning::{
-    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, PersonId, Plan, PlanHash, Policy,
-    Subject, WaitReason, World, plan,
+    BulkJob, Decision, Ended, GroupId, Harm, Operation, OperationId, OrgId, OrgState, PersonId, Plan,
+    PlanHash, Policy, Subject, WaitReason, plan,
 };
 use rate_tokens::{BudgetSettings, Class, Permit};
 use tokio::sync::mpsc;
@@ -30,16 +30,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::executor::{Done, Executor, Halt, unix_ms};
 use crate::forecast::Pace;
-use crate::hands::{Done, Halt, Hands, unix_ms};
 use crate::quiet::Quiet;
 use crate::schedule::{self, Traffic};
-use crate::view::{Heard, Look};
-use ahead::Ahead;
+use crate::watcher::{Snapshot, StateEvent};
 use deviations::KnownDeviations;
+use forecast_record::ForecastRecords;
+use in_flight::InFlight;
 pub(crate) use jobs::FreeLinks;
 use orders::OpenOrder;
-use promise::Promises;
 pub(crate) use report::Question;
 
 /// Permits of normal class that are asked for ahead of need. One request takes a fraction of the time between two
@@ -103,12 +103,12 @@ impl Finished {
 #[derive(Debug)]
 pub(crate) struct Controller {
     org: OrgId,
-    hands: Hands,
+    executor: Executor,
     policy: Policy,
     mode: Mode,
-    world: World,
+    state: OrgState,
     plan: Plan,
-    /// The plan no longer says what the world needs.
+    /// The plan no longer says what the state needs.
     outdated: bool,
     /// Somebody is to be cut off: planning does not wait.
     urgent: bool,
@@ -131,13 +131,13 @@ pub(crate) struct Controller {
     running: JoinSet<Finished>,
     /// Orders about somebody who is being worked on.
     orders: Vec<OpenOrder>,
-    promises: Promises,
-    ahead: Ahead,
+    forecast_records: ForecastRecords,
+    in_flight: InFlight,
     /// Imports of ours that are under way.
     imports: usize,
     asks: JoinSet<(Class, Permit)>,
     asked: HashMap<Class, usize>,
-    /// Trace of the newest wish about a subject that is still pending.
+    /// Trace of the newest change about a subject that is still pending.
     traces: HashMap<Subject, String>,
     /// People under way whom their sources want cut off.
     leaving: BTreeSet<PersonId>,
@@ -153,21 +153,21 @@ pub(crate) struct Controller {
 impl Controller {
     pub(crate) fn new(
         org: OrgId,
-        hands: Hands,
+        executor: Executor,
         policy: Policy,
         mode: Mode,
         budget: &BudgetSettings,
-        look: Look,
+        snapshot: Snapshot,
     ) -> Controller {
-        let pending = look.world.subjects();
-        let promises = Promises::new(org.clone(), look.runs, Pace::of(budget, None));
-        let plan = plan(&org, &look.world, &BTreeSet::new(), &policy, 0);
+        let pending = snapshot.state.subjects();
+        let forecast_records = ForecastRecords::new(org.clone(), snapshot.runs, Pace::of(budget, None));
+        let plan = plan(&org, &snapshot.state, &BTreeSet::new(), &policy, 0);
         Controller {
             org,
-            hands,
+            executor,
             policy,
             mode,
-            world: look.world,
+            state: snapshot.state,
             plan,
             outdated: true,
             urgent: true,
@@ -177,18 +177,18 @@ impl Controller {
             switched_off: BTreeMap::new(),
             deviations: KnownDeviations::default(),
             released: BTreeMap::new(),
-            jobs: look.jobs,
+            jobs: snapshot.jobs,
             in_rows: Vec::new(),
             awaiting: Vec::new(),
             together: VecDeque::new(),
             running: JoinSet::new(),
             orders: Vec::new(),
-            promises,
-            ahead: Ahead::default(),
+            forecast_records,
+            in_flight: InFlight::default(),
             imports: 0,
             asks: JoinSet::new(),
             asked: HashMap::new(),
-            traces: look.traces,
+            traces: snapshot.traces,
             leaving: BTreeSet::new(),
             edits: HashMap::new(),
             halt: None,
@@ -201,7 +201,7 @@ impl Controller {
     /// Runs until stopped, or until the lease is lost or the watches end.
     pub(crate) async fn run(
         &mut self,
-        heard: &mut mpsc::Receiver<Vec<Heard>>,
+        events: &mut mpsc::Receiver<Vec<StateEvent>>,
         questions: &mut mpsc::Receiver<Question>,
         stop: &CancellationToken,
     ) {
@@ -216,12 +216,12 @@ impl Controller {
             self.start_free_operations();
             self.ask_for_permits();
             self.probe();
-            self.keep_promises();
+            self.keep_forecast_records();
             let next_look = self.next_look();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = self.hands.lease.lost() => {
+                () = self.executor.lease.lost() => {
                     tracing::warn!(org.id = %self.org, "the lease of this org is gone, somebody else takes over");
                     break;
                 }
@@ -236,15 +236,15 @@ impl Controller {
                     }
                 },
                 Some(question) = questions.recv() => self.answer(question),
-                event = heard.recv() => match event {
-                    Some(batch) => self.hear_all(batch),
+                event = events.recv() => match event {
+                    Some(batch) => self.handle_events(batch),
                     None => break,
                 },
                 Some(Ok((class, permit))) = self.asks.join_next() => self.spend(class, permit),
                 () = tokio::time::sleep(next_look) => self.outdated |= !self.pending.is_empty(),
             }
-            while let Ok(batch) = heard.try_recv() {
-                self.hear_all(batch);
+            while let Ok(batch) = events.try_recv() {
+                self.handle_events(batch);
             }
         }
         self.asks.abort_all();
@@ -262,21 +262,21 @@ impl Controller {
         self.running.abort_all();
     }
 
-    fn hear_all(&mut self, batch: Vec<Heard>) {
+    fn handle_events(&mut self, batch: Vec<StateEvent>) {
         for event in batch {
-            self.hear(event);
+            self.handle_event(event);
         }
     }
 
-    fn hear(&mut self, event: Heard) {
+    fn handle_event(&mut self, event: StateEvent) {
         if event.is_own_book() {
             return;
         }
         self.deviations.outdated();
         if event.is_roster() {
-            self.promises.wishes_joined();
+            self.forecast_records.changes_joined();
             let now_ms = self.now_ms();
-            self.quiet.heard(event.about(), now_ms);
+            self.quiet.changed(event.about(), now_ms);
         }
         self.urgent |= event.cuts_access();
         self.outdated |= event.is_approval();
@@ -289,7 +289,7 @@ impl Controller {
             }
             *self.edits.entry(subject).or_default() += 1;
         }
-        let touched = event.apply(&mut self.world, &mut self.jobs);
+        let touched = event.apply(&mut self.state, &mut self.jobs);
         self.touch(touched);
     }
 
@@ -301,16 +301,16 @@ impl Controller {
     fn finish(&mut self, finished: Finished) {
         let Finished { performed, mut done } = finished;
         self.deviations.outdated();
-        let touched = std::mem::take(&mut done.effects).apply(&mut self.world);
+        let touched = std::mem::take(&mut done.effects).apply(&mut self.state);
         self.touch(touched);
         if let Some(performed) = performed {
             self.performed += 1;
             self.imports -= usize::from(performed.import);
-            self.ahead.ended(&performed.operation);
+            self.in_flight.ended(&performed.operation);
             let spent = performed.spent.load(Ordering::Relaxed);
-            self.promises.performed(spent);
+            self.forecast_records.performed(spent);
             if spent == 1 {
-                self.promises.measured_call(performed.started.elapsed());
+                self.forecast_records.measured_call(performed.started.elapsed());
             }
             self.tell(performed, &mut done);
         }
@@ -323,9 +323,9 @@ impl Controller {
     }
 
     fn release(&mut self, subjects: &[Subject]) {
-        let released = self.world.release(subjects);
+        let released = self.state.release(subjects);
         for groups in [&mut self.in_rows, &mut self.awaiting] {
-            groups.retain(|(person, _)| self.world.is_under_way(person));
+            groups.retain(|(person, _)| self.state.is_under_way(person));
         }
         self.touch(released);
     }
@@ -339,12 +339,12 @@ impl Controller {
             None => done.subjects.iter().any(|subject| self.has_intent(subject)),
         };
         if !took_effect && !performed.harms.is_empty() {
-            let mut history = self.world.harm_history().clone();
+            let mut history = self.state.harm_history().clone();
             let now = unix_ms();
             for (harm, count) in &performed.harms {
                 history.take_back(*harm, *count, now);
             }
-            self.world.set_harm_history(history);
+            self.state.set_harm_history(history);
         }
         let Some(outcome) = outcome else { return };
         let decision = Decision {
@@ -357,33 +357,33 @@ impl Controller {
             said: outcome.said,
             images: outcome.images,
         };
-        self.hands.journal.decided(&self.org, decision);
+        self.executor.journal.decided(&self.org, decision);
     }
 
     fn has_intent(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Person(id) => self
-                .world
+                .state
                 .person_link(id)
                 .is_some_and(|link| link.value.intent.is_some()),
             Subject::Group(id) => self
-                .world
+                .state
                 .group_link(id)
                 .is_some_and(|link| link.value.intent.is_some()),
         }
     }
 
     /// Writes down what was promised, and that it has come to its end.
-    fn keep_promises(&mut self) {
-        let idle = !self.outdated && self.plan.is_empty() && self.world.under_way().is_empty();
-        if idle && self.promises.run_id().is_some() {
-            self.promises.ended(unix_ms());
+    fn keep_forecast_records(&mut self) {
+        let idle = !self.outdated && self.plan.is_empty() && self.state.under_way().is_empty();
+        if idle && self.forecast_records.run_id().is_some() {
+            self.forecast_records.ended(unix_ms());
         }
-        let changes = self.promises.take_changes();
+        let changes = self.forecast_records.take_changes();
         if !changes.is_empty() {
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             self.running.spawn(async move {
-                hands.links.keep(changes).await;
+                executor.links.keep(changes).await;
                 Finished::default()
             });
         }
@@ -395,7 +395,7 @@ impl Controller {
         let planning = self
             .outdated
             .then(|| (self.plan_cost * PLAN_SHARE).saturating_sub(self.planned_at.elapsed()));
-        let probing = self.hands.gate.state().map(|closed| closed.probes_in());
+        let probing = self.executor.gate.state().map(|closed| closed.probes_in());
         [
             Some(LOOK_AGAIN),
             settling,
@@ -416,12 +416,12 @@ impl Controller {
         (self.outdated, self.urgent) = (false, false);
         // Two plans for a whole company at once would be the most memory that is ever needed.
         self.plan.operations = Vec::new();
-        self.plan = plan(&self.org, &self.world, &self.pending, &self.policy, unix_ms());
+        self.plan = plan(&self.org, &self.state, &self.pending, &self.policy, unix_ms());
         self.note_switched_off();
         self.deviations.outdated();
         let mut kept: BTreeSet<Subject> = self
             .pending
-            .intersection(self.world.under_way())
+            .intersection(self.state.under_way())
             .cloned()
             .collect();
         kept.extend(
@@ -441,7 +441,7 @@ impl Controller {
         self.traces.retain(|subject, _| kept.contains(subject));
         self.edits.retain(|subject, _| kept.contains(subject));
         // A group whose newcomers are just being made is in no plan until they are: the word about it stands till then.
-        if self.world.under_way().is_empty() {
+        if self.state.under_way().is_empty() {
             self.released.retain(|subject, _| kept.contains(subject));
         }
         self.pending = kept;
@@ -493,8 +493,8 @@ impl Controller {
 
     fn revision_of(&self, subject: &Subject) -> u64 {
         match subject {
-            Subject::Person(id) => self.world.person(id).map_or(0, |person| person.revision),
-            Subject::Group(id) => self.world.group(id).map_or(0, |group| group.revision),
+            Subject::Person(id) => self.state.person(id).map_or(0, |person| person.revision),
+            Subject::Group(id) => self.state.group(id).map_or(0, |group| group.revision),
         }
     }
 
@@ -505,24 +505,24 @@ impl Controller {
         }
         let parks = std::mem::take(&mut self.plan.park);
         if !parks.is_empty() {
-            let links = jobs::parked_links(&self.world, parks);
-            self.world.hold(links.subjects());
-            let hands = self.hands.clone();
+            let links = jobs::parked_links(&self.state, parks);
+            self.state.hold(links.subjects());
+            let executor = self.executor.clone();
             self.running
-                .spawn(async move { Finished::of(hands.write_links(links).await) });
+                .spawn(async move { Finished::of(executor.write_links(links).await) });
         }
         let traffic = self.traffic();
-        let free: Vec<Operation> = schedule::ready(&self.plan, &self.world, &traffic)
+        let free: Vec<Operation> = schedule::ready(&self.plan, &self.state, &traffic)
             .filter(|operation| operation.calls == 0)
             .cloned()
             .collect();
         if !free.is_empty() {
-            let links = jobs::tied_links(&self.world, &free);
-            self.world.hold(links.subjects());
+            let links = jobs::tied_links(&self.state, &free);
+            self.state.hold(links.subjects());
             self.outdated = true;
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             self.running
-                .spawn(async move { Finished::of(hands.write_links(links).await) });
+                .spawn(async move { Finished::of(executor.write_links(links).await) });
         }
     }
 
@@ -531,14 +531,14 @@ impl Controller {
             .halt
             .as_ref()
             .is_some_and(|(_, until)| Instant::now() < *until)
-            || self.hands.gate.is_closed()
+            || self.executor.gate.is_closed()
         {
             return;
         }
         let traffic = self.traffic();
         let (mut urgent, mut normal) = (0, self.together.len());
         for operation in
-            schedule::ready(&self.plan, &self.world, &traffic).filter(|operation| operation.calls > 0)
+            schedule::ready(&self.plan, &self.state, &traffic).filter(|operation| operation.calls > 0)
         {
             match schedule::class_of(&operation.change) {
                 Class::Urgent => urgent += 1,
@@ -554,17 +554,17 @@ impl Controller {
 
     /// Sends the probing read of a closed gate when it is due.
     fn probe(&mut self) {
-        if !self.hands.gate.begins_probe() {
+        if !self.executor.gate.begins_probe() {
             return;
         }
-        let hands = self.hands.clone();
+        let executor = self.executor.clone();
         let about = service::About {
             class: Class::Interactive.as_str(),
             kind: "probe".to_owned(),
             ..service::About::default()
         };
         self.running.spawn(service::about(about, async move {
-            hands.probe().await;
+            executor.probe().await;
             Finished::default()
         }));
     }
@@ -574,17 +574,17 @@ impl Controller {
         let asked = self.asked.entry(class).or_default();
         while *asked < wanted {
             *asked += 1;
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             let span = tracing::info_span!("permit.acquire", org.id = %self.org, class = class.as_str());
             bus::trace::set_parent(&span, trace.as_deref());
-            let ask = async move { (class, hands.permit(class).await) };
+            let ask = async move { (class, executor.permit(class).await) };
             self.asks.spawn(tracing::Instrument::instrument(ask, span));
         }
     }
 
     fn next_trace(&self) -> Option<String> {
         let traffic = self.traffic();
-        let operation = schedule::next(&self.plan, &self.world, &traffic)?;
+        let operation = schedule::next(&self.plan, &self.state, &traffic)?;
         operation
             .change
             .subjects()
@@ -595,22 +595,22 @@ impl Controller {
     /// Starts finding out about every intent that no operation of ours is working on. Not when the org is somebody else's: whose
     /// outcome is not taken would look again and again, with the owner's tokens.
     fn recover(&mut self) {
-        if !self.hands.lease.is_held() {
+        if !self.executor.lease.is_held() {
             return;
         }
-        for job in jobs::orphans(&self.world, &self.jobs) {
+        for job in jobs::orphans(&self.state, &self.jobs) {
             let subjects = job.subjects();
             tracing::info!(org.id = %self.org, subjects = subjects.len(), "finding out what became of a request");
-            self.world.hold(subjects.clone());
+            self.state.hold(subjects.clone());
             for subject in &subjects {
                 self.may_leave(subject);
             }
             for (person, name) in job.user_names() {
-                self.world.hold_name(person, &name);
+                self.state.hold_name(person, &name);
             }
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             self.running
-                .spawn(async move { Finished::of(job.recover(&hands).await) });
+                .spawn(async move { Finished::of(job.recover(&executor).await) });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an operation left behind, as plain data.
 //!
-//! Performing an operation writes buckets; the controller's picture of the world would hear of it only when the watch
-//! brings it back. Effects close that gap: they are applied to the world at once, so nothing is planned twice.
+//! Performing an operation writes buckets; the controller's snapshot of the state would hear of it only when the watch
+//! brings it back. Effects close that gap: they are applied to the state at once, so nothing is planned twice.
 
 use provisioning::{Account, AccountId, GroupLink, PersonLink, Roles, Team, TeamId};
 
@@ -25,36 +25,36 @@ pub(crate) struct Effects {
 impl Effects {
     pub(crate) fn apply(
         self,
-        world: &mut provisioning::World,
+        state: &mut provisioning::OrgState,
     ) -> std::collections::BTreeSet<provisioning::Subject> {
         let mut touched = std::collections::BTreeSet::new();
         for account in self.accounts {
-            touched.extend(world.put_account(account));
+            touched.extend(state.put_account(account));
         }
         for id in &self.gone_accounts {
-            touched.extend(world.drop_account(id));
+            touched.extend(state.drop_account(id));
         }
         for team in self.teams {
-            touched.extend(world.put_team(team));
+            touched.extend(state.put_team(team));
         }
         for id in &self.gone_teams {
-            touched.extend(world.drop_team(id));
+            touched.extend(state.drop_team(id));
         }
         for (team, account) in &self.joined {
-            touched.extend(world.put_team_member(team, account));
+            touched.extend(state.put_team_member(team, account));
         }
         for (team, account) in &self.left {
-            touched.extend(world.drop_team_member(team, account));
+            touched.extend(state.drop_team_member(team, account));
         }
         for (team, account, roles) in &self.roles {
-            touched.extend(world.put_team_member(team, account));
-            touched.extend(world.put_roles(team, account, *roles));
+            touched.extend(state.put_team_member(team, account));
+            touched.extend(state.put_roles(team, account, *roles));
         }
         for (link, revision) in self.person_links {
-            touched.extend(world.put_person_link(link, revision));
+            touched.extend(state.put_person_link(link, revision));
         }
         for (link, revision) in self.group_links {
-            touched.extend(world.put_group_link(link, revision));
+            touched.extend(state.put_group_link(link, revision));
         }
         touched
     }

@@ -15,7 +15,7 @@ use provisioning::cost::CostModel;
 use provisioning::{Change, Operation, OperationId, Plan};
 use rate_tokens::{Budget, BudgetSettings, Epoch, Moment, Pacing};
 
-use crate::hands::POLL_PAUSES;
+use crate::executor::POLL_PAUSES;
 use crate::schedule::class_of;
 
 /// How fast requests can be sent, and how long answers take.
@@ -133,7 +133,7 @@ pub(crate) fn steps(plan: &Plan) -> Vec<Step> {
 
 /// Plays the steps through; what stands first goes first.
 pub(crate) fn expect(steps: &[Step], pace: &Pace) -> Expectation {
-    let mut play = Play::new(steps, pace);
+    let mut play = Simulation::new(steps, pace);
     play.run();
     play.expectation
 }
@@ -144,7 +144,7 @@ enum Event {
     Done(usize),
 }
 
-struct Play<'a> {
+struct Simulation<'a> {
     /// As they stand at this moment of the play.
     steps: Vec<Step>,
     pace: &'a Pace,
@@ -160,8 +160,8 @@ struct Play<'a> {
     expectation: Expectation,
 }
 
-impl<'a> Play<'a> {
-    fn new(steps: &[Step], pace: &'a Pace) -> Play<'a> {
+impl<'a> Simulation<'a> {
+    fn new(steps: &[Step], pace: &'a Pace) -> Simulation<'a> {
         let known: BTreeSet<&OperationId> = steps.iter().map(|step| &step.id).collect();
         let mut waiters: HashMap<OperationId, Vec<usize>> = HashMap::new();
         let mut waits_for = vec![0; steps.len()];
@@ -176,7 +176,7 @@ impl<'a> Play<'a> {
             let (_, calls) = expectation.by_class.entry(step.class).or_default();
             *calls += step.calls;
         }
-        Play {
+        Simulation {
             steps: steps.to_vec(),
             pace,
             ready: (0..steps.len()).filter(|at| waits_for[*at] == 0).collect(),
@@ -193,7 +193,7 @@ impl<'a> Play<'a> {
 
     fn run(&mut self) {
         loop {
-            self.hear();
+            self.handle_event();
             self.start_what_is_free();
             self.refill();
             let next_event = self.events.peek().map(|Reverse((at, _))| *at);
@@ -222,7 +222,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn hear(&mut self) {
+    fn handle_event(&mut self) {
         while let Some(Reverse((at, event))) = self.events.peek().copied() {
             if at > self.now {
                 return;
@@ -283,7 +283,7 @@ mod tests {
     use rate_tokens::Terms;
 
     use super::*;
-    use crate::schedule::tests::{plan_of, world_of_newcomers};
+    use crate::schedule::tests::{plan_of, state_of_newcomers};
 
     fn pace() -> Pace {
         Pace {
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn single_calls_come_at_the_pace_of_tokens() {
-        let plan = plan_of(&world_of_newcomers(10), false);
+        let plan = plan_of(&state_of_newcomers(10), false);
         assert_eq!(plan.calls(), 10);
         let expected = expect(&steps(&plan), &pace());
         // The first goes at once, nine wait for a token each, and the last answer takes its time.
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn an_import_waits_for_its_polls_while_tokens_lie_idle() {
-        let plan = plan_of(&world_of_newcomers(500), true);
+        let plan = plan_of(&state_of_newcomers(500), true);
         assert_eq!(plan.calls(), 4);
         let expected = expect(&steps(&plan), &pace());
         let least: Duration = POLL_PAUSES[0] + POLL_PAUSES[1] + 4 * pace().latency;
@@ -319,14 +319,14 @@ mod tests {
 
     #[test]
     fn unpaced_calls_go_at_once_as_far_as_the_limit_reaches() {
-        let plan = plan_of(&world_of_newcomers(10), false);
+        let plan = plan_of(&state_of_newcomers(10), false);
         let unpaced = Pace { burst: 100, ..pace() };
         assert_eq!(expect(&steps(&plan), &unpaced).all, Duration::from_millis(100));
     }
 
     #[test]
     fn an_empty_plan_is_done_now() {
-        let plan = plan_of(&world_of_newcomers(0), true);
+        let plan = plan_of(&state_of_newcomers(0), true);
         assert_eq!(expect(&steps(&plan), &pace()), Expectation::default());
     }
 

@@ -6,19 +6,19 @@
 
 mod controller;
 mod effects;
+mod executor;
 mod forecast;
-mod hands;
 mod links;
 mod quiet;
 mod schedule;
-mod view;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::Bus;
 use chassis::health::Health;
-use provisioning::{OrgId, Plan, World};
+use provisioning::{OrgId, OrgState, Plan};
 use rate_tokens::BudgetSettings;
 use service::{AccountProblem, Accounts};
 use settings::{ApplyMode, Org, Settings};
@@ -29,18 +29,18 @@ use tokio_util::sync::CancellationToken;
 pub use crash_points::CrashPoints;
 
 use controller::{Controller, Mode, Question};
-use hands::{CustomFieldsShape, Hands, Observed};
+use executor::{CustomFieldsShape, Executor, Observed};
 use links::Links;
 
 /// An org whose owner died is taken over after this long.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Questions that wait for the controller's next look.
+/// Questions that wait for the controller's next turn.
 const QUESTIONS: usize = 64;
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
@@ -48,11 +48,13 @@ pub struct Parts {
 }
 
 /// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
-pub async fn world(bus: &Bus, org: &OrgId) -> World {
+pub async fn state(bus: &Bus, org: &OrgId) -> OrgState {
     let over = CancellationToken::new();
-    let look = view::look(bus, org, over.clone()).await;
+    let snapshot = watcher::fetch(bus, org, over.clone()).await;
     over.cancel();
-    look.map(|(look, _heard)| look.world).unwrap_or_default()
+    snapshot
+        .map(|(snapshot, _heard)| snapshot.state)
+        .unwrap_or_default()
 }
 
 /// How long a plan is expected to take under this budget while nobody else uses it.
@@ -64,13 +66,13 @@ pub fn expected(plan: &Plan, budget: &BudgetSettings) -> Duration {
 ///
 /// # Errors
 /// When an org's settings cannot be worked with.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
-    let Parts {
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
+    let Dependencies {
         bus,
         settings,
         health,
         crash_points,
-    } = parts;
+    } = dependencies;
     let accounts = Accounts::new(&bus, "pusher");
     let mut owners = JoinSet::new();
     for org in &settings.orgs {
@@ -121,21 +123,23 @@ impl Owner {
         // Watches and answers are tasks of the bus: they end with this one, however it ends.
         let _ends = over.clone().drop_guard();
         let began = Instant::now();
-        let looked = tokio::select! {
+        let fetched = tokio::select! {
             () = lease.lost() => None,
             () = stop.cancelled() => None,
-            looked = view::look(&self.bus, &self.org.id, over.clone()) => looked,
+            fetched = watcher::fetch(&self.bus, &self.org.id, over.clone()) => fetched,
         };
-        let Some((look, mut heard)) = looked else { return };
+        let Some((snapshot, mut events)) = fetched else {
+            return;
+        };
         tracing::info!(
             org.id = %self.org.id,
-            people = look.world.people().count(),
-            accounts = look.world.accounts().count(),
+            people = snapshot.state.people().count(),
+            accounts = snapshot.state.accounts().count(),
             elapsed_ms = began.elapsed().as_millis(),
             "everything about this org has been read",
         );
         let id = self.org.id.clone();
-        let hands = Hands {
+        let executor = Executor {
             org: id.clone(),
             litmos: self.litmos.clone(),
             tokens: self.tokens.clone(),
@@ -178,7 +182,7 @@ impl Owner {
             ApplyMode::Manual => Mode::Manual,
         };
         let policy = self.org.policy.clone();
-        let mut controller = Controller::new(id, hands, policy, mode, self.org.budget(), look);
-        controller.run(&mut heard, &mut questions, stop).await;
+        let mut controller = Controller::new(id, executor, policy, mode, self.org.budget(), snapshot);
+        controller.run(&mut events, &mut questions, stop).await;
     }
 }

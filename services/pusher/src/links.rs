@@ -7,7 +7,7 @@
 use crate::CrashPoints;
 use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
 use provisioning::{
-    Approval, GroupId, GroupLink, HarmHistory, OperationId, OrgId, PersonId, PersonLink, Revised, World,
+    Approval, GroupId, GroupLink, HarmHistory, OperationId, OrgId, OrgState, PersonId, PersonLink, Revised,
 };
 
 /// Most writes of one atomic batch.
@@ -22,15 +22,15 @@ pub(crate) struct Links {
 }
 
 /// The person links that an operation is about to write, as they were when it was planned.
-pub(crate) fn current_person(world: &World, person: &PersonId) -> Revised<PersonLink> {
-    world.person_link(person).cloned().unwrap_or_else(|| Revised {
+pub(crate) fn current_person(state: &OrgState, person: &PersonId) -> Revised<PersonLink> {
+    state.person_link(person).cloned().unwrap_or_else(|| Revised {
         value: PersonLink::new(person.clone()),
         revision: 0,
     })
 }
 
-pub(crate) fn current_group(world: &World, group: &GroupId) -> Revised<GroupLink> {
-    world.group_link(group).cloned().unwrap_or_else(|| Revised {
+pub(crate) fn current_group(state: &OrgState, group: &GroupId) -> Revised<GroupLink> {
+    state.group_link(group).cloned().unwrap_or_else(|| Revised {
         value: GroupLink::new(group.clone()),
         revision: 0,
     })

@@ -77,7 +77,7 @@ struct Terms {
 
 impl Quiet {
     /// A change of the roster, and the item that it is about, if it is about one.
-    pub(crate) fn heard(&mut self, subject: Option<Subject>, now_ms: u64) {
+    pub(crate) fn changed(&mut self, subject: Option<Subject>, now_ms: u64) {
         let stirs = self.last_ms.is_some_and(|last| now_ms - last < ROSTER_QUIET_MS);
         if !stirs {
             (self.began_ms, self.collects_since_ms) = (now_ms, now_ms);
@@ -208,7 +208,7 @@ mod tests {
         Subject::Group(GroupId::parse(name).unwrap())
     }
 
-    /// The moment, from `from` on and looked at every 50 ms, when something stops waiting.
+    /// The moment, from `from` on and fetched at every 50 ms, when something stops waiting.
     fn ends(from: u64, waits: impl Fn(u64) -> bool) -> u64 {
         (from..).step_by(50).find(|now| !waits(*now)).unwrap()
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn one_change_waits_a_quarter_of_a_second() {
         let mut quiet = Quiet::default();
-        quiet.heard(Some(person("mira")), 10_000);
+        quiet.changed(Some(person("mira")), 10_000);
         assert!(quiet.begins(10_249) && quiet.waits(&person("mira"), 10_249));
         assert!(!quiet.begins(10_250) && !quiet.waits(&person("mira"), 10_250));
         assert!(quiet.collects(11_499) && !quiet.collects(11_500));
@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn somebody_who_is_edited_all_the_time_holds_back_nobody_else() {
         let mut quiet = Quiet::default();
-        quiet.heard(Some(person("other")), 10_000);
+        quiet.changed(Some(person("other")), 10_000);
         let mut done = None;
         for now in (10_000..40_000).step_by(200) {
-            quiet.heard(Some(person("busy")), now);
+            quiet.changed(Some(person("busy")), now);
             if done.is_none() && !quiet.begins(now) && !quiet.waits(&person("other"), now) {
                 done = Some(now);
             }
@@ -245,7 +245,7 @@ mod tests {
         let mut quiet = Quiet::default();
         let mut served = Vec::new();
         for now in (0..10_000).step_by(100) {
-            quiet.heard(Some(person("busy")), now);
+            quiet.changed(Some(person("busy")), now);
             if !quiet.begins(now) && !quiet.waits(&person("busy"), now) {
                 quiet.acted_on(&[person("busy")]);
                 served.push(now);
@@ -259,7 +259,7 @@ mod tests {
         let mut quiet = Quiet::default();
         let mut imports = Vec::new();
         for now in (0..40_000).step_by(200) {
-            quiet.heard(Some(person(&format!("p{now}"))), now);
+            quiet.changed(Some(person(&format!("p{now}"))), now);
             if !quiet.collects(now) {
                 quiet.imports(now);
                 imports.push(now);
@@ -275,7 +275,7 @@ mod tests {
             let mut now = 0;
             for n in 0..2_000 {
                 now += step;
-                quiet.heard(Some(person(&format!("p{n}"))), now);
+                quiet.changed(Some(person(&format!("p{n}"))), now);
                 assert!(
                     quiet.collects(now),
                     "a part of the file went at {now}, step {step}"
@@ -291,9 +291,9 @@ mod tests {
         let mut now = 0;
         for n in 0..4_000 {
             now += 5;
-            quiet.heard(Some(person(&format!("p{n}"))), now);
+            quiet.changed(Some(person(&format!("p{n}"))), now);
             // Each of a hundred groups is named every half second.
-            quiet.heard(Some(group(&format!("g{}", n % 100))), now);
+            quiet.changed(Some(group(&format!("g{}", n % 100))), now);
             assert!(quiet.waits(&group("g0"), now), "{now}");
         }
         assert!(!quiet.waits(&group("g0"), now + ROSTER_QUIET_MS));
@@ -303,10 +303,10 @@ mod tests {
     fn a_pause_ends_a_stir() {
         let mut quiet = Quiet::default();
         for now in (0..20_000).step_by(100) {
-            quiet.heard(Some(person("busy")), now);
+            quiet.changed(Some(person("busy")), now);
         }
         let later = 20_000 + ROSTER_QUIET_MS;
-        quiet.heard(Some(person("mira")), later);
+        quiet.changed(Some(person("mira")), later);
         assert!(quiet.begins(later + 200) && quiet.collects(later + 200));
     }
 
@@ -314,7 +314,7 @@ mod tests {
     fn what_is_quiet_takes_no_memory() {
         let mut quiet = Quiet::default();
         for n in 0..50_000 {
-            quiet.heard(Some(person(&format!("p{n}"))), n);
+            quiet.changed(Some(person(&format!("p{n}"))), n);
         }
         assert!(quiet.items.len() <= 1_501 && quiet.order.len() <= 1_501);
     }
@@ -340,7 +340,7 @@ mod tests {
                     quiet.acted_on(std::slice::from_ref(&subject));
                     first.remove(&subject);
                 }
-                quiet.heard(Some(subject.clone()), now);
+                quiet.changed(Some(subject.clone()), now);
                 first.entry(subject).or_insert(now);
                 prop_assert!(quiet.next_ms(now).is_some_and(|next| next <= ITEM_QUIET_MS));
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use provisioning::{Attribute, Change, GroupId, Operation, OperationId, Plan, Subject, WaitReason, World};
+use provisioning::{Attribute, Change, GroupId, Operation, OperationId, OrgState, Plan, Subject, WaitReason};
 use rate_tokens::Class;
 
 use crate::quiet::Quiet;
@@ -73,7 +73,7 @@ pub(crate) struct Traffic<'a> {
 }
 
 impl Traffic<'_> {
-    fn lets_through(&self, world: &World, operation: &Operation) -> bool {
+    fn lets_through(&self, state: &OrgState, operation: &Operation) -> bool {
         if self.unsettled && matches!(operation.change, Change::Bulk { .. } | Change::CreateTeam { .. }) {
             return false;
         }
@@ -83,7 +83,7 @@ impl Traffic<'_> {
         if self.stirring && !operation.change.cuts_access() && operation.calls > 0 {
             return false;
         }
-        if self.may_become_more(operation) || !self.codes_stand(world, &operation.change) {
+        if self.may_become_more(operation) || !self.codes_stand(state, &operation.change) {
             return false;
         }
         operation.change.subjects().iter().all(|subject| {
@@ -91,7 +91,7 @@ impl Traffic<'_> {
                 .released
                 .as_ref()
                 .is_none_or(|released| released.contains(subject));
-            !world.is_under_way(subject) && (released || operation.change.cuts_access())
+            !state.is_under_way(subject) && (released || operation.change.cuts_access())
         })
     }
 
@@ -114,18 +114,18 @@ impl Traffic<'_> {
     /// Whether every code that a row names is the team's when the row is read. A new name gives a team a new code, an import
     /// runs some time after it was sent, and Litmos refuses the whole row for a code that is no team's. And whether rows
     /// name all the teams that they can: one that is being made, or waits for one more member, is a moment later.
-    fn codes_stand(&self, world: &World, change: &Change) -> bool {
+    fn codes_stand(&self, state: &OrgState, change: &Change) -> bool {
         match change {
             Change::Bulk { rows } => {
                 let groups = rows.iter().flat_map(|row| {
-                    world
+                    state
                         .groups_of(&row.person)
                         .map(move |group| (group, &row.person))
                 });
                 let mut wanted =
-                    groups.filter(|(group, person)| world.wants_member(group, person) == Some(true));
+                    groups.filter(|(group, person)| state.wants_member(group, person) == Some(true));
                 wanted.all(|(group, _)| {
-                    !self.awaiting.contains(group) && !world.is_under_way(&Subject::Group(group.clone()))
+                    !self.awaiting.contains(group) && !state.is_under_way(&Subject::Group(group.clone()))
                 })
             }
             Change::AmendTeam {
@@ -155,7 +155,7 @@ impl Traffic<'_> {
 /// The operations that may start now, in the order of the plan.
 pub(crate) fn ready<'a>(
     plan: &'a Plan,
-    world: &'a World,
+    state: &'a OrgState,
     traffic: &'a Traffic<'a>,
 ) -> impl Iterator<Item = &'a Operation> {
     let open: BTreeSet<&OperationId> = plan.operations.iter().map(|operation| &operation.id).collect();
@@ -166,7 +166,7 @@ pub(crate) fn ready<'a>(
         && plan.waiting.iter().any(|(subject, reason)| {
             *reason == WaitReason::UnderWay
                 && matches!(subject, Subject::Person(_))
-                && !world.is_under_way(subject)
+                && !state.is_under_way(subject)
         });
     let needed: BTreeSet<&OperationId> = match joining {
         true => plan
@@ -181,21 +181,25 @@ pub(crate) fn ready<'a>(
         if joining && makes && !needed.contains(&operation.id) {
             return false;
         }
-        operation.after.iter().all(|before| !open.contains(before)) && traffic.lets_through(world, operation)
+        operation.after.iter().all(|before| !open.contains(before)) && traffic.lets_through(state, operation)
     })
 }
 
 /// The first ready operation that a permit of this class may be spent on.
 ///
 /// A permit in hand is spent on the most urgent thing there is, whatever it was asked for.
-pub(crate) fn next<'a>(plan: &'a Plan, world: &'a World, traffic: &'a Traffic<'a>) -> Option<&'a Operation> {
-    ready(plan, world, traffic).find(|operation| operation.calls > 0)
+pub(crate) fn next<'a>(
+    plan: &'a Plan,
+    state: &'a OrgState,
+    traffic: &'a Traffic<'a>,
+) -> Option<&'a Operation> {
+    ready(plan, state, traffic).find(|operation| operation.calls > 0)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use provisioning::{
-        Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, plan,
+        Account, AccountId, DesiredManager, Field, OrgId, Person, PersonId, PersonLink, Policy, Profile, plan,
     };
 
     use super::*;
@@ -222,7 +226,7 @@ pub(crate) mod tests {
             access_level: None,
             profile: profile(name),
             custom: Default::default(),
-            manager: ManagerWish::Leave,
+            manager: DesiredManager::Leave,
             sources: provisioning::Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
@@ -231,11 +235,11 @@ pub(crate) mod tests {
     }
 
     /// One who leaves, with an account, and two who arrive, one of them reporting to the other.
-    fn world() -> World {
-        let mut world = World::new();
-        world.set_import_complete(true);
+    fn state() -> OrgState {
+        let mut state = OrgState::new();
+        state.set_import_complete(true);
         let account = AccountId::parse("A1").unwrap();
-        world.put_account(Account {
+        state.put_account(Account {
             id: account.clone(),
             user_name: "leaver@corp.example".to_owned(),
             active: true,
@@ -247,80 +251,80 @@ pub(crate) mod tests {
             unseen: provisioning::Unseen::NONE,
             rest: provisioning::Rest::default(),
         });
-        world.put_person(person("leaver", false), 1);
+        state.put_person(person("leaver", false), 1);
         let link = PersonLink {
             account: Some(account),
             ..PersonLink::new(PersonId::parse("leaver").unwrap())
         };
-        world.put_person_link(link, 1);
-        world.put_person(person("boss", true), 2);
+        state.put_person_link(link, 1);
+        state.put_person(person("boss", true), 2);
         let report = Person {
-            manager: ManagerWish::Reference("boss@corp.example".to_owned()),
+            manager: DesiredManager::Reference("boss@corp.example".to_owned()),
             ..person("anna", true)
         };
-        world.put_person(report, 3);
-        world
+        state.put_person(report, 3);
+        state
     }
 
     /// So many people without an account, in no group.
-    pub(crate) fn world_of_newcomers(people: usize) -> World {
-        let mut world = World::new();
-        world.set_import_complete(true);
+    pub(crate) fn state_of_newcomers(people: usize) -> OrgState {
+        let mut state = OrgState::new();
+        state.set_import_complete(true);
         for n in 0..people {
-            world.put_person(person(&format!("n{n:04}"), true), 1);
+            state.put_person(person(&format!("n{n:04}"), true), 1);
         }
-        world
+        state
     }
 
     /// So many newcomers, of whom every tenth leads the nine after.
-    pub(crate) fn world_of_reports(people: usize) -> World {
-        let mut world = World::new();
-        world.set_import_complete(true);
+    pub(crate) fn state_of_reports(people: usize) -> OrgState {
+        let mut state = OrgState::new();
+        state.set_import_complete(true);
         for n in 0..people {
             let manager = match n % 10 {
-                0 => ManagerWish::Leave,
-                _ => ManagerWish::Reference(format!("n{:04}@corp.example", n / 10 * 10)),
+                0 => DesiredManager::Leave,
+                _ => DesiredManager::Reference(format!("n{:04}@corp.example", n / 10 * 10)),
             };
             let newcomer = Person {
                 manager,
                 ..person(&format!("n{n:04}"), true)
             };
-            world.put_person(newcomer, 1);
+            state.put_person(newcomer, 1);
         }
-        world
+        state
     }
 
-    pub(crate) fn plan_of(world: &World, bulk: bool) -> Plan {
+    pub(crate) fn plan_of(state: &OrgState, bulk: bool) -> Plan {
         let policy = Policy {
             bulk,
             ..Policy::default()
         };
         plan(
             &OrgId::parse("acme").unwrap(),
-            world,
-            &world.subjects(),
+            state,
+            &state.subjects(),
             &policy,
             NOW,
         )
     }
 
-    fn ready_now(world: &World, traffic: &Traffic<'_>) -> Vec<String> {
+    fn ready_now(state: &OrgState, traffic: &Traffic<'_>) -> Vec<String> {
         let plan = plan(
             &OrgId::parse("acme").unwrap(),
-            world,
-            &world.subjects(),
+            state,
+            &state.subjects(),
             &Policy::default(),
             NOW,
         );
-        ready(&plan, world, traffic)
+        ready(&plan, state, traffic)
             .map(|operation| operation.label.clone())
             .collect()
     }
 
     #[test]
     fn what_comes_after_something_waits_and_a_cut_off_stands_first() {
-        let world = world();
-        let now = ready_now(&world, &Traffic::default());
+        let state = state();
+        let now = ready_now(&state, &Traffic::default());
         assert_eq!(
             now,
             ["cut off leaver@corp.example", "create account boss@corp.example"]
@@ -333,22 +337,22 @@ pub(crate) mod tests {
             stirring: true,
             ..Traffic::default()
         };
-        assert_eq!(ready_now(&world(), &stirring), ["cut off leaver@corp.example"]);
+        assert_eq!(ready_now(&state(), &stirring), ["cut off leaver@corp.example"]);
     }
 
     #[test]
     fn an_item_that_is_still_being_edited_waits_alone_and_a_leaver_never() {
         let mut quiet = Quiet::default();
         let person = |name: &str| Subject::Person(PersonId::parse(name).unwrap());
-        quiet.heard(Some(person("boss")), 10_000);
-        quiet.heard(Some(person("leaver")), 10_000);
+        quiet.changed(Some(person("boss")), 10_000);
+        quiet.changed(Some(person("leaver")), 10_000);
         let at = |now_ms| Traffic {
             quiet: Some((&quiet, now_ms)),
             ..Traffic::default()
         };
-        assert_eq!(ready_now(&world(), &at(10_100)), ["cut off leaver@corp.example"]);
-        assert_eq!(ready_now(&world(), &at(10_250)).len(), 2);
-        let mut other = world();
+        assert_eq!(ready_now(&state(), &at(10_100)), ["cut off leaver@corp.example"]);
+        assert_eq!(ready_now(&state(), &at(10_250)).len(), 2);
+        let mut other = state();
         other.put_person(self::person("other", true), 9);
         assert_eq!(
             ready_now(&other, &at(10_100)),
@@ -358,17 +362,17 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_starts_about_somebody_who_is_being_worked_on() {
-        let mut world = world();
-        world.hold([
+        let mut state = state();
+        state.hold([
             Subject::Person(PersonId::parse("leaver").unwrap()),
             Subject::Person(PersonId::parse("boss").unwrap()),
         ]);
         // The report of one whose account is being made waits for it: then one call says all.
-        assert_eq!(ready_now(&world, &Traffic::default()), Vec::<String>::new());
+        assert_eq!(ready_now(&state, &Traffic::default()), Vec::<String>::new());
         let boss = Subject::Person(PersonId::parse("boss").unwrap());
-        world.release(&[boss]);
+        state.release(&[boss]);
         assert_eq!(
-            ready_now(&world, &Traffic::default()),
+            ready_now(&state, &Traffic::default()),
             ["create account boss@corp.example"]
         );
     }
@@ -379,12 +383,12 @@ pub(crate) mod tests {
             released: Some(BTreeSet::new()),
             ..Traffic::default()
         };
-        assert_eq!(ready_now(&world(), &held), ["cut off leaver@corp.example"]);
+        assert_eq!(ready_now(&state(), &held), ["cut off leaver@corp.example"]);
         let boss = Subject::Person(PersonId::parse("boss").unwrap());
         let one = Traffic {
             released: Some(BTreeSet::from([boss])),
             ..Traffic::default()
         };
-        assert_eq!(ready_now(&world(), &one).len(), 2);
+        assert_eq!(ready_now(&state(), &one).len(), 2);
     }
 }

@@ -12,7 +12,7 @@ use provisioning::OrgId;
 use rate_tokens::BudgetSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Parts, run};
+use crate::{Dependencies, run};
 
 /// Why a governor on a thread of its own ended.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub async fn run_apart(
             .map_err(ApartError::Thread)?;
         runtime.block_on(async {
             let bus = Bus::connect(&connection, "rate-governor").await?;
-            Ok(run(Parts { bus, budgets, health }, stop).await?)
+            Ok(run(Dependencies { bus, budgets, health }, stop).await?)
         })
     });
     thread.await?

@@ -2,12 +2,12 @@
 //!
 //! The lease only decides who tries. Safety is the ledger's: every grant is appended to it, on the condition that nobody else
 //! has appended since, before anybody is told of it. A leader that was deposed, frozen or cut off finds its append
-//! refused and has told nobody. What is decided when is [`rate_tokens::Reign`]'s; here it is performed.
+//! refused and has told nobody. What is decided when is [`rate_tokens::Leadership`]'s; here it is performed.
 //!
 //! This service never calls Litmos, and forgets everything but what the ledger says.
 
 mod apart;
-mod desk;
+mod server;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use chassis::health::Health;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use provisioning::OrgId;
-use rate_tokens::{BudgetSettings, End, Epoch, Moment, OrgName, Reign, Stamp};
+use rate_tokens::{BudgetSettings, End, Epoch, Leadership, Moment, OrgName, Stamp};
 use tokio_util::sync::CancellationToken;
 
 pub use apart::{ApartError, run_apart};
-use desk::Desk;
+use server::GovernorServer;
 
 /// A leader that is gone is followed after this long at most, and a little for the asking.
 const LEASE: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ const TAKEN_AT_ONCE: usize = 512;
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     pub budgets: BTreeMap<OrgId, BudgetSettings>,
     pub health: Health,
@@ -59,7 +59,7 @@ fn clocks() -> Stamp {
 
 /// What a governor knows from its own reigns, beside the ledger.
 #[derive(Clone, Copy, Debug, Default)]
-struct Memory {
+struct KnownHistory {
     least_epoch: Epoch,
     known: u64,
     distrusts: bool,
@@ -69,21 +69,21 @@ struct Memory {
 ///
 /// # Errors
 /// When the bus takes no subscription.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> {
-    let Parts { bus, budgets, health } = parts;
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), BusError> {
+    let Dependencies { bus, budgets, health } = dependencies;
     let budgets: BTreeMap<OrgName, BudgetSettings> = budgets
         .into_iter()
         .filter_map(|(org, settings)| Some((OrgName::new(org.as_str()).ok()?, settings)))
         .collect();
     let ledger = bus.ledger(budgets.keys().cloned(), clocks);
-    let mut memory = Memory::default();
+    let mut history = KnownHistory::default();
     health.ready("rate-governor");
     loop {
         let lease = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             lease = bus.lease(GOVERNOR_LEASE, LEASE) => lease,
         };
-        memory.least_epoch = memory.least_epoch.max(Epoch::new(lease.epoch()));
+        history.least_epoch = history.least_epoch.max(Epoch::new(lease.epoch()));
         let mut leader = Leader {
             bus: &bus,
             ledger: &ledger,
@@ -91,7 +91,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), BusError> 
             lease: &lease,
             stop: &stop,
         };
-        memory = leader.lead(memory).await?;
+        history = leader.lead(history).await?;
         lease.release().await;
         if stop.is_cancelled() {
             return Ok(());
@@ -110,37 +110,39 @@ struct Leader<'a> {
 
 impl Leader<'_> {
     /// Reigns, again and again if need be, for as long as the lease is held.
-    async fn lead(&mut self, mut memory: Memory) -> Result<Memory, BusError> {
+    async fn lead(&mut self, mut history: KnownHistory) -> Result<KnownHistory, BusError> {
         let mut requests = self.bus.governor_requests().await?;
         while self.lease.is_held() && !self.stop.is_cancelled() {
-            let mut reign = Reign::new(self.budgets.clone(), memory.least_epoch, memory.known);
-            if memory.distrusts {
-                reign = reign.distrusting();
+            let mut leadership = Leadership::new(self.budgets.clone(), history.least_epoch, history.known);
+            if history.distrusts {
+                leadership = leadership.distrusting();
             }
-            let mut desk = Desk::new(self.bus.clone(), reign);
-            let ended = self.reign(&mut desk, &mut requests).await;
-            memory.known = memory.known.max(desk.reign.last());
-            memory.least_epoch = memory.least_epoch.max(desk.reign.epoch().unwrap_or_default());
-            memory.distrusts &= !desk.has_ruled;
+            let mut server = GovernorServer::new(self.bus.clone(), leadership);
+            let ended = self.leadership(&mut server, &mut requests).await;
+            history.known = history.known.max(server.leadership.last());
+            history.least_epoch = history
+                .least_epoch
+                .max(server.leadership.epoch().unwrap_or_default());
+            history.distrusts &= !server.has_led;
             match ended {
                 Some(End::Fenced) => tracing::warn!("another governor has written the ledger"),
                 Some(End::WentBack { seen }) => {
                     tracing::error!(
                         "the ledger went back in time: no requests until what was sent has cooled"
                     );
-                    memory.least_epoch = memory.least_epoch.max(Epoch::new(seen.get().saturating_add(1)));
+                    history.least_epoch = history.least_epoch.max(Epoch::new(seen.get().saturating_add(1)));
                     // What was known to be stored is known to be gone.
-                    (memory.known, memory.distrusts) = (0, true);
+                    (history.known, history.distrusts) = (0, true);
                 }
                 None => break,
             }
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(memory)
+        Ok(history)
     }
 
-    /// One reign: `None` if the lease ended it.
-    async fn reign(&self, desk: &mut Desk, requests: &mut GovernorRequests) -> Option<End> {
+    /// One leadership: `None` if the lease ended it.
+    async fn leadership(&self, server: &mut GovernorServer, requests: &mut GovernorRequests) -> Option<End> {
         let mut connections = self.ledger.connections();
         connections.mark_unchanged();
         // Polled in the order in which they were started, so they are sent in that order too.
@@ -150,19 +152,23 @@ impl Leader<'_> {
         loop {
             if reconnected && commands.is_empty() {
                 reconnected = false;
-                desk.reign.reconnected();
+                server.leadership.reconnected();
             }
-            while !reconnected && let Some(command) = desk.reign.next(now()) {
+            while !reconnected && let Some(command) = server.leadership.next(now()) {
                 commands.push_back(self.ledger.perform(command));
             }
             // While the ledger is written, its answer brings grants soon: one message then says everything. Where the answer does
             // not come, the gauges' turn does, well before a worker takes silence for a sign.
-            desk.tell(commands.is_empty() || std::mem::take(&mut is_due))
+            server
+                .tell(commands.is_empty() || std::mem::take(&mut is_due))
                 .await;
-            if let Some(end) = desk.reign.end() {
+            if let Some(end) = server.leadership.end() {
                 return Some(end);
             }
-            let due = desk.reign.wake().map_or(MEASURE_EVERY, |wake| wake.since(now()));
+            let due = server
+                .leadership
+                .wake()
+                .map_or(MEASURE_EVERY, |wake| wake.since(now()));
             // What is due and waits for the ledger goes on when the ledger answers.
             let sleep = if due.is_zero() && !commands.is_empty() {
                 PAUSE
@@ -172,24 +178,24 @@ impl Leader<'_> {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = self.lease.lost() => return None,
-                Some(heard) = commands.next(), if !commands.is_empty() => {
+                Some(input) = commands.next(), if !commands.is_empty() => {
                     is_due = true;
-                    let failed = desk.hear(heard);
+                    let failed = server.hear(input);
                     if failed {
                         tokio::time::sleep(PAUSE).await;
                     }
                 }
                 request = requests.next() => {
-                    desk.take(request?);
+                    server.take(request?);
                     for _ in 0..TAKEN_AT_ONCE {
                         let Some(request) = requests.ready() else { break };
-                        desk.take(request);
+                        server.take(request);
                     }
                 }
                 Ok(()) = connections.changed() => reconnected = true,
                 _ = measure.tick() => {
                     is_due = true;
-                    desk.measure();
+                    server.measure();
                 }
                 () = tokio::time::sleep(sleep) => {}
             }

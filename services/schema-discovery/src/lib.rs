@@ -33,7 +33,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(600);
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     pub settings: Arc<Settings>,
     pub health: Health,
@@ -53,23 +53,23 @@ enum DiscoveryError {
 ///
 /// # Errors
 /// When an org's settings cannot be worked with.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountProblem> {
-    let Parts {
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
+    let Dependencies {
         bus,
         settings,
         health,
-    } = parts;
+    } = dependencies;
     let accounts = Accounts::new(&bus, "schema-discovery");
     let mut orgs = JoinSet::new();
     for org in &settings.orgs {
         let litmos = accounts.client(org)?;
-        let desk = Desk {
+        let discovery = OrgDiscovery {
             bus: bus.clone(),
             org: org.clone(),
             tokens: accounts.tokens().clone(),
             litmos,
         };
-        orgs.spawn(desk.run(stop.clone()));
+        orgs.spawn(discovery.run(stop.clone()));
     }
     health.ready("schema-discovery");
     while orgs.join_next().await.is_some() {}
@@ -77,14 +77,14 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), AccountPro
     Ok(())
 }
 
-struct Desk {
+struct OrgDiscovery {
     bus: Bus,
     org: Org,
     tokens: bus::Tokens,
     litmos: litmos::Client,
 }
 
-impl Desk {
+impl OrgDiscovery {
     async fn run(self, stop: CancellationToken) {
         let name = format!("schema-discovery.{}", self.org.id);
         while !stop.is_cancelled() {

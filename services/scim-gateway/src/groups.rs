@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use provisioning::{Group, GroupId, PersonId};
 use roster::{Applied, Change, Directory, Entry, GroupChanged, GroupDraft, Origin};
 use scim::{
-    GroupChange, GroupDocument, GroupWrite, Member, NetMembers, PatchRequest, ScimError, Wish,
+    FieldChange, GroupChange, GroupDocument, GroupWrite, Member, NetMembers, PatchRequest, ScimError,
     if_match_accepts,
 };
 use serde_json::{Map, Value};
 
-use crate::door::{Answer, Visit};
+use crate::http::{Answer, ScimRequest};
 use crate::list::{self, rendered_group};
 use crate::refusal::{Refusal, answered};
 use crate::users::{note, source};
@@ -35,17 +35,21 @@ pub(crate) fn document(group: &Group) -> GroupDocument {
     }
 }
 
-fn render(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
+fn render(request: &ScimRequest<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
     // Fifty thousand members are listed only for those who want to see them.
-    let members = shows_members(visit).then(|| members_of(directory, directory.members(&entry.value.id)));
+    let members = shows_members(request).then(|| members_of(directory, directory.members(&entry.value.id)));
     let revision = directory.newest_of_group(&entry.value.id);
-    rendered_group(entry, revision, members.as_deref(), &visit.base_url)
+    rendered_group(entry, revision, members.as_deref(), &request.base_url)
 }
 
 /// The group of this id, if it is there and is what `If-Match` asks for.
-fn known<'d>(visit: &Visit<'_>, directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, ScimError> {
+fn known<'d>(
+    request: &ScimRequest<'_>,
+    directory: &'d Directory,
+    id: &str,
+) -> Result<&'d Entry<Group>, ScimError> {
     let entry = there(directory, id)?;
-    match &visit.if_match {
+    match &request.if_match {
         Some(tag) if !if_match_accepts(tag, directory.newest_of_group(&entry.value.id)) => Err(
             ScimError::precondition_failed("the group was changed since this version; read it again"),
         ),
@@ -62,31 +66,31 @@ fn there<'d>(directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, Sci
 }
 
 /// The group as it is now, as the answer shows it.
-fn shown(visit: &Visit<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
-    visit.query.projection.apply(render(visit, directory, entry))
+fn shown(request: &ScimRequest<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
+    request.query.projection.apply(render(request, directory, entry))
 }
 
-pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    visit.catch_up().await?;
-    visit.org.roster.read(|directory| {
+pub(crate) async fn get(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    request.catch_up().await?;
+    request.org.roster.read(|directory| {
         let entry = there(directory, id)?;
-        Ok(Answer::Found(shown(visit, directory, entry).into()))
+        Ok(Answer::Found(shown(request, directory, entry).into()))
     })
 }
 
-pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+pub(crate) async fn list(request: &ScimRequest<'_>) -> Result<Answer, ScimError> {
     let groups = list::Groups {
-        base_url: visit.base_url.clone(),
+        base_url: request.base_url.clone(),
     };
-    list::answer(groups, &visit.org.roster, &visit.org.scans, &visit.query).await
+    list::answer(groups, &request.org.roster, &request.org.scans, &request.query).await
 }
 
-pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+pub(crate) async fn create(request: &ScimRequest<'_>) -> Result<Answer, ScimError> {
     let GroupWrite {
         document,
         members,
         notes,
-    } = GroupDocument::from_create(&visit.body)?;
+    } = GroupDocument::from_create(&request.body)?;
     note(&notes);
     let check = |directory: &Directory| -> Result<(), Refusal> {
         let source = source();
@@ -113,59 +117,59 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         ..GroupDraft::named(&document.display_name)
     };
     let source = source();
-    let origin = Origin::now(&source, visit.now_ms);
-    let made = visit
+    let origin = Origin::now(&source, request.now_ms);
+    let made = request
         .org
         .roster
         .make_group(&origin, &draft, joining.clone(), check)
         .await;
-    let made = answered(visit, made).await?;
-    let location = format!("{}/Groups/{}", visit.base_url, made.value.id);
-    let members = shows_members(visit).then(|| {
-        visit
+    let made = answered(request, made).await?;
+    let location = format!("{}/Groups/{}", request.base_url, made.value.id);
+    let members = shows_members(request).then(|| {
+        request
             .org
             .roster
             .read(|directory| members_of(directory, joining.iter()))
     });
     Ok(Answer::Created {
         location,
-        body: written(visit, made.value, made.newest, members.as_deref()),
+        body: written(request, made.value, made.newest, members.as_deref()),
     })
 }
 
-pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let change = GroupChange::from_replace(&visit.body)?;
-    let (applied, members) = apply(visit, id, change, shows_members(visit)).await?;
+pub(crate) async fn replace(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    let change = GroupChange::from_replace(&request.body)?;
+    let (applied, members) = apply(request, id, change, shows_members(request)).await?;
     Ok(Answer::Found(written(
-        visit,
+        request,
         applied.value.group,
         applied.newest,
         members.as_deref(),
     )))
 }
 
-pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let change = GroupChange::from_patch(&PatchRequest::parse(&visit.body)?)?;
-    apply(visit, id, change, false).await?;
+pub(crate) async fn patch(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    let change = GroupChange::from_patch(&PatchRequest::parse(&request.body)?)?;
+    apply(request, id, change, false).await?;
     // Entra wants no body, and Okta takes none just as well: no member is read to change one.
     Ok(Answer::NoContent)
 }
 
-pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+pub(crate) async fn delete(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
     let source = source();
-    let origin = Origin::now(&source, visit.now_ms);
-    let org = visit.org.roster.org();
+    let origin = Origin::now(&source, request.now_ms);
+    let org = request.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Group>, Refusal> {
-        let old = known(visit, directory, id)?;
+        let old = known(request, directory, id)?;
         let draft = GroupDraft::deleted(&old.value.name);
         Ok(directory.put_group_draft(org, &origin, Some(&old.value.id), &draft)?)
     };
-    answered(visit, visit.org.roster.change(decide).await).await?;
+    answered(request, request.org.roster.change(decide).await).await?;
     Ok(Answer::NoContent)
 }
 
-fn shows_members(visit: &Visit<'_>) -> bool {
-    visit.query.projection.shows("members")
+fn shows_members(request: &ScimRequest<'_>) -> bool {
+    request.query.projection.shows("members")
 }
 
 fn members_of<'a>(directory: &Directory, ids: impl Iterator<Item = &'a PersonId>) -> Vec<Member> {
@@ -179,18 +183,18 @@ fn members_of<'a>(directory: &Directory, ids: impl Iterator<Item = &'a PersonId>
 }
 
 /// A group as this request wrote it: whatever came after it belongs to other answers.
-fn written(visit: &Visit<'_>, group: Group, revision: u64, members: Option<&[Member]>) -> Value {
+fn written(request: &ScimRequest<'_>, group: Group, revision: u64, members: Option<&[Member]>) -> Value {
     let entry = Entry {
         value: group,
         revision,
     };
-    let resource = rendered_group(&entry, revision, members, &visit.base_url);
-    visit.query.projection.apply(resource).into()
+    let resource = rendered_group(&entry, revision, members, &request.base_url);
+    request.query.projection.apply(resource).into()
 }
 
 /// Changes the group from what it is now, whoever else changes it meanwhile. Says who is in it then, where that is shown.
 async fn apply(
-    visit: &Visit<'_>,
+    request: &ScimRequest<'_>,
     id: &str,
     change: GroupChange,
     show_members: bool,
@@ -199,14 +203,14 @@ async fn apply(
     note(&change.notes);
     let net = NetMembers::of(&change.members);
     let source = source();
-    let origin = Origin::now(&source, visit.now_ms);
-    let org = visit.org.roster.org();
+    let origin = Origin::now(&source, request.now_ms);
+    let org = request.org.roster.org();
     let mut begun = false;
     loop {
         let decide = |directory: &Directory| -> Result<Change<Decided>, Refusal> {
             // What a large change has begun it ends, though it made a new version itself.
             let old = match begun {
-                false => known(visit, directory, id)?,
+                false => known(request, directory, id)?,
                 true => there(directory, id)?,
             };
             let draft = change.is_about_the_group().then(|| draft_of(&change, &old.value));
@@ -225,7 +229,7 @@ async fn apply(
             });
             Ok(changed.map(|changed| (changed, shown)))
         };
-        let applied = answered(visit, visit.org.roster.change(decide).await).await?;
+        let applied = answered(request, request.org.roster.change(decide).await).await?;
         let (changed, members) = applied.value;
         if changed.remaining == 0 {
             let applied = Applied {
@@ -241,8 +245,9 @@ async fn apply(
 }
 
 fn draft_of(change: &GroupChange, group: &Group) -> GroupDraft {
-    let text = |wish: Option<&Wish>| wish.map(|wish| wish.value().unwrap_or_default().to_owned());
-    let external_id = change.external_id.as_ref().and_then(Wish::value);
+    let text =
+        |change: Option<&FieldChange>| change.map(|change| change.value().unwrap_or_default().to_owned());
+    let external_id = change.external_id.as_ref().and_then(FieldChange::value);
     GroupDraft {
         external_id: external_id.map(str::to_owned),
         description: text(change.description.as_ref()),

@@ -3,9 +3,9 @@
 //! A write is answered when it is durable in the roster, without waiting for Litmos; a read comes from memory and
 //! never spends a request of the budget. Every answer, 401 and 404 included, is SCIM JSON.
 
-mod door;
 mod fields;
 mod groups;
+mod http;
 mod list;
 mod refusal;
 mod turns;
@@ -29,7 +29,7 @@ use fields::Fields;
 
 /// What the service is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     pub bus: Bus,
     /// Made by [`rosters`].
     pub rosters: Rosters,
@@ -47,9 +47,9 @@ pub enum GatewayError {
     Serve(#[source] std::io::Error),
 }
 
-/// One org behind the door.
+/// One org behind the http.
 #[derive(Debug)]
-pub(crate) struct OrgDoor {
+pub(crate) struct OrgState {
     pub(crate) roster: Roster,
     pub(crate) token: Option<SecretString>,
     pub(crate) fields: Fields,
@@ -57,10 +57,10 @@ pub(crate) struct OrgDoor {
     pub(crate) turns: turns::Turns,
 }
 
-/// All orgs, where the door is, and its clock.
+/// All orgs, where the http is, and its clock.
 #[derive(Debug)]
-pub(crate) struct Doors {
-    pub(crate) orgs: BTreeMap<String, OrgDoor>,
+pub(crate) struct AppState {
+    pub(crate) orgs: BTreeMap<String, OrgState>,
     pub(crate) address: SocketAddr,
     pub(crate) clock: fn() -> u64,
 }
@@ -74,24 +74,24 @@ pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayError> {
-    let Parts {
+pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), GatewayError> {
+    let Dependencies {
         bus,
         rosters,
         settings,
         health,
         clock,
-    } = parts;
+    } = dependencies;
     let listener = lifecycle::listen(&settings.scim_listen, "[scim] listen").await?;
     let address = listener.local_addr().map_err(GatewayError::Serve)?;
     let mut orgs = BTreeMap::new();
     for org in &settings.orgs {
         if org.scim_token.is_none() {
-            tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM door stays shut");
+            tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM http stays shut");
         }
         orgs.insert(
             org.id.to_string(),
-            OrgDoor {
+            OrgState {
                 roster: rosters.of(&org.id),
                 token: org.scim_token.clone(),
                 fields: Fields::follow(&bus, &org.id, stop.clone()),
@@ -101,8 +101,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         );
     }
     health.not_ready("scim-gateway", "the roster is being read");
-    let doors = Arc::new(Doors { orgs, address, clock });
-    let (ready, waiting) = (health.clone(), doors.clone());
+    let app = Arc::new(AppState { orgs, address, clock });
+    let (ready, waiting) = (health.clone(), app.clone());
     tokio::spawn(async move {
         for org in waiting.orgs.values() {
             org.roster.ready().await;
@@ -110,8 +110,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) -> Result<(), GatewayErr
         ready.ready("scim-gateway");
     });
     let router = Router::new()
-        .fallback(any(door::answer))
-        .with_state(doors)
+        .fallback(any(http::answer))
+        .with_state(app)
         .merge(health.router());
     lifecycle::serve(listener, router, stop)
         .await

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use groups::{Groups, rendered as rendered_group};
 pub(crate) use users::{Users, groups_of, other_names, rendered, shown_email};
 
-use crate::door::Answer;
+use crate::http::Answer;
 
 /// Entries looked at while the roster's lock is held: about a millisecond.
 const CHUNK: usize = 500;
@@ -35,7 +35,7 @@ const SCANS_MAX: usize = 2;
 type Resource = Map<String, Value>;
 
 /// One kind of resource as lists need it.
-pub(crate) trait Shelf: Send + Sync + 'static {
+pub(crate) trait GroupCache: Send + Sync + 'static {
     const KIND: ResourceKind;
     type Id: Clone + Ord + Send;
     type Entry: Clone + Send;
@@ -93,7 +93,7 @@ struct Listing<S> {
 }
 
 /// Answers a list request.
-pub(crate) async fn answer<S: Shelf>(
+pub(crate) async fn answer<S: GroupCache>(
     shelf: S,
     roster: &Roster,
     scans: &Scans,
@@ -133,7 +133,7 @@ pub(crate) async fn answer<S: Shelf>(
         .map_err(|_| ScimError::new(500, "the list could not be made; ask again"))?
 }
 
-impl<S: Shelf> Listing<S> {
+impl<S: GroupCache> Listing<S> {
     /// Those that an index finds for the filter; `None` without a filter, or an index for it.
     fn candidates(&self) -> Option<Vec<S::Id>> {
         let lookups = self.query.filter.as_ref()?.filter.lookups()?;

@@ -4,7 +4,7 @@ use provisioning::NormalName;
 use roster::{Applied, ChangeError, RosterError};
 use scim::ScimError;
 
-use crate::door::Visit;
+use crate::http::ScimRequest;
 
 /// Why a change is refused: by the rules of SCIM, or by those of the roster.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl From<RosterError> for Refusal {
 
 /// What a change came to. A question about identity that it raised is kept for a person to answer.
 pub(crate) async fn answered<T>(
-    visit: &Visit<'_>,
+    request: &ScimRequest<'_>,
     outcome: Result<Applied<T>, ChangeError<Refusal>>,
 ) -> Result<Applied<T>, ScimError> {
     let error = match outcome {
@@ -36,7 +36,7 @@ pub(crate) async fn answered<T>(
         Err(ChangeError::Refused(Refusal::Roster(error)) | ChangeError::Roster(error)) => error,
     };
     if let RosterError::Unclear(question) = &error {
-        visit.org.roster.ask(question).await.map_err(scim_error)?;
+        request.org.roster.ask(question).await.map_err(scim_error)?;
     }
     Err(scim_error(error))
 }

@@ -2,16 +2,16 @@
 
 use bus::trace;
 use provisioning::{
-    AccessLevel, Field, ManagerWish, NormalName, Person, PersonId, Profile, Resolution, SourceId,
+    AccessLevel, DesiredManager, Field, NormalName, Person, PersonId, Profile, Resolution, SourceId,
 };
 use roster::{Applied, Change, Directory, Entry, Origin, PersonDraft, PersonTarget};
 use scim::{
-    CustomAttributes, ENTERPRISE_USER, LITMOS_USER, PatchRequest, ScimError, USER, UserDocument, UserWrite,
-    Wish, carry_over, carry_over_custom, carry_over_one, if_match_accepts, litmos_attributes,
+    CustomAttributes, ENTERPRISE_USER, FieldChange, LITMOS_USER, PatchRequest, ScimError, USER, UserDocument,
+    UserWrite, carry_over, carry_over_custom, carry_over_one, if_match_accepts, litmos_attributes,
 };
 use serde_json::{Map, Value, json};
 
-use crate::door::{Answer, Visit};
+use crate::http::{Answer, ScimRequest};
 use crate::list::{self, groups_of, rendered, shown_email};
 use crate::refusal::{Refusal, answered};
 
@@ -73,11 +73,11 @@ pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<
     UserDocument::from_create(&body).map(|write| write.document)
 }
 
-fn manager(wish: Option<Wish>) -> ManagerWish {
-    match wish {
-        None => ManagerWish::Leave,
-        Some(Wish::Clear) => ManagerWish::Clear,
-        Some(Wish::Set(reference)) => ManagerWish::Reference(reference),
+fn manager(change: Option<FieldChange>) -> DesiredManager {
+    match change {
+        None => DesiredManager::Leave,
+        Some(FieldChange::Clear) => DesiredManager::Clear,
+        Some(FieldChange::Set(reference)) => DesiredManager::Reference(reference),
     }
 }
 
@@ -89,18 +89,18 @@ fn draft(
     active: Option<bool>,
     fields: &CustomAttributes,
 ) -> Result<PersonDraft, ScimError> {
-    let custom_before = old.map(|old| fields.wishes(old)).unwrap_or_default();
-    let custom = carry_over_custom(&custom_before, fields.wishes(document))
+    let custom_before = old.map(|old| fields.changes(old)).unwrap_or_default();
+    let custom = carry_over_custom(&custom_before, fields.changes(document))
         .into_iter()
-        .map(|(label, wish)| (label, wish.value().unwrap_or_default().to_owned()))
+        .map(|(label, change)| (label, change.value().unwrap_or_default().to_owned()))
         .collect();
     let before = old.map(litmos_attributes).unwrap_or_default();
     let mut profile = Profile::new();
-    for (name, wish) in carry_over(&before, document) {
+    for (name, change) in carry_over(&before, document) {
         // Litmos knows Windows names of time zones only; one it would not know is left as it is.
-        let foreign = name == "TimeZone" && wish.value().is_some_and(|zone| zone.contains('/'));
+        let foreign = name == "TimeZone" && change.value().is_some_and(|zone| zone.contains('/'));
         if let Some(field) = Field::from_wire(name).filter(|_| !foreign) {
-            profile.set(field, wish.value().unwrap_or_default());
+            profile.set(field, change.value().unwrap_or_default());
         }
     }
     let level = document.access_level().map(AccessLevel::parse).transpose();
@@ -118,21 +118,21 @@ fn draft(
 }
 
 fn render(
-    visit: &Visit<'_>,
+    request: &ScimRequest<'_>,
     directory: &Directory,
     entry: &Entry<Person>,
 ) -> Result<Map<String, Value>, ScimError> {
     let groups = groups_of(directory, &entry.value.id);
-    rendered(entry, &groups, &visit.org.fields.now(), &visit.base_url)
+    rendered(entry, &groups, &request.org.fields.now(), &request.base_url)
 }
 
 /// A user as the answer shows it.
 fn shown(
-    visit: &Visit<'_>,
+    request: &ScimRequest<'_>,
     directory: &Directory,
     entry: &Entry<Person>,
 ) -> Result<Map<String, Value>, ScimError> {
-    render(visit, directory, entry).map(|resource| visit.query.projection.apply(resource))
+    render(request, directory, entry).map(|resource| request.query.projection.apply(resource))
 }
 
 fn no_user(id: &str) -> ScimError {
@@ -143,13 +143,17 @@ fn no_user(id: &str) -> ScimError {
 }
 
 /// The user of this id, if it is there and is what `If-Match` asks for.
-fn known<'d>(visit: &Visit<'_>, directory: &'d Directory, id: &str) -> Result<&'d Entry<Person>, ScimError> {
+fn known<'d>(
+    request: &ScimRequest<'_>,
+    directory: &'d Directory,
+    id: &str,
+) -> Result<&'d Entry<Person>, ScimError> {
     let entry = PersonId::parse(id)
         .ok()
         .and_then(|id| directory.person(&id))
         .filter(|entry| !entry.value.deleted)
         .ok_or_else(|| no_user(id))?;
-    match &visit.if_match {
+    match &request.if_match {
         Some(tag) if !if_match_accepts(tag, entry.revision) => Err(ScimError::precondition_failed(
             "the user was changed since this version; read it again",
         )),
@@ -157,33 +161,33 @@ fn known<'d>(visit: &Visit<'_>, directory: &'d Directory, id: &str) -> Result<&'
     }
 }
 
-pub(crate) async fn get(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    visit.catch_up().await?;
-    visit.org.roster.read(|directory| {
+pub(crate) async fn get(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    request.catch_up().await?;
+    request.org.roster.read(|directory| {
         let parsed = PersonId::parse(id).map_err(|_| no_user(id))?;
         let entry = directory
             .person(&parsed)
             .filter(|entry| !entry.value.deleted)
             .ok_or_else(|| no_user(id))?;
-        shown(visit, directory, entry).map(|resource| Answer::Found(resource.into()))
+        shown(request, directory, entry).map(|resource| Answer::Found(resource.into()))
     })
 }
 
-pub(crate) async fn list(visit: &Visit<'_>) -> Result<Answer, ScimError> {
+pub(crate) async fn list(request: &ScimRequest<'_>) -> Result<Answer, ScimError> {
     let users = list::Users {
-        fields: visit.org.fields.now(),
-        base_url: visit.base_url.clone(),
+        fields: request.org.fields.now(),
+        base_url: request.base_url.clone(),
     };
-    list::answer(users, &visit.org.roster, &visit.org.scans, &visit.query).await
+    list::answer(users, &request.org.roster, &request.org.scans, &request.query).await
 }
 
-pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
-    let UserWrite { document, notes, .. } = UserDocument::from_create(&visit.body)?;
+pub(crate) async fn create(request: &ScimRequest<'_>) -> Result<Answer, ScimError> {
+    let UserWrite { document, notes, .. } = UserDocument::from_create(&request.body)?;
     note(&notes);
     let active = Some(document.active());
-    let (source, fields) = (source(), visit.org.fields.now());
-    let origin = Origin::now(&source, visit.now_ms);
-    let org = visit.org.roster.org();
+    let (source, fields) = (source(), request.org.fields.now());
+    let origin = Origin::now(&source, request.now_ms);
+    let org = request.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
         let stated = draft(&document, None, active, &fields)?;
         let id = match directory.resolve_person(&origin, &stated) {
@@ -208,12 +212,12 @@ pub(crate) async fn create(visit: &Visit<'_>) -> Result<Answer, ScimError> {
         let stated = draft(&document, before.as_ref(), active, &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&id), &stated)?)
     };
-    let user = entry(answered(visit, visit.org.roster.change(decide).await).await?);
-    let location = format!("{}/Users/{}", visit.base_url, user.value.id);
-    let body = visit
+    let user = entry(answered(request, request.org.roster.change(decide).await).await?);
+    let location = format!("{}/Users/{}", request.base_url, user.value.id);
+    let body = request
         .org
         .roster
-        .read(|directory| shown(visit, directory, &user))?;
+        .read(|directory| shown(request, directory, &user))?;
     Ok(Answer::Created {
         location,
         body: body.into(),
@@ -243,18 +247,18 @@ fn exists(document: &UserDocument, known: Option<&Entry<Person>>) -> Refusal {
     ))
 }
 
-pub(crate) async fn replace(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    write_over(visit, id, |old, document| {
-        let write = document.replaced_by(&visit.body)?;
+pub(crate) async fn replace(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    write_over(request, id, |old, document| {
+        let write = document.replaced_by(&request.body)?;
         // Silence clears only what a SCIM client stated.
         Ok((write, said_of(&old.value)))
     })
     .await
 }
 
-pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
-    let patch = PatchRequest::parse(&visit.body)?;
-    write_over(visit, id, |_, document| {
+pub(crate) async fn patch(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
+    let patch = PatchRequest::parse(&request.body)?;
+    write_over(request, id, |_, document| {
         let write = document.patched(&patch)?;
         // A patch is never silent: what it takes away was named.
         Ok((write, Some(document)))
@@ -264,34 +268,34 @@ pub(crate) async fn patch(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimErr
 
 /// Changes the user from what it is now, whoever else changes it meanwhile.
 async fn write_over(
-    visit: &Visit<'_>,
+    request: &ScimRequest<'_>,
     id: &str,
     edit: impl Fn(&Entry<Person>, UserDocument) -> Result<(UserWrite, Option<UserDocument>), ScimError>,
 ) -> Result<Answer, ScimError> {
-    let (source, fields) = (source(), visit.org.fields.now());
-    let origin = Origin::now(&source, visit.now_ms);
-    let org = visit.org.roster.org();
+    let (source, fields) = (source(), request.org.fields.now());
+    let origin = Origin::now(&source, request.now_ms);
+    let org = request.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
-        let old = known(visit, directory, id)?;
+        let old = known(request, directory, id)?;
         let (write, before) = edit(old, document_of(&old.value, &fields)?)?;
         note(&write.notes);
         let stated = draft(&write.document, before.as_ref(), write.active_said(), &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &stated)?)
     };
-    let user = entry(answered(visit, visit.org.roster.change(decide).await).await?);
-    visit
+    let user = entry(answered(request, request.org.roster.change(decide).await).await?);
+    request
         .org
         .roster
-        .read(|directory| shown(visit, directory, &user))
+        .read(|directory| shown(request, directory, &user))
         .map(|resource| Answer::Found(resource.into()))
 }
 
-pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimError> {
+pub(crate) async fn delete(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
     let source = source();
-    let origin = Origin::now(&source, visit.now_ms);
-    let org = visit.org.roster.org();
+    let origin = Origin::now(&source, request.now_ms);
+    let org = request.org.roster.org();
     let decide = |directory: &Directory| -> Result<Change<Person>, Refusal> {
-        let old = known(visit, directory, id)?;
+        let old = known(request, directory, id)?;
         let gone = PersonDraft {
             deleted: true,
             leaves: true,
@@ -299,7 +303,7 @@ pub(crate) async fn delete(visit: &Visit<'_>, id: &str) -> Result<Answer, ScimEr
         };
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &gone)?)
     };
-    answered(visit, visit.org.roster.change(decide).await).await?;
+    answered(request, request.org.roster.change(decide).await).await?;
     Ok(Answer::NoContent)
 }
 

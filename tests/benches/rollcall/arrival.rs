@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use litmos_simulator::{Running, Settings, Simulator, most_requests_in_any_window};
-use rollcall_tests::{House, differences, roster_csv};
+use rollcall_tests::{Harness, differences, roster_csv};
 use serde_json::{Value, json};
 
 use crate::percentile;
@@ -93,16 +93,16 @@ fn simulator() -> Settings {
 }
 
 async fn ours() -> anyhow::Result<Arrival> {
-    let mut house = House::new(simulator(), "").await;
-    house.up(&[]).await;
-    house.settled(0).await;
-    let before = house.litmos.log().len();
-    let file = house.write("people.csv", roster_csv(PEOPLE, GROUPS));
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
+    let mut harness = Harness::new(simulator(), "").await;
+    harness.up(&[]).await;
+    harness.settled(0).await;
+    let before = harness.litmos.log().len();
+    let file = harness.write("people.csv", roster_csv(PEOPLE, GROUPS));
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
     anyhow::ensure!(code == 0, "{printed}{error}");
     let loaded = Instant::now();
-    let bus = house.bus().await;
-    let plan = house.ask(&bus, "pusher", "plan", Value::Null).await;
+    let bus = harness.bus().await;
+    let plan = harness.ask(&bus, "pusher", "plan", Value::Null).await;
     let plan = plan.context("the pusher shows no plan")?;
     let forecast = plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default();
     println!(
@@ -112,7 +112,7 @@ async fn ours() -> anyhow::Result<Arrival> {
     let mut shown = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        let Some(status) = house.ask(&bus, "pusher", "status", Value::Null).await else {
+        let Some(status) = harness.ask(&bus, "pusher", "status", Value::Null).await else {
             continue;
         };
         if status["settled"] == true {
@@ -133,13 +133,13 @@ async fn ours() -> anyhow::Result<Arrival> {
         );
     }
     let minutes = loaded.elapsed().as_secs_f64() / 60.0;
-    let differ = differences(&house.litmos, PEOPLE, GROUPS);
+    let differ = differences(&harness.litmos, PEOPLE, GROUPS);
     anyhow::ensure!(
         differ.is_empty(),
         "Litmos differs: {:?}",
         &differ[..differ.len().min(5)]
     );
-    let log = house.litmos.log();
+    let log = harness.litmos.log();
     let arrival = Arrival {
         requests: log.len() - before,
         refused: log.iter().filter(|entry| entry.refused).count(),
@@ -147,7 +147,7 @@ async fn ours() -> anyhow::Result<Arrival> {
         minutes,
         forecast,
     };
-    house.kill().await;
+    harness.kill().await;
     Ok(arrival)
 }
 
@@ -203,43 +203,45 @@ async fn one_call_each() -> anyhow::Result<usize> {
 
 /// One leaver after the other while ten thousand single calls wait: from the IdP's request to the call that cuts off.
 pub(crate) async fn leavers() -> anyhow::Result<()> {
-    let mut house = House::new(simulator(), "bulk_import = false\nfresh_seconds = 3600\n").await;
+    let mut harness = Harness::new(simulator(), "bulk_import = false\nfresh_seconds = 3600\n").await;
     let staff: Vec<Value> = (0..STAFF)
         .map(|n| {
             json!({"UserName": format!("s{n}@corp.example"), "FirstName": "First", "LastName": format!("Staff{n}"),
                 "Email": format!("s{n}@corp.example")})
         })
         .collect();
-    house.litmos.put_users(&staff)?;
-    house.up(&[]).await;
-    house.settled(0).await;
+    harness.litmos.put_users(&staff)?;
+    harness.up(&[]).await;
+    harness.settled(0).await;
     let mut csv = String::from("external_id,user_name,first_name,last_name,email\n");
     for n in 0..STAFF {
         csv.push_str(&format!(
             "S{n},s{n}@corp.example,First,Staff{n},s{n}@corp.example\n"
         ));
     }
-    let file = house.write("staff.csv", csv);
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
+    let file = harness.write("staff.csv", csv);
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
     anyhow::ensure!(code == 0, "{printed}{error}");
-    house.settled(STAFF).await;
+    harness.settled(STAFF).await;
     let mut ids = Vec::new();
     for n in 0..LEAVERS {
         let filter = format!("userName%20eq%20%22s{n}@corp.example%22");
-        let (_, found) = house.scim("GET", &format!("/Users?filter={filter}"), None).await;
+        let (_, found) = harness
+            .scim("GET", &format!("/Users?filter={filter}"), None)
+            .await;
         let id = found["Resources"][0]["id"]
             .as_str()
             .context("a person without an id")?;
         ids.push(id.to_owned());
     }
-    let state = house.litmos.state();
+    let state = harness.litmos.state();
     let accounts: BTreeMap<String, String> = state
         .users
         .iter()
         .map(|user| (user.user_name.clone(), user.id.0.clone()))
         .collect();
-    let file = house.write("people.csv", roster_csv(PEOPLE, GROUPS));
-    let (code, printed, error) = house.rollcall(&["load", &file.to_string_lossy()]).await;
+    let file = harness.write("people.csv", roster_csv(PEOPLE, GROUPS));
+    let (code, printed, error) = harness.rollcall(&["load", &file.to_string_lossy()]).await;
     anyhow::ensure!(code == 0, "{printed}{error}");
     let mut times = Vec::new();
     for (n, id) in ids.iter().enumerate() {
@@ -247,9 +249,9 @@ pub(crate) async fn leavers() -> anyhow::Result<()> {
         let asked = Instant::now();
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "replace", "value": {"active": false}}]});
-        let (status, said) = house.scim("PATCH", &format!("/Users/{id}"), Some(&body)).await;
+        let (status, said) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&body)).await;
         anyhow::ensure!(status < 300, "{status} {said}");
-        while !is_cut_off(&house.litmos, &accounts[&name]) {
+        while !is_cut_off(&harness.litmos, &accounts[&name]) {
             anyhow::ensure!(asked.elapsed() < Duration::from_secs(60), "{name} is not cut off");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -257,8 +259,8 @@ pub(crate) async fn leavers() -> anyhow::Result<()> {
         // They do not all leave in one breath: each takes two calls, and together they stay below what the limit has.
         tokio::time::sleep(Duration::from_millis(1_000 + (n as u64 * 137) % 600)).await;
     }
-    let bus = house.bus().await;
-    let status = house
+    let bus = harness.bus().await;
+    let status = harness
         .ask(&bus, "pusher", "status", Value::Null)
         .await
         .unwrap_or_default();
@@ -269,9 +271,9 @@ pub(crate) async fn leavers() -> anyhow::Result<()> {
         percentile(&times, 0.5).as_secs_f64(),
         percentile(&times, 0.99).as_secs_f64(),
         percentile(&times, 1.0).as_secs_f64(),
-        house.litmos.report().refused,
+        harness.litmos.report().refused,
     );
-    house.kill().await;
+    harness.kill().await;
     anyhow::ensure!(
         percentile(&times, 0.99) <= LEAVER_MAX,
         "p99 is over {LEAVER_MAX:?}"

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rollcall_tests::{House, program, roster_csv};
+use rollcall_tests::{Harness, program, roster_csv};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -55,16 +55,20 @@ fn server_of(pid: u32) -> Option<u32> {
 pub(crate) async fn load() -> anyhow::Result<()> {
     let people = people()?;
     let simulator = litmos_simulator::Settings::default();
-    let mut house = House::new(simulator, "apply = \"manual\"\n").await;
-    house.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
-    let bus = house.bus().await;
-    let pid = house.pid(0).context("rollcall does not run")?;
-    house.settled(0).await;
+    let mut harness = Harness::new(simulator, "apply = \"manual\"\n").await;
+    harness.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
+    let bus = harness.bus().await;
+    let pid = harness.pid(0).context("rollcall does not run")?;
+    harness.settled(0).await;
     let before = peak_mb(pid).unwrap_or_default();
-    let file = house.write("people.csv", roster_csv(people, people.div_ceil(GROUP)));
+    let file = harness.write("people.csv", roster_csv(people, people.div_ceil(GROUP)));
     let started = Instant::now();
     let mut command = Command::new(program("rollcall"));
-    command.arg("load").arg(&file).arg("--config").arg(house.config());
+    command
+        .arg("load")
+        .arg(&file)
+        .arg("--config")
+        .arg(harness.config());
     let mut loading = command
         .stdout(std::process::Stdio::null())
         .kill_on_drop(true)
@@ -78,12 +82,12 @@ pub(crate) async fn load() -> anyhow::Result<()> {
                 anyhow::ensure!(
                     status.success(),
                     "rollcall load ended with {status}\n{}",
-                    house.log()
+                    harness.log()
                 );
                 ended = Some(started.elapsed());
             }
         }
-        let told = house.ask(&bus, "pusher", "status", Value::Null).await;
+        let told = harness.ask(&bus, "pusher", "status", Value::Null).await;
         let there = told.and_then(|told| told["people"].as_u64()).unwrap_or_default();
         if there >= people as u64 && ended.is_some() {
             break started.elapsed();
@@ -127,6 +131,6 @@ pub(crate) async fn load() -> anyhow::Result<()> {
         "rollcall load ended after {}; rollcall up had {before} MB before; its nats-server at most {server_mb} MB",
         seconds(ended.unwrap_or_default())
     );
-    house.kill().await;
+    harness.kill().await;
     Ok(())
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use provisioning::{
-    Account, AccountId, Field, ManagerWish, OrgId, Person, PersonId, PersonLink, Policy, Profile, Sources,
-    World, plan,
+    Account, AccountId, DesiredManager, Field, OrgId, OrgState, Person, PersonId, PersonLink, Policy,
+    Profile, Sources, plan,
 };
 
 fn peak_memory_mb() -> Option<u64> {
@@ -20,8 +20,8 @@ fn peak_memory_mb() -> Option<u64> {
 pub(crate) fn planner() -> anyhow::Result<()> {
     const PEOPLE: usize = 200_000;
     const NOW: u64 = 1_700_000_000_000;
-    let mut world = World::new();
-    world.set_import_complete(true);
+    let mut state = OrgState::new();
+    state.set_import_complete(true);
     for n in 0..PEOPLE {
         let (id, account) = (
             PersonId::parse(format!("p{n}"))?,
@@ -37,7 +37,7 @@ pub(crate) fn planner() -> anyhow::Result<()> {
         ]
         .into_iter()
         .collect();
-        world.put_account(Account {
+        state.put_account(Account {
             id: account.clone(),
             user_name: format!("p{n}@corp.example"),
             active: true,
@@ -61,14 +61,14 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             access_level: None,
             profile: wanted,
             custom: Default::default(),
-            manager: ManagerWish::Leave,
+            manager: DesiredManager::Leave,
             sources: Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
             changed_at_ms: NOW,
         };
-        world.put_person(person, 1);
-        world.put_person_link(
+        state.put_person(person, 1);
+        state.put_person_link(
             PersonLink {
                 account: Some(account),
                 ..PersonLink::new(id)
@@ -76,11 +76,11 @@ pub(crate) fn planner() -> anyhow::Result<()> {
             1,
         );
     }
-    let subjects: BTreeSet<_> = world.subjects();
+    let subjects: BTreeSet<_> = state.subjects();
     let started = Instant::now();
     let planned = plan(
         &OrgId::parse("bench")?,
-        &world,
+        &state,
         &subjects,
         &Policy::default(),
         NOW,

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bus::{BATCH_MAX, Bus, Change, Expect, NatsServer, RosterKey, RosterValue, Write};
-use provisioning::{OrgId, Policy, Subject, World, plan};
-use rollcall_tests::House;
+use provisioning::{OrgId, OrgState, Policy, Subject, plan};
+use rollcall_tests::Harness;
 use serde_json::{Value, json};
 
 use self::company::{GROUPS, NOW, PEOPLE};
@@ -30,7 +30,7 @@ const MEMORY_GOAL_MB: u64 = 400;
 /// The same for an answer to `status` or `plan` while changes stream in: a person waits for it.
 const ANSWER_GOAL: Duration = Duration::from_millis(500);
 
-/// Buckets of which a picture is drawn.
+/// Buckets of which a snapshot is drawn.
 const BUCKETS: usize = 3;
 
 const RESTARTS: usize = 3;
@@ -74,40 +74,40 @@ pub(crate) async fn scale() -> anyhow::Result<()> {
 /// The planner alone, in this process.
 fn planning() -> anyhow::Result<Vec<Line>> {
     let org = OrgId::parse("acme")?;
-    let mut world = World::new();
-    world.set_import_complete(true);
+    let mut state = OrgState::new();
+    state.set_import_complete(true);
     for n in 0..PEOPLE {
-        world.put_person(company::person(n), 1);
-        world.put_account(company::account(n));
-        world.put_person_link(company::link(n, 1), 1);
+        state.put_person(company::person(n), 1);
+        state.put_account(company::account(n));
+        state.put_person_link(company::link(n, 1), 1);
     }
     for n in 0..GROUPS {
-        world.put_group(company::group(n), 1);
-        world.put_team(company::team(n));
-        world.put_group_link(company::group_link(n, 1), 1);
+        state.put_group(company::group(n), 1);
+        state.put_team(company::team(n));
+        state.put_group_link(company::group_link(n, 1), 1);
     }
     for n in 0..PEOPLE {
         for group in company::groups_of(n) {
-            world.put_membership(&company::membership(group, n));
-            world.put_team_member(&company::team_id(group), &company::account_id(n));
+            state.put_membership(&company::membership(group, n));
+            state.put_team_member(&company::team_id(group), &company::account_id(n));
         }
     }
-    let everyone = world.subjects();
+    let everyone = state.subjects();
     let started = Instant::now();
-    let none = plan(&org, &world, &everyone, &Policy::default(), NOW);
+    let none = plan(&org, &state, &everyone, &Policy::default(), NOW);
     let at_rest = started.elapsed();
     anyhow::ensure!(none.is_empty(), "there is something to do:\n{}", none.to_text(20));
     let mut touched: BTreeSet<Subject> = BTreeSet::new();
     let started = Instant::now();
     for n in changed(0) {
-        touched.extend(world.put_person(company::promoted(n, 0), 2));
+        touched.extend(state.put_person(company::promoted(n, 0), 2));
     }
     let taking = started.elapsed();
     let started = Instant::now();
-    let some = plan(&org, &world, &touched, &Policy::default(), NOW);
+    let some = plan(&org, &state, &touched, &Policy::default(), NOW);
     let of_touched = started.elapsed();
     let started = Instant::now();
-    let same = plan(&org, &world, &everyone, &Policy::default(), NOW);
+    let same = plan(&org, &state, &everyone, &Policy::default(), NOW);
     let of_all = started.elapsed();
     anyhow::ensure!(
         some.people == CHANGED && same.people == CHANGED,
@@ -118,7 +118,7 @@ fn planning() -> anyhow::Result<Vec<Line>> {
         timed("planner alone: everyone, nothing to do", at_rest, PLAN_GOAL),
         timed("planner alone: everyone, 1 % changed", of_all, PLAN_GOAL),
         timed("planner alone: the 1 % that changed", of_touched, CHANGED_GOAL),
-        timed("taking the 1 % into the world", taking, CHANGED_GOAL),
+        timed("taking the 1 % into the state", taking, CHANGED_GOAL),
     ])
 }
 
@@ -128,11 +128,11 @@ fn changed(round: usize) -> impl Iterator<Item = usize> {
 
 async fn process() -> anyhow::Result<Vec<Line>> {
     let more = "apply = \"manual\"";
-    let mut house = House::new(litmos_simulator::Settings::default(), more).await;
-    let server = NatsServer::start(&house.data()).await?;
+    let mut harness = Harness::new(litmos_simulator::Settings::default(), more).await;
+    let server = NatsServer::start(&harness.data()).await?;
     let bus = Bus::connect(server.connection(), "bench").await?;
     bus.prepare(1).await?;
-    let org = house.org.clone();
+    let org = harness.org.clone();
     let started = Instant::now();
     let entries = filling::fill(&bus, &org).await?;
     println!(
@@ -141,12 +141,12 @@ async fn process() -> anyhow::Result<Vec<Line>> {
     );
     // Log lines tell when the lease was taken.
     let environment = [("ROLLCALL_TELEMETRY__LOG_FILTER", "info")];
-    house.service("rate-governor", &environment);
+    harness.service("rate-governor", &environment);
     let mut lines = Vec::new();
 
     let started = Instant::now();
-    let place = house.service("pusher", &environment);
-    let status = first_answer(&house, &bus).await?;
+    let place = harness.service("pusher", &environment);
+    let status = first_answer(&harness, &bus).await?;
     println!(
         "first start of all, with every key read from the buckets: {:.2} s",
         started.elapsed().as_secs_f64()
@@ -156,17 +156,17 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         "the pusher does not see the company at rest: {status:#}"
     );
     lines.push(memory(
-        &house,
+        &harness,
         place,
         "peak memory of the pusher after its start",
     )?);
 
-    logged(&house, "picture drawn", BUCKETS).await?;
+    logged(&harness, "snapshot written", BUCKETS).await?;
     for round in 1..=RESTARTS {
-        house.kill_and_restart(place, "pusher", &environment).await;
-        logged(&house, "working on this org", 1 + round).await?;
+        harness.kill_and_restart(place, "pusher", &environment).await;
+        logged(&harness, "working on this org", 1 + round).await?;
         let started = Instant::now();
-        let status = first_answer(&house, &bus).await?;
+        let status = first_answer(&harness, &bus).await?;
         lines.push(timed(
             "restart after a kill: lease taken to first plan",
             started.elapsed(),
@@ -178,7 +178,7 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         );
     }
     lines.push(memory(
-        &house,
+        &harness,
         place,
         "peak memory of the pusher after a restart",
     )?);
@@ -190,7 +190,7 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         bus.roster().write_all(batch.to_vec()).await?;
     }
     let written = started.elapsed();
-    planned(&house, &bus, CHANGED).await?;
+    planned(&harness, &bus, CHANGED).await?;
     let whole = started.elapsed();
     println!(
         "1 % in one go: written by the server in {:.2} s",
@@ -202,14 +202,14 @@ async fn process() -> anyhow::Result<Vec<Line>> {
         PLAN_GOAL,
     ));
 
-    lines.extend(streaming(&house, &bus, place).await?);
-    lines.push(memory(&house, place, "peak memory of the pusher at the end")?);
+    lines.extend(streaming(&harness, &bus, place).await?);
+    lines.push(memory(&harness, place, "peak memory of the pusher at the end")?);
     anyhow::ensure!(
-        house.litmos.log().is_empty(),
+        harness.litmos.log().is_empty(),
         "Litmos was asked {} times",
-        house.litmos.log().len()
+        harness.litmos.log().len()
     );
-    house.kill().await;
+    harness.kill().await;
     server.stop().await;
     Ok(lines)
 }
@@ -224,9 +224,9 @@ fn promotion(org: &OrgId, n: usize, round: usize) -> Write<RosterKey, RosterValu
 }
 
 /// One in a hundred, each written by itself, and questions all the while.
-async fn streaming(house: &House, bus: &Bus, place: usize) -> anyhow::Result<Vec<Line>> {
-    let (org, writer) = (house.org.clone(), bus.clone());
-    let busy_before = busy(house, place)?;
+async fn streaming(harness: &Harness, bus: &Bus, place: usize) -> anyhow::Result<Vec<Line>> {
+    let (org, writer) = (harness.org.clone(), bus.clone());
+    let busy_before = busy(harness, place)?;
     let started = Instant::now();
     let writing = tokio::spawn(async move {
         for n in changed(2) {
@@ -239,18 +239,18 @@ async fn streaming(house: &House, bus: &Bus, place: usize) -> anyhow::Result<Vec
     while !writing.is_finished() {
         for (method, times) in [("status", &mut status), ("plan", &mut plan)] {
             let asked = Instant::now();
-            ask(house, bus, method).await?;
+            ask(harness, bus, method).await?;
             times.push(asked.elapsed());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     writing.await??;
     let written = Instant::now();
-    planned(house, bus, 2 * CHANGED).await?;
+    planned(harness, bus, 2 * CHANGED).await?;
     println!(
         "1 % one by one: written in {:.2} s, with {:.2} s of the pusher's processor time until planned",
         (written - started).as_secs_f64(),
-        (busy(house, place)? - busy_before).as_secs_f64()
+        (busy(harness, place)? - busy_before).as_secs_f64()
     );
     lines.push(timed(
         "1 % changed one by one: last write to plan",
@@ -268,20 +268,20 @@ async fn streaming(house: &House, bus: &Bus, place: usize) -> anyhow::Result<Vec
     Ok(lines)
 }
 
-async fn ask(house: &House, bus: &Bus, method: &str) -> anyhow::Result<Value> {
+async fn ask(harness: &Harness, bus: &Bus, method: &str) -> anyhow::Result<Value> {
     Ok(bus
-        .control("pusher", &house.org, method, &Value::Null, PATIENCE)
+        .control("pusher", &harness.org, method, &Value::Null, PATIENCE)
         .await?)
 }
 
 /// The first answer to `status` after a start: whoever gives it has planned.
-async fn first_answer(house: &House, bus: &Bus) -> anyhow::Result<Value> {
+async fn first_answer(harness: &Harness, bus: &Bus) -> anyhow::Result<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match ask(house, bus, "status").await {
+        match ask(harness, bus, "status").await {
             Ok(status) => return Ok(status),
             Err(error) if Instant::now() > deadline => {
-                return Err(error.context(format!("the pusher never answered:\n{}", house.log())));
+                return Err(error.context(format!("the pusher never answered:\n{}", harness.log())));
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
@@ -289,10 +289,10 @@ async fn first_answer(house: &House, bus: &Bus) -> anyhow::Result<Value> {
 }
 
 /// Waits until the plan names this many people.
-async fn planned(house: &House, bus: &Bus, people: usize) -> anyhow::Result<()> {
+async fn planned(harness: &Harness, bus: &Bus, people: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = ask(house, bus, "plan").await?;
+        let plan = ask(harness, bus, "plan").await?;
         if plan["people"] == json!(people) {
             return Ok(());
         }
@@ -306,21 +306,21 @@ async fn planned(house: &House, bus: &Bus, people: usize) -> anyhow::Result<()> 
 }
 
 /// Waits until the pusher has logged this so often.
-async fn logged(house: &House, text: &str, times: usize) -> anyhow::Result<()> {
+async fn logged(harness: &Harness, text: &str, times: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while house.log().matches(text).count() < times {
+    while harness.log().matches(text).count() < times {
         anyhow::ensure!(
             Instant::now() < deadline,
             "{text:?} was not logged {times} times:\n{}",
-            house.log()
+            harness.log()
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
 }
 
-fn memory(house: &House, place: usize, what: &str) -> anyhow::Result<Line> {
-    let pid = house.pid(place).context("the pusher is gone")?;
+fn memory(harness: &Harness, place: usize, what: &str) -> anyhow::Result<Line> {
+    let pid = harness.pid(place).context("the pusher is gone")?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let mb = |name: &str| -> Option<u64> {
         let line = status.lines().find(|line| line.starts_with(name))?;
@@ -337,8 +337,8 @@ fn memory(house: &House, place: usize, what: &str) -> anyhow::Result<Line> {
 }
 
 /// Processor time that the pusher has used, at the kernel's hundredths of a second.
-fn busy(house: &House, place: usize) -> anyhow::Result<Duration> {
-    let pid = house.pid(place).context("the pusher is gone")?;
+fn busy(harness: &Harness, place: usize) -> anyhow::Result<Duration> {
+    let pid = harness.pid(place).context("the pusher is gone")?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, after_name) = stat.rsplit_once(')').context("a process has a name")?;
     let ticks = after_name

@@ -1,20 +1,20 @@
 use std::time::Instant;
 
-use rollcall_tests::{House, user};
+use rollcall_tests::{Harness, user};
 
 use crate::row;
 
 /// SCIM over HTTP on one connection, every write durable before it is answered.
 pub(crate) async fn scim() -> anyhow::Result<()> {
-    let mut house = House::new(litmos_simulator::Settings::default(), "apply = \"manual\"").await;
-    house.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
-    house.bus().await;
-    house.scim("GET", "/Users?count=1", None).await;
+    let mut harness = Harness::new(litmos_simulator::Settings::default(), "apply = \"manual\"").await;
+    harness.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
+    harness.bus().await;
+    harness.scim("GET", "/Users?count=1", None).await;
     let (mut creates, mut lookups) = (Vec::new(), Vec::new());
     let started = Instant::now();
     for n in 0..500 {
         let asked = Instant::now();
-        let (status, _) = house
+        let (status, _) = harness
             .scim("POST", "/Users", Some(&user(&format!("bench{n}"))))
             .await;
         anyhow::ensure!(status == 201, "create answered {status}");
@@ -24,7 +24,7 @@ pub(crate) async fn scim() -> anyhow::Result<()> {
     let started = Instant::now();
     for n in 0..500 {
         let asked = Instant::now();
-        house
+        harness
             .scim(
                 "GET",
                 &format!("/Users?filter=userName%20eq%20%22bench{n}@corp.example%22"),

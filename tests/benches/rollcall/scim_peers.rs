@@ -95,8 +95,8 @@ pub(crate) async fn scim_peers() -> anyhow::Result<()> {
         let name = format!("at {}", size.large);
         columns.push(Column { name, measured });
     }
-    if let Some(mut house) = ours.house {
-        house.kill().await;
+    if let Some(mut harness) = ours.harness {
+        harness.kill().await;
     }
     if !size.ours_alone {
         let (column, _) = measure(&servers::scim2_server().await?, &size).await?;

@@ -9,24 +9,24 @@ use crate::commands::{account, ends, made, patched, told, until};
 /// the same team, and the link names the new account. Nobody else is touched.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() {
-    let house = house_before(&[]).await;
-    let (mira, zoe) = (made(&house, "mira").await, made(&house, "zoe").await);
-    group(&house, "Sales", &[&mira, &zoe]).await;
-    house.settled(2).await;
-    let (old, other) = (account(&house, "mira").id, account(&house, "zoe").id);
-    let sent = writes(&house).len();
-    house.litmos.delete(&format!("users/{}", old.0)).unwrap();
-    rests(&house, 2).await;
-    ends(&house, 0, &["import"]).await;
-    until(&house, "the account and its team", |house| {
-        user_names(house).len() == 2 && members(house, "Sales").len() == 2
+    let harness = house_before(&[]).await;
+    let (mira, zoe) = (made(&harness, "mira").await, made(&harness, "zoe").await);
+    group(&harness, "Sales", &[&mira, &zoe]).await;
+    harness.settled(2).await;
+    let (old, other) = (account(&harness, "mira").id, account(&harness, "zoe").id);
+    let sent = writes(&harness).len();
+    harness.litmos.delete(&format!("users/{}", old.0)).unwrap();
+    rests(&harness, 2).await;
+    ends(&harness, 0, &["import"]).await;
+    until(&harness, "the account and its team", |harness| {
+        user_names(harness).len() == 2 && members(harness, "Sales").len() == 2
     })
     .await;
-    house.settled(2).await;
-    let new = account(&house, "mira");
+    harness.settled(2).await;
+    let new = account(&harness, "mira");
     assert!(new.active && new.id != old, "{new:?}");
-    assert_eq!(account(&house, "zoe").id, other);
-    let log = writes(&house);
+    assert_eq!(account(&harness, "zoe").id, other);
+    let log = writes(&harness);
     assert_eq!(
         log[sent..].len(),
         2,
@@ -34,12 +34,12 @@ async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() 
         &log[sent..]
     );
     assert!(!log[sent..].iter().any(|write| write.contains(&old.0)), "{log:?}");
-    let row = told(&house, 0, &["links", &mira]).await["people"][0].take();
+    let row = told(&harness, 0, &["links", &mira]).await["people"][0].take();
     assert_eq!(
         (&row["account"], &row["state"]),
         (&json!(new.id.0), &json!("linked"))
     );
-    let story = ends(&house, 0, &["explain", &mira]).await;
+    let story = ends(&harness, 0, &["explain", &mira]).await;
     assert!(
         story.contains(&format!(
             "account {} (mira@corp.example), linked, active, in Sales",
@@ -47,36 +47,36 @@ async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() 
         )),
         "{story}"
     );
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
-    rests(&house, 2).await;
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    rests(&harness, 2).await;
 }
 
 /// The same where a change comes before any import: Litmos answers that there is no such user, the change is not lost and
 /// not repeated against an account that is gone, and the new account has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_for_an_account_that_vanished_ends_in_the_one_made_again() {
-    let house = house_before(&[]).await;
-    let mira = made(&house, "mira").await;
-    made(&house, "zoe").await;
-    house.settled(2).await;
-    let old = account(&house, "mira").id;
-    let sent = house.litmos.log().len();
-    house.litmos.delete(&format!("users/{}", old.0)).unwrap();
-    patched(&house, &format!("/Users/{mira}"), json!({"title": "Guide"})).await;
-    until(&house, "the account", |house| user_names(house).len() == 2).await;
-    house.settled(2).await;
-    let new = account(&house, "mira");
+    let harness = house_before(&[]).await;
+    let mira = made(&harness, "mira").await;
+    made(&harness, "zoe").await;
+    harness.settled(2).await;
+    let old = account(&harness, "mira").id;
+    let sent = harness.litmos.log().len();
+    harness.litmos.delete(&format!("users/{}", old.0)).unwrap();
+    patched(&harness, &format!("/Users/{mira}"), json!({"title": "Guide"})).await;
+    until(&harness, "the account", |harness| user_names(harness).len() == 2).await;
+    harness.settled(2).await;
+    let new = account(&harness, "mira");
     assert_eq!(new.attributes["JobTitle"], "Guide");
     assert_ne!(new.id, old);
-    let log = house.litmos.log();
+    let log = harness.litmos.log();
     let about = log[sent..].iter().filter(|entry| entry.path.contains(&old.0));
     assert!(about.count() <= 3, "{:#?}", &log[sent..]);
     let made = log[sent..].iter().filter(|entry| entry.method == "POST").count();
     assert_eq!(made, 1, "{:#?}", &log[sent..]);
-    let row = told(&house, 0, &["links", &mira]).await["people"][0].take();
+    let row = told(&harness, 0, &["links", &mira]).await["people"][0].take();
     assert_eq!(row["account"], new.id.0.as_str(), "{row:#}");
-    let story = ends(&house, 0, &["explain", &mira]).await;
+    let story = ends(&harness, 0, &["explain", &mira]).await;
     assert!(story.contains("-> 404"), "what happened is told: {story}");
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
-    rests(&house, 2).await;
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    rests(&harness, 2).await;
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bus::{Event, EventBody};
 use futures_util::{StreamExt as _, stream};
 use provisioning::SourceId;
-use rollcall_tests::{House, PATIENCE};
+use rollcall_tests::{Harness, PATIENCE};
 use serde_json::{Value, json};
 
 use self::scene::{house_of_a_crowd, id};
@@ -35,9 +35,11 @@ fn listed(people: impl Iterator<Item = usize>) -> Value {
 }
 
 /// A request that is answered before its sender gives up.
-async fn in_time(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
+async fn in_time(harness: &Harness, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let started = Instant::now();
-    let answer = house.scim_raw(method, path, body.to_string().into_bytes()).await;
+    let answer = harness
+        .scim_raw(method, path, body.to_string().into_bytes())
+        .await;
     assert!(
         started.elapsed() < A_REQUEST,
         "{method} took {:?}",
@@ -47,10 +49,10 @@ async fn in_time(house: &House, method: &str, path: &str, body: &Value) -> (u16,
 }
 
 /// The plan, once these are its operations with a call: what a door has taken is planned a moment later.
-async fn planned(house: &House, labels: &[&str]) -> Value {
+async fn planned(harness: &Harness, labels: &[&str]) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = told(house, 0, &["plan"]).await;
+        let plan = told(harness, 0, &["plan"]).await;
         let lines = plan["lines"].as_array().unwrap().iter();
         let calling = lines.filter(|line| line["calls"] != 0);
         let found: Vec<&str> = calling.map(|line| line["label"].as_str().unwrap()).collect();
@@ -66,8 +68,8 @@ async fn planned(house: &House, labels: &[&str]) -> Value {
 }
 
 /// Writes that came since, about this team.
-fn sent_since(house: &House, before: usize, team: &str) -> Vec<String> {
-    let sent = writes(house).split_off(before);
+fn sent_since(harness: &Harness, before: usize, team: &str) -> Vec<String> {
+    let sent = writes(harness).split_off(before);
     assert!(sent.iter().all(|write| write.contains(team)), "{sent:#?}");
     sent
 }
@@ -77,9 +79,9 @@ fn sent_since(house: &House, before: usize, team: &str) -> Vec<String> {
 /// and a look at the group need not carry the crowd.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_are_sent() {
-    let house = house_of_a_crowd(CROWD + 1, CROWD - MISSING).await;
-    let everybody = team(&house, "Everybody").id.0;
-    let (status, made) = house
+    let harness = house_of_a_crowd(CROWD + 1, CROWD - MISSING).await;
+    let everybody = team(&harness, "Everybody").id.0;
+    let (status, made) = harness
         .scim("POST", "/Groups", Some(&json!({"displayName": "Everybody"})))
         .await;
     assert_eq!(status, 201, "{made}");
@@ -87,12 +89,12 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
     let look = format!("{path}?excludedAttributes=members");
 
     let whole = json!({"displayName": "Everybody", "members": listed(0..CROWD)});
-    let (status, answer) = in_time(&house, "PUT", &look, &whole).await;
+    let (status, answer) = in_time(&harness, "PUT", &look, &whole).await;
     assert_eq!((status, &answer["members"]), (200, &Value::Null), "{answer}");
     let add = "add 1000 people to team Everybody";
-    let plan = planned(&house, &[add; MISSING / A_CALL]).await;
+    let plan = planned(&harness, &[add; MISSING / A_CALL]).await;
     assert_eq!(plan["calls"], MISSING / A_CALL, "{plan:#}");
-    let printed = ends(&house, 0, &["plan"]).await;
+    let printed = ends(&harness, 0, &["plan"]).await;
     for words in [
         "5 calls",
         "- add 1000 people to team Everybody [1 call]",
@@ -100,78 +102,78 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
     ] {
         assert!(printed.contains(words), "{words}: {printed}");
     }
-    ends(&house, 0, &["apply"]).await;
+    ends(&harness, 0, &["apply"]).await;
     assert_eq!(
-        sent_since(&house, 0, &everybody).len(),
+        sent_since(&harness, 0, &everybody).len(),
         MISSING.div_ceil(A_CALL),
         "what the plan named, and no more"
     );
     let wanted: BTreeSet<String> = (0..CROWD).map(|n| format!("{}@corp.example", id(n))).collect();
     assert!(
-        BTreeSet::from_iter(members(&house, "Everybody")) == wanted,
+        BTreeSet::from_iter(members(&harness, "Everybody")) == wanted,
         "{} members",
-        team(&house, "Everybody").members.len()
+        team(&harness, "Everybody").members.len()
     );
 
-    let (status, shown) = house.scim("GET", &look, None).await;
+    let (status, shown) = harness.scim("GET", &look, None).await;
     assert_eq!((status, &shown["members"]), (200, &Value::Null));
     assert!(shown.to_string().len() < 1_000, "{shown}");
-    let (_, shown) = in_time(&house, "GET", &path, &Value::Null).await;
+    let (_, shown) = in_time(&harness, "GET", &path, &Value::Null).await;
     assert_eq!(shown["members"].as_array().unwrap().len(), CROWD);
 
-    let before = writes(&house).len();
+    let before = writes(&harness).len();
     let more = patch("add", "members", listed(CROWD..CROWD + 1));
-    assert_eq!(house.scim("PATCH", &path, Some(&more)).await.0, 204);
-    planned(&house, &["add 1 person to team Everybody"]).await;
-    ends(&house, 0, &["apply"]).await;
+    assert_eq!(harness.scim("PATCH", &path, Some(&more)).await.0, 204);
+    planned(&harness, &["add 1 person to team Everybody"]).await;
+    ends(&harness, 0, &["apply"]).await;
     assert_eq!(
-        sent_since(&house, before, &everybody),
+        sent_since(&harness, before, &everybody),
         [format!("POST /teams/{everybody}/users")]
     );
     let less = json!({"displayName": "Everybody", "members": listed(1..CROWD + 1)});
-    assert_eq!(in_time(&house, "PUT", &look, &less).await.0, 200);
+    assert_eq!(in_time(&harness, "PUT", &look, &less).await.0, 200);
     let removed = format!("take {}@corp.example out of team Everybody", id(0));
-    planned(&house, &[&removed]).await;
-    ends(&house, 0, &["apply"]).await;
-    let sent = sent_since(&house, before + 1, &everybody);
+    planned(&harness, &[&removed]).await;
+    ends(&harness, 0, &["apply"]).await;
+    let sent = sent_since(&harness, before + 1, &everybody);
     assert!(
         matches!(sent.as_slice(), [one] if one.starts_with("DELETE ")),
         "{sent:#?}"
     );
-    assert_eq!(team(&house, "Everybody").members.len(), CROWD);
+    assert_eq!(team(&harness, "Everybody").members.len(), CROWD);
 }
 
 /// A crowd beyond what a request may hold is refused before anything of it is written, with the limit and what to do;
 /// a crowd with a stranger in it likewise: all of it or nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
-    let house = super::house_before(&[]).await;
-    let mira = crate::commands::made(&house, "mira").await;
-    let sales = super::group(&house, "Sales", &[&mira]).await;
-    house.settled(1).await;
+    let harness = super::house_before(&[]).await;
+    let mira = crate::commands::made(&harness, "mira").await;
+    let sales = super::group(&harness, "Sales", &[&mira]).await;
+    harness.settled(1).await;
     let path = format!("/Groups/{sales}");
     let mut body = json!({"displayName": "Sales", "members": listed(0..CROWD)});
     body["padding"] = " ".repeat(16 * 1024 * 1024).into();
-    let (scim_type, said) = super::refused(&house, 413, "PUT", &path, &body).await;
+    let (scim_type, said) = super::refused(&harness, 413, "PUT", &path, &body).await;
     assert_eq!(scim_type, "");
     assert!(
         said.contains("larger than 16777216 bytes") && said.contains("send fewer members at once"),
         "{said}"
     );
     body["padding"] = Value::Null;
-    let (_, said) = super::refused(&house, 400, "PUT", &path, &body).await;
+    let (_, said) = super::refused(&harness, 400, "PUT", &path, &body).await;
     assert!(
         said.contains(&id(0)) && said.contains("create it first"),
         "the first whom nobody knows is named: {said}"
     );
     let body = json!({"displayName": "Others", "members": listed(0..CROWD)});
-    super::refused(&house, 400, "POST", "/Groups", &body).await;
-    let (_, shown) = house.scim("GET", "/Groups", None).await;
+    super::refused(&harness, 400, "POST", "/Groups", &body).await;
+    let (_, shown) = harness.scim("GET", "/Groups", None).await;
     assert_eq!(shown["totalResults"], 1, "{shown}");
     assert_eq!(shown["Resources"][0]["members"].as_array().unwrap().len(), 1);
-    house.settled(1).await;
-    assert_eq!(members(&house, "Sales"), ["mira@corp.example"]);
-    super::rests(&house, 1).await;
+    harness.settled(1).await;
+    assert_eq!(members(&harness, "Sales"), ["mira@corp.example"]);
+    super::rests(&harness, 1).await;
 }
 
 /// Members who are told of before anybody knows them, more than are taken from the feed at once: they hold up nobody
@@ -179,8 +181,8 @@ async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody() {
     const UNKNOWN: usize = 3_000;
-    let house = super::house_before(&[]).await;
-    let bus = house.bus().await;
+    let harness = super::house_before(&[]).await;
+    let bus = harness.bus().await;
     let hr = SourceId::parse("hr").unwrap();
     let tell = async |event_id: String, body: EventBody| {
         let event = Event {
@@ -189,7 +191,7 @@ async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody(
             in_order: false,
             body,
         };
-        bus.publish_event(&house.org, &hr, event).await.unwrap();
+        bus.publish_event(&harness.org, &hr, event).await.unwrap();
     };
     let member = |n: usize| EventBody::MembershipChanged {
         group: "Sales".to_owned(),
@@ -209,16 +211,16 @@ async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody(
     for n in [0, UNKNOWN - 1] {
         tell(format!("person-{n}"), someone(n)).await;
     }
-    house.settled(2).await;
-    until(&house, "the two of them in their team", |house| {
-        let teams = house.litmos.state().teams;
+    harness.settled(2).await;
+    until(&harness, "the two of them in their team", |harness| {
+        let teams = harness.litmos.state().teams;
         teams.first().is_some_and(|team| team.members.len() == 2)
     })
     .await;
-    let mut inside = members(&house, "Sales");
+    let mut inside = members(&harness, "Sales");
     inside.sort();
     assert_eq!(inside, ["p0@corp.example", "p2999@corp.example"]);
-    let printed = ends(&house, 3, &["status"]).await;
+    let printed = ends(&harness, 3, &["status"]).await;
     assert!(
         !printed.contains("Litmos equals the roster")
             && printed.contains("DIFFERS 2998 events wait in the feed")
@@ -252,7 +254,7 @@ fn someone(n: usize) -> EventBody {
 async fn a_file_of_memberships_makes_one_large_team() {
     // Each line of a file is written to disk by itself: fifty thousand take minutes.
     let people = 1_500;
-    let house = super::house_before(&[]).await;
+    let harness = super::house_before(&[]).await;
     let mut lines = String::from("user_name,first_name,last_name,email\n");
     let mut memberships = String::from("group,user_name\n");
     for n in 0..people {
@@ -260,24 +262,24 @@ async fn a_file_of_memberships_makes_one_large_team() {
         writeln!(memberships, "Everybody,p{n}@corp.example").unwrap();
     }
     let (lines, memberships) = (
-        house.write("people.csv", lines),
-        house.write("memberships.csv", memberships),
+        harness.write("people.csv", lines),
+        harness.write("memberships.csv", memberships),
     );
     let [lines, memberships] = [&lines, &memberships].map(|path| path.to_str().unwrap());
-    let printed = ends(&house, 0, &["load", lines, "--groups", memberships]).await;
+    let printed = ends(&harness, 0, &["load", lines, "--groups", memberships]).await;
     assert!(
         printed.contains(&format!("{people} people of {lines} are in the roster")),
         "{printed}"
     );
-    house.settled(people).await;
-    let inside: BTreeSet<String> = members(&house, "Everybody").into_iter().collect();
+    harness.settled(people).await;
+    let inside: BTreeSet<String> = members(&harness, "Everybody").into_iter().collect();
     let wanted: BTreeSet<String> = (0..people).map(|n| format!("p{n}@corp.example")).collect();
     assert!(inside == wanted, "{} members", inside.len());
     // The team, imports of two thousand whose rows name it, and who did not fit into a row.
-    let sent = writes(&house);
+    let sent = writes(&harness);
     assert!(
         sent.len() <= 1 + people.div_ceil(A_CALL),
         "{sent:#?}\n{}",
-        house.log()
+        harness.log()
     );
 }

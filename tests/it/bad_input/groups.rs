@@ -1,7 +1,7 @@
 //! Groups that contain themselves, and team names that exist twice.
 
 use litmos_simulator::Settings;
-use rollcall_tests::House;
+use rollcall_tests::Harness;
 use serde_json::json;
 
 use super::{
@@ -15,20 +15,20 @@ use crate::commands::{account, ends, made, told, until};
 /// and the people beside it are taken.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_is_a_member_of_itself_is_told_that_teams_hold_people() {
-    let house = super::house_before(&[]).await;
-    let (mira, zoe) = (made(&house, "mira").await, made(&house, "zoe").await);
-    let sales = group(&house, "Sales", &[&mira]).await;
+    let harness = super::house_before(&[]).await;
+    let (mira, zoe) = (made(&harness, "mira").await, made(&harness, "zoe").await);
+    let sales = group(&harness, "Sales", &[&mira]).await;
     let path = format!("/Groups/{sales}");
     let itself = patch("add", "members", json!([{"value": sales}, {"value": zoe}]));
-    let (scim_type, detail) = refused(&house, 400, "PATCH", &path, &itself).await;
+    let (scim_type, detail) = refused(&harness, 400, "PATCH", &path, &itself).await;
     assert_eq!(scim_type, "invalidValue");
     assert!(
         detail.contains(&sales) && detail.contains("is a group, and Litmos teams hold people only"),
         "{detail}"
     );
-    house.settled(2).await;
+    harness.settled(2).await;
     assert_eq!(
-        members(&house, "Sales"),
+        members(&harness, "Sales"),
         ["mira@corp.example"],
         "all of it or nothing"
     );
@@ -38,46 +38,46 @@ async fn a_group_that_is_a_member_of_itself_is_told_that_teams_hold_people() {
         "members",
         json!([{"value": sales, "type": "Group"}, {"value": zoe}]),
     );
-    assert_eq!(house.scim("PATCH", &path, Some(&marked)).await.0, 204);
-    until(&house, "the person beside it", |house| {
-        members(house, "Sales").len() == 2
+    assert_eq!(harness.scim("PATCH", &path, Some(&marked)).await.0, 204);
+    until(&harness, "the person beside it", |harness| {
+        members(harness, "Sales").len() == 2
     })
     .await;
-    house.settled(2).await;
-    let (_, shown) = house.scim("GET", &path, None).await;
+    harness.settled(2).await;
+    let (_, shown) = harness.scim("GET", &path, None).await;
     assert_eq!(
         shown["members"].as_array().unwrap().len(),
         2,
         "and no group: {shown}"
     );
-    assert_eq!(house.litmos.state().teams.len(), 1);
-    rests(&house, 2).await;
+    assert_eq!(harness.litmos.state().teams.len(), 1);
+    rests(&harness, 2).await;
 }
 
 /// A group that lies under itself, directly or through another: no such team can be made, so none is, the groups of the
 /// circle are named, and other groups go their way. Taken out of the circle at the source, they are made.
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() {
-    let house = super::house_before(&[]).await;
-    let mira = made(&house, "mira").await;
+    let harness = super::house_before(&[]).await;
+    let mira = made(&harness, "mira").await;
     let mut ids = Vec::new();
     for (name, parent) in [("Ring", "Ring"), ("North", "South"), ("South", "North")] {
         let body =
             json!({"displayName": name, "members": [{"value": mira}], LITMOS_GROUP: {"parent": parent}});
-        let (status, answer) = house.scim("POST", "/Groups", Some(&body)).await;
+        let (status, answer) = harness.scim("POST", "/Groups", Some(&body)).await;
         assert_eq!(status, 201, "{answer}");
         ids.push(answer["id"].as_str().unwrap().to_owned());
     }
-    group(&house, "Good", &[&mira]).await;
-    house.settled(1).await;
-    assert_eq!(members(&house, "Good"), ["mira@corp.example"]);
+    group(&harness, "Good", &[&mira]).await;
+    harness.settled(1).await;
+    assert_eq!(members(&harness, "Good"), ["mira@corp.example"]);
     assert_eq!(
-        house.litmos.state().teams.len(),
+        harness.litmos.state().teams.len(),
         1,
         "{:#?}",
-        house.litmos.state().teams
+        harness.litmos.state().teams
     );
-    let parked = told(&house, 3, &["parked"]).await;
+    let parked = told(&harness, 3, &["parked"]).await;
     assert_eq!(parked["total"], 3, "{parked:#}");
     for item in parked["items"].as_array().unwrap() {
         assert_eq!(
@@ -90,7 +90,7 @@ async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() 
         );
     }
     is_said_everywhere(
-        &house,
+        &harness,
         &[
             "\"Ring\" lies under itself",
             "\"North\" lies under itself",
@@ -98,26 +98,32 @@ async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() 
         ],
     )
     .await;
-    rests(&house, 1).await;
+    rests(&harness, 1).await;
 
     for id in [&ids[0], &ids[1]] {
         let out = patch("replace", &format!("{LITMOS_GROUP}:parent"), json!(null));
         assert_eq!(
-            house.scim("PATCH", &format!("/Groups/{id}"), Some(&out)).await.0,
+            harness
+                .scim("PATCH", &format!("/Groups/{id}"), Some(&out))
+                .await
+                .0,
             204
         );
     }
-    until(&house, "the three teams", |house| {
-        house.litmos.state().teams.len() == 4
+    until(&harness, "the three teams", |harness| {
+        harness.litmos.state().teams.len() == 4
     })
     .await;
-    house.settled(1).await;
+    harness.settled(1).await;
     // South still names North in its wish, which lies under nothing now.
-    assert_eq!(team(&house, "South").parent_id, Some(team(&house, "North").id));
+    assert_eq!(
+        team(&harness, "South").parent_id,
+        Some(team(&harness, "North").id)
+    );
     for name in ["Ring", "North", "South"] {
-        assert_eq!(members(&house, name), ["mira@corp.example"]);
+        assert_eq!(members(&harness, name), ["mira@corp.example"]);
     }
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// A team name that exists twice in Litmos: to pick one of them would put people into courses of strangers, so neither is
@@ -126,24 +132,24 @@ async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() 
 async fn a_team_name_that_exists_twice_is_asked_about_and_neither_is_touched() {
     let mut settings = Settings { ..quick() };
     settings.modes.set("team-name", "reusable").unwrap();
-    let mut house = House::new(settings, QUICK).await;
+    let mut harness = Harness::new(settings, QUICK).await;
     for description in ["one", "another"] {
-        by_hand(&house, description).await;
+        by_hand(&harness, description).await;
     }
-    open(&mut house).await;
-    let sent = writes(&house).len();
-    let mira = made(&house, "mira").await;
-    let ops = group(&house, "Ops", &[&mira]).await;
-    group(&house, "Good", &[&mira]).await;
-    house.settled(1).await;
-    assert_eq!(members(&house, "Good"), ["mira@corp.example"]);
-    let teams = house.litmos.state().teams;
+    open(&mut harness).await;
+    let sent = writes(&harness).len();
+    let mira = made(&harness, "mira").await;
+    let ops = group(&harness, "Ops", &[&mira]).await;
+    group(&harness, "Good", &[&mira]).await;
+    harness.settled(1).await;
+    assert_eq!(members(&harness, "Good"), ["mira@corp.example"]);
+    let teams = harness.litmos.state().teams;
     let twins: Vec<_> = teams.iter().filter(|team| team.name == "Ops").collect();
     assert!(
         twins.len() == 2 && twins.iter().all(|team| team.members.is_empty()),
         "{twins:#?}"
     );
-    let [code, attribute, said, remedy] = the_parked(&house).await;
+    let [code, attribute, said, remedy] = the_parked(&harness).await;
     assert_eq!(
         (code.as_str(), attribute.as_str(), said.as_str()),
         (
@@ -154,43 +160,47 @@ async fn a_team_name_that_exists_twice_is_asked_about_and_neither_is_touched() {
     );
     assert!(remedy.contains("Litmos"), "{remedy}");
     is_said_everywhere(
-        &house,
+        &harness,
         &[&format!("group Ops ({ops}): team-name-ambiguous"), &remedy],
     )
     .await;
-    let story = ends(&house, 0, &["explain", "mira@corp.example"]).await;
+    let story = ends(&harness, 0, &["explain", "mira@corp.example"]).await;
     assert!(story.contains("Ops (not in its team yet)"), "{story}");
-    let log = writes(&house);
+    let log = writes(&harness);
     let about = log[sent..]
         .iter()
         .filter(|write| twins.iter().any(|team| write.contains(&team.id.0)));
     assert_eq!(about.count(), 0, "{log:#?}");
-    rests(&house, 1).await;
+    rests(&harness, 1).await;
 
     let (kept, gone) = (twins[0].id.clone(), twins[1].id.clone());
-    house.litmos.delete(&format!("teams/{}", gone.0)).unwrap();
-    ends(&house, 0, &["import"]).await;
-    ends(&house, 0, &["retry", "--group", &ops, "--wait"]).await;
-    until(&house, "the member", |house| {
-        members(house, "Ops") == ["mira@corp.example"]
+    harness.litmos.delete(&format!("teams/{}", gone.0)).unwrap();
+    ends(&harness, 0, &["import"]).await;
+    ends(&harness, 0, &["retry", "--group", &ops, "--wait"]).await;
+    until(&harness, "the member", |harness| {
+        members(harness, "Ops") == ["mira@corp.example"]
     })
     .await;
-    assert_eq!(team(&house, "Ops").id, kept, "the one that is left, and no third");
-    assert_eq!(account(&house, "mira").teams.len(), 2);
-    house.settled(1).await;
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
+    assert_eq!(
+        team(&harness, "Ops").id,
+        kept,
+        "the one that is left, and no third"
+    );
+    assert_eq!(account(&harness, "mira").teams.len(), 2);
+    harness.settled(1).await;
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// A team made by somebody else through the API, whatever others are called.
-async fn by_hand(house: &House, description: &str) {
+async fn by_hand(harness: &Harness, description: &str) {
     let url = format!(
         "{}/v1.svc/teams?source=by-hand&format=json",
-        house.litmos.base_url()
+        harness.litmos.base_url()
     );
     let body = json!({"Id": "", "Name": "Ops", "Description": description, "ParentTeamId": ""});
     let request = reqwest::Client::builder().no_proxy().build().unwrap().post(url);
     let request = request
-        .header("apikey", house.litmos.api_key())
+        .header("apikey", harness.litmos.api_key())
         .header("content-type", "application/json");
     let answer = request.body(body.to_string()).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 201);

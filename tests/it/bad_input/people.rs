@@ -10,51 +10,51 @@ use crate::commands::{account, ends, load, made, told, until};
 /// at a creation as at a renaming, and the first one's account is not the second's to change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_person_of_one_user_name_is_refused_whatever_the_case() {
-    let house = house_before(&[]).await;
-    let mira = made(&house, "mira").await;
-    let zoe = made(&house, "zoe").await;
+    let harness = house_before(&[]).await;
+    let mira = made(&harness, "mira").await;
+    let zoe = made(&harness, "zoe").await;
     let mut second = user("MIRA");
     second["name"]["givenName"] = "Second".into();
-    let (scim_type, detail) = refused(&house, 409, "POST", "/Users", &second).await;
+    let (scim_type, detail) = refused(&harness, 409, "POST", "/Users", &second).await;
     assert_eq!(scim_type, "uniqueness");
     assert!(
         detail.contains("\"MIRA@corp.example\" exists already") && detail.contains(&mira),
         "{detail}"
     );
     let renamed = super::patch("replace", "userName", json!("Mira@Corp.example"));
-    let (scim_type, detail) = refused(&house, 409, "PATCH", &format!("/Users/{zoe}"), &renamed).await;
+    let (scim_type, detail) = refused(&harness, 409, "PATCH", &format!("/Users/{zoe}"), &renamed).await;
     assert_eq!(scim_type, "uniqueness");
     assert!(detail.contains(&mira), "{detail}");
-    house.settled(2).await;
-    assert_eq!(user_names(&house), ["mira@corp.example", "zoe@corp.example"]);
-    assert_eq!(account(&house, "mira").first_name, "First");
-    assert_eq!(writes(&house), ["POST /users", "POST /users"]);
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
+    harness.settled(2).await;
+    assert_eq!(user_names(&harness), ["mira@corp.example", "zoe@corp.example"]);
+    assert_eq!(account(&harness, "mira").first_name, "First");
+    assert_eq!(writes(&harness), ["POST /users", "POST /users"]);
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// The same in a file: nobody of the two is made by guess, both lines are named, and the rest goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_lines_of_one_user_name_are_no_account_and_a_reason_each() {
-    let house = house_before(&[]).await;
+    let harness = house_before(&[]).await;
     let csv = "external_id,user_name,first_name,last_name\nE1,mira@corp.example,Mira,One\n\
                E2,MIRA@corp.example,Other,Two\nE3,zoe@corp.example,Zoe,Ek\n";
-    let file = house.write("two.csv", csv);
+    let file = harness.write("two.csv", csv);
     for _ in 0..2 {
-        let printed = ends(&house, 3, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
+        let printed = ends(&harness, 3, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
         assert!(
             printed.contains("line 2: \"mira@corp.example\" is the user name of E2 in line 3 too")
                 && printed.contains("line 3: \"MIRA@corp.example\" is the user name of E1 in line 2 too")
                 && printed.contains("give each person one user name and one external id"),
             "{printed}"
         );
-        house.settled(1).await;
-        assert_eq!(user_names(&house), ["zoe@corp.example"]);
+        harness.settled(1).await;
+        assert_eq!(user_names(&harness), ["zoe@corp.example"]);
     }
-    assert_eq!(writes(&house), ["POST /users"], "and nothing swapped");
-    load(&house, &csv.replace("MIRA@", "mira.two@")).await;
-    until(&house, "the others", |house| user_names(house).len() == 3).await;
-    assert_eq!(account(&house, "mira.two").last_name, "Two");
-    assert_eq!(account(&house, "mira").last_name, "One");
+    assert_eq!(writes(&harness), ["POST /users"], "and nothing swapped");
+    load(&harness, &csv.replace("MIRA@", "mira.two@")).await;
+    until(&harness, "the others", |harness| user_names(harness).len() == 3).await;
+    assert_eq!(account(&harness, "mira.two").last_name, "Two");
+    assert_eq!(account(&harness, "mira").last_name, "One");
 }
 
 /// Turkish and combining letters: a name typed with a dotted capital, or with the accent as a letter of its own, is the
@@ -62,12 +62,12 @@ async fn two_lines_of_one_user_name_are_no_account_and_a_reason_each() {
 /// sent keeps its letters.
 #[tokio::test(flavor = "multi_thread")]
 async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters() {
-    let house = house_before(&[
+    let harness = house_before(&[
         litmos_user("ipek@corp.example", "İpek", "Işık"),
         litmos_user("jos\u{e9}@corp.example", "José", "Núñez"),
     ])
     .await;
-    let before = (account(&house, "ipek").id, account(&house, "jos\u{e9}").id);
+    let before = (account(&harness, "ipek").id, account(&harness, "jos\u{e9}").id);
     for (name, first, last) in [
         ("İPEK", "İpek", "Işık"),
         ("JOSE\u{301}", "José", "Nu\u{301}n\u{303}ez"),
@@ -77,31 +77,31 @@ async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters
         body["name"] = json!({"givenName": first, "familyName": last});
         body["emails"][0]["value"] =
             format!("{}@corp.example", first.to_lowercase().replace('\u{307}', "")).into();
-        let (status, answer) = house.scim("POST", "/Users", Some(&body)).await;
+        let (status, answer) = harness.scim("POST", "/Users", Some(&body)).await;
         assert_eq!(status, 201, "{answer}");
-        let (_, again) = house
+        let (_, again) = harness
             .scim("GET", &format!("/Users/{}", answer["id"].as_str().unwrap()), None)
             .await;
         assert_eq!(again["name"]["familyName"], last, "as it was sent");
-        let (status, _) = house.scim("POST", "/Users", Some(&body)).await;
+        let (status, _) = harness.scim("POST", "/Users", Some(&body)).await;
         assert_eq!(status, 409, "{name} is there");
     }
-    house.settled(3).await;
+    harness.settled(3).await;
     assert_eq!(
-        user_names(&house),
+        user_names(&harness),
         ["ipek@corp.example", "jos\u{e9}@corp.example", "ıpek@corp.example"],
         "two adopted, one made, nobody renamed"
     );
-    assert_eq!(account(&house, "ipek").id, before.0);
-    assert_eq!(account(&house, "jos\u{e9}").id, before.1);
-    assert_eq!(account(&house, "ıpek").last_name, "Şen");
-    let made = writes(&house)
+    assert_eq!(account(&harness, "ipek").id, before.0);
+    assert_eq!(account(&harness, "jos\u{e9}").id, before.1);
+    assert_eq!(account(&harness, "ıpek").last_name, "Şen");
+    let made = writes(&harness)
         .iter()
         .filter(|write| *write == "POST /users")
         .count();
     assert_eq!(made, 1);
     for (asked, account) in [("i\u{307}pek", &before.0), ("JOSÉ", &before.1)] {
-        let row = told(&house, 0, &["links", &format!("{asked}@corp.example")]).await["people"].take();
+        let row = told(&harness, 0, &["links", &format!("{asked}@corp.example")]).await["people"].take();
         assert_eq!(
             (
                 row.as_array().unwrap().len(),
@@ -112,23 +112,23 @@ async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters
             "{asked}: {row:#}"
         );
     }
-    assert_eq!(told(&house, 0, &["parked"]).await["total"], 0);
-    rests(&house, 3).await;
+    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    rests(&harness, 3).await;
 }
 
 /// A manager who is not assigned: the report is not to wait for somebody who may never come, so the account is made
 /// without one, and set once the manager comes. Until then the admin who looks is told whom to assign.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
-    let house = house_before(&[]).await;
+    let harness = house_before(&[]).await;
     let mut report = user("report");
     report[ENTERPRISE] = json!({"manager": {"value": "00u-boss"}});
-    let (status, answer) = house.scim("POST", "/Users", Some(&report)).await;
+    let (status, answer) = harness.scim("POST", "/Users", Some(&report)).await;
     assert_eq!(status, 201, "{answer}");
     let id = answer["id"].as_str().unwrap();
-    house.settled(1).await;
-    assert_eq!(account(&house, "report").manager_id, None);
-    let story = ends(&house, 0, &["explain", id]).await;
+    harness.settled(1).await;
+    assert_eq!(account(&harness, "report").manager_id, None);
+    let story = ends(&harness, 0, &["explain", id]).await;
     assert!(
         story.contains(
             "next    manager \"00u-boss\" is nobody in the roster; set in Litmos once a source brings them"
@@ -136,41 +136,41 @@ async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
         "{story}"
     );
     assert_eq!(
-        told(&house, 3, &["parked"]).await["total"],
+        told(&harness, 3, &["parked"]).await["total"],
         0,
         "nothing is wrong with the report"
     );
-    rests(&house, 1).await;
+    rests(&harness, 1).await;
 
     // In the roster, and inactive since before there was an account.
     let mut boss = user("boss");
     boss["active"] = false.into();
-    let (_, answer) = house.scim("POST", "/Users", Some(&boss)).await;
+    let (_, answer) = harness.scim("POST", "/Users", Some(&boss)).await;
     let boss = answer["id"].as_str().unwrap();
-    house.settled(2).await;
-    let story = ends(&house, 0, &["explain", id]).await;
+    harness.settled(2).await;
+    let story = ends(&harness, 0, &["explain", id]).await;
     assert!(
         story.contains(&format!("manager \"00u-boss\" ({boss}) has no account yet")),
         "{story}"
     );
-    assert_eq!(user_names(&house), ["report@corp.example"]);
+    assert_eq!(user_names(&harness), ["report@corp.example"]);
 
-    crate::commands::patched(&house, &format!("/Users/{boss}"), json!({"active": true})).await;
-    until(&house, "the manager", |house| {
-        account(house, "report").manager_id.is_some()
+    crate::commands::patched(&harness, &format!("/Users/{boss}"), json!({"active": true})).await;
+    until(&harness, "the manager", |harness| {
+        account(harness, "report").manager_id.is_some()
     })
     .await;
-    house.settled(2).await;
+    harness.settled(2).await;
     assert_eq!(
-        account(&house, "report").manager_id,
-        Some(account(&house, "boss").id)
+        account(&harness, "report").manager_id,
+        Some(account(&harness, "boss").id)
     );
     assert_eq!(
-        writes(&house).len(),
+        writes(&harness).len(),
         3,
         "two accounts made, one told of its manager: {:?}",
-        writes(&house)
+        writes(&harness)
     );
-    let story = ends(&house, 0, &["explain", id]).await;
+    let story = ends(&harness, 0, &["explain", id]).await;
     assert!(!story.contains("manager"), "{story}");
 }

@@ -31,14 +31,14 @@ fn upserted(event_id: &str, user_name: &str, field: &str) -> Event {
 #[tokio::test(flavor = "multi_thread")]
 async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     let people = "external_id,user_name,FirstName,LastName\nE1,mira@corp.example,Mira,Lund\nE2,zed@corp.example,Zed,Moe\n";
-    let house = house_of("", 2, people).await;
-    ends(&house, 0, &["status"]).await;
-    let file = house.write(
+    let harness = house_of("", 2, people).await;
+    ends(&harness, 0, &["status"]).await;
+    let file = harness.write(
         "second.csv",
         "external_id,user_name,FirstName,LastName\nE3,kim@corp.example,Kim,Ray\nE2,mira@corp.example,Zed,Changed\n",
     );
     let file = file.to_string_lossy().into_owned();
-    let loaded = told(&house, 3, &["load", &file, "--source", "hr"]).await;
+    let loaded = told(&harness, 3, &["load", &file, "--source", "hr"]).await;
     assert_eq!(loaded["people"], 1, "{loaded}");
     let refused = &loaded["set_aside"][0];
     assert_eq!(
@@ -53,16 +53,16 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
         "{loaded}"
     );
 
-    let status = told(&house, 3, &["status"]).await;
+    let status = told(&harness, 3, &["status"]).await;
     assert_eq!(status["dead_letters"], 1, "{status}");
-    let printed = ends(&house, 3, &["status", "--wait"]).await;
+    let printed = ends(&harness, 3, &["status", "--wait"]).await;
     assert!(
         printed.contains("DIFFERS 1 event could not be used. See: rollcall dead-letters"),
         "{printed}"
     );
     assert!(!printed.contains("Litmos equals the roster\n"), "{printed}");
 
-    let listed = told(&house, 3, &["dead-letters"]).await;
+    let listed = told(&harness, 3, &["dead-letters"]).await;
     let letter = &listed["letters"][0];
     assert_eq!(
         (&listed["total"], &letter["source"]),
@@ -71,20 +71,20 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     );
     assert_eq!(letter["about"], "person mira@corp.example (E2)");
     let id = letter["id"].as_str().unwrap();
-    let shown = told(&house, 3, &["dead-letters", "show", id]).await;
+    let shown = told(&harness, 3, &["dead-letters", "show", id]).await;
     assert_eq!(shown["says"]["attributes"]["LastName"], "Changed", "{shown}");
     // The cause is not gone, so a replay ends as it did before.
-    let replayed = told(&house, 3, &["dead-letters", "replay", id]).await;
+    let replayed = told(&harness, 3, &["dead-letters", "replay", id]).await;
     assert_eq!(
         (&replayed["outcomes"][0]["outcome"], &replayed["left"]),
         (&"set aside again".into(), &1.into()),
         "{replayed}"
     );
-    let dropped = told(&house, 0, &["dead-letters", "drop", "--all"]).await;
+    let dropped = told(&harness, 0, &["dead-letters", "drop", "--all"]).await;
     assert_eq!(dropped["left"], 0, "{dropped}");
-    ends(&house, 0, &["status", "--wait"]).await;
+    ends(&harness, 0, &["status", "--wait"]).await;
     assert!(
-        ends(&house, 1, &["dead-letters", "show", id])
+        ends(&harness, 1, &["dead-letters", "show", id])
             .await
             .contains("there is no dead letter")
     );
@@ -93,40 +93,40 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
 /// What was set aside for a cause that is gone is taken by a replay.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
-    let house = house_of(
+    let harness = house_of(
         "",
         1,
         "external_id,user_name,FirstName,LastName\nE1,mira@corp.example,Mira,Lund\n",
     )
     .await;
-    let (bus, source) = (house.bus().await, SourceId::parse("app").unwrap());
+    let (bus, source) = (harness.bus().await, SourceId::parse("app").unwrap());
     for (id, name, field) in [
         ("1", "kim@corp.example", "Shoe"),
         ("2", "zed@corp.example", "FirstName"),
         ("3", "", "FirstName"),
     ] {
-        bus.publish_event(&house.org, &source, upserted(id, name, field))
+        bus.publish_event(&harness.org, &source, upserted(id, name, field))
             .await
             .unwrap();
     }
     let deadline = std::time::Instant::now() + rollcall_tests::PATIENCE;
-    while bus.dead_letter_count(&house.org).await.unwrap() < 2 {
+    while bus.dead_letter_count(&harness.org).await.unwrap() < 2 {
         assert!(
             std::time::Instant::now() < deadline,
             "the events were not set aside"
         );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let printed = ends(&house, 3, &["dead-letters"]).await;
+    let printed = ends(&harness, 3, &["dead-letters"]).await;
     assert!(
         printed.contains("2 events could not be taken") && printed.contains("person kim@corp.example: "),
         "{printed}"
     );
-    assert_eq!(told(&house, 3, &["status"]).await["dead_letters"], 2);
-    let listed = told(&house, 3, &["dead-letters", "list"]).await;
+    assert_eq!(told(&harness, 3, &["status"]).await["dead_letters"], 2);
+    let listed = told(&harness, 3, &["dead-letters", "list"]).await;
     let id = listed["letters"][1]["id"].as_str().unwrap();
-    assert_eq!(told(&house, 3, &["dead-letters", "drop", id]).await["left"], 1);
-    let all = told(&house, 3, &["dead-letters", "replay", "--all"]).await;
+    assert_eq!(told(&harness, 3, &["dead-letters", "drop", id]).await["left"], 1);
+    let all = told(&harness, 3, &["dead-letters", "replay", "--all"]).await;
     assert_eq!(all["replayed"].as_array().map(Vec::len), Some(1), "{all}");
     assert_eq!(all["left"], 1, "{all}");
 }
@@ -134,7 +134,7 @@ async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
 /// Every line has its receipt, also of a file that goes in several batches.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_are_all_taken_end_with_zero_and_are_counted() {
-    let house = house_of(
+    let harness = house_of(
         "",
         1,
         "user_name,FirstName,LastName\nmira@corp.example,Mira,Lund\n",
@@ -148,11 +148,11 @@ async fn lines_that_are_all_taken_end_with_zero_and_are_counted() {
             )
         })
         .collect();
-    let file = house.write(
+    let file = harness.write(
         "many.csv",
         format!("external_id,user_name,FirstName,LastName,groups\n{rows}"),
     );
-    let loaded = told(&house, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
+    let loaded = told(&harness, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     assert_eq!(loaded["people"], 1_200, "{loaded}");
     assert_eq!(
         (&loaded["set_aside"], &loaded["waiting"], &loaded["no_receipt"]),

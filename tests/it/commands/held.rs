@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use rollcall_tests::{House, PATIENCE, roster_csv};
+use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::Value;
 
 use super::{account, ends, house_of, litmos, load, told};
@@ -18,20 +18,20 @@ fn without(leavers: std::ops::Range<usize>) -> String {
     header + &people.collect::<String>()
 }
 
-fn inactive(house: &House) -> usize {
-    let users = house.litmos.state().users;
+fn inactive(harness: &Harness) -> usize {
+    let users = harness.litmos.state().users;
     users.iter().filter(|user| !user.active).count()
 }
 
 /// Thirty leavers arrive, one word after the other: those who were cut off before they were a heap, and the plan.
-async fn heap(house: &House) -> (usize, Value) {
-    load(house, &without(10..40)).await;
+async fn heap(harness: &Harness) -> (usize, Value) {
+    load(harness, &without(10..40)).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = told_any(house, &["plan"]).await;
+        let plan = told_any(harness, &["plan"]).await;
         let (held, gone) = (
             plan["held"]["changes"].as_u64().unwrap() as usize,
-            inactive(house),
+            inactive(harness),
         );
         if held + gone == 30 && plan["operations"] == 0 {
             assert!(gone <= 20, "more than the limit lost access unasked: {gone}");
@@ -43,17 +43,17 @@ async fn heap(house: &House) -> (usize, Value) {
 }
 
 /// Whatever it ends with, while things move.
-async fn told_any(house: &House, arguments: &[&str]) -> Value {
-    let (_, printed, error) = house.rollcall(&[arguments, &["--json"]].concat()).await;
+async fn told_any(harness: &Harness, arguments: &[&str]) -> Value {
+    let (_, printed, error) = harness.rollcall(&[arguments, &["--json"]].concat()).await;
     serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{printed}{error}"))
 }
 
 /// Complaint 20.
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
-    let house = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
-    ends(&house, 0, &["plan"]).await;
-    let (gone, plan) = heap(&house).await;
+    let harness = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
+    ends(&harness, 0, &["plan"]).await;
+    let (gone, plan) = heap(&harness).await;
     let hash = plan["held"]["hash"].as_str().unwrap().to_owned();
     let items = plan["held"]["kinds"][0]["items"].as_array().unwrap();
     assert_eq!(items.len(), 30 - gone);
@@ -61,7 +61,7 @@ async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
         .iter()
         .map(|item| item["subject"]["person"].as_str().unwrap())
         .collect();
-    let printed = ends(&house, 3, &["plan"]).await;
+    let printed = ends(&harness, 3, &["plan"]).await;
     for words in [
         &format!("HELD {} people would lose access: ", 30 - gone),
         &format!("({})", ids[0]),
@@ -70,70 +70,70 @@ async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
         assert!(printed.contains(words), "{words}: {printed}");
     }
     for command in ["status", "parked"] {
-        let printed = ends(&house, 3, &[command]).await;
+        let printed = ends(&harness, 3, &[command]).await;
         assert!(
             printed.contains("HELD") && !printed.contains("equals the roster\n"),
             "{printed}"
         );
     }
-    let printed = ends(&house, 3, &["explain", ids[1]]).await;
+    let printed = ends(&harness, 3, &["explain", ids[1]]).await;
     assert!(
         printed.contains("next    held: cut off") && printed.contains(&format!("--only {}", ids[1])),
         "{printed}"
     );
 
-    let wrong = ends(&house, 1, &["approve", "0123456789abcdef0123"]).await;
+    let wrong = ends(&harness, 1, &["approve", "0123456789abcdef0123"]).await;
     assert!(wrong.contains(&hash), "the current one is named: {wrong}");
-    let unknown = ends(&house, 1, &["approve", &hash, "--only", ids[1], "zoe"]).await;
+    let unknown = ends(&harness, 1, &["approve", &hash, "--only", ids[1], "zoe"]).await;
     assert!(unknown.contains("\"zoe\""), "{unknown}");
-    let nobody = ends(&house, 1, &["approve", &hash, "--only", "p1@corp.example"]).await;
+    let nobody = ends(&harness, 1, &["approve", &hash, "--only", "p1@corp.example"]).await;
     assert!(nobody.contains("none of what is held"), "{nobody}");
-    assert_eq!(inactive(&house), gone);
+    assert_eq!(inactive(&harness), gone);
 
-    let printed = ends(&house, 3, &["approve", &hash, "--only", ids[1], "--wait"]).await;
+    let printed = ends(&harness, 3, &["approve", &hash, "--only", ids[1], "--wait"]).await;
     assert!(
         printed.contains("approved 1 change by") && printed.contains("for 60 minutes"),
         "{printed}"
     );
     assert_eq!(
-        told(&house, 0, &["explain", ids[1]]).await["match"]["active"],
+        told(&harness, 0, &["explain", ids[1]]).await["match"]["active"],
         false
     );
-    assert_eq!(inactive(&house), gone + 1, "only the one who was named");
+    assert_eq!(inactive(&harness), gone + 1, "only the one who was named");
 
-    let old = ends(&house, 1, &["approve", &hash]).await;
+    let old = ends(&harness, 1, &["approve", &hash]).await;
     assert!(old.contains("is not what is held any more"), "{old}");
-    let plan = told(&house, 3, &["plan"]).await;
+    let plan = told(&harness, 3, &["plan"]).await;
     let hash = plan["held"]["hash"].as_str().unwrap().to_owned();
     assert_eq!(plan["held"]["changes"], 29 - gone);
-    let printed = ends(&house, 0, &["approve", &hash, "--wait"]).await;
+    let printed = ends(&harness, 0, &["approve", &hash, "--wait"]).await;
     assert!(
         printed.contains(&format!("approved {} change", 29 - gone))
             && printed.contains("Litmos equals the roster\n"),
         "{printed}"
     );
-    assert_eq!(inactive(&house), 30);
-    ends(&house, 0, &["plan"]).await;
-    house.books_agree(&house.bus().await).await;
+    assert_eq!(inactive(&harness), 30);
+    ends(&harness, 0, &["plan"]).await;
+    harness.books_agree(&harness.bus().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_ordered_by_name_is_cut_off_while_the_heap_waits() {
-    let house = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
-    let (gone, plan) = heap(&house).await;
+    let harness = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
+    let (gone, plan) = heap(&harness).await;
     let waiting = plan["held"]["kinds"][0]["items"][0]["subject"]["person"]
         .as_str()
         .unwrap();
-    let before = litmos(&house);
+    let before = litmos(&harness);
     for person in [waiting, "p77@corp.example"] {
-        let receipt = told(&house, 0, &["leaver", person]).await;
+        let receipt = told(&harness, 0, &["leaver", person]).await;
         assert_eq!(receipt["outcome"], "cut_off", "{receipt:#}");
     }
-    assert!(!account(&house, "p77").active);
-    let after = litmos(&house);
+    assert!(!account(&harness, "p77").active);
+    let after = litmos(&harness);
     let changed = before
         .iter()
         .filter(|(key, value)| key.starts_with("user") && after.get(*key) != Some(value));
     assert_eq!(changed.count(), 2, "nobody else");
-    assert_eq!(told(&house, 3, &["plan"]).await["held"]["changes"], 29 - gone);
+    assert_eq!(told(&harness, 3, &["plan"]).await["held"]["changes"], 29 - gone);
 }

@@ -1,23 +1,23 @@
 use std::time::Instant;
 
-use rollcall_tests::{House, PATIENCE, roster_csv};
+use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::{Value, json};
 
 use super::{QUICK, account, apply_all, ends, house_of, load, made, masked, patched, quick, title, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_the_order_is_lifted() {
-    let house = house_of("apply = \"manual\"\n", 5, &roster_csv(5, 1)).await;
-    apply_all(&house).await;
-    assert!(account(&house, "p1").active);
+    let harness = house_of("apply = \"manual\"\n", 5, &roster_csv(5, 1)).await;
+    apply_all(&harness).await;
+    assert!(account(&harness, "p1").active);
     // Changes that wait for a word, and one of them about the leaver.
     let csv = roster_csv(60, 1).replace("Title 1", "Guide");
-    load(&house, &csv).await;
+    load(&harness, &csv).await;
     // All of the file is taken in: the newcomers, and what it says of the leaver.
     let deadline = Instant::now() + PATIENCE;
     let story = loop {
-        let people = told(&house, 0, &["status"]).await["people"].take();
-        let story = told(&house, 0, &["explain", "E1"]).await;
+        let people = told(&harness, 0, &["status"]).await["people"].take();
+        let story = told(&harness, 0, &["explain", "E1"]).await;
         if people == 60 && story["plan"]["operations"] != json!([]) {
             break story;
         }
@@ -25,17 +25,17 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
     };
     let bulk = story["plan"]["operations"][0].as_str().unwrap();
 
-    let (code, printed, error) = house.rollcall(&["leaver", "p1@corp.example"]).await;
+    let (code, printed, error) = harness.rollcall(&["leaver", "p1@corp.example"]).await;
     assert_eq!(code, 0, "{printed}{error}");
-    let gone = account(&house, "p1");
+    let gone = account(&harness, "p1");
     assert!(!gone.active, "{gone:?}");
     assert_eq!(
         gone.teams.len(),
         1,
         "leaving teams cuts no access, so it waits like the rest"
     );
-    assert_eq!(house.litmos.state().users.len(), 6, "nothing else was sent");
-    let story = told(&house, 0, &["explain", "E1"]).await;
+    assert_eq!(harness.litmos.state().users.len(), 6, "nothing else was sent");
+    let story = told(&harness, 0, &["explain", "E1"]).await;
     let person = story["person"].as_str().unwrap();
     let permit = printed
         .split("permit ")
@@ -61,30 +61,30 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
       take it back with: rollcall leaver <p1> --lift
     "#);
 
-    let again = told(&house, 0, &["leaver", "p1@corp.example"]).await;
+    let again = told(&harness, 0, &["leaver", "p1@corp.example"]).await;
     assert_eq!(again["outcome"], "already_inactive", "{again:#}");
-    let status = ends(&house, 3, &["status"]).await;
+    let status = ends(&harness, 3, &["status"]).await;
     assert!(
         status.contains("FROZEN 1 person by order") && status.contains(person),
         "{status}"
     );
-    let story = ends(&house, 0, &["explain", "p1@corp.example"]).await;
+    let story = ends(&harness, 0, &["explain", "p1@corp.example"]).await;
     assert!(story.contains("keeps the person cut off since"), "{story}");
     assert!(
-        ends(&house, 0, &["links", "--frozen"])
+        ends(&harness, 0, &["links", "--frozen"])
             .await
             .starts_with("frozen    p1@corp.example")
     );
 
-    let lifted = ends(&house, 0, &["leaver", "p1@corp.example", "--lift"]).await;
+    let lifted = ends(&harness, 0, &["leaver", "p1@corp.example", "--lift"]).await;
     assert!(lifted.contains("its sources want the person active"), "{lifted}");
-    apply_all(&house).await;
-    let back = account(&house, "p1");
+    apply_all(&harness).await;
+    let back = account(&harness, "p1");
     assert!(
         back.active && back.id == gone.id && back.teams.len() == 1,
         "{back:?}"
     );
-    assert_eq!(title(&house, "p1"), "Guide", "what had waited was not lost");
+    assert_eq!(title(&harness, "p1"), "Guide", "what had waited was not lost");
 }
 
 fn by(receipt: &str) -> String {
@@ -94,60 +94,60 @@ fn by(receipt: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_without_an_account_gets_none_and_somebody_unknown_is_said_to_be() {
-    let mut house = House::new(quick(), QUICK).await;
-    house.up(&[]).await;
-    house.bus().await;
-    let id = made(&house, "mira").await;
-    house.settled(1).await;
-    let file = house.write(
+    let mut harness = Harness::new(quick(), QUICK).await;
+    harness.up(&[]).await;
+    harness.bus().await;
+    let id = made(&harness, "mira").await;
+    harness.settled(1).await;
+    let file = harness.write(
         "later.csv",
         "external_id,user_name,first_name,last_name,active\nE7,zed@corp.example,Z,D,false\n",
     );
-    ends(&house, 0, &["load", &file.to_string_lossy()]).await;
-    let receipt = told(&house, 0, &["leaver", "zed@corp.example"]).await;
+    ends(&harness, 0, &["load", &file.to_string_lossy()]).await;
+    let receipt = told(&harness, 0, &["leaver", "zed@corp.example"]).await;
     assert_eq!(
         (&receipt["outcome"], &receipt["account"]),
         (&Value::from("no_account"), &Value::Null)
     );
     load(
-        &house,
+        &harness,
         "external_id,user_name,first_name,last_name,active\nE7,zed@corp.example,Z,D,true\n",
     )
     .await;
-    house.settled(2).await;
-    let users = house.litmos.state().users;
+    harness.settled(2).await;
+    let users = harness.litmos.state().users;
     assert!(
         !users.iter().any(|user| user.user_name == "zed@corp.example"),
         "the order stands"
     );
 
-    patched(&house, &format!("/Users/{id}"), json!({"active": false})).await;
-    house.settled(1).await;
-    let receipt = told(&house, 0, &["leaver", &id]).await;
+    patched(&harness, &format!("/Users/{id}"), json!({"active": false})).await;
+    harness.settled(1).await;
+    let receipt = told(&harness, 0, &["leaver", &id]).await;
     assert_eq!(receipt["outcome"], "already_inactive", "{receipt:#}");
     assert_eq!(
         receipt["request"]["method"], "PUT",
         "the source's own cut-off is shown: {receipt:#}"
     );
-    let unknown = ends(&house, 1, &["leaver", "nobody@corp.example"]).await;
+    let unknown = ends(&harness, 1, &["leaver", "nobody@corp.example"]).await;
     assert!(unknown.contains("nobody in the roster of acme"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_off_that_litmos_does_not_take_in_time_says_where_it_stands() {
-    let house = house_of("", 1, &roster_csv(1, 1)).await;
-    house
+    let harness = house_of("", 1, &roster_csv(1, 1)).await;
+    harness
         .litmos
         .set_faults(&["status=500,method=PUT,path=/users"])
         .unwrap();
-    let printed = ends(&house, 1, &["leaver", "E0", "--within", "2"]).await;
+    let printed = ends(&harness, 1, &["leaver", "E0", "--within", "2"]).await;
     assert!(
         printed.contains("is NOT cut off yet") && printed.contains("where it stands:"),
         "{printed}"
     );
-    assert!(account(&house, "p0").active);
-    house.litmos.set_faults(&[]).unwrap();
-    let receipt = told(&house, 0, &["leaver", "E0"]).await;
+    assert!(account(&harness, "p0").active);
+    harness.litmos.set_faults(&[]).unwrap();
+    let receipt = told(&harness, 0, &["leaver", "E0"]).await;
     assert_eq!(receipt["outcome"], "cut_off", "{receipt:#}");
-    assert!(!account(&house, "p0").active);
+    assert!(!account(&harness, "p0").active);
 }

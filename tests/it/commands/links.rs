@@ -11,26 +11,26 @@ fn litmos_user(name: &str) -> Value {
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn ties_are_listed_searched_and_sorted_into_piles() {
-    let house = house_of("", 60, &roster_csv(60, 2)).await;
-    house.litmos.put_users(&[litmos_user("old.timer")]).unwrap();
-    ends(&house, 0, &["import"]).await;
-    load(&house, "external_id,user_name\nE90,no+body@corp.example\n").await;
-    house.settled(61).await;
+    let harness = house_of("", 60, &roster_csv(60, 2)).await;
+    harness.litmos.put_users(&[litmos_user("old.timer")]).unwrap();
+    ends(&harness, 0, &["import"]).await;
+    load(&harness, "external_id,user_name\nE90,no+body@corp.example\n").await;
+    harness.settled(61).await;
 
-    let people = told(&house, 0, &["links"]).await["people"].take();
+    let people = told(&harness, 0, &["links"]).await["people"].take();
     assert_eq!(people.as_array().unwrap().len(), 61, "all of them, for scripts");
-    let first = ends(&house, 0, &["links"]).await;
+    let first = ends(&harness, 0, &["links"]).await;
     assert!(
         first.contains("61 people; page 1 of 2") && first.lines().count() == 51,
         "{first}"
     );
     assert_eq!(
-        ends(&house, 0, &["links", "--page", "2"]).await.lines().count(),
+        ends(&harness, 0, &["links", "--page", "2"]).await.lines().count(),
         12
     );
-    let p7 = account(&house, "p7");
+    let p7 = account(&harness, "p7");
     for text in ["P7@CORP", "E7", p7.id.0.as_str()] {
-        let found = told(&house, 0, &["links", text]).await["people"].take();
+        let found = told(&harness, 0, &["links", text]).await["people"].take();
         let row = &found[0];
         assert_eq!(
             (&row["account"], &row["state"]),
@@ -38,78 +38,78 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
             "{text}: {found:#}"
         );
     }
-    let parked = told(&house, 0, &["links", "--parked"]).await["people"].take();
+    let parked = told(&harness, 0, &["links", "--parked"]).await["people"].take();
     assert_eq!(parked[0]["user_name"], "no+body@corp.example");
     assert_eq!(
-        told(&house, 0, &["links", "--unlinked"]).await["people"]
+        told(&harness, 0, &["links", "--unlinked"]).await["people"]
             .as_array()
             .unwrap()
             .len(),
         1
     );
 
-    let piles = told(&house, 0, &["links", "--orphans"]).await;
+    let piles = told(&harness, 0, &["links", "--orphans"]).await;
     assert_eq!(piles["linked"], 60);
     // The owner of the key, and the one made by hand.
     assert_eq!(piles["unmanaged"].as_array().unwrap().len(), 2, "{piles:#}");
     assert_eq!(piles["without_account"][0]["user_name"], "no+body@corp.example");
-    let printed = ends(&house, 0, &["links", "--orphans"]).await;
+    let printed = ends(&harness, 0, &["links", "--orphans"]).await;
     assert!(
         printed.contains("old.timer@corp.example")
             && printed.contains("1 person is wanted active and without an account"),
         "{printed}"
     );
-    ends(&house, 2, &["links", "--parked", "--frozen"]).await;
+    ends(&harness, 2, &["links", "--parked", "--frozen"]).await;
 }
 
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_tie_is_mended() {
-    let house = house_of("", 0, "user_name\n").await;
-    house
+    let harness = house_of("", 0, "user_name\n").await;
+    harness
         .litmos
         .put_users(&[litmos_user("mira.first"), litmos_user("mira.second")])
         .unwrap();
-    ends(&house, 0, &["import"]).await;
-    load(&house, "external_id,user_name,first_name,last_name\nE1,mira.first@corp.example,Mira,One\nE2,zed@corp.example,Zed,Two\n").await;
-    house.settled(2).await;
-    let (first, second) = (account(&house, "mira.first"), account(&house, "mira.second"));
+    ends(&harness, 0, &["import"]).await;
+    load(&harness, "external_id,user_name,first_name,last_name\nE1,mira.first@corp.example,Mira,One\nE2,zed@corp.example,Zed,Two\n").await;
+    harness.settled(2).await;
+    let (first, second) = (account(&harness, "mira.first"), account(&harness, "mira.second"));
     assert_eq!(
         (first.first_name.as_str(), second.first_name.as_str()),
         ("Mira", "By")
     );
 
-    let taken = ends(&house, 1, &["links", "tie", "E2", "mira.first@corp.example"]).await;
+    let taken = ends(&harness, 1, &["links", "link", "E2", "mira.first@corp.example"]).await;
     assert!(
-        taken.contains("untie that one first: rollcall links untie"),
+        taken.contains("unlink that one first: rollcall links unlink"),
         "{taken}"
     );
-    let unknown = ends(&house, 1, &["links", "tie", "E2", "nowhere@corp.example"]).await;
+    let unknown = ends(&harness, 1, &["links", "link", "E2", "nowhere@corp.example"]).await;
     assert!(
         unknown.contains("no account with the id or user name"),
         "{unknown}"
     );
-    let tied = ends(&house, 0, &["links", "tie", "E1", "mira.second@corp.example"]).await;
+    let tied = ends(&harness, 0, &["links", "link", "E1", "mira.second@corp.example"]).await;
     assert!(
         tied.contains(first.id.0.as_str()) && tied.contains(second.id.0.as_str()),
         "{tied}"
     );
     // The name is taken by the account that she had; free it, and the right one gets her values.
-    house.settled(2).await;
-    let printed = ends(&house, 3, &["parked"]).await;
+    harness.settled(2).await;
+    let printed = ends(&harness, 3, &["parked"]).await;
     assert!(printed.contains("mira.first@corp.example"), "{printed}");
     load(
-        &house,
+        &harness,
         "external_id,user_name,first_name,last_name\nE1,mira.second@corp.example,Mira,One\n",
     )
     .await;
-    until(&house, "the right values", |house| {
-        account(house, "mira.second").first_name == "Mira"
+    until(&harness, "the right values", |harness| {
+        account(harness, "mira.second").first_name == "Mira"
     })
     .await;
-    house.settled(2).await;
-    assert_eq!(account(&house, "mira.second").id, second.id);
-    let row = told(&house, 0, &["links", "E1"]).await["people"][0].take();
+    harness.settled(2).await;
+    assert_eq!(account(&harness, "mira.second").id, second.id);
+    let row = told(&harness, 0, &["links", "E1"]).await["people"][0].take();
     assert_eq!(
         (&row["account"], &row["state"]),
         (&json!(second.id.0.as_str()), &json!("linked"))
@@ -120,51 +120,51 @@ async fn a_wrong_tie_is_mended() {
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn exported_ties_outlive_the_buckets() {
-    let mut house = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
-    ends(&house, 0, &["apply"]).await;
-    house.litmos.put_users(&[litmos_user("other")]).unwrap();
-    ends(&house, 0, &["import"]).await;
+    let mut harness = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
+    ends(&harness, 0, &["apply"]).await;
+    harness.litmos.put_users(&[litmos_user("other")]).unwrap();
+    ends(&harness, 0, &["import"]).await;
     // A tie that no name would find again.
-    let other = account(&house, "other");
-    ends(&house, 0, &["links", "tie", "E2", other.id.0.as_str()]).await;
-    let file = house
+    let other = account(&harness, "other");
+    ends(&harness, 0, &["links", "link", "E2", other.id.0.as_str()]).await;
+    let file = harness
         .folder
         .path()
         .join("ties.csv")
         .to_string_lossy()
         .into_owned();
     assert!(
-        ends(&house, 0, &["links", "--export", &file])
+        ends(&harness, 0, &["links", "--export", &file])
             .await
             .contains("3 people are in")
     );
-    let before = told(&house, 0, &["links", "E2"]).await["people"][0].take();
+    let before = told(&harness, 0, &["links", "E2"]).await["people"][0].take();
     assert_eq!(before["account"], other.id.0.as_str());
 
-    house.kill().await;
-    std::fs::remove_dir_all(house.data()).unwrap();
-    house.up(&[]).await;
-    house.bus().await;
-    load(&house, &roster_csv(3, 1)).await;
-    ends(&house, 0, &["import"]).await;
-    let restored = ends(&house, 0, &["links", "import", &file]).await;
+    harness.kill().await;
+    std::fs::remove_dir_all(harness.data()).unwrap();
+    harness.up(&[]).await;
+    harness.bus().await;
+    load(&harness, &roster_csv(3, 1)).await;
+    ends(&harness, 0, &["import"]).await;
+    let restored = ends(&harness, 0, &["links", "import", &file]).await;
     assert!(restored.contains("3 tied, 0 were tied so already"), "{restored}");
-    let after = told(&house, 0, &["links", "E2"]).await["people"][0].take();
+    let after = told(&harness, 0, &["links", "E2"]).await["people"][0].take();
     assert_eq!(
         (&after["account"], &after["external_ids"]),
         (&before["account"], &before["external_ids"])
     );
     assert_ne!(after["person"], before["person"], "persons are numbered anew");
     assert!(
-        ends(&house, 0, &["links", "import", &file])
+        ends(&harness, 0, &["links", "import", &file])
             .await
             .contains("0 tied, 3 were tied so already")
     );
-    let bad = house.write(
+    let bad = harness.write(
         "bad.csv",
         "external_ids,user_name,account_id\nhr=E99,zoe@corp.example,A1\n",
     );
-    let printed = ends(&house, 3, &["links", "import", &bad.to_string_lossy()]).await;
+    let printed = ends(&harness, 3, &["links", "import", &bad.to_string_lossy()]).await;
     assert!(
         printed.contains("line 2: nobody in the roster is known as E99 or zoe@corp.example"),
         "{printed}"

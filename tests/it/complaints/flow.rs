@@ -4,7 +4,7 @@ use bus::{Event, EventBody};
 use futures_util::future::join_all;
 use litmos_simulator::{Settings, most_requests_in_any_window};
 use provisioning::SourceId;
-use rollcall_tests::{House, user};
+use rollcall_tests::{Harness, user};
 use serde_json::{Value, json};
 
 use crate::commands::{QUICK, account, made, patched, quick, title, until};
@@ -21,24 +21,24 @@ async fn a_burst_is_accepted_at_once_sent_within_the_limit_and_overtaken_by_a_cu
         ..Settings::default()
     };
     let org = "requests_per_minute = 20\nwindow_ms = 4000\npermit_ttl_ms = 2000\nsettle_ms = 2000\nbulk_import = false\n";
-    let mut house = House::new(simulator, org).await;
-    house.up(&[]).await;
-    let leaver = made(&house, "leaver").await;
-    house.settled(1).await;
+    let mut harness = Harness::new(simulator, org).await;
+    harness.up(&[]).await;
+    let leaver = made(&harness, "leaver").await;
+    harness.settled(1).await;
 
     let people: Vec<Value> = (0..PEOPLE).map(|n| user(&format!("p{n}"))).collect();
     let answers = join_all(
         people
             .iter()
-            .map(|person| house.scim("POST", "/Users", Some(person))),
+            .map(|person| harness.scim("POST", "/Users", Some(person))),
     )
     .await;
     assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:#?}");
-    patched(&house, &format!("/Users/{leaver}"), json!({"active": false})).await;
-    house.settled(PEOPLE + 1).await;
+    patched(&harness, &format!("/Users/{leaver}"), json!({"active": false})).await;
+    harness.settled(PEOPLE + 1).await;
 
-    assert!(!account(&house, "leaver").active);
-    let log = house.litmos.log();
+    assert!(!account(&harness, "leaver").active);
+    let log = harness.litmos.log();
     let most = most_requests_in_any_window(&log, window);
     assert!(most <= LIMIT, "{most} requests in one window");
     assert!(
@@ -69,15 +69,18 @@ async fn a_burst_is_accepted_at_once_sent_within_the_limit_and_overtaken_by_a_cu
 /// Complaint 23: a change waits for the next cycle, forty minutes away, in which everything is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
-    let mut house = House::new(quick(), QUICK).await;
-    house.up(&[]).await;
-    let id = made(&house, "mira").await;
-    house.settled(1).await;
-    let of_mira = format!("/users/{}", account(&house, "mira").id);
-    let spent = house.litmos.log().len();
+    let mut harness = Harness::new(quick(), QUICK).await;
+    harness.up(&[]).await;
+    let id = made(&harness, "mira").await;
+    harness.settled(1).await;
+    let of_mira = format!("/users/{}", account(&harness, "mira").id);
+    let spent = harness.litmos.log().len();
 
-    patched(&house, &format!("/Users/{id}"), json!({"title": "Guide"})).await;
-    until(&house, "what SCIM said", |house| title(house, "mira") == "Guide").await;
+    patched(&harness, &format!("/Users/{id}"), json!({"title": "Guide"})).await;
+    until(&harness, "what SCIM said", |harness| {
+        title(harness, "mira") == "Guide"
+    })
+    .await;
     let event = Event {
         event_id: "1".to_owned(),
         happened_at_ms: chassis::clock::unix_ms(),
@@ -94,14 +97,14 @@ async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
             from_complete_list: false,
         },
     };
-    let (bus, source) = (house.bus().await, SourceId::parse("hr").unwrap());
-    bus.publish_event(&house.org, &source, event).await.unwrap();
-    until(&house, "what the feed said", |house| {
-        title(house, "mira") == "Host"
+    let (bus, source) = (harness.bus().await, SourceId::parse("hr").unwrap());
+    bus.publish_event(&harness.org, &source, event).await.unwrap();
+    until(&harness, "what the feed said", |harness| {
+        title(harness, "mira") == "Host"
     })
     .await;
-    house.settled(1).await;
-    let log = house.litmos.log();
+    harness.settled(1).await;
+    let log = harness.litmos.log();
     let sent: Vec<String> = log[spent..]
         .iter()
         .map(|entry| format!("{} {}", entry.method, entry.path))

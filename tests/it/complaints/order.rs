@@ -1,6 +1,6 @@
 use bus::{Event, EventBody};
 use provisioning::SourceId;
-use rollcall_tests::House;
+use rollcall_tests::Harness;
 
 use crate::commands::{QUICK, account, quick, until};
 
@@ -69,11 +69,11 @@ fn event(name: &str, (at_ms, happened): (u64, Happened)) -> Event {
 /// Complaint 29: a membership before its user, a cut-off before its user, or a notice that comes late end in another state.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_in_any_order_end_in_the_same_state() {
-    let mut house = House::new(quick(), QUICK).await;
-    house.up(&[]).await;
-    house.settled(0).await;
-    let (bus, source) = (house.bus().await, SourceId::parse("hr").unwrap());
-    let publish = async |event: Event| bus.publish_event(&house.org, &source, event).await.unwrap();
+    let mut harness = Harness::new(quick(), QUICK).await;
+    harness.up(&[]).await;
+    harness.settled(0).await;
+    let (bus, source) = (harness.bus().await, SourceId::parse("hr").unwrap());
+    let publish = async |event: Event| bus.publish_event(&harness.org, &source, event).await.unwrap();
     let back = orders(&[(1, Came), (2, JoinedTheGroup), (3, Left), (4, CameBackAsHost)]);
     let gone = orders(&[(1, Came), (2, JoinedTheGroup), (3, Left)]);
     assert_eq!((back.len(), gone.len()), (24, 6));
@@ -123,19 +123,19 @@ async fn events_in_any_order_end_in_the_same_state() {
         }
     }
 
-    let members = |house: &House| {
-        house
+    let members = |harness: &Harness| {
+        harness
             .litmos
             .state()
             .teams
             .first()
             .map_or(0, |team| team.members.len())
     };
-    until(&house, "everybody who came back, in the team", |house| {
-        members(house) == back.len() + inside.len()
+    until(&harness, "everybody who came back, in the team", |harness| {
+        members(harness) == back.len() + inside.len()
     })
     .await;
-    house
+    harness
         .settled(people.len() + again.len() + inside.len() + outside.len())
         .await;
     for (name, orders, teams) in [
@@ -144,7 +144,7 @@ async fn events_in_any_order_end_in_the_same_state() {
         ("outside", outside, 0),
     ] {
         for (n, order) in orders.iter().enumerate() {
-            let account = account(&house, &format!("{name}{n}"));
+            let account = account(&harness, &format!("{name}{n}"));
             assert!(
                 account.active && account.teams.len() == teams,
                 "{name} {order:?}: {account:?}"
@@ -153,19 +153,19 @@ async fn events_in_any_order_end_in_the_same_state() {
     }
     for (name, order) in &people {
         if name.starts_with("back") {
-            let account = account(&house, name);
+            let account = account(&harness, name);
             let title = account.attributes.get("JobTitle").map(String::as_str);
             assert!(
                 account.active && title == Some("Host") && account.teams.len() == 1,
                 "{order:?}: {account:?}"
             );
         } else {
-            let users = house.litmos.state().users;
+            let users = harness.litmos.state().users;
             let with_access = |user: &&litmos_simulator::UserState| {
                 user.active && user.user_name.starts_with(&format!("{name}@"))
             };
             assert_eq!(users.iter().filter(with_access).count(), 0, "{order:?}");
         }
     }
-    assert_eq!(members(&house), back.len() + inside.len());
+    assert_eq!(members(&harness), back.len() + inside.len());
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bus::LinksKey;
 use bus::LinksValue;
 use provisioning::{
-    AccessLevel, AccountId, Field, Group, GroupLink, ManagerWish, Person, PersonLink, TeamId,
+    AccessLevel, AccountId, DesiredManager, Field, Group, GroupLink, Person, PersonLink, TeamId,
 };
 use rollcall_tests::{Room, group, group_id, person, person_id};
 use serde_json::{Value, json};
@@ -225,7 +225,7 @@ impl Company {
             let mut newcomer = person(&name);
             self.furnish(&mut newcomer, chance);
             if n > 0 {
-                newcomer.manager = ManagerWish::Reference(format!("n{}@corp.example", n / 5));
+                newcomer.manager = DesiredManager::Reference(format!("n{}@corp.example", n / 5));
             }
             people.insert(name, newcomer);
         }
@@ -287,8 +287,8 @@ impl Company {
             }
             let manager = ["s0@corp.example", "m0@corp.example", "n3@corp.example"][chance.below(3)];
             newcomer.manager = match n {
-                0 => ManagerWish::Leave,
-                _ => ManagerWish::Reference(manager.to_owned()),
+                0 => DesiredManager::Leave,
+                _ => DesiredManager::Reference(manager.to_owned()),
             };
             people.insert(name, newcomer);
         }
@@ -312,8 +312,8 @@ impl Company {
         match chance.below(6) {
             0 => person.profile.set(Field::JobTitle, title(chance)),
             1 => person.profile.set(Field::City, ""),
-            2 => person.manager = ManagerWish::Reference("s0@corp.example".to_owned()),
-            3 if person.manager != ManagerWish::Leave => person.manager = ManagerWish::Clear,
+            2 => person.manager = DesiredManager::Reference("s0@corp.example".to_owned()),
+            3 if person.manager != DesiredManager::Leave => person.manager = DesiredManager::Clear,
             4 if person.access_level.is_some() => {
                 person.access_level = Some([AccessLevel::Learner, AccessLevel::TeamLeader][chance.below(2)]);
             }

@@ -62,7 +62,7 @@ impl Pair {
                 door.port
             );
             std::fs::write(&file, text).unwrap();
-            let parts = scim_gateway::Parts {
+            let parts = scim_gateway::Dependencies {
                 rosters: scim_gateway::rosters(&bus, &stop),
                 bus,
                 settings: Arc::new(Settings::load(Some(&file), []).unwrap()),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rollcall_tests::{Chance, House, Nats, free_port};
+use rollcall_tests::{Chance, Harness, Nats, free_port};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,7 @@ const SHOWN: usize = 2;
 
 /// Two gateways, one of them behind a wire that may be slow.
 struct Scene {
-    house: House,
+    harness: Harness,
     _nats: Nats,
     lag: Lag,
     environments: [Vec<(String, String)>; 2],
@@ -55,7 +55,7 @@ struct Scene {
 
 impl Scene {
     async fn open() -> Scene {
-        let mut house = House::new(litmos_simulator::Settings::default(), "").await;
+        let mut harness = Harness::new(litmos_simulator::Settings::default(), "").await;
         let nats = Nats::start().await;
         let address = nats.connection().url;
         let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
@@ -72,11 +72,11 @@ impl Scene {
                 format!("127.0.0.1:{}", door.port),
             ));
             environment.push(("ROLLCALL_TELEMETRY__LOG_FILTER".to_owned(), "off".to_owned()));
-            house.service("scim-gateway", environment);
+            harness.service("scim-gateway", environment);
         }
         let clients = Clients::of(doors);
         let scene = Scene {
-            house,
+            harness,
             _nats: nats,
             lag,
             environments,
@@ -105,16 +105,16 @@ impl Scene {
                     done[0] += 1;
                     self.clients.doors[place].open.store(false, Ordering::Relaxed);
                     let environment = self.environments[place].clone();
-                    self.house
+                    self.harness
                         .kill_and_restart(place, "scim-gateway", &environment)
                         .await;
                     self.opened(place).await;
                 }
                 1 => {
                     done[1] += 1;
-                    self.house.freeze(place, true).await;
+                    self.harness.freeze(place, true).await;
                     tokio::time::sleep(chance.millis(50, 1_500)).await;
-                    self.house.freeze(place, false).await;
+                    self.harness.freeze(place, false).await;
                 }
                 _ => {
                     done[2] += 1;
@@ -165,7 +165,7 @@ async fn run(length: Duration, seed: u64) {
     };
     let (outcome, [kills, pauses, delays]) =
         tokio::join!(play, scene.disturb(Chance::new(seed), stop.clone()));
-    scene.house.kill().await;
+    scene.harness.kill().await;
     println!("{kills} kills, {pauses} pauses, {delays} changes of the delay");
     outcome.judge(seed);
 }
@@ -243,7 +243,7 @@ async fn one_client_after_whom_nobody_asks_is_answered_as_the_model_would() {
     let cast = scene.clients.cast(CAST).await;
     scene.clients.doors[1].open.store(false, Ordering::Relaxed);
     let outcome = play(&scene.clients, ALONE, &cast, Duration::from_secs(6), 4).await;
-    scene.house.kill().await;
+    scene.harness.kill().await;
     outcome.judge(4);
 }
 

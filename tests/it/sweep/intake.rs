@@ -88,7 +88,7 @@ impl Intake {
         let bus = Bus::connect(server.connection(), "intake").await;
         let bus = bus.expect("the bus connects").dying_at(points.clone());
         let stop = CancellationToken::new();
-        let parts = intake::Parts {
+        let parts = intake::Dependencies {
             rosters: intake::rosters(&bus, &stop),
             bus,
             settings: settings(org, 1),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus::{Change, Expect, LinksKey, LinksValue, WatchEvent, Write};
 use litmos_simulator::Settings;
-use provisioning::{Field, GroupLink, ManagerWish, Person, PersonLink, TeamId};
+use provisioning::{DesiredManager, Field, GroupLink, Person, PersonLink, TeamId};
 use rollcall_tests::{Hall, QUICK, Room, group, group_id, person};
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ impl Scenario {
         people.extend((0..10).map(|n| {
             let mut newcomer = person(&format!("n{n}"));
             if n > 0 {
-                newcomer.manager = ManagerWish::Reference(format!("n{}@corp.example", n / 3));
+                newcomer.manager = DesiredManager::Reference(format!("n{}@corp.example", n / 3));
             }
             newcomer
         }));
@@ -108,7 +108,7 @@ impl Scenario {
         room.people((0..30).map(|n| {
             let mut newcomer = person(&format!("n{n}"));
             if n > 0 {
-                newcomer.manager = ManagerWish::Reference(format!("n{}@corp.example", n / 10 * 10));
+                newcomer.manager = DesiredManager::Reference(format!("n{}@corp.example", n / 10 * 10));
             }
             newcomer
         }))

@@ -150,7 +150,7 @@ impl Gateway {
             let bus = Bus::connect(stage.server.connection(), "gateway").await;
             let bus = bus.expect("the bus connects").dying_at(points.clone());
             let stop = CancellationToken::new();
-            let parts = scim_gateway::Parts {
+            let parts = scim_gateway::Dependencies {
                 rosters: scim_gateway::rosters(&bus, &stop),
                 bus,
                 settings: settings(org, port),

@@ -7,7 +7,7 @@
 //! Law, a property of the tests: what is read here is what the generated types read.
 
 use provisioning::{
-    AccessLevel, Account, AccountId, Attribute, Field, GroupId, ManagerWish, Membership, Person, PersonId,
+    AccessLevel, Account, AccountId, Attribute, DesiredManager, Field, GroupId, Membership, Person, PersonId,
     Profile, Rest, Roles, SourceId, SourceMark, Sources, TeamId, Unseen,
 };
 
@@ -48,15 +48,15 @@ impl<'a> Values<'a> {
     }
 }
 
-fn manager(bytes: &[u8]) -> Option<ManagerWish> {
+fn manager(bytes: &[u8]) -> Option<DesiredManager> {
     let mut parts = Parts::of(bytes);
-    let wish = match parts.next() {
-        None => ManagerWish::Leave,
-        Some(Part::Number(1, 1)) => ManagerWish::Clear,
-        Some(Part::Bytes(2, bytes)) => ManagerWish::Reference(text(bytes)?.to_owned()),
+    let desired = match parts.next() {
+        None => DesiredManager::Leave,
+        Some(Part::Number(1, 1)) => DesiredManager::Clear,
+        Some(Part::Bytes(2, bytes)) => DesiredManager::Reference(text(bytes)?.to_owned()),
         Some(Part::Number(..) | Part::Bytes(..)) => return None,
     };
-    (parts.bytes.is_empty() && !parts.broken).then_some(wish)
+    (parts.bytes.is_empty() && !parts.broken).then_some(desired)
 }
 
 fn mark(bytes: &[u8]) -> Option<SourceMark> {
@@ -84,7 +84,7 @@ pub(super) fn person(bytes: &[u8]) -> Option<Person> {
         access_level: None,
         profile: Profile::new(),
         custom: Default::default(),
-        manager: ManagerWish::Leave,
+        manager: DesiredManager::Leave,
         sources: Sources::new(),
         scim_document: None,
         created_at_ms: 0,
@@ -99,7 +99,9 @@ pub(super) fn person(bytes: &[u8]) -> Option<Person> {
             Part::Number(4, value) => person.deleted = flag(value),
             Part::Bytes(5, bytes) => person.access_level = Some(AccessLevel::parse(text(bytes)?).ok()?),
             Part::Bytes(6, bytes) => values.take(bytes)?,
-            Part::Bytes(7, bytes) if person.manager == ManagerWish::Leave => person.manager = manager(bytes)?,
+            Part::Bytes(7, bytes) if person.manager == DesiredManager::Leave => {
+                person.manager = manager(bytes)?
+            }
             Part::Bytes(8, bytes) => {
                 let (source, value) = entry(bytes)?;
                 *sources.mark(&SourceId::parse(source).ok()?) = mark(value)?;
@@ -241,12 +243,12 @@ mod tests {
         prop::collection::btree_map(names.prop_map(str::to_owned), "\\PC{0,6}", 0..3)
     }
 
-    fn wish() -> impl Strategy<Value = Option<v1::ManagerWish>> {
-        let wish = prop_oneof![
-            any::<bool>().prop_map(v1::manager_wish::Wish::Clear),
-            "\\PC{0,6}".prop_map(v1::manager_wish::Wish::Reference)
+    fn desired() -> impl Strategy<Value = Option<v1::DesiredManager>> {
+        let desired = prop_oneof![
+            any::<bool>().prop_map(v1::desired_manager::Desired::Clear),
+            "\\PC{0,6}".prop_map(v1::desired_manager::Desired::Reference)
         ];
-        prop::option::of(prop::option::of(wish).prop_map(|wish| v1::ManagerWish { wish }))
+        prop::option::of(prop::option::of(desired).prop_map(|desired| v1::DesiredManager { desired }))
     }
 
     fn level() -> impl Strategy<Value = Option<String>> {
@@ -257,7 +259,7 @@ mod tests {
 
     prop_compose! {
         fn people()(id in "[a-z]{0,3}", user_name in "\\PC{0,6}", active: bool, deleted: bool, access_level in level(), profile in words(),
-            manager in wish(), scim_document in prop::option::of("\\PC{0,6}"), created_at_ms: u64, changed_at_ms: u64, custom in words(),
+            manager in desired(), scim_document in prop::option::of("\\PC{0,6}"), created_at_ms: u64, changed_at_ms: u64, custom in words(),
             source in "[a-z]{0,3}", external_id in prop::option::of("\\PC{0,6}"),
         ) -> v1::Person {
             let mark = v1::SourceMark { external_id, changed_at_ms, sequence: changed_at_ms / 2, left: changed_at_ms % 2 == 0 };

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use prost::Name as _;
 use proto::v1;
 use provisioning::{
-    AccessLevel, Group, GroupId, IdentityQuestion, ManagerWish, Membership, Person, PersonId, QuestionId,
+    AccessLevel, DesiredManager, Group, GroupId, IdentityQuestion, Membership, Person, PersonId, QuestionId,
     SourceId, SourceMark, Sources, Traits,
 };
 
@@ -50,10 +50,10 @@ impl Wire<v1::Person> for Person {
 
     fn to_wire(&self) -> v1::Person {
         let person = self;
-        let wish = match &person.manager {
-            ManagerWish::Leave => None,
-            ManagerWish::Clear => Some(v1::manager_wish::Wish::Clear(true)),
-            ManagerWish::Reference(text) => Some(v1::manager_wish::Wish::Reference(text.clone())),
+        let desired = match &person.manager {
+            DesiredManager::Leave => None,
+            DesiredManager::Clear => Some(v1::desired_manager::Desired::Clear(true)),
+            DesiredManager::Reference(text) => Some(v1::desired_manager::Desired::Reference(text.clone())),
         };
         v1::Person {
             id: person.id.to_string(),
@@ -62,7 +62,9 @@ impl Wire<v1::Person> for Person {
             deleted: person.deleted,
             access_level: person.access_level.map(|level| level.as_litmos().to_owned()),
             profile: profile_out(&person.profile),
-            manager: wish.map(|wish| v1::ManagerWish { wish: Some(wish) }),
+            manager: desired.map(|desired| v1::DesiredManager {
+                desired: Some(desired),
+            }),
             sources: sources_out(&person.sources),
             scim_document: person.scim_document.clone(),
             created_at_ms: person.created_at_ms,
@@ -86,10 +88,10 @@ impl Wire<v1::Person> for Person {
             access_level: access_level.map_err(|error| broken(&name, error))?,
             profile: profile_in(&name, message.profile)?,
             custom: message.custom.into(),
-            manager: match message.manager.and_then(|manager| manager.wish) {
-                None | Some(v1::manager_wish::Wish::Clear(false)) => ManagerWish::Leave,
-                Some(v1::manager_wish::Wish::Clear(true)) => ManagerWish::Clear,
-                Some(v1::manager_wish::Wish::Reference(text)) => ManagerWish::Reference(text),
+            manager: match message.manager.and_then(|manager| manager.desired) {
+                None | Some(v1::desired_manager::Desired::Clear(false)) => DesiredManager::Leave,
+                Some(v1::desired_manager::Desired::Clear(true)) => DesiredManager::Clear,
+                Some(v1::desired_manager::Desired::Reference(text)) => DesiredManager::Reference(text),
             },
             sources: sources_in(&name, message.sources)?,
             scim_document: message.scim_document,

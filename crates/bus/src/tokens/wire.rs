@@ -3,7 +3,7 @@
 use proto::v1;
 use rate_tokens::{Class, Epoch, GrantId, Outcome, Settled, Settlement};
 
-use super::ReportIn;
+use super::UseReport;
 
 pub(crate) fn class_out(class: Class) -> v1::TokenClass {
     match class {
@@ -38,9 +38,9 @@ pub(crate) fn grant_in(grant: v1::GrantRef) -> GrantId {
     }
 }
 
-pub(super) fn report_out(grant: GrantId, settled: &Settled) -> v1::Report {
+pub(super) fn use_report_out(grant: GrantId, settled: &Settled) -> v1::UseReport {
     let (settlement, retry_after_ms) = settlement_out(settled.settlement);
-    v1::Report {
+    v1::UseReport {
         grant: Some(grant_out(grant)),
         token: settled.token,
         settlement: settlement.into(),
@@ -48,9 +48,9 @@ pub(super) fn report_out(grant: GrantId, settled: &Settled) -> v1::Report {
     }
 }
 
-pub(super) fn report_in(report: &v1::Report) -> ReportIn {
+pub(super) fn use_report_in(report: &v1::UseReport) -> UseReport {
     let settlement = settlement_in(report.settlement(), report.retry_after_ms);
-    ReportIn {
+    UseReport {
         grant: report.grant.map(grant_in),
         settled: Settled {
             token: report.token,

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use bus::{Bus, Change, Expect, NatsServer, RosterKey, RosterValue, WatchEvent, Write, WriteError};
 
-use crate::{World, person, world};
+use crate::{Harness, harness, person};
 
-fn key(world: &World, n: usize) -> RosterKey {
-    RosterKey::of_person(&world.org, &person(n))
+fn key(harness: &Harness, n: usize) -> RosterKey {
+    RosterKey::of_person(&harness.org, &person(n))
 }
 
-fn put(world: &World, n: usize, expect: Expect) -> Write<RosterKey, RosterValue> {
+fn put(harness: &Harness, n: usize, expect: Expect) -> Write<RosterKey, RosterValue> {
     Write {
-        key: key(world, n),
+        key: key(harness, n),
         expect,
         change: Change::Put(RosterValue::Person(Box::new(person(n)))),
     }
@@ -18,125 +18,125 @@ fn put(world: &World, n: usize, expect: Expect) -> Write<RosterKey, RosterValue>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_expects_another_revision_is_a_conflict_and_stores_nothing() {
-    let world = world().await;
-    let roster = world.bus.roster();
-    let first = roster.write(put(&world, 1, Expect::Absent)).await.unwrap();
+    let harness = harness().await;
+    let roster = harness.bus.roster();
+    let first = roster.write(put(&harness, 1, Expect::Absent)).await.unwrap();
     assert!(
         roster
-            .write(put(&world, 1, Expect::Absent))
+            .write(put(&harness, 1, Expect::Absent))
             .await
             .unwrap_err()
             .is_conflict()
     );
     assert!(
         roster
-            .write(put(&world, 1, Expect::Revision(first + 7)))
+            .write(put(&harness, 1, Expect::Revision(first + 7)))
             .await
             .unwrap_err()
             .is_conflict()
     );
     assert_eq!(
-        roster.get(&key(&world, 1)).await.unwrap().unwrap().revision,
+        roster.get(&key(&harness, 1)).await.unwrap().unwrap().revision,
         first
     );
     let second = roster
-        .write(put(&world, 1, Expect::Revision(first)))
+        .write(put(&harness, 1, Expect::Revision(first)))
         .await
         .unwrap();
     assert!(second > first);
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_key_counts_as_absent() {
-    let world = world().await;
-    let roster = world.bus.roster();
-    roster.write(put(&world, 1, Expect::Absent)).await.unwrap();
+    let harness = harness().await;
+    let roster = harness.bus.roster();
+    roster.write(put(&harness, 1, Expect::Absent)).await.unwrap();
     let delete = Write {
-        key: key(&world, 1),
+        key: key(&harness, 1),
         expect: Expect::Any,
         change: Change::Delete,
     };
     roster.write(delete).await.unwrap();
-    assert_eq!(roster.get(&key(&world, 1)).await.unwrap(), None);
-    roster.write(put(&world, 1, Expect::Absent)).await.unwrap();
+    assert_eq!(roster.get(&key(&harness, 1)).await.unwrap(), None);
+    roster.write(put(&harness, 1, Expect::Absent)).await.unwrap();
     roster
         .write_all(vec![
             Write {
-                key: key(&world, 1),
+                key: key(&harness, 1),
                 expect: Expect::Any,
                 change: Change::Delete,
             },
-            put(&world, 2, Expect::Absent),
+            put(&harness, 2, Expect::Absent),
         ])
         .await
         .unwrap();
     let revisions = roster
         .write_all(vec![
-            put(&world, 1, Expect::Absent),
-            put(&world, 3, Expect::Absent),
+            put(&harness, 1, Expect::Absent),
+            put(&harness, 3, Expect::Absent),
         ])
         .await
         .unwrap();
     assert_eq!(
-        roster.get(&key(&world, 1)).await.unwrap().unwrap().revision,
+        roster.get(&key(&harness, 1)).await.unwrap().unwrap().revision,
         revisions[0]
     );
     assert_eq!(
-        roster.get(&key(&world, 3)).await.unwrap().unwrap().revision,
+        roster.get(&key(&harness, 3)).await.unwrap().unwrap().revision,
         revisions[1]
     );
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_written_whole_or_not_at_all() {
-    let world = world().await;
-    let roster = world.bus.roster();
-    let all: Vec<_> = (0..1_000).map(|n| put(&world, n, Expect::Absent)).collect();
+    let harness = harness().await;
+    let roster = harness.bus.roster();
+    let all: Vec<_> = (0..1_000).map(|n| put(&harness, n, Expect::Absent)).collect();
     let revisions = roster.write_all(all).await.unwrap();
     for n in [0, 1, 500, 999] {
         assert_eq!(
-            roster.get(&key(&world, n)).await.unwrap().unwrap().revision,
+            roster.get(&key(&harness, n)).await.unwrap().unwrap().revision,
             revisions[n]
         );
     }
     let stale = vec![
-        put(&world, 2_000, Expect::Absent),
-        put(&world, 3, Expect::Revision(revisions[3] + 1_000)),
+        put(&harness, 2_000, Expect::Absent),
+        put(&harness, 3, Expect::Revision(revisions[3] + 1_000)),
     ];
     assert!(roster.write_all(stale).await.unwrap_err().is_conflict());
-    assert_eq!(roster.get(&key(&world, 2_000)).await.unwrap(), None);
-    let many: Vec<_> = (0..1_001).map(|n| put(&world, n, Expect::Any)).collect();
+    assert_eq!(roster.get(&key(&harness, 2_000)).await.unwrap(), None);
+    let many: Vec<_> = (0..1_001).map(|n| put(&harness, n, Expect::Any)).collect();
     assert!(matches!(
         roster.write_all(many).await,
         Err(WriteError::Refused { .. })
     ));
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_tells_what_is_there_and_then_every_change_also_across_a_kill_of_the_server() {
-    let world = world().await;
-    let roster = world.bus.roster();
+    let harness = harness().await;
+    let roster = harness.bus.roster();
     roster
-        .write_all((0..20).map(|n| put(&world, n, Expect::Absent)).collect())
+        .write_all((0..20).map(|n| put(&harness, n, Expect::Absent)).collect())
         .await
         .unwrap();
-    let mut watch = roster.watch(&world.org);
+    let mut watch = roster.watch(&harness.org);
     let mut seen = 0;
     while watch.next().await != WatchEvent::Synced {
         seen += 1;
     }
     assert_eq!(seen, 20);
-    roster.write(put(&world, 20, Expect::Absent)).await.unwrap();
-    assert!(matches!(watch.next().await, WatchEvent::Put(key, _) if key == self::key(&world, 20)));
+    roster.write(put(&harness, 20, Expect::Absent)).await.unwrap();
+    assert!(matches!(watch.next().await, WatchEvent::Put(key, _) if key == self::key(&harness, 20)));
 
     // A server that is killed comes back on the same data, at another place; the watch's own connection is re-made by
     // the client library only where the address stays, so the new server is given the old one's port by its file.
-    let pid = world.server.pid().unwrap();
-    let connection = world.server.connection().clone();
-    let config = world.dir.path().join("nats.conf");
+    let pid = harness.server.pid().unwrap();
+    let connection = harness.server.connection().clone();
+    let config = harness.dir.path().join("nats.conf");
     std::process::Command::new("kill")
         .args(["-9", &pid.to_string()])
         .status()
@@ -147,32 +147,32 @@ async fn a_watch_tells_what_is_there_and_then_every_change_also_across_a_kill_of
         .spawn()
         .unwrap();
     let other = Bus::connect(&connection, "other").await.unwrap();
-    let mut write = other.roster().write(put(&world, 21, Expect::Absent)).await;
+    let mut write = other.roster().write(put(&harness, 21, Expect::Absent)).await;
     while write.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        write = other.roster().write(put(&world, 21, Expect::Any)).await;
+        write = other.roster().write(put(&harness, 21, Expect::Any)).await;
     }
-    let told = tokio::time::timeout(Duration::from_secs(8), async {
+    let synced = tokio::time::timeout(Duration::from_secs(8), async {
         loop {
             if let WatchEvent::Put(key, _) = watch.next().await
-                && key == self::key(&world, 21)
+                && key == self::key(&harness, 21)
             {
                 return;
             }
         }
     });
-    let told = told.await;
+    let synced = synced.await;
     again.kill().unwrap();
     again.wait().unwrap();
-    told.expect("the watch did not go on after the server came back");
+    synced.expect("the watch did not go on after the server came back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embedded_server_ends_with_the_parent_that_was_killed() {
-    let world = world().await;
-    let pid = world.server.pid().unwrap();
+    let harness = harness().await;
+    let pid = harness.server.pid().unwrap();
     // Forgetting the child is what a killed parent does: nobody waits, nobody stops, the pipe just closes.
-    drop(world.server);
+    drop(harness.server);
     let gone = async {
         while std::path::Path::new(&format!("/proc/{pid}/cmdline")).exists()
             && !std::fs::read(format!("/proc/{pid}/cmdline"))
@@ -185,7 +185,7 @@ async fn an_embedded_server_ends_with_the_parent_that_was_killed() {
     tokio::time::timeout(Duration::from_secs(5), gone)
         .await
         .expect("the server outlived its parent");
-    let again = NatsServer::start(world.dir.path()).await.unwrap();
+    let again = NatsServer::start(harness.dir.path()).await.unwrap();
     again.stop().await;
 }
 

@@ -7,7 +7,7 @@ use bus::{Delivery, Event, FeedBatch, LETTERS_AT_ONCE, Outcome, Receipts};
 use provisioning::SourceId;
 
 use crate::streams::{event, stranger};
-use crate::{World, world};
+use crate::{Harness, harness};
 
 fn hr() -> SourceId {
     SourceId::parse("hr").unwrap()
@@ -40,18 +40,18 @@ async fn outcomes(receipts: &mut Receipts, count: usize) -> BTreeMap<String, Out
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_events_are_stored_once_each_and_come_by_the_thousand() {
-    let world = world().await;
+    let harness = harness().await;
     let publish = async |count| {
-        world
+        harness
             .bus
-            .publish_events(&world.org, &hr(), events(count), None)
+            .publish_events(&harness.org, &hr(), events(count), None)
             .await
     };
     publish(700).await.unwrap();
     // The second time a part is there already, as after a batch whose answer was lost.
     publish(1_900).await.unwrap();
     publish(1_900).await.unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let first = feed.next().await.unwrap();
     assert_eq!(first.len(), 1_000);
     let mut ids: BTreeSet<String> = first
@@ -62,14 +62,14 @@ async fn many_events_are_stored_once_each_and_come_by_the_thousand() {
     assert_eq!(rest.len(), 900);
     ids.extend(rest.iter().map(|delivery| delivery.event.event_id.clone()));
     assert_eq!(ids.len(), 1_900);
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 /// What `publish_events` relies on: the server knows message ids within a batch too, and then stores nothing of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_with_an_event_that_is_there_already_is_refused_as_a_whole() {
-    let world = world().await;
-    let stranger = stranger(&world).await;
+    let harness = harness().await;
+    let stranger = stranger(&harness).await;
     let batch = async |id: &str, events: [&str; 3]| {
         let mut last = None;
         for (at, event) in events.into_iter().enumerate() {
@@ -93,19 +93,19 @@ async fn a_batch_with_an_event_that_is_there_already_is_refused_as_a_whole() {
     assert!(twice.contains("10201"), "{twice}");
     let stored = batch("fourth", ["d", "e", "f"]).await;
     assert!(stored.contains("\"seq\":6"), "{stored}");
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_says_what_became_of_each_event() {
-    let world = world().await;
-    let (inbox, mut receipts) = world.bus.receipts().await.unwrap();
-    world
+    let harness = harness().await;
+    let (inbox, mut receipts) = harness.bus.receipts().await.unwrap();
+    harness
         .bus
-        .publish_events(&world.org, &hr(), events(3), Some(&inbox))
+        .publish_events(&harness.org, &hr(), events(3), Some(&inbox))
         .await
         .unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let taken = feed.next().await.unwrap();
     taken[0].done().await;
     taken[1].refuse("the user name belongs to somebody else").await;
@@ -126,23 +126,23 @@ async fn a_receipt_says_what_became_of_each_event() {
     assert_eq!(again.len(), 1);
     again[0].done().await;
     assert_eq!(outcomes(&mut receipts, 1).await["2"], Outcome::Taken);
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_goes_to_an_inbox_and_nowhere_else() {
-    let world = world().await;
-    let stranger = stranger(&world).await;
+    let harness = harness().await;
+    let stranger = stranger(&harness).await;
     let mut forged = stranger
         .subscribe("rollcall.control.v1.pusher.acme")
         .await
         .unwrap();
-    world
+    harness
         .bus
-        .publish_event(&world.org, &hr(), event("1"))
+        .publish_event(&harness.org, &hr(), event("1"))
         .await
         .unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let plain = feed.next().await.unwrap().remove(0);
     let stream = async_nats::jetstream::new(stranger.clone())
         .get_stream("feed")
@@ -164,37 +164,37 @@ async fn a_receipt_goes_to_an_inbox_and_nowhere_else() {
     )
     .await;
     assert!(nothing.is_err());
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 /// Takes the stream of dead letters away, so that nothing can be set aside.
-async fn without_letters(world: &World) {
-    let js = async_nats::jetstream::new(stranger(world).await);
+async fn without_letters(harness: &Harness) {
+    let js = async_nats::jetstream::new(stranger(harness).await);
     js.delete_stream("dead").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_can_be_neither_taken_nor_set_aside_is_kept() {
-    let world = world().await;
-    without_letters(&world).await;
-    let (inbox, mut receipts) = world.bus.receipts().await.unwrap();
-    world
+    let harness = harness().await;
+    without_letters(&harness).await;
+    let (inbox, mut receipts) = harness.bus.receipts().await.unwrap();
+    harness
         .bus
-        .publish_events(&world.org, &hr(), events(1), Some(&inbox))
+        .publish_events(&harness.org, &hr(), events(1), Some(&inbox))
         .await
         .unwrap();
-    let stranger = stranger(&world).await;
+    let stranger = stranger(&harness).await;
     stranger
         .publish("rollcall.feed.v1.acme.hr", "no protobuf at all".into())
         .await
         .unwrap();
     stranger.flush().await.unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let taken = feed.next().await.unwrap();
     assert_eq!(taken.len(), 1);
     taken[0].refuse("no").await;
     assert!(matches!(outcomes(&mut receipts, 1).await["0"], Outcome::Waits(_)));
-    world.bus.prepare(1).await.unwrap();
+    harness.bus.prepare(1).await.unwrap();
     let again = loop {
         let mut again = feed.next().await.unwrap();
         if let Some(again) = again.pop() {
@@ -207,49 +207,49 @@ async fn an_event_that_can_be_neither_taken_nor_set_aside_is_kept() {
         outcomes(&mut receipts, 1).await["0"],
         Outcome::SetAside("no".to_owned())
     );
-    while world.bus.dead_letter_count(&world.org).await.unwrap() < 2 {
+    while harness.bus.dead_letter_count(&harness.org).await.unwrap() < 2 {
         assert!(feed.next().await.unwrap().is_empty());
     }
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_by_the_page_replayed_and_dropped() {
-    let world = world().await;
+    let harness = harness().await;
     let count = LETTERS_AT_ONCE + 30;
-    world
+    harness
         .bus
-        .publish_events(&world.org, &hr(), events(count), None)
+        .publish_events(&harness.org, &hr(), events(count), None)
         .await
         .unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     for delivery in all(&mut feed).await {
         delivery.refuse(&format!("no, {}", delivery.event.event_id)).await;
         // Once more, as after an answer that was lost.
         delivery.refuse("no").await;
     }
     assert_eq!(
-        world.bus.dead_letter_count(&world.org).await.unwrap(),
+        harness.bus.dead_letter_count(&harness.org).await.unwrap(),
         count as u64
     );
-    let page = world.bus.dead_letters(&world.org, 0).await.unwrap();
-    let next = world
+    let page = harness.bus.dead_letters(&harness.org, 0).await.unwrap();
+    let next = harness
         .bus
-        .dead_letters(&world.org, page.last().unwrap().place())
+        .dead_letters(&harness.org, page.last().unwrap().place())
         .await
         .unwrap();
     assert_eq!((page.len(), next.len()), (LETTERS_AT_ONCE, 30));
     assert!(
-        world
+        harness
             .bus
-            .dead_letters(&world.org, next[29].place())
+            .dead_letters(&harness.org, next[29].place())
             .await
             .unwrap()
             .is_empty()
     );
-    let letter = world
+    let letter = harness
         .bus
-        .dead_letter(&world.org, &page[7].id)
+        .dead_letter(&harness.org, &page[7].id)
         .await
         .unwrap()
         .unwrap();
@@ -259,40 +259,43 @@ async fn dead_letters_are_listed_by_the_page_replayed_and_dropped() {
         (Some(&event("7")), "no, 7")
     );
     assert_eq!(letter.source(), Some(hr()));
-    assert_eq!(world.bus.dead_letter(&world.org, "*").await.unwrap(), None);
+    assert_eq!(harness.bus.dead_letter(&harness.org, "*").await.unwrap(), None);
 
-    let (inbox, mut receipts) = world.bus.receipts().await.unwrap();
-    world
+    let (inbox, mut receipts) = harness.bus.receipts().await.unwrap();
+    harness
         .bus
-        .replay_letter(&world.org, &letter, Some(&inbox), ("mira", 5))
+        .replay_letter(&harness.org, &letter, Some(&inbox), ("mira", 5))
         .await
         .unwrap();
     let again = all(&mut feed).await;
     assert_eq!(again.len(), 1);
     again[0].done().await;
     assert_eq!(outcomes(&mut receipts, 1).await["7"], Outcome::Taken);
-    world
+    harness
         .bus
-        .drop_letter(&world.org, &page[8], ("mira", 6))
+        .drop_letter(&harness.org, &page[8], ("mira", 6))
         .await
         .unwrap();
     assert_eq!(
-        world.bus.dead_letter_count(&world.org).await.unwrap(),
+        harness.bus.dead_letter_count(&harness.org).await.unwrap(),
         count as u64 - 2
     );
-    assert_eq!(world.bus.dead_letter(&world.org, &letter.id).await.unwrap(), None);
+    assert_eq!(
+        harness.bus.dead_letter(&harness.org, &letter.id).await.unwrap(),
+        None
+    );
     // A second replay of the same letter changes nothing: the feed knows it.
-    let _ = world
+    let _ = harness
         .bus
-        .replay_letter(&world.org, &letter, None, ("mira", 7))
+        .replay_letter(&harness.org, &letter, None, ("mira", 7))
         .await;
     assert!(all(&mut feed).await.is_empty());
-    let js = async_nats::jetstream::new(stranger(&world).await);
+    let js = async_nats::jetstream::new(stranger(&harness).await);
     let journal = js.get_stream("journal").await.unwrap();
     let kept = journal
         .get_last_raw_message_by_subject("rollcall.journal.v1.acme.letter")
         .await
         .unwrap();
     assert!(kept.payload.windows(7).any(|part| part == b"dropped"));
-    world.server.stop().await;
+    harness.server.stop().await;
 }

@@ -2,49 +2,49 @@ use std::time::Duration;
 
 use bus::Bus;
 
-use crate::world;
+use crate::harness;
 
 const TTL: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_has_one_holder_and_goes_on_when_given_back() {
-    let world = world().await;
-    let other = Bus::connect(world.server.connection(), "other").await.unwrap();
-    let first = world.bus.try_lease("org", TTL).await.unwrap().unwrap();
+    let harness = harness().await;
+    let other = Bus::connect(harness.server.connection(), "other").await.unwrap();
+    let first = harness.bus.try_lease("org", TTL).await.unwrap().unwrap();
     assert!(other.try_lease("org", TTL).await.unwrap().is_none());
     assert_eq!(
         other.lease_holder("org").await.unwrap().as_deref(),
-        Some(world.bus.worker())
+        Some(harness.bus.worker())
     );
     first.release().await;
     assert!(!first.is_held());
     let second = other.try_lease("org", TTL).await.unwrap().unwrap();
     assert!(second.epoch() > first.epoch());
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 /// The client library's own call loses the time to live of a key that was deleted before: such a lease never ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_runs_out_also_the_second_and_third_time() {
-    let world = world().await;
-    let other = Bus::connect(world.server.connection(), "other").await.unwrap();
+    let harness = harness().await;
+    let other = Bus::connect(harness.server.connection(), "other").await.unwrap();
     for round in 0..3 {
-        let lease = world.bus.lease("org", TTL).await;
+        let lease = harness.bus.lease("org", TTL).await;
         // A holder that dies renews nothing more.
         drop(lease);
         let next = tokio::time::timeout(Duration::from_secs(5), other.lease("org", TTL)).await;
         let next = next.unwrap_or_else(|_| panic!("the lease of round {round} never ran out"));
         next.release().await;
     }
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_that_cannot_renew_knows_it_before_anybody_else_can_hold_it() {
-    let world = world().await;
-    let lease = world.bus.lease("org", TTL).await;
+    let harness = harness().await;
+    let lease = harness.bus.lease("org", TTL).await;
     assert!(lease.is_held());
-    world.server.stop().await;
+    harness.server.stop().await;
     tokio::time::timeout(Duration::from_secs(5), lease.lost())
         .await
         .expect("the loss was not noticed");

@@ -5,28 +5,28 @@ mod buckets;
 mod commit;
 mod feed;
 mod leases;
-mod pictures;
 mod records;
 mod sets;
+mod snapshots;
 mod streams;
 mod wire;
 
 use bus::{Bus, NatsServer};
 use provisioning::{OrgId, Person, PersonId};
 
-struct World {
+struct Harness {
     server: NatsServer,
     bus: Bus,
     dir: tempfile::TempDir,
     org: OrgId,
 }
 
-async fn world() -> World {
+async fn harness() -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let server = NatsServer::start(dir.path()).await.unwrap();
     let bus = Bus::connect(server.connection(), "test").await.unwrap();
     bus.prepare(1).await.unwrap();
-    World {
+    Harness {
         server,
         bus,
         dir,
@@ -43,7 +43,7 @@ fn person(n: usize) -> Person {
         access_level: None,
         profile: provisioning::Profile::default(),
         custom: Default::default(),
-        manager: provisioning::ManagerWish::Leave,
+        manager: provisioning::DesiredManager::Leave,
         sources: provisioning::Sources::new(),
         scim_document: None,
         created_at_ms: 1,

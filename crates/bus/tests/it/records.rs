@@ -2,8 +2,8 @@ use bus::{Index, LinksValue, ObservedValue, Record, RosterValue, TeamMember};
 use proptest::prelude::*;
 use prost::Message as _;
 use provisioning::{
-    AccessLevel, Account, AccountId, Approval, Attribute, AttributeChange, Decision, Ended, Field, Frozen,
-    Group, GroupId, GroupLink, Harm, HarmHistory, HarmKey, Image, Intent, IntentKind, ManagerWish,
+    AccessLevel, Account, AccountId, Approval, Attribute, AttributeChange, Decision, DesiredManager, Ended,
+    Field, Frozen, Group, GroupId, GroupLink, Harm, HarmHistory, HarmKey, Image, Intent, IntentKind,
     Membership, OperationId, ParkCode, Parked, Person, PersonId, PersonLink, PlanHash, Profile, Roles, Run,
     SourceId, SourceMark, Team, TeamId, TeamRole, Track, ValueChange,
 };
@@ -24,7 +24,7 @@ fn level() -> impl Strategy<Value = Option<AccessLevel>> {
 prop_compose! {
     fn person()(
         id in id(), user_name in "\\PC{0,20}", active: bool, deleted: bool, access_level in level(), profile in profile(),
-        manager in prop_oneof![Just(ManagerWish::Leave), Just(ManagerWish::Clear), "\\PC{0,9}".prop_map(ManagerWish::Reference)],
+        manager in prop_oneof![Just(DesiredManager::Leave), Just(DesiredManager::Clear), "\\PC{0,9}".prop_map(DesiredManager::Reference)],
         external in prop::option::of("\\PC{0,9}"), changed_at_ms: u64, scim_document in prop::option::of("\\PC{0,30}"),
         custom in prop::collection::btree_map("\\PC{1,9}", "\\PC{0,9}", 0..3),
     ) -> Person {

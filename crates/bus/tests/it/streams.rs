@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bus::{CallRecord, Decisions, Event, EventBody};
 use provisioning::{Decision, Ended, OperationId, PlanHash, SourceId};
-use rate_tokens::{Command, Distrust, Epoch, Heard, LedgerRecord, Line, OrgName, Stamp};
+use rate_tokens::{Command, Distrust, Epoch, Input, LedgerRecord, Line, OrgName, Stamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::world;
+use crate::harness;
 
 pub(crate) fn event(id: &str) -> Event {
     let body = EventBody::PersonUpserted {
@@ -32,25 +32,25 @@ pub(crate) fn event(id: &str) -> Event {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_sent_twice_is_taken_once_and_comes_again_until_it_is_done() {
-    let world = world().await;
+    let harness = harness().await;
     let source = SourceId::parse("hr").unwrap();
     assert!(
-        !world
+        !harness
             .bus
-            .publish_event(&world.org, &source, event("1"))
+            .publish_event(&harness.org, &source, event("1"))
             .await
             .unwrap()
             .duplicate
     );
     assert!(
-        world
+        harness
             .bus
-            .publish_event(&world.org, &source, event("1"))
+            .publish_event(&harness.org, &source, event("1"))
             .await
             .unwrap()
             .duplicate
     );
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let taken = feed.next().await.unwrap();
     assert_eq!(taken.len(), 1);
     assert_eq!(taken[0].event, event("1"));
@@ -59,7 +59,7 @@ async fn an_event_sent_twice_is_taken_once_and_comes_again_until_it_is_done() {
     assert_eq!(again.len(), 1);
     again[0].done().await;
     assert!(feed.next().await.unwrap().is_empty());
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 fn claim(epoch: u64) -> Vec<Line> {
@@ -73,15 +73,17 @@ fn claim(epoch: u64) -> Vec<Line> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be_cut_off() {
-    let world = world().await;
-    let ledger = world.bus.ledger([OrgName::new("acme").unwrap()], Stamp::default);
+    let harness = harness().await;
+    let ledger = harness
+        .bus
+        .ledger([OrgName::new("acme").unwrap()], Stamp::default);
     let append = async |after, epoch| {
         let lines = Arc::new(claim(epoch));
         ledger.perform(Command::Append { after, lines }).await
     };
-    assert_eq!(append(0, 1).await, Heard::Appended { sequence: 1 });
-    assert_eq!(append(1, 2).await, Heard::Appended { sequence: 2 });
-    assert_eq!(append(1, 3).await, Heard::Fenced);
+    assert_eq!(append(0, 1).await, Input::Appended { sequence: 1 });
+    assert_eq!(append(1, 2).await, Input::Appended { sequence: 2 });
+    assert_eq!(append(1, 3).await, Input::Fenced);
     let entries = ledger.read(1).await.unwrap();
     let lines: Vec<_> = entries.iter().filter_map(|entry| entry.lines.clone()).collect();
     assert_eq!(lines, [claim(1), claim(2)]);
@@ -92,7 +94,7 @@ async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be
 
     assert_eq!(
         ledger.perform(Command::Trim { before: 2 }).await,
-        Heard::Appended { sequence: 2 }
+        Input::Appended { sequence: 2 }
     );
     let left: Vec<u64> = ledger
         .read(1)
@@ -102,39 +104,39 @@ async fn the_second_writer_of_the_ledger_fences_the_first_and_old_entries_can_be
         .map(|entry| entry.sequence)
         .collect();
     assert_eq!(left, [2]);
-    assert_eq!(append(2, 4).await, Heard::Appended { sequence: 3 });
-    world.server.stop().await;
+    assert_eq!(append(2, 4).await, Input::Appended { sequence: 3 });
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_ledger_proves_nothing_about_an_org_that_has_a_journal() {
-    let world = world().await;
-    let ledger = world.bus.ledger(
+    let harness = harness().await;
+    let ledger = harness.bus.ledger(
         ["acme", "other"].map(|org| OrgName::new(org).unwrap()),
         Stamp::default,
     );
     let read = async || ledger.perform(Command::Read { from: 1 }).await;
-    let nothing = |distrust| Heard::Read {
+    let nothing = |distrust| Input::Read {
         entries: vec![],
         distrust,
     };
     assert_eq!(read().await, nothing(Distrust::Nobody));
-    world.bus.journal().write(CallRecord {
+    harness.bus.journal().write(CallRecord {
         org: "acme".to_owned(),
         permit: "1-1.0".to_owned(),
         ..CallRecord::default()
     });
-    while world.bus.journal_calls(&world.org).await.unwrap().is_empty() {
+    while harness.bus.journal_calls(&harness.org).await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let acme = [OrgName::new("acme").unwrap()].into();
     assert_eq!(read().await, nothing(Distrust::Some(acme)));
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_are_answered_refused_or_told_that_nobody_serves() {
-    let world = world().await;
+    let harness = harness().await;
     let stop = CancellationToken::new();
     let answer = |method: String, body| async move {
         if method == "echo" {
@@ -143,17 +145,17 @@ async fn questions_are_answered_refused_or_told_that_nobody_serves() {
             Err("no such question".to_owned())
         }
     };
-    world
+    harness
         .bus
-        .serve_control("pusher", &world.org, stop.clone(), answer)
+        .serve_control("pusher", &harness.org, stop.clone(), answer)
         .await
         .unwrap();
     let ask = async |service, method| {
-        world
+        harness
             .bus
             .control(
                 service,
-                &world.org,
+                &harness.org,
                 method,
                 &json!({"a": 1}),
                 Duration::from_secs(2),
@@ -173,13 +175,13 @@ async fn questions_are_answered_refused_or_told_that_nobody_serves() {
             .contains("no importer serves org acme")
     );
     stop.cancel();
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journal_keeps_calls_in_order() {
-    let world = world().await;
-    let journal = world.bus.journal();
+    let harness = harness().await;
+    let journal = harness.bus.journal();
     for n in 0..5_u64 {
         journal.write(CallRecord {
             org: "acme".to_owned(),
@@ -191,18 +193,18 @@ async fn the_journal_keeps_calls_in_order() {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     let mut calls = Vec::new();
     while calls.len() < 5 && tokio::time::Instant::now() < deadline {
-        calls = world.bus.journal_calls(&world.org).await.unwrap();
+        calls = harness.bus.journal_calls(&harness.org).await.unwrap();
     }
     assert_eq!(
         calls.iter().map(|call| call.started_at_ms).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4]
     );
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
-    let world = world().await;
+    let harness = harness().await;
     let decision = |at_ms| Decision {
         run: PlanHash::parse("aa").unwrap(),
         operation: OperationId::parse("bb").unwrap(),
@@ -213,11 +215,11 @@ async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
         said: None,
         images: Vec::new(),
     };
-    let js = async_nats::jetstream::new(stranger(&world).await);
-    let journal = world.bus.journal();
+    let js = async_nats::jetstream::new(stranger(&harness).await);
+    let journal = harness.bus.journal();
     let planted: [&[u8]; 2] = [b"no protobuf at all", b""];
     for (n, payload) in (1..).zip(planted) {
-        journal.decided(&world.org, decision(n));
+        journal.decided(&harness.org, decision(n));
         journal.written().await;
         js.publish("rollcall.journal.v1.acme.decision", payload.into())
             .await
@@ -225,28 +227,28 @@ async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
             .await
             .unwrap();
     }
-    journal.decided(&world.org, decision(3));
+    journal.decided(&harness.org, decision(3));
     journal.written().await;
-    let kept = world.bus.journal_decisions(&world.org).await.unwrap();
+    let kept = harness.bus.journal_decisions(&harness.org).await.unwrap();
     let expected = Decisions {
         decisions: (1..=3).map(decision).collect(),
         unreadable: planted.len(),
     };
     assert_eq!(kept, expected);
-    world.server.stop().await;
+    harness.server.stop().await;
 }
 
 /// Speaks NATS past the bus, as a broken or foreign program would.
-pub(crate) async fn stranger(world: &crate::World) -> async_nats::Client {
-    let connection = world.server.connection();
+pub(crate) async fn stranger(harness: &crate::Harness) -> async_nats::Client {
+    let connection = harness.server.connection();
     let options = async_nats::ConnectOptions::new().token(connection.token.clone().unwrap());
     options.connect(&connection.url).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_nobody() {
-    let world = world().await;
-    let stranger = stranger(&world).await;
+    let harness = harness().await;
+    let stranger = stranger(&harness).await;
     stranger
         .publish("rollcall.feed.v1.acme.hr", "no protobuf at all".into())
         .await
@@ -257,20 +259,20 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
         .unwrap();
     stranger.flush().await.unwrap();
     let source = SourceId::parse("hr").unwrap();
-    world
+    harness
         .bus
-        .publish_event(&world.org, &source, event("after"))
+        .publish_event(&harness.org, &source, event("after"))
         .await
         .unwrap();
-    let mut feed = world.bus.feed().await.unwrap();
+    let mut feed = harness.bus.feed().await.unwrap();
     let mut taken = Vec::new();
     while taken.is_empty() {
         taken = feed.next().await.unwrap();
     }
     assert_eq!(taken[0].event.event_id, "after");
-    let mut watch = world.bus.roster().watch(&world.org);
+    let mut watch = harness.bus.roster().watch(&harness.org);
     assert_eq!(watch.next().await, bus::WatchEvent::Synced);
-    let letters = world.bus.dead_letters(&world.org, 0).await.unwrap();
+    let letters = harness.bus.dead_letters(&harness.org, 0).await.unwrap();
     let of = |subject: &str| letters.iter().find(|letter| letter.subject == subject).unwrap();
     assert!(
         of("$KV.roster.acme.person.00ff.p1")
@@ -280,16 +282,16 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
     assert!(of("rollcall.feed.v1.acme.hr").event.is_none());
     assert_eq!(letters.len(), 2);
     // Whoever watches next finds the same record, and no second letter is written about it.
-    let mut watch = world.bus.roster().watch(&world.org);
+    let mut watch = harness.bus.roster().watch(&harness.org);
     assert_eq!(watch.next().await, bus::WatchEvent::Synced);
-    assert_eq!(world.bus.dead_letter_count(&world.org).await.unwrap(), 2);
-    world.server.stop().await;
+    assert_eq!(harness.bus.dead_letter_count(&harness.org).await.unwrap(), 2);
+    harness.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_the_write_and_names_the_remedy() {
-    let world = world().await;
-    let js = async_nats::jetstream::new(stranger(&world).await);
+    let harness = harness().await;
+    let js = async_nats::jetstream::new(stranger(&harness).await);
     let mut config = js
         .get_stream("KV_roster")
         .await
@@ -302,9 +304,9 @@ async fn a_full_disk_refuses_the_write_and_names_the_remedy() {
     let mut refused = None;
     for n in 0..20 {
         let person = crate::person(n);
-        let key = bus::RosterKey::of_person(&world.org, &person);
+        let key = bus::RosterKey::of_person(&harness.org, &person);
         let change = bus::Change::Put(bus::RosterValue::Person(Box::new(person)));
-        if let Err(error) = world
+        if let Err(error) = harness
             .bus
             .roster()
             .write(bus::Write {
@@ -323,5 +325,5 @@ async fn a_full_disk_refuses_the_write_and_names_the_remedy() {
         matches!(error, bus::WriteError::Refused { .. }) && error.to_string().contains("make room"),
         "{error}"
     );
-    world.server.stop().await;
+    harness.server.stop().await;
 }

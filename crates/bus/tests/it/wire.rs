@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use bus::{Bus, NatsConnection};
 
-use crate::World;
+use crate::Harness;
 
 /// The place where the wire breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Listens in front of the server of a world.
-    pub(crate) async fn before(world: &World) -> Wire {
-        let server = world.server.connection();
+    /// Listens in front of the server of a harness.
+    pub(crate) async fn before(harness: &Harness) -> Wire {
+        let server = harness.server.connection();
         let port: u16 = server
             .url
             .rsplit(':')

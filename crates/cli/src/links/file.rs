@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
 use super::table::Row;
@@ -54,13 +54,13 @@ pub(super) fn export(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
 
 /// A tie of the file: the names to look for, in order, and the account.
 #[derive(Debug, PartialEq, Eq)]
-struct Tie {
+struct LinkRow {
     line: u64,
     names: Vec<String>,
     account: String,
 }
 
-fn read(bytes: &[u8]) -> anyhow::Result<Vec<Tie>> {
+fn read(bytes: &[u8]) -> anyhow::Result<Vec<LinkRow>> {
     let mut csv = csv::Reader::from_reader(bytes);
     let header = csv.headers()?.clone();
     let column = |name: &str| {
@@ -89,7 +89,7 @@ fn read(bytes: &[u8]) -> anyhow::Result<Vec<Tie>> {
             .collect();
         let line = record.position().map_or(0, csv::Position::line);
         if !value(account).is_empty() {
-            ties.push(Tie {
+            ties.push(LinkRow {
                 line,
                 names,
                 account: value(account),
@@ -99,19 +99,19 @@ fn read(bytes: &[u8]) -> anyhow::Result<Vec<Tie>> {
     Ok(ties)
 }
 
-pub(super) async fn import(global: &Global, desk: &Desk, path: &Path) -> anyhow::Result<Ending> {
+pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -> anyhow::Result<Ending> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let ties = read(&bytes).with_context(|| format!("{} is no file of ties", path.display()))?;
-    let world = pusher::world(&desk.bus, &desk.org).await;
+    let state = pusher::state(&session.bus, &session.org).await;
     let (mut tied, mut known, mut bad) = (0, 0, Vec::new());
     for tie in ties {
-        let person = tie.names.iter().find_map(|name| world.referenced(name));
+        let person = tie.names.iter().find_map(|name| state.referenced(name));
         let Some(person) = person else {
             let why = format!("nobody in the roster is known as {}", tie.names.join(" or "));
             bad.push(json!({"line": tie.line, "why": why}));
             continue;
         };
-        if world
+        if state
             .linked_account(person)
             .is_some_and(|account| account.as_str() == tie.account)
         {
@@ -119,13 +119,13 @@ pub(super) async fn import(global: &Global, desk: &Desk, path: &Path) -> anyhow:
             continue;
         }
         let order = json!({"person": person, "account": tie.account, "by": parked::by()});
-        match desk.ask("pusher", "tie", order).await {
+        match session.ask("pusher", "link", order).await {
             Ok(_) => tied += 1,
             Err(error) => bad.push(json!({"line": tie.line, "why": error.to_string()})),
         }
     }
     let failed = !bad.is_empty();
-    let answer = json!({"org": desk.org, "tied": tied, "known": known, "bad": bad});
+    let answer = json!({"org": session.org, "tied": tied, "known": known, "bad": bad});
     say::answer(global.json, &answer, said);
     Ok(if failed { Ending::Waits } else { Ending::Done })
 }
@@ -169,7 +169,7 @@ mod tests {
         };
         let bytes = export(&[row(Some("A1")), row(None)]).unwrap();
         let names = ["E=1", "00u", "mira, \"the\" first@corp.example"].map(str::to_owned);
-        let tie = Tie {
+        let tie = LinkRow {
             line: 2,
             names: names.to_vec(),
             account: "A1".to_owned(),

@@ -1,6 +1,6 @@
 //! The table of ties, from what is known of an org.
 
-use provisioning::{NormalName, Person, Revised, World};
+use provisioning::{NormalName, OrgState, Person, Revised};
 use serde::Serialize;
 
 use crate::say;
@@ -46,11 +46,11 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(world: &World, person: &Revised<Person>) -> Row {
+    fn of(state: &OrgState, person: &Revised<Person>) -> Row {
         let id = &person.value.id;
-        let link = world.person_link(id).map(|link| &link.value);
+        let link = state.person_link(id).map(|link| &link.value);
         let account = link.and_then(|link| link.account.as_ref());
-        let seen = account.and_then(|id| world.account(id));
+        let seen = account.and_then(|id| state.account(id));
         let parked = link
             .and_then(|link| link.parked.as_ref())
             .is_some_and(|parked| parked.revision >= person.revision);
@@ -142,17 +142,17 @@ enum Named {
 }
 
 /// People by user name, those whom the text names in full before the others. Somebody whom the source deleted is shown while an account is tied.
-pub(super) fn rows(world: &World, show: Show, text: Option<&str>) -> Vec<Row> {
-    let people = world
+pub(super) fn rows(state: &OrgState, show: Show, text: Option<&str>) -> Vec<Row> {
+    let people = state
         .people()
-        .filter(|person| !person.value.deleted || world.linked_account(&person.value.id).is_some());
+        .filter(|person| !person.value.deleted || state.linked_account(&person.value.id).is_some());
     let text = text.map(NormalName::of);
     let named = |row: &Row| match &text {
         Some(text) => row.named(text),
         None => Some(Named::Whole),
     };
     let mut rows: Vec<(Named, Row)> = people
-        .map(|person| Row::of(world, person))
+        .map(|person| Row::of(state, person))
         .filter(|row| row.fits(show))
         .filter_map(|row| Some((named(&row)?, row)))
         .collect();
@@ -181,15 +181,15 @@ pub(super) struct Orphans {
     without_account: Vec<Row>,
 }
 
-pub(super) fn orphans(world: &World) -> Orphans {
+pub(super) fn orphans(state: &OrgState) -> Orphans {
     let mut orphans = Orphans {
         linked: 0,
         to_be_matched: Vec::new(),
         unmanaged: Vec::new(),
-        without_account: rows(world, Show::Unlinked, None),
+        without_account: rows(state, Show::Unlinked, None),
     };
     orphans.without_account.retain(|row| row.wanted_active);
-    let mut accounts: Vec<_> = world.accounts().collect();
+    let mut accounts: Vec<_> = state.accounts().collect();
     accounts.sort_by(|a, b| a.user_name.cmp(&b.user_name));
     for account in accounts {
         let loose = || Loose {
@@ -198,9 +198,9 @@ pub(super) fn orphans(world: &World) -> Orphans {
             active: account.active,
             access_level: account.access_level.map(provisioning::AccessLevel::as_litmos),
         };
-        if world.owner_of(&account.id).is_some() {
+        if state.owner_of(&account.id).is_some() {
             orphans.linked += 1;
-        } else if world.referenced(&account.user_name).is_some() {
+        } else if state.referenced(&account.user_name).is_some() {
             orphans.to_be_matched.push(loose());
         } else {
             orphans.unmanaged.push(loose());
@@ -227,7 +227,7 @@ impl Orphans {
         pile(
             &mut lines,
             ("account is one", "accounts are such"),
-            "that no person answers to; tie one with: rollcall links tie PERSON ACCOUNT",
+            "that no person answers to; tie one with: rollcall links link PERSON ACCOUNT",
             &self.unmanaged,
             loose,
         );

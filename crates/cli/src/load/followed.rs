@@ -9,7 +9,7 @@ use provisioning::SourceId;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 
 /// How long no receipt may come before the missing ones are told as missing: longer than the feed takes to hand an event to another
 /// intake when one has died (a minute).
@@ -70,7 +70,7 @@ impl Left<'_> {
 impl Followed {
     /// Sends everything, and stays until each event has ended or no more can be heard.
     pub(super) async fn send(
-        desk: &Desk,
+        session: &CliSession,
         source: &SourceId,
         parts: Vec<Part>,
         json: bool,
@@ -86,10 +86,12 @@ impl Followed {
             taken: 0,
             parts: known.collect(),
         };
-        let (inbox, mut receipts) = desk.bus.receipts().await?;
+        let (inbox, mut receipts) = session.bus.receipts().await?;
         let events = parts.into_iter().enumerate();
         let events = events.map(|(index, part)| file::event(part.body, &load_id, index, at_ms));
-        let publishing = desk.bus.publish_events(&desk.org, source, events, Some(&inbox));
+        let publishing = session
+            .bus
+            .publish_events(&session.org, source, events, Some(&inbox));
         tokio::pin!(publishing);
         let (began, mut moved, mut published) = (Instant::now(), Instant::now(), false);
         let progress = std::io::stderr().is_terminal() && !json;

@@ -6,7 +6,7 @@ use provisioning::SourceId;
 use roster::Roster;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::ask::Desk;
+use crate::ask::CliSession;
 
 /// The roster, for one source.
 pub(super) struct Known {
@@ -16,9 +16,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) async fn read(desk: &Desk, source: &SourceId) -> Known {
+    pub(super) async fn read(session: &CliSession, source: &SourceId) -> Known {
         let stop = CancellationToken::new();
-        let roster = Roster::follow(&desk.bus, &desk.org, stop.clone());
+        let roster = Roster::follow(&session.bus, &session.org, stop.clone());
         roster.ready().await;
         Known {
             roster,

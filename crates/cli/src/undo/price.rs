@@ -1,10 +1,10 @@
-//! What taking something back would cost, and what the safeguard would say: planned on a world in which it is wished.
+//! What taking something back would cost, and what the safeguard would say: planned on a state in which it is wished.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use provisioning::{
-    Account, Attribute, Change, Edit, Membership, Operation, Plan, SourceId, Subject, Undo, World, plan,
+    Account, Attribute, Change, Edit, Membership, Operation, OrgState, Plan, SourceId, Subject, Undo, plan,
 };
 use serde_json::{Value, json};
 use settings::Org;
@@ -18,13 +18,13 @@ pub(super) struct Price {
 }
 
 impl Price {
-    pub(super) fn of(world: &World, undo: &Undo, org: &Org) -> Price {
+    pub(super) fn of(state: &OrgState, undo: &Undo, org: &Org) -> Price {
         let now = chassis::clock::unix_ms();
-        let (mut world, touched) = wished(world.clone(), undo, now);
-        let mut plan = plan(&org.id, &world, &touched, &org.policy, now);
-        reactivate(&mut world, &plan);
-        let later = provisioning::plan(&org.id, &world, &touched, &org.policy, now);
-        // Whoever comes back joins their teams again, which a look at the world as it is does not show.
+        let (mut state, touched) = wished(state.clone(), undo, now);
+        let mut plan = plan(&org.id, &state, &touched, &org.policy, now);
+        reactivate(&mut state, &plan);
+        let later = provisioning::plan(&org.id, &state, &touched, &org.policy, now);
+        // Whoever comes back joins their teams again, which a look at the state as it is does not show.
         let joins = |operation: &Operation| matches!(operation.change, Change::AddMembers { .. });
         plan.operations.retain(|operation| !joins(operation));
         plan.operations.extend(later.operations.into_iter().filter(joins));
@@ -51,42 +51,42 @@ impl Price {
 }
 
 /// The accounts that a plan makes active, as they will be.
-fn reactivate(world: &mut World, plan: &Plan) {
+fn reactivate(state: &mut OrgState, plan: &Plan) {
     for operation in &plan.operations {
         let Change::Update { account, changes, .. } = &operation.change else {
             continue;
         };
         let active = changes.iter().any(|change| change.attribute == Attribute::Active);
-        if let Some(account) = world.account(account).filter(|account| active && !account.active) {
+        if let Some(account) = state.account(account).filter(|account| active && !account.active) {
             let active = Account {
                 active: true,
                 ..account.clone()
             };
-            world.put_account(active);
+            state.put_account(active);
         }
     }
 }
 
-/// The world with these wishes in it, and whose plan may change by them.
-fn wished(mut world: World, undo: &Undo, now_ms: u64) -> (World, BTreeSet<Subject>) {
+/// The state with these wishes in it, and whose plan may change by them.
+fn wished(mut state: OrgState, undo: &Undo, now_ms: u64) -> (OrgState, BTreeSet<Subject>) {
     let source = SourceId::parse("undo").expect("letters are a source id");
     let mut touched = BTreeSet::new();
     for edit in &undo.edits {
         touched.extend(match edit {
             Edit::Person(edit) => {
-                let Some(known) = world.person(&edit.person) else {
+                let Some(known) = state.person(&edit.person) else {
                     continue;
                 };
                 let mut person = edit.apply(&known.value);
                 person.changed_at_ms = now_ms;
                 let revision = known.revision + 1;
-                world.put_person(person, revision)
+                state.put_person(person, revision)
             }
             Edit::Membership {
                 group,
                 person,
                 present,
-            } => world.put_membership(&Membership {
+            } => state.put_membership(&Membership {
                 group: group.clone(),
                 person: person.clone(),
                 present: *present,
@@ -95,15 +95,15 @@ fn wished(mut world: World, undo: &Undo, now_ms: u64) -> (World, BTreeSet<Subjec
                 sequence: 0,
             }),
             Edit::Group(edit) => {
-                let Some(known) = world.group(&edit.group) else {
+                let Some(known) = state.group(&edit.group) else {
                     continue;
                 };
                 let (group, revision) = (edit.apply(&known.value), known.revision + 1);
-                world.put_group(group, revision)
+                state.put_group(group, revision)
             }
         });
     }
-    (world, touched)
+    (state, touched)
 }
 
 pub(super) fn said(price: &Value) -> Vec<String> {

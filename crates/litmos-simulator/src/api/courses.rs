@@ -1,12 +1,12 @@
 //! Courses, assignments and results, as far as public clients call them.
 
 use super::users::ids;
-use super::{Call, Desk, Reply};
+use super::{Api, Call, Reply};
 use crate::model::contract::{COURSE, MODULE_RESULT};
 use crate::model::{Assignment, Course, Refusal, timestamp};
 use crate::wire::{Body, Record};
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn list_courses(&self, call: &Call) -> Result<Reply, Refusal> {
         let search = call.query.get("search").unwrap_or_default().to_lowercase();
         let found = self.account.courses.values();

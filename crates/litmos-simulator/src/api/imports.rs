@@ -1,13 +1,13 @@
 //! `/bulkimports`.
 
-use super::{Call, Desk, Reply};
+use super::{Api, Call, Reply};
 use crate::bulk::Options;
 use crate::effect::Effect;
 use crate::model::contract::USER_IMPORT;
 use crate::model::{AccessLevel, Refusal};
 use crate::wire::{Body, Record};
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn import(&mut self, call: &Call) -> Result<Reply, Refusal> {
         let rows = call.objects(&USER_IMPORT)?;
         let level = self.account.key_rights(call.caller);

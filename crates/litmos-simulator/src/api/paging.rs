@@ -1,6 +1,6 @@
 //! Cutting pages out of lists.
 
-use super::{Call, Desk};
+use super::{Api, Call};
 use crate::mode::PageSize;
 
 const LIMIT_DEFAULT: usize = 100;
@@ -9,7 +9,7 @@ const LIMIT_MAX: usize = 1000;
 /// How far a page runs over its limit in the mode that does so.
 const PAGE_OVER: usize = 2;
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn page<T>(&self, call: &Call, items: impl Iterator<Item = T>) -> Vec<T> {
         let limit = page_limit(call);
         let asked = page_start(call);

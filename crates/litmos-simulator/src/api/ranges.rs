@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Call, Desk, Reply};
+use super::{Api, Call, Reply};
 use crate::model::{Refusal, User, timestamp};
 
 /// The longest range that Litmos takes.
 const RANGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn range_of_users(&self, call: &Call) -> Result<Reply, Refusal> {
         let range = range(call)?;
         let owner = self.account.owner();

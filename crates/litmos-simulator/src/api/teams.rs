@@ -1,14 +1,14 @@
 //! `/teams`.
 
 use super::users::{ids, same_id};
-use super::{Call, Desk, Reply};
+use super::{Api, Call, Reply};
 use crate::effect::Effect;
 use crate::mode::TeamWrites;
 use crate::model::contract::{TEAM, USER};
 use crate::model::{Refusal, Role, Team, TeamKey, User, UserKey};
 use crate::wire::Body;
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn list_teams(&self, call: &Call) -> Result<Reply, Refusal> {
         Ok(self.teams_reply(call, self.account.teams.values()))
     }

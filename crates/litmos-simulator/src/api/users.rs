@@ -1,14 +1,14 @@
 //! `/users`.
 
 use super::paging::{page_limit, page_start};
-use super::{Call, Desk, Reply};
+use super::{Api, Call, Reply};
 use crate::effect::Effect;
 use crate::mode::{CreateStatus, CustomFieldsShape};
 use crate::model::contract::{TEAM, USER};
 use crate::model::{Fields, Refusal, User, UserKey, timestamp};
 use crate::wire::{Body, Record, Value};
 
-impl Desk<'_> {
+impl Api<'_> {
     pub(super) fn list_users(&self, call: &Call) -> Result<Reply, Refusal> {
         let page = self.selected_page(call, |_| true).0;
         Ok(self.users_reply(call, page.into_iter().map(User::item).collect()))

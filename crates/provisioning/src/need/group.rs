@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{AMBIGUOUS_REMEDY, Parent, Standing, parent_of, parked};
 use crate::plan::{TextChange, WaitReason};
 use crate::{
-    Group, GroupId, NormalName, ParkCode, Parked, Policy, Revised, Subject, Team, TeamId, UnlinkedTeams,
-    World,
+    Group, GroupId, NormalName, OrgState, ParkCode, Parked, Policy, Revised, Subject, Team, TeamId,
+    UnlinkedTeams,
 };
 
 /// Most characters of a team's name (vendor page on the Teams API).
@@ -57,8 +57,8 @@ pub(crate) enum ParentTeam {
     Awaited,
 }
 
-fn standing(world: &World, group: &GroupId, revision: u64, now_ms: u64) -> Option<WaitReason> {
-    let link = &world.group_link(group)?.value;
+fn standing(state: &OrgState, group: &GroupId, revision: u64, now_ms: u64) -> Option<WaitReason> {
+    let link = &state.group_link(group)?.value;
     if link.paused {
         return Some(WaitReason::Paused);
     }
@@ -73,7 +73,7 @@ fn standing(world: &World, group: &GroupId, revision: u64, now_ms: u64) -> Optio
 
 /// What the group needs. `parent` is asked where its team is still to be found or made.
 pub(crate) fn group_need(
-    world: &World,
+    state: &OrgState,
     group: &Revised<Group>,
     parent: impl FnOnce() -> ParentTeam,
     policy: &Policy,
@@ -81,13 +81,13 @@ pub(crate) fn group_need(
 ) -> GroupNeed {
     let revision = group.revision;
     let group = &group.value;
-    let tied = world
+    let tied = state
         .group_link(&group.id)
         .is_some_and(|link| link.value.team.is_some());
     if group.deleted && !tied {
         return GroupNeed::Nothing;
     }
-    if let Some(wait) = standing(world, &group.id, revision, now_ms) {
+    if let Some(wait) = standing(state, &group.id, revision, now_ms) {
         return GroupNeed::Wait(wait);
     }
     if !policy.push_groups {
@@ -95,24 +95,24 @@ pub(crate) fn group_need(
             feature: "push_groups",
         });
     }
-    if !world.import_complete() {
+    if !state.import_complete() {
         return GroupNeed::Wait(WaitReason::FirstImport);
     }
     if group.deleted {
-        return goodbye(world, group, policy, now_ms);
+        return goodbye(state, group, policy, now_ms);
     }
     if let Some(parked) = unacceptable(group, revision, now_ms) {
         return GroupNeed::Park(parked);
     }
-    match world.linked_team(&group.id) {
+    match state.linked_team(&group.id) {
         Some(team) => {
             let amendment = amendment(group, team).map(GroupNeed::Amend);
-            amendment.unwrap_or_else(|| match misplaced(world, group, team, revision, now_ms) {
+            amendment.unwrap_or_else(|| match misplaced(state, group, team, revision, now_ms) {
                 Some(parked) => GroupNeed::Park(parked),
                 None => GroupNeed::Nothing,
             })
         }
-        None => unlinked(world, group, parent, revision, now_ms),
+        None => unlinked(state, group, parent, revision, now_ms),
     }
 }
 
@@ -128,7 +128,7 @@ fn unacceptable(group: &Group, revision: u64, now_ms: u64) -> Option<Parked> {
         };
         return Some(parked(code, "Name", said, remedy, revision, now_ms));
     }
-    let chars = wished_description(group).map_or(0, |text| text.chars().count());
+    let chars = desired_description(group).map_or(0, |text| text.chars().count());
     if chars > TEAM_DESCRIPTION_MAX {
         let said =
             format!("has {chars} characters; Litmos takes {TEAM_DESCRIPTION_MAX} in a team's description");
@@ -145,18 +145,18 @@ fn unacceptable(group: &Group, revision: u64, now_ms: u64) -> Option<Parked> {
     None
 }
 
-fn wished_description(group: &Group) -> Option<&str> {
+fn desired_description(group: &Group) -> Option<&str> {
     group.description.as_deref().map(str::trim)
 }
 
 fn amendment(group: &Group, team: &Team) -> Option<TeamAmendment> {
-    let wished = group.name.trim();
-    let name = (team.name.trim() != wished).then(|| TextChange {
+    let desired = group.name.trim();
+    let name = (team.name.trim() != desired).then(|| TextChange {
         from: team.name.clone(),
-        to: wished.to_owned(),
+        to: desired.to_owned(),
     });
     let there = team.description.as_deref().map(str::trim);
-    let description = wished_description(group).filter(|wished| there != Some(*wished));
+    let description = desired_description(group).filter(|desired| there != Some(*desired));
     if name.is_none() && description.is_none() {
         return None;
     }
@@ -169,9 +169,9 @@ fn amendment(group: &Group, team: &Team) -> Option<TeamAmendment> {
 }
 
 /// Why the team does not lie where the group wants it.
-fn misplaced(world: &World, group: &Group, team: &Team, revision: u64, now_ms: u64) -> Option<Parked> {
-    let parent = match parent_of(world, group) {
-        Parent::Group(parent) => world.linked_team(parent)?,
+fn misplaced(state: &OrgState, group: &Group, team: &Team, revision: u64, now_ms: u64) -> Option<Parked> {
+    let parent = match parent_of(state, group) {
+        Parent::Group(parent) => state.linked_team(parent)?,
         Parent::Circle => return Some(circle(group, revision, now_ms)),
         // Of a parent that is not there, or not known from others, nothing can be said; the team stays where it is.
         Parent::None | Parent::Unknown | Parent::Several(_) => return None,
@@ -180,7 +180,7 @@ fn misplaced(world: &World, group: &Group, team: &Team, revision: u64, now_ms: u
         return None;
     }
     let above = team.parent.as_ref().map(|id| {
-        world
+        state
             .team(id)
             .map_or_else(|| id.to_string(), |team| team.name.clone())
     });
@@ -215,7 +215,7 @@ fn circle(group: &Group, revision: u64, now_ms: u64) -> Parked {
 }
 
 fn unlinked(
-    world: &World,
+    state: &OrgState,
     group: &Group,
     parent: impl FnOnce() -> ParentTeam,
     revision: u64,
@@ -226,21 +226,21 @@ fn unlinked(
             parent: group.parent.clone().unwrap_or_default(),
         })
     };
-    match parent_of(world, group) {
+    match parent_of(state, group) {
         Parent::Circle => return GroupNeed::Park(circle(group, revision, now_ms)),
         Parent::Unknown => return awaited(),
         Parent::Several(count) => {
-            let wished = group.parent.as_deref().unwrap_or_default();
-            let said = format!("{count} groups in the roster answer to {wished:?}");
+            let desired = group.parent.as_deref().unwrap_or_default();
+            let said = format!("{count} groups in the roster answer to {desired:?}");
             return GroupNeed::Park(ambiguous("ParentTeamId", said, revision, now_ms));
         }
         Parent::None | Parent::Group(_) => {}
     }
     let found = match parent() {
         ParentTeam::Awaited => return awaited(),
-        ParentTeam::Root => find(world, group, None),
-        ParentTeam::Team(parent) => find(world, group, Some(Some(&parent))),
-        ParentTeam::Coming => find(world, group, Some(None)),
+        ParentTeam::Root => find(state, group, None),
+        ParentTeam::Team(parent) => find(state, group, Some(Some(&parent))),
+        ParentTeam::Coming => find(state, group, Some(None)),
     };
     match found {
         Found::None => GroupNeed::Create,
@@ -249,7 +249,7 @@ fn unlinked(
             GroupNeed::Park(ambiguous("Name", said, revision, now_ms))
         }
         // One team is linked once: a namesake that comes after gets a team of its own.
-        Found::One(team) if is_anothers(world, group, team, now_ms) => GroupNeed::Create,
+        Found::One(team) if is_anothers(state, group, team, now_ms) => GroupNeed::Create,
         Found::One(team) => GroupNeed::Link(team.id.clone(), amendment(group, team)),
     }
 }
@@ -274,13 +274,13 @@ enum Found<'a> {
 
 /// The team of the group's name that is nobody's.
 ///
-/// With a parent wished (`Some`), it is one under that parent's team, if there is one yet; else one under no team,
+/// With a parent desired (`Some`), it is one under that parent's team, if there is one yet; else one under no team,
 /// made flat by hand. One under another parent is another team that happens to have the name.
-fn find<'a>(world: &'a World, group: &Group, parent: Option<Option<&TeamId>>) -> Found<'a> {
+fn find<'a>(state: &'a OrgState, group: &Group, parent: Option<Option<&TeamId>>) -> Found<'a> {
     let name = NormalName::of(&group.name);
-    let free: Vec<&Team> = world
+    let free: Vec<&Team> = state
         .teams_named(&name)
-        .filter(|team| world.owner_of_team(&team.id).is_none())
+        .filter(|team| state.owner_of_team(&team.id).is_none())
         .collect();
     let Some(parent) = parent else {
         return one_of(group, free);
@@ -307,22 +307,22 @@ fn one_of<'a>(group: &Group, teams: Vec<&'a Team>) -> Found<'a> {
 }
 
 /// Whether a namesake of the group links this team: one spelled as the team is, or else the first of them.
-fn is_anothers(world: &World, group: &Group, team: &Team, now_ms: u64) -> bool {
+fn is_anothers(state: &OrgState, group: &Group, team: &Team, now_ms: u64) -> bool {
     let rank = |group: &Group| (group.name.trim() != team.name.trim(), group.id.clone());
     let own = rank(group);
-    world.groups_named(&NormalName::of(&group.name)).any(|other| {
+    state.groups_named(&NormalName::of(&group.name)).any(|other| {
         let revision = other.revision;
         let other = &other.value;
         if other.id == group.id
             || other.deleted
-            || world.linked_team(&other.id).is_some()
-            || standing(world, &other.id, revision, now_ms).is_some()
+            || state.linked_team(&other.id).is_some()
+            || standing(state, &other.id, revision, now_ms).is_some()
         {
             return false;
         }
-        let found = match parent_of(world, other) {
-            Parent::None => find(world, other, None),
-            Parent::Group(parent) => find(world, other, Some(world.linked_team(parent).map(|team| &team.id))),
+        let found = match parent_of(state, other) {
+            Parent::None => find(state, other, None),
+            Parent::Group(parent) => find(state, other, Some(state.linked_team(parent).map(|team| &team.id))),
             Parent::Circle | Parent::Unknown | Parent::Several(_) => Found::None,
         };
         matches!(found, Found::One(found) if found.id == team.id) && rank(other) < own
@@ -330,16 +330,16 @@ fn is_anothers(world: &World, group: &Group, team: &Team, now_ms: u64) -> bool {
 }
 
 /// What becomes of the team of a group that its source deleted.
-fn goodbye(world: &World, group: &Group, policy: &Policy, now_ms: u64) -> GroupNeed {
-    let link = world.group_link(&group.id);
+fn goodbye(state: &OrgState, group: &Group, policy: &Policy, now_ms: u64) -> GroupNeed {
+    let link = state.group_link(&group.id);
     let Some(team) = link.and_then(|link| link.value.team.clone()) else {
         return GroupNeed::Nothing;
     };
-    let there = world.team(&team);
+    let there = state.team(&team);
     match (policy.unlinked_teams, there) {
         (UnlinkedTeams::Leave, _) | (UnlinkedTeams::Delete, None) => GroupNeed::Unlink { team, kept_for: 0 },
         (UnlinkedTeams::Delete, Some(there)) => {
-            let under = subteams(world, &team, now_ms);
+            let under = subteams(state, &team, now_ms);
             if under.staying > 0 {
                 let kept_for = under.staying;
                 GroupNeed::Unlink { team, kept_for }
@@ -369,26 +369,26 @@ pub(crate) struct Subteams<'a> {
 /// Looks through all teams under this one.
 ///
 /// What Litmos does to the teams under one that is deleted is not documented, so each goes by itself, lowest first.
-pub(crate) fn subteams<'a>(world: &'a World, team: &'a TeamId, now_ms: u64) -> Subteams<'a> {
+pub(crate) fn subteams<'a>(state: &'a OrgState, team: &'a TeamId, now_ms: u64) -> Subteams<'a> {
     let mut under = Subteams::default();
     let mut seen = BTreeSet::from([team]);
-    let mut open: Vec<&TeamId> = world.subteams(team).collect();
+    let mut open: Vec<&TeamId> = state.subteams(team).collect();
     while let Some(id) = open.pop() {
         if !seen.insert(id) {
             continue;
         }
-        open.extend(world.subteams(id));
-        let owner = world
+        open.extend(state.subteams(id));
+        let owner = state
             .owner_of_team(id)
-            .and_then(|owner| world.group(owner))
+            .and_then(|owner| state.group(owner))
             .filter(|group| group.value.deleted);
         let Some(owner) = owner else {
             under.staying += 1;
             continue;
         };
         let owner_id = &owner.value.id;
-        match standing(world, owner_id, owner.revision, now_ms) {
-            None if world.is_under_way(&Subject::Group(owner_id.clone())) => under.waiting = true,
+        match standing(state, owner_id, owner.revision, now_ms) {
+            None if state.is_under_way(&Subject::Group(owner_id.clone())) => under.waiting = true,
             None => under.going.push(owner_id),
             Some(WaitReason::UnderWay | WaitReason::RetryAt { .. }) => under.waiting = true,
             Some(_) => under.staying += 1,

@@ -9,7 +9,7 @@
 
 use super::{HAND_OVER, NAME_REMEDY, STRANGER_REMEDY, parked, protection};
 use crate::plan::WaitReason;
-use crate::{Account, NormalName, ParkCode, Parked, Person, PersonId, Policy, World, user_name_problem};
+use crate::{Account, NormalName, OrgState, ParkCode, Parked, Person, PersonId, Policy, user_name_problem};
 
 /// Whether somebody can have the user name that they want.
 pub(super) enum NameClaim<'a> {
@@ -30,26 +30,26 @@ pub(super) struct Taken {
 
 /// Somebody else's account is being given the name right now: whether that came about is known in a moment, and a look at
 /// accounts before then would take theirs for one that is nobody's.
-pub(super) fn awaited_name(world: &World, person: &Person) -> Option<WaitReason> {
+pub(super) fn awaited_name(state: &OrgState, person: &Person) -> Option<WaitReason> {
     let name = NormalName::of(&person.user_name);
-    let other = world.being_named(&name, &person.id)?;
+    let other = state.being_named(&name, &person.id)?;
     Some(WaitReason::NameAwaited {
         person: other.clone(),
     })
 }
 
 /// Whether `person`, whose own account does not have it, can have the user name they want.
-pub(super) fn name_claim<'a>(world: &'a World, person: &Person, policy: &Policy) -> NameClaim<'a> {
+pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Policy) -> NameClaim<'a> {
     let name = NormalName::of(&person.user_name);
-    let account = world.account_named(&name);
-    let owner = account.and_then(|account| world.owner_of(&account.id));
-    if let Some(owner) = owner.filter(|owner| !gives_up_its_name(world, owner, policy)) {
-        return NameClaim::Taken(belongs_to(world, person, owner));
+    let account = state.account_named(&name);
+    let owner = account.and_then(|account| state.owner_of(&account.id));
+    if let Some(owner) = owner.filter(|owner| !gives_up_its_name(state, owner, policy)) {
+        return NameClaim::Taken(belongs_to(state, person, owner));
     }
     if let Some(account) = account.filter(|_| owner.is_none()) {
-        return match world.account_for(&person.id) {
+        return match state.account_for(&person.id) {
             Some(own) if own == &account.id => NameClaim::Unowned(account),
-            _ => NameClaim::Taken(match world.adopter(&name) {
+            _ => NameClaim::Taken(match state.adopter(&name) {
                 Some(adopter) => Taken {
                     said: format!("{:?} is the user name of person {adopter} too", person.user_name),
                     remedy: NAME_REMEDY.to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn name_claim<'a>(world: &'a World, person: &Person, policy: &Policy)
             }),
         };
     }
-    if let Some(first) = first_to_want(world, &name, owner, policy)
+    if let Some(first) = first_to_want(state, &name, owner, policy)
         && first != &person.id
     {
         return NameClaim::Taken(Taken {
@@ -83,18 +83,18 @@ pub(super) fn name_claim<'a>(world: &'a World, person: &Person, policy: &Policy)
 
 /// The one of those who want the name that gets it, leaving out the person who gives it up.
 fn first_to_want<'a>(
-    world: &'a World,
+    state: &'a OrgState,
     name: &NormalName,
     but: Option<&PersonId>,
     policy: &Policy,
 ) -> Option<&'a PersonId> {
     let mut first: Option<&Person> = None;
-    for id in world.people_named_ids(name) {
-        let Some(person) = world.person(id).map(|person| &person.value) else {
+    for id in state.people_named_ids(name) {
+        let Some(person) = state.person(id).map(|person| &person.value) else {
             continue;
         };
-        let wants = world.is_to_be_active(person)
-            && (policy.update_user_names || world.linked_account(id).is_none())
+        let wants = state.is_to_be_active(person)
+            && (policy.update_user_names || state.linked_account(id).is_none())
             && Some(id) != but;
         let before = |other: &Person| (person.created_at_ms, &person.id) < (other.created_at_ms, &other.id);
         if wants && first.is_none_or(before) {
@@ -104,8 +104,8 @@ fn first_to_want<'a>(
     first.map(|person| &person.id)
 }
 
-fn belongs_to(world: &World, person: &Person, owner: &PersonId) -> Taken {
-    let left = world
+fn belongs_to(state: &OrgState, person: &Person, owner: &PersonId) -> Taken {
+    let left = state
         .person(owner)
         .is_none_or(|owner| !owner.value.wanted_active());
     Taken {
@@ -127,29 +127,29 @@ fn belongs_to(world: &World, person: &Person, owner: &PersonId) -> Taken {
 ///
 /// It is the person's own name in the roster, or where that cannot be had a name that frees the wanted one all the same.
 pub(super) fn name_to_give_way(
-    world: &World,
+    state: &OrgState,
     person: &Person,
     account: &Account,
     policy: &Policy,
 ) -> Option<(String, Option<PersonId>)> {
-    if !gives_up_its_name(world, &person.id, policy) {
+    if !gives_up_its_name(state, &person.id, policy) {
         return None;
     }
     first_to_want(
-        world,
+        state,
         &NormalName::of(&account.user_name),
         Some(&person.id),
         policy,
     )?;
     let own = person.user_name.trim();
-    let claim = (user_name_problem(own).is_none() && awaited_name(world, person).is_none())
-        .then(|| name_claim(world, person, policy));
+    let claim = (user_name_problem(own).is_none() && awaited_name(state, person).is_none())
+        .then(|| name_claim(state, person, policy));
     match claim {
         Some(NameClaim::Free) => Some((own.to_owned(), None)),
         Some(NameClaim::From(owner)) => Some((own.to_owned(), Some(owner.clone()))),
         Some(NameClaim::Unowned(_) | NameClaim::Taken(_)) | None => {
             let aside = format!("rollcall-{}", account.id);
-            let free = world.account_named(&NormalName::of(&aside)).is_none();
+            let free = state.account_named(&NormalName::of(&aside)).is_none();
             free.then_some((aside, None))
         }
     }
@@ -157,20 +157,20 @@ pub(super) fn name_to_give_way(
 
 /// Whether this person's account is to have another user name than it has: at once, or for somebody who left as soon as
 /// the account is inactive.
-fn gives_up_its_name(world: &World, owner: &PersonId, policy: &Policy) -> bool {
-    let person = world.person(owner).map(|person| &person.value);
-    let account = world.linked_account(owner).and_then(|id| world.account(id));
+fn gives_up_its_name(state: &OrgState, owner: &PersonId, policy: &Policy) -> bool {
+    let person = state.person(owner).map(|person| &person.value);
+    let account = state.linked_account(owner).and_then(|id| state.account(id));
     let (Some(person), Some(account)) = (person, account) else {
         return false;
     };
     let goes = || {
-        let link = world.person_link(owner).map(|link| &link.value);
+        let link = state.person_link(owner).map(|link| &link.value);
         let ordered = link.is_some_and(|link| link.frozen.is_some());
         !account.active || ordered || policy.deactivate_users
     };
     policy.update_user_names
         && NormalName::of(&person.user_name) != NormalName::of(&account.user_name)
-        && (world.is_to_be_active(person) || (!protection::keeps_its_name(account, policy) && goes()))
+        && (state.is_to_be_active(person) || (!protection::keeps_its_name(account, policy) && goes()))
 }
 
 pub(super) fn name_taken(taken: Taken, revision: u64, now_ms: u64) -> Parked {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::Referenced;
-use crate::{Group, GroupId, World};
+use crate::org_state::Referenced;
+use crate::{Group, GroupId, OrgState};
 
 /// The group under whose team another's is to be made.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parent<'a> {
-    /// None is wished.
+    /// None is desired.
     None,
     Group(&'a GroupId),
     /// Named, but not in the roster, or deleted there.
@@ -19,8 +19,8 @@ pub(crate) enum Parent<'a> {
     Circle,
 }
 
-pub(crate) fn parent_of<'a>(world: &'a World, group: &Group) -> Parent<'a> {
-    let parent = match step(world, group) {
+pub(crate) fn parent_of<'a>(state: &'a OrgState, group: &Group) -> Parent<'a> {
+    let parent = match step(state, group) {
         Parent::Group(parent) => parent,
         other => return other,
     };
@@ -30,7 +30,7 @@ pub(crate) fn parent_of<'a>(world: &'a World, group: &Group) -> Parent<'a> {
         if *id == group.id {
             return Parent::Circle;
         }
-        at = match world.group(id).map(|group| step(world, &group.value)) {
+        at = match state.group(id).map(|group| step(state, &group.value)) {
             Some(Parent::Group(next)) => Some(next),
             _ => None,
         };
@@ -38,11 +38,15 @@ pub(crate) fn parent_of<'a>(world: &'a World, group: &Group) -> Parent<'a> {
     Parent::Group(parent)
 }
 
-fn step<'a>(world: &'a World, group: &Group) -> Parent<'a> {
-    let Some(wished) = group.parent.as_deref().filter(|wished| !wished.trim().is_empty()) else {
+fn step<'a>(state: &'a OrgState, group: &Group) -> Parent<'a> {
+    let Some(desired) = group
+        .parent
+        .as_deref()
+        .filter(|desired| !desired.trim().is_empty())
+    else {
         return Parent::None;
     };
-    match world.referenced_group(wished) {
+    match state.referenced_group(desired) {
         Referenced::Nobody => Parent::Unknown,
         Referenced::One(id) => Parent::Group(id),
         Referenced::Several(count) => Parent::Several(count),

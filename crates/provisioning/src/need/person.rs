@@ -7,8 +7,8 @@ use super::{Standing, bulk, protection, values};
 use crate::change::{self, Manager};
 use crate::plan::{Draft, WaitReason};
 use crate::{
-    Account, AccountId, Attribute, AttributeChange, ManagerWish, Parked, Person, PersonId, PersonLink,
-    Policy, Revised, World,
+    Account, AccountId, Attribute, AttributeChange, DesiredManager, OrgState, Parked, Person, PersonId,
+    PersonLink, Policy, Revised,
 };
 
 #[derive(Debug)]
@@ -27,9 +27,9 @@ pub(crate) enum PersonNeed {
     CutOff {
         account: AccountId,
         fresh: bool,
-        /// Who ordered it by name, if somebody did, and when it was wished.
+        /// Who ordered it by name, if somebody did, and when it was desired.
         by: Option<String>,
-        wished_at_ms: u64,
+        requested_at_ms: u64,
     },
     LeaveTeams(AccountId),
 }
@@ -43,7 +43,7 @@ pub(crate) struct Updating {
     pub(crate) bulk: bool,
     /// Whose account has the wanted user name until it is renamed.
     pub(crate) name_from: Option<PersonId>,
-    /// What of the person's wishes is left undone, and why.
+    /// What of the person's edits is left undone, and why.
     pub(crate) spared: Option<Parked>,
 }
 
@@ -51,48 +51,48 @@ pub(crate) struct Updating {
 #[derive(Debug)]
 pub(crate) struct CustomNeed {
     pub(crate) values: BTreeMap<String, String>,
-    /// Those that are not yet as wished.
+    /// Those that are not yet as desired.
     pub(crate) differ: Vec<String>,
     /// Whether a value that was applied before is replaced or cleared.
     pub(crate) overwrites: bool,
 }
 
 pub(crate) fn person_need(
-    world: &World,
+    state: &OrgState,
     person: &Revised<Person>,
     policy: &Policy,
     now_ms: u64,
 ) -> PersonNeed {
     let revision = person.revision;
     let person = &person.value;
-    let link = world.person_link(&person.id).map(|link| &link.value);
+    let link = state.person_link(&person.id).map(|link| &link.value);
     if let Some(wait) = link.and_then(|link| standing(link, person, revision, now_ms)) {
         return PersonNeed::Wait(wait);
     }
-    if !world.is_to_be_active(person) {
-        return leaver(world, person, revision, policy, now_ms);
+    if !state.is_to_be_active(person) {
+        return leaver(state, person, revision, policy, now_ms);
     }
     if let Some(refusal) = values::custom_too_long(person) {
         return PersonNeed::Park(values::refused(refusal, revision, now_ms));
     }
-    let Some(linked) = world.linked_account(&person.id) else {
-        return unlinked(world, person, revision, policy, now_ms);
+    let Some(linked) = state.linked_account(&person.id) else {
+        return unlinked(state, person, revision, policy, now_ms);
     };
-    match world.account(linked) {
+    match state.account(linked) {
         None => PersonNeed::Read(linked.clone()),
-        Some(account) => stays(world, person, account, true, revision, policy, now_ms),
+        Some(account) => stays(state, person, account, true, revision, policy, now_ms),
     }
 }
 
 /// What stands against acting on a person now. An order or wish to cut somebody off does not wait for what failed or
 /// was refused before it was given.
 fn standing(link: &PersonLink, person: &Person, revision: u64, now_ms: u64) -> Option<WaitReason> {
-    let cut_wished_at_ms = match &link.frozen {
+    let cut_requested_at_ms = match &link.frozen {
         Some(frozen) => Some(frozen.at_ms),
         None if !person.wanted_active() => Some(person.changed_at_ms),
         None => None,
     };
-    let cut_since = |at_ms: u64| cut_wished_at_ms.is_some_and(|cut| at_ms <= cut && cut <= now_ms);
+    let cut_since = |at_ms: u64| cut_requested_at_ms.is_some_and(|cut| at_ms <= cut && cut <= now_ms);
     Standing {
         intent: link.intent.as_deref(),
         parked: link
@@ -109,18 +109,18 @@ fn standing(link: &PersonLink, person: &Person, revision: u64, now_ms: u64) -> O
     .wait(revision, now_ms)
 }
 
-fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
-    let link = world.person_link(&person.id).map(|link| &link.value);
+fn leaver(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
+    let link = state.person_link(&person.id).map(|link| &link.value);
     let order = link.and_then(|link| link.frozen.as_ref());
     let at_rest = || match order {
         Some(_) => PersonNeed::Wait(WaitReason::Frozen),
         None => PersonNeed::Nothing,
     };
-    let tied = world.linked_account(&person.id).is_some();
-    let Some(id) = world.account_for(&person.id) else {
+    let tied = state.linked_account(&person.id).is_some();
+    let Some(id) = state.account_for(&person.id) else {
         return at_rest();
     };
-    let Some(account) = world.account(id) else {
+    let Some(account) = state.account(id) else {
         return PersonNeed::Read(id.clone());
     };
     if account.active {
@@ -128,7 +128,7 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
         if !account.knows(Attribute::AccessLevel) {
             return PersonNeed::Read(id.clone());
         }
-        if let Some(why) = protection::protection_of(world, account, policy) {
+        if let Some(why) = protection::protection_of(state, account, policy) {
             return PersonNeed::Park(protection::not_cut_off(account, why, revision, now_ms));
         }
         if order.is_none() && !policy.deactivate_users {
@@ -140,13 +140,13 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
             account: id.clone(),
             fresh: is_fresh(account, policy, now_ms),
             by: order.map(|order| order.by.clone()),
-            wished_at_ms: order.map_or(person.changed_at_ms, |order| order.at_ms),
+            requested_at_ms: order.map_or(person.changed_at_ms, |order| order.at_ms),
         };
     }
     if link.is_some_and(|link| link.leave_teams_due) {
         return PersonNeed::LeaveTeams(id.clone());
     }
-    if tied && let Some((to, name_from)) = name::name_to_give_way(world, person, account, policy) {
+    if tied && let Some((to, name_from)) = name::name_to_give_way(state, person, account, policy) {
         return PersonNeed::Update(Updating {
             account: id.clone(),
             changes: vec![AttributeChange {
@@ -167,27 +167,27 @@ fn leaver(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms
     }
 }
 
-fn unlinked(world: &World, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
-    if let Some(wait) = name::awaited_name(world, person) {
+fn unlinked(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now_ms: u64) -> PersonNeed {
+    if let Some(wait) = name::awaited_name(state, person) {
         return PersonNeed::Wait(wait);
     }
-    match name::name_claim(world, person, policy) {
-        NameClaim::Unowned(account) => stays(world, person, account, false, revision, policy, now_ms),
-        NameClaim::Free => newcomer(world, person, None, revision, policy, now_ms),
-        NameClaim::From(owner) => newcomer(world, person, Some(owner.clone()), revision, policy, now_ms),
+    match name::name_claim(state, person, policy) {
+        NameClaim::Unowned(account) => stays(state, person, account, false, revision, policy, now_ms),
+        NameClaim::Free => newcomer(state, person, None, revision, policy, now_ms),
+        NameClaim::From(owner) => newcomer(state, person, Some(owner.clone()), revision, policy, now_ms),
         NameClaim::Taken(taken) => PersonNeed::Park(name::name_taken(taken, revision, now_ms)),
     }
 }
 
 fn newcomer(
-    world: &World,
+    state: &OrgState,
     person: &Person,
     name_from: Option<PersonId>,
     revision: u64,
     policy: &Policy,
     now_ms: u64,
 ) -> PersonNeed {
-    if !world.import_complete() {
+    if !state.import_complete() {
         return PersonNeed::Wait(WaitReason::FirstImport);
     }
     if !policy.create_users {
@@ -195,7 +195,7 @@ fn newcomer(
             feature: "create_users",
         });
     }
-    match values::draft(world, person) {
+    match values::draft(state, person) {
         Ok(draft) => PersonNeed::Create { draft, name_from },
         Err(refusal) => PersonNeed::Park(values::refused(refusal, revision, now_ms)),
     }
@@ -203,7 +203,7 @@ fn newcomer(
 
 /// Somebody who has an account and is to keep or get back its use.
 fn stays(
-    world: &World,
+    state: &OrgState,
     person: &Person,
     account: &Account,
     tied: bool,
@@ -211,14 +211,14 @@ fn stays(
     policy: &Policy,
     now_ms: u64,
 ) -> PersonNeed {
-    let applied = world
+    let applied = state
         .person_link(&person.id)
         .map_or(0, |link| link.value.applied_revision);
-    if (applied != revision || !tied) && change::wishes_unseen(world, person, account) {
+    if (applied != revision || !tied) && change::desires_unseen(state, person, account) {
         return PersonNeed::Read(account.id.clone());
     }
-    let mut changes = change::changes(world, person, account, policy);
-    let spared = protection::spare(world, account, &mut changes, policy, revision, now_ms);
+    let mut changes = change::changes(state, person, account, policy);
+    let spared = protection::spare(state, account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {
         return match spared {
             _ if !tied => PersonNeed::Link(account.id.clone()),
@@ -249,10 +249,10 @@ fn stays(
         .iter()
         .any(|change| change.attribute == Attribute::UserName)
     {
-        if let Some(wait) = name::awaited_name(world, person) {
+        if let Some(wait) = name::awaited_name(state, person) {
             return PersonNeed::Wait(wait);
         }
-        match name::name_claim(world, person, policy) {
+        match name::name_claim(state, person, policy) {
             NameClaim::Free | NameClaim::Unowned(_) => {}
             NameClaim::From(owner) => name_from = Some(owner.clone()),
             NameClaim::Taken(taken) => {
@@ -270,12 +270,12 @@ fn stays(
     })
 }
 
-/// Advanced custom fields that are not as wished, for somebody who is to stay.
+/// Advanced custom fields that are not as desired, for somebody who is to stay.
 ///
 /// Litmos takes them only together: a call without one that it calls mandatory is refused. A field that was never
 /// applied is set whatever the wish, because no list shows what it holds.
-pub(crate) fn custom_need(world: &World, person: &Person) -> Option<CustomNeed> {
-    let applied = world.person_link(&person.id).map(|link| &link.value.custom);
+pub(crate) fn custom_need(state: &OrgState, person: &Person) -> Option<CustomNeed> {
+    let applied = state.person_link(&person.id).map(|link| &link.value.custom);
     let known = |name: &String| applied.and_then(|applied| applied.get(name));
     let mut differ = Vec::new();
     let mut overwrites = false;
@@ -299,38 +299,38 @@ pub(crate) fn is_fresh(account: &Account, policy: &Policy, now_ms: u64) -> bool 
 }
 
 /// The manager whose own account this person's waits for, if there will be one.
-pub(crate) fn awaited_manager(world: &World, person: &Person) -> Option<PersonId> {
-    match (change::manager_of(world, person), &person.manager) {
-        (Manager::Pending, ManagerWish::Reference(reference)) => world.referenced(reference).cloned(),
+pub(crate) fn awaited_manager(state: &OrgState, person: &Person) -> Option<PersonId> {
+    match (change::manager_of(state, person), &person.manager) {
+        (Manager::Pending, DesiredManager::Reference(reference)) => state.referenced(reference).cloned(),
         _ => None,
     }
 }
 
 /// The active account by which somebody who is to stay can be in a team now.
-pub(crate) fn can_join<'a>(world: &'a World, person: &Person) -> Option<&'a AccountId> {
-    if !world.is_to_be_active(person) {
+pub(crate) fn can_join<'a>(state: &'a OrgState, person: &Person) -> Option<&'a AccountId> {
+    if !state.is_to_be_active(person) {
         return None;
     }
-    let id = world.account_for(&person.id)?;
-    let account = world.account(id)?;
+    let id = state.account_for(&person.id)?;
+    let account = state.account(id)?;
     account.active.then_some(id)
 }
 
 /// Whether the person is about to leave all teams, because the account is or was cut off.
 pub(crate) fn leaves_all_teams(
-    world: &World,
+    state: &OrgState,
     person: &PersonId,
     account: &AccountId,
     policy: &Policy,
 ) -> bool {
-    let link = world.person_link(person).map(|link| &link.value);
+    let link = state.person_link(person).map(|link| &link.value);
     if link.is_some_and(|link| link.leave_teams_due) {
         return true;
     }
     let ordered = link.is_some_and(|link| link.frozen.is_some());
-    let account = world.account(account);
-    let person = world.person(person);
-    person.is_some_and(|person| !world.is_to_be_active(&person.value))
+    let account = state.account(account);
+    let person = state.person(person);
+    person.is_some_and(|person| !state.is_to_be_active(&person.value))
         && (ordered || policy.deactivate_users)
-        && account.is_some_and(|account| account.active && !protection::is_protected(world, account, policy))
+        && account.is_some_and(|account| account.active && !protection::is_protected(state, account, policy))
 }

@@ -5,7 +5,9 @@
 //! note of a promotion counts as "not promoted by Rollcall", so lost links protect too much and never too little.
 
 use super::parked;
-use crate::{AccessLevel, Account, Attribute, AttributeChange, NormalName, ParkCode, Parked, Policy, World};
+use crate::{
+    AccessLevel, Account, Attribute, AttributeChange, NormalName, OrgState, ParkCode, Parked, Policy,
+};
 
 /// Why an account is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +47,7 @@ impl Protection {
 }
 
 /// Why this account is protected; `None` if it is not.
-pub fn protection_of(world: &World, account: &Account, policy: &Policy) -> Option<Protection> {
+pub fn protection_of(state: &OrgState, account: &Account, policy: &Policy) -> Option<Protection> {
     let named = named_protection(account, policy);
     if named.is_some() {
         return named;
@@ -53,9 +55,9 @@ pub fn protection_of(world: &World, account: &Account, policy: &Policy) -> Optio
     if !policy.protect_owners || account.access_level != Some(AccessLevel::AccountOwner) {
         return None;
     }
-    let link = world
+    let link = state
         .owner_of(&account.id)
-        .and_then(|owner| world.person_link(owner));
+        .and_then(|owner| state.person_link(owner));
     let promoted = link.is_some_and(|link| link.value.made_owner);
     (!promoted).then_some(Protection::OwnerBefore)
 }
@@ -76,8 +78,8 @@ fn named_protection(account: &Account, policy: &Policy) -> Option<Protection> {
     policy.protected.contains(&name).then_some(Protection::Listed)
 }
 
-pub(crate) fn is_protected(world: &World, account: &Account, policy: &Policy) -> bool {
-    protection_of(world, account, policy).is_some()
+pub(crate) fn is_protected(state: &OrgState, account: &Account, policy: &Policy) -> bool {
+    protection_of(state, account, policy).is_some()
 }
 
 /// Why somebody whose account is protected is not cut off.
@@ -94,14 +96,14 @@ pub(super) fn not_cut_off(account: &Account, why: Protection, revision: u64, now
 ///
 /// An account that is protected by its name keeps that name too.
 pub(super) fn spare(
-    world: &World,
+    state: &OrgState,
     account: &Account,
     changes: &mut Vec<AttributeChange>,
     policy: &Policy,
     revision: u64,
     now_ms: u64,
 ) -> Option<Parked> {
-    let why = protection_of(world, account, policy)?;
+    let why = protection_of(state, account, policy)?;
     let named = keeps_its_name(account, policy);
     let mut spared = None;
     changes.retain(|change| {

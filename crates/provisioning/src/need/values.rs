@@ -4,7 +4,7 @@ use super::parked;
 use crate::change::{self, Manager};
 use crate::plan::Draft;
 use crate::{
-    AccessLevel, Attribute, AttributeChange, Field, ParkCode, Parked, Person, Profile, World,
+    AccessLevel, Attribute, AttributeChange, Field, OrgState, ParkCode, Parked, Person, Profile,
     user_name_problem,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn refused(refusal: Refusal, revision: u64, now_ms: u64) -> Parked {
 }
 
 /// The new account that this person wants.
-pub(super) fn draft(world: &World, person: &Person) -> Result<Draft, Refusal> {
+pub(super) fn draft(state: &OrgState, person: &Person) -> Result<Draft, Refusal> {
     let user_name = person.user_name.trim().to_owned();
     if let Some(refusal) = forbidden_name(&user_name) {
         return Err(refusal);
@@ -42,7 +42,7 @@ pub(super) fn draft(world: &World, person: &Person) -> Result<Draft, Refusal> {
     for (field, value) in profile.iter() {
         too_long(field.wire(), value, field.max_chars())?;
     }
-    let manager = match change::manager_of(world, person) {
+    let manager = match change::manager_of(state, person) {
         Manager::Account(id) => Some(id),
         Manager::Leave | Manager::Clear | Manager::Pending => None,
     };

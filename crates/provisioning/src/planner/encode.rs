@@ -3,23 +3,23 @@
 //! What has only one way of being said is said. Leaving several teams becomes one call where that is the same
 //! (`leave`); people and whom their teams gain are first given a **shape**, which says who is in a row, who has a call
 //! and what that costs, without making an operation (`shape`); the shape that weighs least is spelled out
-//! (`spell`).
+//! (`emit`).
 
+mod emit;
 mod leave;
 mod order;
 mod shape;
-mod spell;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Needs, RoleNeed, linked_by};
 use crate::cost::CUSTOM_FIELDS_CALLS;
 use crate::plan::{Change, Operation, WaitReason};
-use crate::{GroupId, OperationId, PersonId, Policy, Subject, TeamRole, World};
+use crate::{GroupId, OperationId, OrgState, PersonId, Policy, Subject, TeamRole};
 
 /// The operations about accounts and joining members, and where each thing is done.
 #[derive(Default)]
-struct Spelled<'a> {
+struct Emitted<'a> {
     operations: Vec<Operation>,
     /// What makes or changes somebody's account.
     by_person: BTreeMap<&'a PersonId, OperationId>,
@@ -29,14 +29,19 @@ struct Spelled<'a> {
     carriers: BTreeMap<&'a GroupId, BTreeSet<OperationId>>,
 }
 
-pub(super) fn operations(world: &World, needs: &mut Needs, policy: &Policy, now_ms: u64) -> Vec<Operation> {
-    let removals = leave::cheapest(world, std::mem::take(&mut needs.removals), policy, now_ms);
+pub(super) fn operations(
+    state: &OrgState,
+    needs: &mut Needs,
+    policy: &Policy,
+    now_ms: u64,
+) -> Vec<Operation> {
+    let removals = leave::cheapest(state, std::mem::take(&mut needs.removals), policy, now_ms);
     let waits = |group: &GroupId| (Subject::Group(group.clone()), WaitReason::UnderWay);
     needs.waiting.extend(removals.waiting.iter().map(waits));
     let needs: &Needs = needs;
-    let desk = shape::Desk::new(world, needs, policy);
-    let shape = desk.cheapest();
-    let mut spelled = spell::spell(&desk, &shape, &removals.leaving);
+    let inputs = shape::EncodingInputs::new(state, needs, policy);
+    let shape = inputs.cheapest();
+    let mut spelled = emit::emit(&inputs, &shape, &removals.leaving);
     for operation in &needs.others {
         if let Some(person) = linked_by(operation) {
             spelled.by_person.insert(person, operation.id.clone());
@@ -60,7 +65,7 @@ pub(super) fn operations(world: &World, needs: &mut Needs, policy: &Policy, now_
 }
 
 /// A team that rows name is renamed after them: its code may go with the name.
-fn others(needs: &Needs, spelled: &Spelled<'_>) -> Vec<Operation> {
+fn others(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     let mut others = needs.others.clone();
     for operation in &mut others {
         if let Change::AmendTeam {
@@ -74,7 +79,7 @@ fn others(needs: &Needs, spelled: &Spelled<'_>) -> Vec<Operation> {
     others
 }
 
-fn customs(needs: &Needs, spelled: &Spelled<'_>) -> Vec<Operation> {
+fn customs(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     let operations = needs.customs.iter().map(|(person, custom)| {
         let label = format!(
             "set custom fields of {}: {}",
@@ -95,7 +100,7 @@ fn customs(needs: &Needs, spelled: &Spelled<'_>) -> Vec<Operation> {
 }
 
 /// Promotions and demotions: after the account has its level, after the member is one, a demotion after a promotion.
-fn roles(needs: &Needs, spelled: &Spelled<'_>) -> Vec<Operation> {
+fn roles(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::with_capacity(needs.roles.len());
     for need in &needs.roles {
         let mut operation = role(need);

@@ -8,21 +8,21 @@ use std::collections::BTreeSet;
 use super::{Amendment, Creation, CutOff, Deletion, Needs, Removal, linked_by};
 use crate::harms::{harms_of, promotion, promotion_by};
 use crate::plan::{Change, Operation, WaitReason};
-use crate::safeguard::Bench;
-use crate::{AccessLevel, Harm, HarmKey, Harmful, Held, PersonId, Policy, Subject, World};
+use crate::safeguard::SafeguardInputs;
+use crate::{AccessLevel, Harm, HarmKey, Harmful, Held, OrgState, PersonId, Policy, Subject};
 
-pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_ms: u64) -> Vec<Held> {
+pub(crate) fn hold_back(state: &OrgState, needs: &mut Needs, policy: &Policy, now_ms: u64) -> Vec<Held> {
     let changes = harmful(needs);
     if changes.is_empty() {
         return Vec::new();
     }
-    let bench = Bench {
+    let inputs = SafeguardInputs {
         safeguard: &policy.safeguard,
-        history: world.harm_history(),
-        approvals: world.approvals(),
+        history: state.harm_history(),
+        approvals: state.approvals(),
         now_ms,
     };
-    let held = bench.judge(changes, |harm| population(world, needs, harm));
+    let held = inputs.judge(changes, |harm| population(state, needs, harm));
     let keys: BTreeSet<HarmKey> = held
         .iter()
         .flat_map(|held| &held.items)
@@ -38,7 +38,7 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
     needs.cut_offs.retain(|cut| !keys.contains(&cut.key()));
     needs.removals.retain(|removal| !keys.contains(&removal.key()));
     needs.deletions.retain(|deletion| !keys.contains(&deletion.key()));
-    hold_promotions(world, needs, &keys);
+    hold_promotions(state, needs, &keys);
     needs.amendments.retain(|person, amendment| {
         let harms = harms_of(&amendment.changes);
         let held = |harm: &Harm| keys.contains(&person_key(*harm, person, amendment.revision));
@@ -54,7 +54,7 @@ pub(crate) fn hold_back(world: &World, needs: &mut Needs, policy: &Policy, now_m
 ///
 /// The key of a promotion names the person and the wish. So it stays the same when the account has been made meanwhile, and
 /// an approval of it still holds.
-fn hold_promotions(world: &World, needs: &mut Needs, keys: &BTreeSet<HarmKey>) {
+fn hold_promotions(state: &OrgState, needs: &mut Needs, keys: &BTreeSet<HarmKey>) {
     for (person, creation) in &mut needs.creations {
         let held = creation.promotion();
         if held.is_some_and(|harm| keys.contains(&person_key(harm, person, creation.revision))) {
@@ -76,7 +76,7 @@ fn hold_promotions(world: &World, needs: &mut Needs, keys: &BTreeSet<HarmKey>) {
         let Some(amendment) = needs.amendments.remove(&person) else {
             continue;
         };
-        if world.linked_account(&person).is_none() {
+        if state.linked_account(&person).is_none() {
             let label = format!("link {} to account {}", amendment.user_name, amendment.account);
             let change = Change::Link {
                 person: person.clone(),
@@ -101,7 +101,7 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
             key: person_key(harm, person, creation.revision),
             harm,
             subject: Subject::Person(person.clone()),
-            wished_at_ms: creation.wished_at_ms,
+            requested_at_ms: creation.requested_at_ms,
             label: promotion_label(&creation.draft.user_name, creation.draft.access_level.as_litmos()),
             ordered: false,
         })
@@ -112,7 +112,7 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
             key: person_key(harm, person, amendment.revision),
             harm,
             subject: Subject::Person(person.clone()),
-            wished_at_ms: amendment.wished_at_ms,
+            requested_at_ms: amendment.requested_at_ms,
             label: harm_label(needs, person, amendment, harm),
             ordered: false,
         })
@@ -124,7 +124,7 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
             key: person_key(Harm::Overwrite, person, custom.revision),
             harm: Harm::Overwrite,
             subject: Subject::Person(person.clone()),
-            wished_at_ms: custom.wished_at_ms,
+            requested_at_ms: custom.requested_at_ms,
             label: format!("update {}: {}", custom.user_name, custom.need.differ.join(", ")),
             ordered: false,
         })
@@ -187,7 +187,7 @@ impl CutOff {
             key: self.key(),
             harm: Harm::Deactivate,
             subject: Subject::Person(self.person.clone()),
-            wished_at_ms: self.wished_at_ms,
+            requested_at_ms: self.requested_at_ms,
             label: self.cut.label.clone(),
             ordered: self.ordered,
         }
@@ -209,7 +209,7 @@ impl Removal {
             key: self.key(),
             harm: Harm::TeamLoss,
             subject: Subject::Group(self.group.clone()),
-            wished_at_ms: self.wished_at_ms,
+            requested_at_ms: self.requested_at_ms,
             label: self.operation.label.clone(),
             ordered: false,
         }
@@ -231,7 +231,7 @@ impl Deletion {
             key: self.key(),
             harm: Harm::DeleteTeam,
             subject: Subject::Group(self.group.clone()),
-            wished_at_ms: self.wished_at_ms,
+            requested_at_ms: self.requested_at_ms,
             label: self.operation.label.clone(),
             ordered: false,
         }
@@ -242,21 +242,21 @@ impl Deletion {
 ///
 /// A first load ties accounts by the same plan that overwrites some of them. Measured against those tied so far it
 /// would hold what passes a moment later, and name neither those calls nor what follows from them.
-fn population(world: &World, needs: &Needs, harm: Harm) -> u32 {
+fn population(state: &OrgState, needs: &Needs, harm: Harm) -> u32 {
     let count = match harm {
-        Harm::Deactivate | Harm::Rename => world.linked_active_accounts(),
-        Harm::Overwrite => world.linked_active_accounts() + about_to_be_tied(world, needs),
-        Harm::DeleteTeam => world.linked_teams(),
-        Harm::TeamLoss => world.linked_memberships(),
+        Harm::Deactivate | Harm::Rename => state.linked_active_accounts(),
+        Harm::Overwrite => state.linked_active_accounts() + about_to_be_tied(state, needs),
+        Harm::DeleteTeam => state.linked_teams(),
+        Harm::TeamLoss => state.linked_memberships(),
         // The roster's count stands before, during and after a first load.
-        Harm::PromoteOwner | Harm::PromoteAdministrator | Harm::Reactivate => world.people_to_be_active(),
+        Harm::PromoteOwner | Harm::PromoteAdministrator | Harm::Reactivate => state.people_to_be_active(),
     };
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Accounts that are made or tied to a person by what is needed.
-fn about_to_be_tied(world: &World, needs: &Needs) -> usize {
-    let untied = |person: &&PersonId| world.linked_account(person).is_none();
+fn about_to_be_tied(state: &OrgState, needs: &Needs) -> usize {
+    let untied = |person: &&PersonId| state.linked_account(person).is_none();
     let links = needs.others.iter().filter_map(linked_by).filter(untied);
     needs.creations.len() + needs.amendments.keys().filter(untied).count() + links.count()
 }

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::teams::{Place, Scope};
+use super::teams::{Scope, TeamPlacement};
 use super::{Joining, Needs, Removal, RoleNeed};
 use crate::need;
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{
-    AccessLevel, AccountId, Attribute, ExtraMembers, Group, GroupId, Person, PersonId, Policy, Revised,
-    Roles, Subject, TeamId, TeamRole, World,
+    AccessLevel, AccountId, Attribute, ExtraMembers, Group, GroupId, OrgState, Person, PersonId, Policy,
+    Revised, Roles, Subject, TeamId, TeamRole,
 };
 
 /// How long sources must have been silent about a group before members whom none of them named are taken out.
 const EXTRA_MEMBERS_WAIT_MS: u64 = 15 * 60_000;
 
-struct Look<'a> {
-    world: &'a World,
+struct MemberPlanner<'a> {
+    state: &'a OrgState,
     policy: &'a Policy,
     group: &'a Group,
     team: Option<&'a TeamId>,
@@ -26,29 +26,29 @@ struct Look<'a> {
 
 /// Sorts what the members of a group need: who joins comes back to be encoded.
 pub(super) fn look(
-    world: &World,
+    state: &OrgState,
     group: &Revised<Group>,
-    place: &Place,
+    placement: &TeamPlacement,
     scope: &Scope,
     policy: &Policy,
     now_ms: u64,
     needs: &mut Needs,
 ) -> Joining {
-    let bulk = match place.team.as_ref().and_then(|id| world.team(id)) {
+    let bulk = match placement.team.as_ref().and_then(|id| state.team(id)) {
         Some(team) => !team.bulk_code.is_empty(),
-        None => place.by.is_some(),
+        None => placement.by.is_some(),
     };
     let mut joining = Joining {
         name: group.value.name.trim().to_owned(),
-        made_by: place.by.clone(),
+        made_by: placement.by.clone(),
         bulk,
         people: Default::default(),
     };
-    let mut look = Look {
-        world,
+    let mut look = MemberPlanner {
+        state,
         policy,
         group: &group.value,
-        team: place.team.as_ref(),
+        team: placement.team.as_ref(),
         needs,
         leaving: BTreeSet::new(),
     };
@@ -56,24 +56,24 @@ pub(super) fn look(
     // Somebody whose account is being made right now joins in the same call as the others, a moment later.
     let mut awaited = false;
     // Members without a role, in a team where nobody has one, need no closer look.
-    let plain_team = place
+    let plain_team = placement
         .team
         .as_ref()
-        .filter(|team| world.role_holders(team).next().is_none());
+        .filter(|team| state.role_holders(team).next().is_none());
     let is_plain = |person: &Person| person.access_level.and_then(role_of).is_none();
     let mut settled = 0;
     let mut member = |id: &PersonId, wanted: bool| {
-        let at_rest = plain_team.and_then(|team| world.settled_member(team, id));
+        let at_rest = plain_team.and_then(|team| state.settled_member(team, id));
         if wanted && at_rest.is_some_and(is_plain) {
             settled += 1;
             return;
         }
-        let Some(person) = world.person(id).map(|person| &person.value) else {
+        let Some(person) = state.person(id).map(|person| &person.value) else {
             return;
         };
-        let account = need::can_join(world, person);
-        if world.is_person_under_way(id) {
-            awaited |= is_awaited(world, &group.value.id, id);
+        let account = need::can_join(state, person);
+        if state.is_person_under_way(id) {
+            awaited |= is_awaited(state, &group.value.id, id);
             return;
         }
         if !wanted {
@@ -81,7 +81,7 @@ pub(super) fn look(
                 look.remove(
                     Some(person),
                     account.clone(),
-                    world.membership_wished_at_ms(&group.value.id, id),
+                    state.membership_requested_at_ms(&group.value.id, id),
                 );
             }
             return;
@@ -96,25 +96,25 @@ pub(super) fn look(
         }
     };
     let id = &group.value.id;
-    let overwrites = world.group_link(id).is_some_and(|link| link.value.overwrite_due);
+    let overwrites = state.group_link(id).is_some_and(|link| link.value.overwrite_due);
     match scope {
         Scope::Only(people) if !overwrites => {
             for person in people {
-                if let Some(wanted) = world.wants_member(id, person) {
+                if let Some(wanted) = state.wants_member(id, person) {
                     member(person, wanted);
                 }
             }
         }
         Scope::All | Scope::Only(_) => {
-            for (person, wanted) in world.wanted_members(id) {
+            for (person, wanted) in state.wanted_members(id) {
                 member(person, wanted);
             }
         }
     }
     // Whoever is looked at alone may be awaited by others all the same.
     if !awaited && !joining.people.is_empty() {
-        awaited = world.under_way().iter().any(|subject| match subject {
-            Subject::Person(id) => is_awaited(world, &group.value.id, id),
+        awaited = state.under_way().iter().any(|subject| match subject {
+            Subject::Person(id) => is_awaited(state, &group.value.id, id),
             Subject::Group(_) => false,
         });
     }
@@ -124,7 +124,7 @@ pub(super) fn look(
     }
     if overwrites {
         look.overwrite();
-    } else if matches!(scope, Scope::All) && plain_team.is_none_or(|team| world.team_size(team) != settled) {
+    } else if matches!(scope, Scope::All) && plain_team.is_none_or(|team| state.team_size(team) != settled) {
         look.extra_members(group, now_ms);
     }
     look.strange_roles(&mut roles);
@@ -133,17 +133,17 @@ pub(super) fn look(
 }
 
 /// Whether somebody whose account is being made right now will join the group's team.
-fn is_awaited(world: &World, group: &GroupId, person: &PersonId) -> bool {
-    world.wants_member(group, person) == Some(true)
-        && world.person(person).is_some_and(|person| {
-            need::can_join(world, &person.value).is_none() && world.is_to_be_active(&person.value)
+fn is_awaited(state: &OrgState, group: &GroupId, person: &PersonId) -> bool {
+    state.wants_member(group, person) == Some(true)
+        && state.person(person).is_some_and(|person| {
+            need::can_join(state, &person.value).is_none() && state.is_to_be_active(&person.value)
         })
 }
 
-impl Look<'_> {
+impl MemberPlanner<'_> {
     fn is_member(&self, account: &AccountId) -> bool {
         self.team
-            .is_some_and(|team| self.world.is_team_member(team, account))
+            .is_some_and(|team| self.state.is_team_member(team, account))
     }
 
     /// The account by which somebody can be a member when this plan is done; `Some(None)` if it is still to be made.
@@ -162,7 +162,7 @@ impl Look<'_> {
         amendment.reactivates().then_some(Some(&amendment.account))
     }
 
-    fn remove(&mut self, person: Option<&Person>, account: AccountId, wished_at_ms: u64) {
+    fn remove(&mut self, person: Option<&Person>, account: AccountId, requested_at_ms: u64) {
         let Some(team) = self.team else { return };
         if !self.leaving.insert(account.clone()) {
             return;
@@ -170,7 +170,7 @@ impl Look<'_> {
         let named = match person {
             Some(person) => person.user_name.trim().to_owned(),
             None => {
-                let account = self.world.account(&account);
+                let account = self.state.account(&account);
                 account.map_or_else(
                     || "an account that is not known".to_owned(),
                     |account| account.user_name.clone(),
@@ -192,39 +192,39 @@ impl Look<'_> {
             team_name,
             person,
             account,
-            wished_at_ms,
+            requested_at_ms,
             operation: Operation::new(change, 1, label),
         });
     }
 
     /// "Push now": whoever is in the team and not in the group goes, strangers too.
     fn overwrite(&mut self) {
-        let world = self.world;
+        let state = self.state;
         let id = &self.group.id;
-        let link = world.group_link(id).map(|link| &link.value);
+        let link = state.group_link(id).map(|link| &link.value);
         let due = link.filter(|link| link.overwrite_due && link.team.as_ref() == self.team);
         let (Some(link), Some(team)) = (due, self.team) else {
             return;
         };
-        let wanted = world.wanted_members(id).filter(|(_, wanted)| *wanted);
+        let wanted = state.wanted_members(id).filter(|(_, wanted)| *wanted);
         let accounts: BTreeSet<&AccountId> = wanted
-            .filter_map(|(person, _)| world.account_for(person))
+            .filter_map(|(person, _)| state.account_for(person))
             .collect();
         let mut left = false;
-        for account in world.team_members(team) {
-            let owner = world.holder_of(account);
+        for account in state.team_members(team) {
+            let owner = state.holder_of(account);
             if accounts.contains(account)
-                || owner.is_some_and(|owner| world.wants_member(id, owner) == Some(true))
+                || owner.is_some_and(|owner| state.wants_member(id, owner) == Some(true))
             {
                 continue;
             }
             left = true;
-            if owner.is_some_and(|owner| need::leaves_all_teams(world, owner, account, self.policy)) {
+            if owner.is_some_and(|owner| need::leaves_all_teams(state, owner, account, self.policy)) {
                 continue;
             }
-            let under_way = |owner: &PersonId| world.is_under_way(&Subject::Person(owner.clone()));
+            let under_way = |owner: &PersonId| state.is_under_way(&Subject::Person(owner.clone()));
             if !owner.is_some_and(under_way) {
-                let person = owner.and_then(|owner| world.person(owner));
+                let person = owner.and_then(|owner| state.person(owner));
                 self.remove(
                     person.map(|person| &person.value),
                     account.clone(),
@@ -242,42 +242,42 @@ impl Look<'_> {
     /// Takes members out of the team whom no source named, where the policy says so: once the sources have named members and
     /// have been silent about the group for a while. A group whose members are still being told looks the same.
     fn extra_members(&mut self, group: &Revised<Group>, now_ms: u64) {
-        let world = self.world;
+        let state = self.state;
         let id = &self.group.id;
         let removes = match self.policy.extra_members {
-            ExtraMembers::Remove => world.import_complete(),
+            ExtraMembers::Remove => state.import_complete(),
             ExtraMembers::Report => false,
         };
-        if !removes || !world.wanted_members(id).any(|(_, wanted)| wanted) {
+        if !removes || !state.wanted_members(id).any(|(_, wanted)| wanted) {
             return;
         }
-        let extra: Vec<AccountId> = world.extra_members(id).cloned().collect();
+        let extra: Vec<AccountId> = state.extra_members(id).cloned().collect();
         if extra.is_empty() {
             return;
         }
-        let newest_word = world.newest_membership_ms(id).max(group.value.changed_at_ms);
+        let newest_word = state.newest_membership_ms(id).max(group.value.changed_at_ms);
         let at_ms = newest_word.saturating_add(EXTRA_MEMBERS_WAIT_MS);
         if now_ms < at_ms {
             let subject = Subject::Group(id.clone());
             return self.needs.wait(subject, WaitReason::ExtraMembers { at_ms });
         }
         for account in extra {
-            let owner = world.holder_of(&account);
+            let owner = state.holder_of(&account);
             let busy = |owner: &PersonId| {
-                world.is_under_way(&Subject::Person(owner.clone()))
-                    || need::leaves_all_teams(world, owner, &account, self.policy)
+                state.is_under_way(&Subject::Person(owner.clone()))
+                    || need::leaves_all_teams(state, owner, &account, self.policy)
             };
             if !owner.is_some_and(busy) {
-                let person = owner.and_then(|owner| world.person(owner));
+                let person = owner.and_then(|owner| state.person(owner));
                 self.remove(person.map(|person| &person.value), account.clone(), now_ms);
             }
         }
     }
 
-    /// Whether the account gets the wished level by this plan; `None` if it neither has nor gets it.
+    /// Whether the account gets the desired level by this plan; `None` if it neither has nor gets it.
     fn is_levelled(&self, person: &Person, account: Option<&AccountId>) -> Option<bool> {
         let has = account
-            .and_then(|account| self.world.account(account))
+            .and_then(|account| self.state.account(account))
             .is_some_and(|account| account.access_level == person.access_level);
         let gets = || {
             let amendment = self.needs.amendments.get(&person.id);
@@ -289,23 +289,23 @@ impl Look<'_> {
 
     /// Promotions, then demotions. A level that gives no role in teams takes roles away; no wish leaves them.
     fn roles(&self, person: &Person, account: Option<&AccountId>, joins: bool) -> Vec<RoleNeed> {
-        let Some(wished) = person.access_level.map(role_of) else {
+        let Some(desired) = person.access_level.map(role_of) else {
             return Vec::new();
         };
         let held = match (self.team, account) {
-            (Some(team), Some(account)) if !joins => self.world.roles(team, account),
+            (Some(team), Some(account)) if !joins => self.state.roles(team, account),
             _ => Roles::NONE,
         };
         // Nearly everybody has no role and is to have none.
-        if wished.is_none() && held == Roles::NONE {
+        if desired.is_none() && held == Roles::NONE {
             return Vec::new();
         }
         let Some(levelled) = self.is_levelled(person, account) else {
             return Vec::new();
         };
         let spared = account
-            .and_then(|account| self.world.account(account))
-            .is_some_and(|account| need::is_protected(self.world, account, self.policy));
+            .and_then(|account| self.state.account(account))
+            .is_some_and(|account| need::is_protected(self.state, account, self.policy));
         let need = |role, holds| RoleNeed {
             group: self.group.id.clone(),
             group_name: self.group.name.trim().to_owned(),
@@ -318,12 +318,12 @@ impl Look<'_> {
             joins,
             levelled,
         };
-        let promotions = wished
+        let promotions = desired
             .filter(|role| !held.holds(*role))
             .map(|role| need(role, true));
         let demotions = TeamRole::ALL
             .into_iter()
-            .filter(|role| held.holds(*role) && wished != Some(*role) && !spared)
+            .filter(|role| held.holds(*role) && desired != Some(*role) && !spared)
             .map(|role| need(role, false));
         promotions.into_iter().chain(demotions).collect()
     }
@@ -331,11 +331,11 @@ impl Look<'_> {
     /// Roles of members about whom the group says nothing: taken away where their level gives none.
     fn strange_roles(&self, roles: &mut Vec<RoleNeed>) {
         let Some(team) = self.team else { return };
-        for (account, _) in self.world.role_holders(team) {
+        for (account, _) in self.state.role_holders(team) {
             let Some(person) = self
-                .world
+                .state
                 .holder_of(account)
-                .and_then(|owner| self.world.person(owner))
+                .and_then(|owner| self.state.person(owner))
             else {
                 continue;
             };
@@ -344,8 +344,8 @@ impl Look<'_> {
             if roleless
                 && self.says_nothing_of(&person.id)
                 && !self.leaving.contains(account)
-                && self.world.is_to_be_active(person)
-                && !self.world.is_under_way(&Subject::Person(person.id.clone()))
+                && self.state.is_to_be_active(person)
+                && !self.state.is_under_way(&Subject::Person(person.id.clone()))
             {
                 roles.extend(self.roles(person, Some(account), false));
             }
@@ -354,7 +354,7 @@ impl Look<'_> {
 
     fn says_nothing_of(&self, person: &PersonId) -> bool {
         let group: &GroupId = &self.group.id;
-        self.world.wants_member(group, person).is_none()
+        self.state.wants_member(group, person).is_none()
     }
 }
 

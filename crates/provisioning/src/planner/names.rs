@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Needs;
 use crate::plan::WaitReason;
-use crate::{Attribute, NormalName, PersonId, Subject, World};
+use crate::{Attribute, NormalName, OrgState, PersonId, Subject};
 
 /// The name of an account for the moment: no source gives such a one, and it breaks no rule of Litmos.
 fn aside_name(needs: &Needs, person: &PersonId) -> String {
@@ -17,7 +17,7 @@ fn aside_name(needs: &Needs, person: &PersonId) -> String {
 }
 
 /// Lets those wait whose user name is not given up by this plan, and breaks circles.
-pub(super) fn settle(world: &World, needs: &mut Needs) {
+pub(super) fn settle(state: &OrgState, needs: &mut Needs) {
     loop {
         let mut stuck: Vec<(PersonId, PersonId)> = waits(needs)
             .filter(|(_, owner)| {
@@ -28,7 +28,7 @@ pub(super) fn settle(world: &World, needs: &mut Needs) {
             .collect();
         let first_of_circles = first_of_circles(needs);
         stuck.extend(first_of_circles.iter().filter_map(|person| {
-            world.account_named(&NormalName::of(&aside_name(needs, person)))?;
+            state.account_named(&NormalName::of(&aside_name(needs, person)))?;
             let owner = needs.amendments.get(person)?.name_from.clone()?;
             Some((person.clone(), owner))
         }));

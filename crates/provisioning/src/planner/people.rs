@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Amendment, Creation, Custom, CutOff, Needs, is_over};
 use crate::need::{self, PersonNeed};
 use crate::plan::{Change, Operation, WaitReason};
-use crate::{AccountId, Person, PersonId, Policy, Revised, Subject, World};
+use crate::{AccountId, OrgState, Person, PersonId, Policy, Revised, Subject};
 
 /// Fewer people than this are looked at sooner than a thread is started.
 const PARALLEL_MIN: usize = 10_000;
@@ -15,20 +15,20 @@ const THREADS_MAX: usize = 8;
 
 /// Sorts what the named people need, and those whose user names they wait for.
 pub(super) fn look(
-    world: &World,
+    state: &OrgState,
     subjects: &BTreeSet<Subject>,
     needs: &mut Needs,
     policy: &Policy,
     now_ms: u64,
 ) {
     let look = |id: &PersonId, needs: &mut Needs| {
-        if world.is_person_under_way(id) {
+        if state.is_person_under_way(id) {
             return None;
         }
-        let person = world.person(id)?;
-        let needed = need::person_need(world, person, policy, now_ms);
+        let person = state.person(id)?;
+        let needed = need::person_need(state, person, policy, now_ms);
         let name_from = name_from(&needed).cloned();
-        sort(world, person, needed, policy, now_ms, needs);
+        sort(state, person, needed, policy, now_ms, needs);
         name_from
     };
     let named = subjects.iter().filter_map(|subject| match subject {
@@ -93,7 +93,7 @@ fn name_from(needed: &PersonNeed) -> Option<&PersonId> {
 }
 
 fn sort(
-    world: &World,
+    state: &OrgState,
     person: &Revised<Person>,
     needed: PersonNeed,
     policy: &Policy,
@@ -104,14 +104,14 @@ fn sort(
     let person = &person.value;
     let id = person.id.clone();
     let name = person.user_name.trim();
-    // Somebody whom a part of their wishes is denied is held up in nothing else.
+    // Somebody whom a part of their edits is denied is held up in nothing else.
     let stays = match &needed {
-        PersonNeed::Nothing => world.linked_account(&id).cloned().map(Some),
+        PersonNeed::Nothing => state.linked_account(&id).cloned().map(Some),
         PersonNeed::Link(account) => Some(Some(account.clone())),
         PersonNeed::Update(update) => Some(Some(update.account.clone())),
         PersonNeed::Create { .. } => Some(None),
         PersonNeed::Park(parked) if parked.code == crate::ParkCode::ProtectedAccount => {
-            world.linked_account(&id).cloned().map(Some)
+            state.linked_account(&id).cloned().map(Some)
         }
         PersonNeed::Park(_)
         | PersonNeed::Wait(_)
@@ -119,28 +119,28 @@ fn sort(
         | PersonNeed::CutOff { .. }
         | PersonNeed::LeaveTeams(_) => None,
     };
-    if let Some(account) = stays.filter(|_| world.is_to_be_active(person)) {
-        custom(world, person, revision, account, policy, needs);
+    if let Some(account) = stays.filter(|_| state.is_to_be_active(person)) {
+        custom(state, person, revision, account, policy, needs);
     }
-    let awaits = need::awaited_manager(world, person).filter(|_| world.is_to_be_active(person));
+    let awaits = need::awaited_manager(state, person).filter(|_| state.is_to_be_active(person));
     // A manager whose account is being made right now is there in a moment: then one call says all.
     if matches!(needed, PersonNeed::Create { .. } | PersonNeed::Update(_))
         && let Some(manager) = &awaits
-        && world.is_under_way(&Subject::Person(manager.clone()))
+        && state.is_under_way(&Subject::Person(manager.clone()))
     {
         needs.customs.remove(&id);
         needs.wait(Subject::Person(id), WaitReason::UnderWay);
         return;
     }
     let at_rest = match &needed {
-        PersonNeed::Nothing => world.linked_account(&id),
+        PersonNeed::Nothing => state.linked_account(&id),
         PersonNeed::Link(account) => Some(account),
         _ => None,
     };
     if awaits.is_some()
         && policy.update_attributes
-        && world.is_to_be_active(person)
-        && let Some(account) = at_rest.and_then(|account| world.account(account))
+        && state.is_to_be_active(person)
+        && let Some(account) = at_rest.and_then(|account| state.account(account))
     {
         let amendment = Amendment {
             revision,
@@ -149,7 +149,7 @@ fn sort(
             changes: Vec::new(),
             fresh: need::is_fresh(account, policy, now_ms),
             bulk: need::bulk_leaves_alone(account),
-            wished_at_ms: person.changed_at_ms,
+            requested_at_ms: person.changed_at_ms,
             awaits: awaits.clone(),
             name_from: None,
             aside: None,
@@ -158,7 +158,7 @@ fn sort(
     }
     match needed {
         PersonNeed::Nothing => {
-            if let Some(link) = world.person_link(&id)
+            if let Some(link) = state.person_link(&id)
                 && let Some(account) = &link.value.account
                 && link
                     .value
@@ -176,7 +176,7 @@ fn sort(
             }
         }
         PersonNeed::Wait(reason) => needs.wait(Subject::Person(id), reason),
-        PersonNeed::Park(parked) => needs.set_aside(world, Subject::Person(id), revision, parked),
+        PersonNeed::Park(parked) => needs.set_aside(state, Subject::Person(id), revision, parked),
         PersonNeed::Link(account) => {
             let label = format!("link {name} to account {account}");
             let person = id;
@@ -201,7 +201,7 @@ fn sort(
             account,
             fresh,
             by,
-            wished_at_ms,
+            requested_at_ms,
         } => {
             let label = match &by {
                 Some(by) => format!("cut off {name}, frozen by {by}"),
@@ -218,7 +218,7 @@ fn sort(
             needs.cut_offs.push(CutOff {
                 person: id,
                 revision,
-                wished_at_ms,
+                requested_at_ms,
                 ordered: by.is_some(),
                 cut,
                 leave,
@@ -228,7 +228,7 @@ fn sort(
         PersonNeed::Create { draft, name_from } => {
             let creation = Creation {
                 revision,
-                wished_at_ms: person.changed_at_ms,
+                requested_at_ms: person.changed_at_ms,
                 draft,
                 awaits,
                 name_from,
@@ -237,7 +237,7 @@ fn sort(
         }
         PersonNeed::Update(update) => {
             if let Some(parked) = update.spared {
-                needs.set_aside(world, Subject::Person(id.clone()), revision, parked);
+                needs.set_aside(state, Subject::Person(id.clone()), revision, parked);
             }
             let amendment = Amendment {
                 revision,
@@ -246,7 +246,7 @@ fn sort(
                 changes: update.changes,
                 fresh: update.fresh,
                 bulk: update.bulk,
-                wished_at_ms: person.changed_at_ms,
+                requested_at_ms: person.changed_at_ms,
                 awaits,
                 name_from: update.name_from,
                 aside: None,
@@ -268,14 +268,14 @@ fn leave_teams(person: &PersonId, revision: u64, account: AccountId, name: &str)
 
 /// Advanced custom fields are an update even of a new account: Litmos takes them in no other way.
 fn custom(
-    world: &World,
+    state: &OrgState,
     person: &Person,
     revision: u64,
     account: Option<AccountId>,
     policy: &Policy,
     needs: &mut Needs,
 ) {
-    let Some(need) = need::custom_need(world, person) else {
+    let Some(need) = need::custom_need(state, person) else {
         return;
     };
     if !policy.update_attributes {
@@ -289,7 +289,7 @@ fn custom(
         revision,
         user_name: person.user_name.trim().to_owned(),
         account,
-        wished_at_ms: person.changed_at_ms,
+        requested_at_ms: person.changed_at_ms,
         need,
     };
     needs.customs.insert(person.id.clone(), custom);

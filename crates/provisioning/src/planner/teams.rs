@@ -5,28 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Deletion, Needs, is_over, members};
 use crate::need::{self, GroupNeed, Parent, ParentTeam, TeamAmendment};
 use crate::plan::{Change, Operation, WaitReason};
-use crate::{Group, GroupId, OperationId, PersonId, Policy, Revised, Roles, Subject, TeamId, World};
+use crate::{Group, GroupId, OperationId, OrgState, PersonId, Policy, Revised, Roles, Subject, TeamId};
 
 /// Where a group's team is, or will be when an operation of this plan is done.
 #[derive(Clone, Default)]
-pub(super) struct Place {
+pub(super) struct TeamPlacement {
     pub(super) team: Option<TeamId>,
     /// What makes or links the team.
     pub(super) by: Option<OperationId>,
 }
 
-impl Place {
+impl TeamPlacement {
     fn is_anywhere(&self) -> bool {
         self.team.is_some() || self.by.is_some()
     }
 }
 
-struct Look<'a> {
-    world: &'a World,
+struct TeamPlanner<'a> {
+    state: &'a OrgState,
     policy: &'a Policy,
     now_ms: u64,
     needs: &'a mut Needs,
-    places: BTreeMap<GroupId, Place>,
+    placements: BTreeMap<GroupId, TeamPlacement>,
     scopes: BTreeMap<GroupId, Scope>,
 }
 
@@ -39,19 +39,19 @@ pub(super) enum Scope {
 
 /// Sorts what the named groups need, and those of the named people; then what their members need.
 pub(super) fn look(
-    world: &World,
+    state: &OrgState,
     subjects: &BTreeSet<Subject>,
     needs: &mut Needs,
     policy: &Policy,
     now_ms: u64,
 ) {
-    let mut look = Look {
-        world,
+    let mut look = TeamPlanner {
+        state,
         policy,
         now_ms,
         needs,
-        places: BTreeMap::new(),
-        scopes: scopes(world, subjects),
+        placements: BTreeMap::new(),
+        scopes: scopes(state, subjects),
     };
     let groups: Vec<GroupId> = look.scopes.keys().cloned().collect();
     for id in groups {
@@ -62,23 +62,23 @@ pub(super) fn look(
 
 /// The named groups whole; and of those with a word about somebody named, or in whose teams such a one holds a role,
 /// the named people.
-fn scopes(world: &World, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scope> {
+fn scopes(state: &OrgState, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scope> {
     let mut scopes: BTreeMap<GroupId, Scope> = BTreeMap::new();
     for subject in subjects {
         if let Subject::Group(id) = subject {
             scopes.insert(id.clone(), Scope::All);
         }
     }
-    let has_role_holders = world.has_role_holders();
+    let has_role_holders = state.has_role_holders();
     for subject in subjects {
         let Subject::Person(id) = subject else { continue };
-        let account = has_role_holders.then(|| world.account_for(id)).flatten();
+        let account = has_role_holders.then(|| state.account_for(id)).flatten();
         let teams = account.into_iter().flat_map(|account| {
-            let holds = |team: &&TeamId| world.roles(team, account) != Roles::NONE;
-            world.teams_of(account).filter(holds)
+            let holds = |team: &&TeamId| state.roles(team, account) != Roles::NONE;
+            state.teams_of(account).filter(holds)
         });
-        let by_role = teams.filter_map(|team| world.owner_of_team(team));
-        for group in world.groups_of(id).chain(by_role) {
+        let by_role = teams.filter_map(|team| state.owner_of_team(team));
+        for group in state.groups_of(id).chain(by_role) {
             match scopes.get_mut(group) {
                 None => {
                     scopes.insert(group.clone(), Scope::Only(BTreeSet::from([id.clone()])));
@@ -93,13 +93,13 @@ fn scopes(world: &World, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scop
     scopes
 }
 
-impl Look<'_> {
+impl TeamPlanner<'_> {
     /// Looks at a group, and before that at those above it that have no team yet.
     fn with_those_above(&mut self, id: &GroupId) {
         let mut chain = vec![id.clone()];
         let mut seen = BTreeSet::from([id.clone()]);
         while let Some(parent) = chain.last().and_then(|id| self.parent_without_team(id))
-            && !self.places.contains_key(&parent)
+            && !self.placements.contains_key(&parent)
             && seen.insert(parent.clone())
         {
             chain.push(parent);
@@ -110,44 +110,44 @@ impl Look<'_> {
     }
 
     fn parent_without_team(&self, id: &GroupId) -> Option<GroupId> {
-        let group = self.world.group(id)?;
-        if group.value.deleted || self.world.linked_team(id).is_some() {
+        let group = self.state.group(id)?;
+        if group.value.deleted || self.state.linked_team(id).is_some() {
             return None;
         }
-        match need::parent_of(self.world, &group.value) {
-            Parent::Group(parent) if self.world.linked_team(parent).is_none() => Some(parent.clone()),
+        match need::parent_of(self.state, &group.value) {
+            Parent::Group(parent) if self.state.linked_team(parent).is_none() => Some(parent.clone()),
             Parent::Group(_) | Parent::None | Parent::Unknown | Parent::Several(_) | Parent::Circle => None,
         }
     }
 
     fn at(&mut self, id: &GroupId) {
-        if self.places.contains_key(id) {
+        if self.placements.contains_key(id) {
             return;
         }
-        let linked = Place {
-            team: self.world.linked_team(id).map(|team| team.id.clone()),
+        let linked = TeamPlacement {
+            team: self.state.linked_team(id).map(|team| team.id.clone()),
             by: None,
         };
         let subject = Subject::Group(id.clone());
-        let (Some(group), false) = (self.world.group(id), self.world.is_under_way(&subject)) else {
-            self.places.insert(id.clone(), linked);
+        let (Some(group), false) = (self.state.group(id), self.state.is_under_way(&subject)) else {
+            self.placements.insert(id.clone(), linked);
             return;
         };
         let needed = need::group_need(
-            self.world,
+            self.state,
             group,
             || self.place_of_parent(&group.value),
             self.policy,
             self.now_ms,
         );
-        let (place, goes_on) = self.sort(group, needed, linked);
-        if goes_on && place.is_anywhere() {
+        let (placement, goes_on) = self.sort(group, needed, linked);
+        if goes_on && placement.is_anywhere() {
             // Somebody else's group that this plan needs is looked at whole: what is left to do there is done with it.
             let scope = self.scopes.get(id).unwrap_or(&Scope::All);
             let joining = members::look(
-                self.world,
+                self.state,
                 group,
-                &place,
+                &placement,
                 scope,
                 self.policy,
                 self.now_ms,
@@ -157,35 +157,40 @@ impl Look<'_> {
                 self.needs.joinings.insert(id.clone(), joining);
             }
         }
-        self.places.insert(id.clone(), place);
+        self.placements.insert(id.clone(), placement);
     }
 
     fn place_of_parent(&self, group: &Group) -> ParentTeam {
-        let Parent::Group(parent) = need::parent_of(self.world, group) else {
+        let Parent::Group(parent) = need::parent_of(self.state, group) else {
             return ParentTeam::Root;
         };
-        if let Some(team) = self.world.linked_team(parent) {
+        if let Some(team) = self.state.linked_team(parent) {
             return ParentTeam::Team(team.id.clone());
         }
-        match self.places.get(parent) {
-            Some(Place { team: Some(team), .. }) => ParentTeam::Team(team.clone()),
-            Some(Place {
+        match self.placements.get(parent) {
+            Some(TeamPlacement { team: Some(team), .. }) => ParentTeam::Team(team.clone()),
+            Some(TeamPlacement {
                 team: None,
                 by: Some(_),
             }) => ParentTeam::Coming,
-            Some(Place { team: None, by: None }) | None => ParentTeam::Awaited,
+            Some(TeamPlacement { team: None, by: None }) | None => ParentTeam::Awaited,
         }
     }
 
     /// Where the team will be, and whether its members are looked at.
-    fn sort(&mut self, group: &Revised<Group>, needed: GroupNeed, linked: Place) -> (Place, bool) {
+    fn sort(
+        &mut self,
+        group: &Revised<Group>,
+        needed: GroupNeed,
+        linked: TeamPlacement,
+    ) -> (TeamPlacement, bool) {
         let revision = group.revision;
         let group = &group.value;
         let id = group.id.clone();
         let name = group.name.trim().to_owned();
         match needed {
             GroupNeed::Nothing => {
-                let link = self.world.group_link(&id).map(|link| &link.value);
+                let link = self.state.group_link(&id).map(|link| &link.value);
                 let parked = link.and_then(|link| link.parked.as_ref());
                 if let Some(team) = &linked.team
                     && parked.is_some_and(|parked| is_over(parked, revision))
@@ -207,7 +212,7 @@ impl Look<'_> {
             }
             GroupNeed::Park(parked) => {
                 self.needs
-                    .set_aside(self.world, Subject::Group(id), revision, parked);
+                    .set_aside(self.state, Subject::Group(id), revision, parked);
                 (linked, !group.deleted)
             }
             GroupNeed::Link(team, amendment) => {
@@ -224,7 +229,7 @@ impl Look<'_> {
                     self.add(amend);
                 }
                 (
-                    Place {
+                    TeamPlacement {
                         team: Some(team),
                         by: Some(by),
                     },
@@ -249,11 +254,11 @@ impl Look<'_> {
                     team,
                 };
                 self.add(Operation::new(change, 0, label));
-                (Place::default(), false)
+                (TeamPlacement::default(), false)
             }
             GroupNeed::Delete { team, name } => {
                 self.delete(group, revision, team, name);
-                (Place::default(), false)
+                (TeamPlacement::default(), false)
             }
         }
     }
@@ -264,18 +269,18 @@ impl Look<'_> {
         id
     }
 
-    fn create(&mut self, group: &Group, revision: u64, name: String) -> Place {
-        let parent = match need::parent_of(self.world, group) {
+    fn create(&mut self, group: &Group, revision: u64, name: String) -> TeamPlacement {
+        let parent = match need::parent_of(self.state, group) {
             Parent::Group(parent) => Some(parent.clone()),
             Parent::None | Parent::Unknown | Parent::Several(_) | Parent::Circle => None,
         };
-        let above = parent.as_ref().and_then(|parent| self.world.group(parent));
+        let above = parent.as_ref().and_then(|parent| self.state.group(parent));
         let label = match above {
             Some(above) => format!("create team {name} under {}", above.value.name.trim()),
             None => format!("create team {name}"),
         };
-        let before = parent.as_ref().and_then(|parent| self.places.get(parent));
-        let before = before.and_then(|place| place.by.clone());
+        let before = parent.as_ref().and_then(|parent| self.placements.get(parent));
+        let before = before.and_then(|placement| placement.by.clone());
         let change = Change::CreateTeam {
             group: group.id.clone(),
             revision,
@@ -285,14 +290,14 @@ impl Look<'_> {
         };
         let mut operation = Operation::new(change, 1, label);
         operation.after.extend(before);
-        Place {
+        TeamPlacement {
             team: None,
             by: Some(self.add(operation)),
         }
     }
 
     fn delete(&mut self, group: &Group, revision: u64, team: TeamId, name: String) {
-        let under: Vec<GroupId> = need::subteams(self.world, &team, self.now_ms)
+        let under: Vec<GroupId> = need::subteams(self.state, &team, self.now_ms)
             .going
             .into_iter()
             .cloned()
@@ -306,7 +311,7 @@ impl Look<'_> {
         };
         let mut operation = Operation::new(change, 1, label);
         // Not to be looked at again from below, should teams lie in a circle.
-        self.places.insert(group.id.clone(), Place::default());
+        self.placements.insert(group.id.clone(), TeamPlacement::default());
         for id in &under {
             self.at(id);
         }
@@ -322,7 +327,7 @@ impl Look<'_> {
         self.needs.deletions.push(Deletion {
             group: group.id.clone(),
             revision,
-            wished_at_ms: group.changed_at_ms,
+            requested_at_ms: group.changed_at_ms,
             operation,
         });
     }
@@ -334,10 +339,10 @@ impl Look<'_> {
             let removals = self.needs.removals[from..].iter();
             let accounts: BTreeSet<_> = removals.map(|removal| removal.account.clone()).collect();
             from = self.needs.removals.len();
-            let teams = accounts.iter().flat_map(|account| self.world.teams_of(account));
+            let teams = accounts.iter().flat_map(|account| self.state.teams_of(account));
             let groups: BTreeSet<GroupId> = teams
-                .filter_map(|team| self.world.owner_of_team(team))
-                .filter(|group| !self.places.contains_key(*group))
+                .filter_map(|team| self.state.owner_of_team(team))
+                .filter(|group| !self.placements.contains_key(*group))
                 .cloned()
                 .collect();
             for group in groups {

@@ -1,10 +1,10 @@
-//! Wishes as an undo changes them back; what is not named stays.
+//! EditBuilder as an undo changes them back; what is not named stays.
 
 use std::collections::BTreeMap;
 
-use crate::{AccessLevel, Field, Group, GroupId, ManagerWish, Person, PersonId};
+use crate::{AccessLevel, DesiredManager, Field, Group, GroupId, Person, PersonId};
 
-/// What becomes of the wishes about one thing.
+/// What becomes of the edits about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     Person(Box<PersonEdit>),
@@ -16,7 +16,7 @@ pub enum Edit {
     Group(GroupEdit),
 }
 
-/// What becomes of one person's wishes.
+/// What becomes of one person's edits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonEdit {
     pub person: PersonId,
@@ -24,10 +24,10 @@ pub struct PersonEdit {
     pub user_name: Option<String>,
     pub access_level: Option<AccessLevel>,
     /// Whoever was the manager before, by person id; `Clear`: nobody was.
-    pub manager: Option<ManagerWish>,
+    pub manager: Option<DesiredManager>,
     /// Empty: clear.
     pub fields: BTreeMap<Field, String>,
-    /// Advanced custom fields by the name that the person's wishes have; empty: clear.
+    /// Advanced custom fields by the name that the person's edits have; empty: clear.
     pub custom: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,7 @@ impl PersonEdit {
         }
     }
 
-    /// The person with these wishes.
+    /// The person with these edits.
     pub fn apply(&self, person: &Person) -> Person {
         let mut person = person.clone();
         person.active = self.active.unwrap_or(person.active);
@@ -63,7 +63,7 @@ impl PersonEdit {
     }
 }
 
-/// What becomes of the wishes about one group itself: one edit, because one revision of it is replaced.
+/// What becomes of the edits about one group itself: one edit, because one revision of it is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupEdit {
     pub group: GroupId,
@@ -81,7 +81,7 @@ impl GroupEdit {
         }
     }
 
-    /// The group with these wishes.
+    /// The group with these edits.
     pub fn apply(&self, group: &Group) -> Group {
         let mut group = group.clone();
         if let Some(name) = &self.name {

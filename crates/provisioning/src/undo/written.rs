@@ -41,20 +41,20 @@ pub(super) struct Write<'a> {
     to: &'a str,
     /// `None`: not known.
     from: Option<&'a str>,
-    /// Whether a wish about this very thing led to it. Where none did, an older one says what was wished of it.
-    by_wish: bool,
+    /// Whether a wish about this very thing led to it. Where none did, an older one says what was desired of it.
+    by_source: bool,
 }
 
 impl<'a> Write<'a> {
-    /// What was there before, to be wished again; `None` where it is wished already, or never was otherwise.
-    pub(super) fn to_wish(&self, wished: impl Fn(&str) -> bool) -> Result<Option<&'a str>, String> {
+    /// What was there before, to be desired again; `None` where it is desired already, or never was otherwise.
+    pub(super) fn to_request(&self, desired: impl Fn(&str) -> bool) -> Result<Option<&'a str>, String> {
         let what = self.what;
         match (self.from, self.newest.decision.ended) {
-            (Some(from), _) if wished(from) || same(from, self.to) => Ok(None),
-            (_, Ended::Parked) if !wished(self.to) => Err(format!(
-                "{what} was not taken by Litmos as it was wished; correct it at the source"
+            (Some(from), _) if desired(from) || same(from, self.to) => Ok(None),
+            (_, Ended::Parked) if !desired(self.to) => Err(format!(
+                "{what} was not taken by Litmos as it was desired; correct it at the source"
             )),
-            _ if !wished(self.to) => Err(format!("{what} has been changed again since")),
+            _ if !desired(self.to) => Err(format!("{what} has been changed again since")),
             (Some(from), _) => Ok(Some(from)),
             (None, _) => Err(format!(
                 "what was in {what} before is not known, as Rollcall had neither set nor read it; say at the source \
@@ -101,7 +101,7 @@ impl<'a> Written<'a> {
             what,
             to,
             from,
-            by_wish: true,
+            by_source: true,
         };
         self.take(thing, write);
     }
@@ -125,14 +125,14 @@ impl<'a> Written<'a> {
         self.value(writer, thing, MEMBERSHIP, Some(fact(!is)), fact(is));
     }
 
-    /// Takes in that a membership ended because the person was cut off, whatever is wished of it.
+    /// Takes in that a membership ended because the person was cut off, whatever is desired of it.
     pub(super) fn swept(&mut self, writer: Writer<'a>, group: &'a GroupId, person: &'a PersonId) {
         let write = Write {
             newest: writer,
             what: MEMBERSHIP,
             to: fact(false),
             from: Some(fact(true)),
-            by_wish: false,
+            by_source: false,
         };
         self.take(Thing::Membership(group, person), write);
     }
@@ -141,8 +141,8 @@ impl<'a> Written<'a> {
     fn take(&mut self, thing: Thing<'a>, older: Write<'a>) {
         let entry = self.things.entry(thing).and_modify(|write| {
             write.from = older.from;
-            if !write.by_wish {
-                (write.to, write.by_wish) = (older.to, older.by_wish);
+            if !write.by_source {
+                (write.to, write.by_source) = (older.to, older.by_source);
             }
         });
         entry.or_insert(older);

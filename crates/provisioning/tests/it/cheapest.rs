@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use provisioning::cost::CostModel;
-use provisioning::{Change, Field, ManagerWish, PersonId, Plan, Policy};
+use provisioning::{Change, DesiredManager, Field, PersonId, Plan, Policy};
 
 use crate::company::plain;
 use crate::scene::{NOW, Scene};
@@ -169,7 +169,7 @@ impl Case {
         });
         let person = scene.person_with(&name, |person| {
             if let Some(manager) = somebody.manager {
-                person.manager = ManagerWish::Reference(format!("p{manager}"));
+                person.manager = DesiredManager::Reference(format!("p{manager}"));
             }
             match somebody.kind {
                 Kind::NewByCall => person.profile.set(Field::TimeZone, "UTC"),
@@ -455,12 +455,12 @@ proptest! {
         let mira = scene.person("mira");
         let groups: Vec<_> = (0..there).map(|n| scene.group(&format!("g{n}"), &[&mira])).collect();
         scene.run();
-        if strange && let Some(account) = scene.world.linked_account(&mira).cloned() {
+        if strange && let Some(account) = scene.state.linked_account(&mira).cloned() {
             let team = scene.team("by hand");
             scene.join(&team, &account);
         }
         if fresh {
-            scene.world.set_memberships_as_of(NOW);
+            scene.state.set_memberships_as_of(NOW);
         }
         groups[..left].iter().for_each(|group| scene.membership(group, &mira, false));
         let one_by_one = u32::try_from(left).unwrap();

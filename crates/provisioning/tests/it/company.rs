@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use provisioning::{
-    AccessLevel, Change, Field, Frozen, GroupId, ManagerWish, NormalName, PersonId, Plan, Policy, Safeguard,
-    TeamRole, UnlinkedTeams,
+    AccessLevel, Change, DesiredManager, Field, Frozen, GroupId, NormalName, PersonId, Plan, Policy,
+    Safeguard, TeamRole, UnlinkedTeams,
 };
 
 use crate::scene::{NOW, Scene};
@@ -119,7 +119,7 @@ pub(crate) fn told(events: &[Event], policy: Policy) -> Scene {
 
 fn person(scene: &mut Scene, n: u8) -> PersonId {
     let id = PersonId::parse(format!("p{n}")).unwrap();
-    if scene.world.person(&id).is_none() {
+    if scene.state.person(&id).is_none() {
         scene.person(&format!("p{n}"));
     }
     id
@@ -127,7 +127,7 @@ fn person(scene: &mut Scene, n: u8) -> PersonId {
 
 fn group(scene: &mut Scene, n: u8) -> GroupId {
     let id = GroupId::parse(format!("g{n}")).unwrap();
-    if scene.world.group(&id).is_none() {
+    if scene.state.group(&id).is_none() {
         scene.group(&format!("g{n}"), &[]);
     }
     id
@@ -164,7 +164,7 @@ pub(crate) fn happen(scene: &mut Scene, event: &Event) {
         Event::Manager(n, manager) => {
             let id = person(scene, *n);
             scene.edit(&id, |person| {
-                person.manager = ManagerWish::Reference(format!("P{manager}"));
+                person.manager = DesiredManager::Reference(format!("P{manager}"));
             });
         }
         Event::Custom(n, field, value) => {
@@ -236,7 +236,7 @@ pub(crate) fn happen(scene: &mut Scene, event: &Event) {
         }
         Event::ByHand(n) => {
             if scene
-                .world
+                .state
                 .account_named(&NormalName::of(&format!("p{n}@corp.example")))
                 .is_none()
             {
@@ -245,13 +245,13 @@ pub(crate) fn happen(scene: &mut Scene, event: &Event) {
         }
         Event::TeamByHand(g) => {
             let name = format!("g{g}");
-            if scene.world.teams_named(&NormalName::of(&name)).next().is_none() {
+            if scene.state.teams_named(&NormalName::of(&name)).next().is_none() {
                 scene.team_with(&name, |team| team.description = Some("by hand".to_owned()));
             }
         }
         Event::JoinByHand(n, g, leads) => join_by_hand(scene, *n, *g, *leads),
         Event::Import => {
-            let touched = scene.world.set_memberships_as_of(NOW);
+            let touched = scene.state.set_memberships_as_of(NOW);
             scene.touched.extend(touched);
         }
         Event::Settle => scene.run(),
@@ -263,15 +263,15 @@ fn join_by_hand(scene: &mut Scene, n: u8, g: u8, leads: bool) {
         return;
     };
     let team = scene
-        .world
+        .state
         .group_link(&group)
         .and_then(|link| link.value.team.clone());
-    let account = scene.world.account_for(&person).cloned();
+    let account = scene.state.account_for(&person).cloned();
     let (Some(team), Some(account)) = (team, account) else {
         return;
     };
     scene.join(&team, &account);
-    if leads && !scene.world.roles(&team, &account).leader {
+    if leads && !scene.state.roles(&team, &account).leader {
         scene.set_role(&team, &account, TeamRole::Leader, true);
     }
 }

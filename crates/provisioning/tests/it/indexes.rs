@@ -1,12 +1,12 @@
-//! A world against a naive one: plain maps, walked for every answer.
+//! A state against a naive one: plain maps, walked for every answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use provisioning::{
-    Account, AccountId, GroupId, Intent, IntentKind, ManagerWish, Membership, NormalName, OperationId,
-    ParkCode, Parked, Person, PersonId, PersonLink, Profile, Roles, SourceId, SourceMark, Sources, Tally,
-    TeamId, World,
+    Account, AccountId, DesiredManager, GroupId, Intent, IntentKind, Membership, NormalName, OperationId,
+    OrgState, ParkCode, Parked, Person, PersonId, PersonLink, Profile, Roles, SourceId, SourceMark, Sources,
+    Tally, TeamId,
 };
 
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Naive {
     }
 }
 
-fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
+fn happen(state: &mut OrgState, naive: &mut Naive, event: &Event, revision: u64) {
     match event {
         Event::Person {
             n,
@@ -163,18 +163,20 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                     .into_iter()
                     .collect(),
                 custom: Default::default(),
-                manager: manager.map_or(ManagerWish::Leave, |n| ManagerWish::Reference(user_name(n, 0))),
+                manager: manager.map_or(DesiredManager::Leave, |n| {
+                    DesiredManager::Reference(user_name(n, 0))
+                }),
                 sources: Sources::from([(SourceId::parse("hr").unwrap(), mark)]),
                 scim_document: None,
                 created_at_ms: 0,
                 changed_at_ms: revision,
             };
             naive.people.insert(person.id.clone(), person.clone());
-            world.put_person(person, revision);
+            state.put_person(person, revision);
         }
         Event::PersonGone(n) => {
             naive.people.remove(&person_id(*n));
-            world.drop_person(&person_id(*n));
+            state.drop_person(&person_id(*n));
         }
         Event::Account { n, name, active } => {
             let account = Account {
@@ -190,11 +192,11 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                 rest: provisioning::Rest::default(),
             };
             naive.accounts.insert(account.id.clone(), account.clone());
-            world.put_account(account);
+            state.put_account(account);
         }
         Event::AccountGone(n) => {
             naive.accounts.remove(&account_id(*n));
-            world.drop_account(&account_id(*n));
+            state.drop_account(&account_id(*n));
         }
         Event::Link {
             n,
@@ -226,17 +228,17 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
                 ..PersonLink::new(person_id(*n))
             };
             naive.links.insert(link.person.clone(), link.clone());
-            world.put_person_link(link, revision);
+            state.put_person_link(link, revision);
         }
         Event::LinkGone(n) => {
             naive.links.remove(&person_id(*n));
-            world.drop_person_link(&person_id(*n));
+            state.drop_person_link(&person_id(*n));
         }
         Event::Membership { group, n, present } => {
             naive
                 .memberships
                 .insert((group_id(*group), person_id(*n)), *present);
-            world.put_membership(&Membership {
+            state.put_membership(&Membership {
                 group: group_id(*group),
                 person: person_id(*n),
                 present: *present,
@@ -247,23 +249,23 @@ fn happen(world: &mut World, naive: &mut Naive, event: &Event, revision: u64) {
         }
         Event::MembershipGone { group, n } => {
             naive.memberships.remove(&(group_id(*group), person_id(*n)));
-            world.drop_membership(&group_id(*group), &person_id(*n));
+            state.drop_membership(&group_id(*group), &person_id(*n));
         }
         Event::Member { team, account } => {
             naive.members.insert((team_id(*team), account_id(*account)));
-            world.put_team_member(&team_id(*team), &account_id(*account));
-            world.put_roles(&team_id(*team), &account_id(*account), Roles::NONE);
+            state.put_team_member(&team_id(*team), &account_id(*account));
+            state.put_roles(&team_id(*team), &account_id(*account), Roles::NONE);
         }
         Event::MemberGone { team, account } => {
             naive.members.remove(&(team_id(*team), account_id(*account)));
-            world.drop_team_member(&team_id(*team), &account_id(*account));
+            state.drop_team_member(&team_id(*team), &account_id(*account));
         }
     }
 }
 
-fn assert_same(world: &World, naive: &Naive) {
-    assert_eq!(world.tally(), naive.tally());
-    let noted: Vec<&PersonId> = world
+fn assert_same(state: &OrgState, naive: &Naive) {
+    assert_eq!(state.tally(), naive.tally());
+    let noted: Vec<&PersonId> = state
         .noted_person_links()
         .map(|link| &link.value.person)
         .collect();
@@ -278,19 +280,19 @@ fn assert_same(world: &World, naive: &Naive) {
     for n in 0..6 {
         let (id, account) = (person_id(n), account_id(n));
         assert_eq!(
-            world.person(&id).map(|person| &person.value),
+            state.person(&id).map(|person| &person.value),
             naive.people.get(&id)
         );
-        assert_eq!(world.account(&account), naive.accounts.get(&account));
+        assert_eq!(state.account(&account), naive.accounts.get(&account));
         assert_eq!(
-            world.person_link(&id).map(|link| &link.value),
+            state.person_link(&id).map(|link| &link.value),
             naive.links.get(&id)
         );
         let tied = naive
             .links
             .values()
             .find(|link| link.account.as_ref() == Some(&account));
-        assert_eq!(world.owner_of(&account), tied.map(|link| &link.person));
+        assert_eq!(state.owner_of(&account), tied.map(|link| &link.person));
         for reference in [
             user_name(n, 0),
             user_name(n, 1),
@@ -299,24 +301,24 @@ fn assert_same(world: &World, naive: &Naive) {
             format!("p{n}"),
         ] {
             assert_eq!(
-                world.referenced(&reference).cloned(),
+                state.referenced(&reference).cloned(),
                 naive.referenced(&reference),
                 "{reference}"
             );
-            let named = world
+            let named = state
                 .account_named(&NormalName::of(&reference))
                 .map(|account| account.id.clone());
             assert_eq!(named, naive.account_named(&reference), "{reference}");
         }
-        let groups: Vec<GroupId> = world.groups_of(&id).cloned().collect();
+        let groups: Vec<GroupId> = state.groups_of(&id).cloned().collect();
         let wanted = naive.memberships.keys().filter(|(_, person)| *person == id);
         assert_eq!(groups, wanted.map(|(group, _)| group.clone()).collect::<Vec<_>>());
-        let teams: Vec<TeamId> = world.teams_of(&account).cloned().collect();
+        let teams: Vec<TeamId> = state.teams_of(&account).cloned().collect();
         let there = naive.members.iter().filter(|(_, member)| *member == account);
         assert_eq!(teams, there.map(|(team, _)| team.clone()).collect::<Vec<_>>());
     }
     for n in 0..3 {
-        let wanted: Vec<(PersonId, bool)> = world
+        let wanted: Vec<(PersonId, bool)> = state
             .wanted_members(&group_id(n))
             .map(|(person, present)| (person.clone(), present))
             .collect();
@@ -330,7 +332,7 @@ fn assert_same(world: &World, naive: &Naive) {
                 .map(|((_, person), present)| (person.clone(), *present))
                 .collect::<Vec<_>>()
         );
-        let members: Vec<AccountId> = world.team_members(&team_id(n)).cloned().collect();
+        let members: Vec<AccountId> = state.team_members(&team_id(n)).cloned().collect();
         let expected = naive.members.iter().filter(|(team, _)| *team == team_id(n));
         assert_eq!(
             members,
@@ -344,20 +346,20 @@ proptest! {
 
     #[test]
     fn a_world_answers_as_plain_maps_do(events in prop::collection::vec(event(), 0..60)) {
-        let (mut world, mut naive) = (World::new(), Naive::default());
+        let (mut state, mut naive) = (OrgState::new(), Naive::default());
         for (at, event) in events.iter().enumerate() {
-            happen(&mut world, &mut naive, event, at as u64 + 1);
-            assert_same(&world, &naive);
+            happen(&mut state, &mut naive, event, at as u64 + 1);
+            assert_same(&state, &naive);
         }
     }
 
     #[test]
     fn a_world_that_was_filled_is_like_one_that_was_told(events in prop::collection::vec(event(), 0..60)) {
-        let (mut world, mut naive) = (World::filling(), Naive::default());
+        let (mut state, mut naive) = (OrgState::filling(), Naive::default());
         for (at, event) in events.iter().enumerate() {
-            happen(&mut world, &mut naive, event, at as u64 + 1);
+            happen(&mut state, &mut naive, event, at as u64 + 1);
         }
-        world.filled();
-        assert_same(&world, &naive);
+        state.filled();
+        assert_same(&state, &naive);
     }
 }

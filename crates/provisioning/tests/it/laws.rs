@@ -144,9 +144,9 @@ proptest! {
     fn people_without_a_wish_about_them_are_never_touched(events in company(14, 60)) {
         let mut scene = told(&events, plain());
         let stranger = scene.account("stranger");
-        let before = scene.world.account(&stranger).cloned();
+        let before = scene.state.account(&stranger).cloned();
         prop_assert!(!scene.plan().operations.iter().any(|operation| mentions(&operation.change, &stranger)));
         scene.run();
-        prop_assert_eq!(scene.world.account(&stranger).cloned(), before);
+        prop_assert_eq!(scene.state.account(&stranger).cloned(), before);
     }
 }

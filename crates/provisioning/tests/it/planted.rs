@@ -56,7 +56,7 @@ fn company(policy: Policy) -> Scene {
     let news: Vec<PersonId> = (0..12)
         .map(|n| {
             scene.person_with(&format!("n{n}"), |person| {
-                person.manager = provisioning::ManagerWish::Reference("boss@corp.example".to_owned());
+                person.manager = provisioning::DesiredManager::Reference("boss@corp.example".to_owned());
             })
         })
         .collect();
@@ -160,13 +160,13 @@ fn somebody_made_who_is_there_already_is_seen() {
 fn a_stranger_taken_out_of_a_team_is_seen() {
     let scene = company(single());
     let stranger = |scene: &Scene| -> AccountId {
-        let accounts = scene.world.accounts();
+        let accounts = scene.state.accounts();
         let mut named = accounts.filter(|account| account.user_name.starts_with("stranger"));
         named.next().expect("the stranger is there").id.clone()
     };
     let (account, team) = {
         let account = stranger(&scene);
-        let team = scene.world.teams_of(&account).next().expect("a team").clone();
+        let team = scene.state.teams_of(&account).next().expect("a team").clone();
         (account, team)
     };
     let plant = move |plan: &mut Plan| {
@@ -190,10 +190,10 @@ fn a_stranger_taken_out_of_a_team_is_seen() {
     };
     let oracle = |scene: &mut Scene, plan: &Plan| {
         let account = stranger(scene);
-        let before: Vec<_> = scene.world.teams_of(&account).cloned().collect();
+        let before: Vec<_> = scene.state.teams_of(&account).cloned().collect();
         perform(scene, plan);
         assert_eq!(
-            scene.world.teams_of(&account).cloned().collect::<Vec<_>>(),
+            scene.state.teams_of(&account).cloned().collect::<Vec<_>>(),
             before
         );
     };
@@ -251,7 +251,7 @@ fn leaves(scene: &mut Scene, leave: impl IntoIterator<Item = (usize, u64)>) {
 
 fn plan_at(scene: &Scene, now_ms: u64) -> Plan {
     let org = OrgId::parse("acme").unwrap();
-    plan(&org, &scene.world, &scene.world.subjects(), &scene.policy, now_ms)
+    plan(&org, &scene.state, &scene.state.subjects(), &scene.policy, now_ms)
 }
 
 fn guarded() -> Policy {
@@ -264,21 +264,21 @@ fn guarded() -> Policy {
 /// Cuts off whom the plan says, with books that are kept or lost; how many.
 fn cut_off(scene: &mut Scene, now_ms: u64, books: bool) -> u32 {
     let plan = plan_at(scene, now_ms);
-    let mut history = scene.world.harm_history().clone();
+    let mut history = scene.state.harm_history().clone();
     let mut cut = 0;
     for operation in plan
         .operations
         .iter()
         .filter(|operation| operation.change.cuts_access())
     {
-        for (harm, count) in harms(&scene.world, &operation.change) {
+        for (harm, count) in harms(&scene.state, &operation.change) {
             history.add(harm, count, now_ms);
         }
         scene.perform(operation);
         cut += 1;
     }
     scene
-        .world
+        .state
         .set_harm_history(if books { history } else { HarmHistory::default() });
     cut
 }
@@ -327,7 +327,7 @@ fn what_is_held_and_done_all_the_same_is_seen() {
             .map(|item| item.label.as_str())
             .collect();
         assert_eq!(held.len(), 30);
-        let done = scene.world.accounts().filter(|account| !account.active);
+        let done = scene.state.accounts().filter(|account| !account.active);
         let done: Vec<String> = done
             .map(|account| format!("cut off {}", account.user_name))
             .collect();
@@ -369,7 +369,7 @@ fn an_approval_that_ran_out_and_a_clock_set_back_are_seen() {
     for (shown, planted) in [(is, false), (NOW + 1, true)] {
         let mut scene = leavers(100, (0..30).map(|n| (n, NOW)), guarded());
         let approval = approval_of(&plan_at(&scene, NOW));
-        scene.world.put_approval(approval.clone());
+        scene.state.put_approval(approval.clone());
         let cut = cut_off(&mut scene, shown, true);
         // By a clock of its own, the oracle knows that nothing is approved any more.
         let oracle = || assert!(approval.expires_at_ms > is || day_is_kept(cut, 100), "{cut}");
@@ -388,7 +388,7 @@ fn an_approval_of_what_nobody_looked_at_is_seen() {
         if planted {
             approval.keys = approval_of(&plan_at(&scene, NOW)).keys;
         }
-        scene.world.put_approval(approval);
+        scene.state.put_approval(approval);
         cut_off(&mut scene, NOW, true);
         let seen: BTreeSet<&str> = looked_at
             .held
@@ -397,7 +397,7 @@ fn an_approval_of_what_nobody_looked_at_is_seen() {
             .map(|item| item.label.as_str())
             .collect();
         let oracle = || {
-            for account in scene.world.accounts().filter(|account| !account.active) {
+            for account in scene.state.accounts().filter(|account| !account.active) {
                 let label = format!("cut off {}", account.user_name);
                 assert!(seen.contains(label.as_str()), "{label} was looked at by nobody");
             }

@@ -5,17 +5,17 @@ mod performed;
 use std::collections::BTreeSet;
 
 use provisioning::{
-    AccessLevel, Account, AccountId, Field, Group, GroupId, GroupLink, ManagerWish, Membership, OrgId,
-    Person, PersonId, PersonLink, Plan, Policy, Profile, Safeguard, SourceId, Subject, Team, TeamId, World,
-    plan,
+    AccessLevel, Account, AccountId, DesiredManager, Field, Group, GroupId, GroupLink, Membership, OrgId,
+    OrgState, Person, PersonId, PersonLink, Plan, Policy, Profile, Safeguard, SourceId, Subject, Team,
+    TeamId, plan,
 };
 
 pub(crate) const NOW: u64 = 1_700_000_000_000;
 
 pub(crate) struct Scene {
-    pub(crate) world: World,
+    pub(crate) state: OrgState,
     pub(crate) policy: Policy,
-    /// What the world's own reports said may have changed, since the last look.
+    /// What the state's own reports said may have changed, since the last look.
     pub(crate) touched: BTreeSet<Subject>,
     pub(crate) calls: u32,
     revision: u64,
@@ -24,10 +24,10 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Scene {
-        let mut world = World::new();
-        world.set_import_complete(true);
+        let mut state = OrgState::new();
+        state.set_import_complete(true);
         Scene {
-            world,
+            state,
             policy: Policy {
                 safeguard: Safeguard::boundless(),
                 protect_owners: false,
@@ -55,7 +55,7 @@ impl Scene {
                 .into_iter()
                 .collect(),
             custom: Default::default(),
-            manager: ManagerWish::Leave,
+            manager: DesiredManager::Leave,
             sources: provisioning::Sources::new(),
             scim_document: None,
             created_at_ms: NOW,
@@ -68,14 +68,14 @@ impl Scene {
     }
 
     pub(crate) fn edit(&mut self, id: &PersonId, edit: impl FnOnce(&mut Person)) {
-        let mut person = self.world.person(id).unwrap().value.clone();
+        let mut person = self.state.person(id).unwrap().value.clone();
         edit(&mut person);
         self.put(person);
     }
 
     fn put(&mut self, person: Person) {
         self.revision += 1;
-        let touched = self.world.put_person(person, self.revision);
+        let touched = self.state.put_person(person, self.revision);
         self.touched.extend(touched);
     }
 
@@ -94,7 +94,7 @@ impl Scene {
 
     /// Changes a group, or makes it.
     pub(crate) fn edit_group(&mut self, id: &GroupId, edit: impl FnOnce(&mut Group)) {
-        let known = self.world.group(id).map(|group| group.value.clone());
+        let known = self.state.group(id).map(|group| group.value.clone());
         let mut group = known.unwrap_or_else(|| Group {
             id: id.clone(),
             name: id.to_string(),
@@ -108,7 +108,7 @@ impl Scene {
         });
         edit(&mut group);
         self.revision += 1;
-        let touched = self.world.put_group(group, self.revision);
+        let touched = self.state.put_group(group, self.revision);
         self.touched.extend(touched);
     }
 
@@ -137,7 +137,7 @@ impl Scene {
             changed_at_ms,
             sequence: 0,
         };
-        let touched = self.world.put_membership(&membership);
+        let touched = self.state.put_membership(&membership);
         self.touched.extend(touched);
     }
 
@@ -172,31 +172,31 @@ impl Scene {
             as_of_ms: NOW,
         };
         edit(&mut team);
-        let touched = self.world.put_team(team);
+        let touched = self.state.put_team(team);
         self.touched.extend(touched);
         id
     }
 
     pub(crate) fn edit_team(&mut self, id: &TeamId, edit: impl FnOnce(&mut Team)) {
-        let mut team = self.world.team(id).unwrap().clone();
+        let mut team = self.state.team(id).unwrap().clone();
         edit(&mut team);
-        let touched = self.world.put_team(team);
+        let touched = self.state.put_team(team);
         self.touched.extend(touched);
     }
 
     pub(crate) fn team_of(&self, group: &GroupId) -> TeamId {
-        let link = self.world.group_link(group).expect("a link");
+        let link = self.state.group_link(group).expect("a link");
         link.value.team.clone().expect("a team")
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        self.plan_for(&self.world.subjects())
+        self.plan_for(&self.state.subjects())
     }
 
     pub(crate) fn plan_for(&self, subjects: &BTreeSet<Subject>) -> Plan {
         plan(
             &OrgId::parse("acme").unwrap(),
-            &self.world,
+            &self.state,
             subjects,
             &self.policy,
             NOW,
@@ -236,12 +236,12 @@ impl Scene {
     }
 
     fn part(&mut self, team: &TeamId, account: &AccountId) {
-        let touched = self.world.drop_team_member(team, account);
+        let touched = self.state.drop_team_member(team, account);
         self.touched.extend(touched);
     }
 
     pub(crate) fn join(&mut self, team: &TeamId, account: &AccountId) {
-        let touched = self.world.put_team_member(team, account);
+        let touched = self.state.put_team_member(team, account);
         self.touched.extend(touched);
     }
 
@@ -253,7 +253,7 @@ impl Scene {
         manager: Option<AccountId>,
     ) -> AccountId {
         assert!(
-            self.world
+            self.state
                 .account_named(&provisioning::NormalName::of(name))
                 .is_none(),
             "{name} would be created twice"
@@ -272,20 +272,20 @@ impl Scene {
             unseen: provisioning::Unseen::NONE,
             rest: provisioning::Rest::default(),
         };
-        let touched = self.world.put_account(account);
+        let touched = self.state.put_account(account);
         self.touched.extend(touched);
         id
     }
 
     pub(crate) fn edit_account(&mut self, id: &AccountId, edit: impl FnOnce(&mut Account)) {
-        let mut account = self.world.account(id).unwrap().clone();
+        let mut account = self.state.account(id).unwrap().clone();
         edit(&mut account);
-        let touched = self.world.put_account(account);
+        let touched = self.state.put_account(account);
         self.touched.extend(touched);
     }
 
     fn tie(&mut self, person: &PersonId, account: &AccountId) {
-        let revision = self.world.person(person).unwrap().revision;
+        let revision = self.state.person(person).unwrap().revision;
         self.person_link(person, |link| {
             link.account = Some(account.clone());
             link.applied_revision = revision;
@@ -295,23 +295,23 @@ impl Scene {
 
     pub(crate) fn person_link(&mut self, person: &PersonId, edit: impl FnOnce(&mut PersonLink)) {
         let mut link = self
-            .world
+            .state
             .person_link(person)
             .map_or_else(|| PersonLink::new(person.clone()), |link| link.value.clone());
         edit(&mut link);
         self.revision += 1;
-        let touched = self.world.put_person_link(link, self.revision);
+        let touched = self.state.put_person_link(link, self.revision);
         self.touched.extend(touched);
     }
 
     pub(crate) fn group_link(&mut self, group: &GroupId, edit: impl FnOnce(&mut GroupLink)) {
         let mut link = self
-            .world
+            .state
             .group_link(group)
             .map_or_else(|| GroupLink::new(group.clone()), |link| link.value.clone());
         edit(&mut link);
         self.revision += 1;
-        let touched = self.world.put_group_link(link, self.revision);
+        let touched = self.state.put_group_link(link, self.revision);
         self.touched.extend(touched);
     }
 }

@@ -1,5 +1,5 @@
 use insta::assert_snapshot;
-use provisioning::{AccessLevel, Field, ManagerWish, Subject, WaitReason};
+use provisioning::{AccessLevel, DesiredManager, Field, Subject, WaitReason};
 
 use crate::scene::{NOW, Scene};
 
@@ -79,7 +79,7 @@ fn one_manager_of_many_newcomers_is_made_first_so_that_rows_can_name_them() {
     scene.person("boss");
     for n in 0..50 {
         scene.person_with(&format!("p{n}"), |person| {
-            person.manager = ManagerWish::Reference("boss@corp.example".to_owned());
+            person.manager = DesiredManager::Reference("boss@corp.example".to_owned());
         });
     }
     assert_snapshot!(operations(&scene), @r"
@@ -99,7 +99,7 @@ fn one_manager_of_many_newcomers_is_made_first_so_that_rows_can_name_them() {
 fn one_newcomer_waits_for_a_manager_who_is_new_too_and_a_circle_waits_for_nobody() {
     let mut scene = Scene::new();
     scene.person_with("ann", |person| {
-        person.manager = ManagerWish::Reference("bob@corp.example".to_owned())
+        person.manager = DesiredManager::Reference("bob@corp.example".to_owned())
     });
     scene.person("bob");
     assert_snapshot!(operations(&scene), @r"
@@ -111,10 +111,10 @@ fn one_newcomer_waits_for_a_manager_who_is_new_too_and_a_circle_waits_for_nobody
 
     let mut circle = Scene::new();
     circle.person_with("ann", |person| {
-        person.manager = ManagerWish::Reference("bob@corp.example".to_owned())
+        person.manager = DesiredManager::Reference("bob@corp.example".to_owned())
     });
     circle.person_with("bob", |person| {
-        person.manager = ManagerWish::Reference("ann@corp.example".to_owned())
+        person.manager = DesiredManager::Reference("ann@corp.example".to_owned())
     });
     circle.run();
     assert!(
@@ -245,7 +245,7 @@ fn two_people_with_one_user_name_in_different_case_get_one_account_and_one_reaso
 #[test]
 fn nothing_is_made_before_the_first_complete_import() {
     let mut scene = Scene::new();
-    scene.world.set_import_complete(false);
+    scene.state.set_import_complete(false);
     let mira = scene.person("mira");
     scene.group("Sales", &[&mira]);
     let plan = scene.plan();
@@ -293,7 +293,7 @@ fn a_member_taken_out_costs_one_call_and_members_of_others_are_left_alone() {
     let sales = scene.group("Sales", &[&mira]);
     scene.run();
     let team = scene
-        .world
+        .state
         .group_link(&sales)
         .unwrap()
         .value

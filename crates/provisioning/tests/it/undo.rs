@@ -7,8 +7,8 @@ mod unlisted;
 use std::collections::BTreeMap;
 
 use provisioning::{
-    AccessLevel, AccountId, Change, Decision, Edit, Ended, Field, GroupId, Image, ManagerWish, OperationId,
-    PersonId, PlanHash, Undo, ValueChange, undo,
+    AccessLevel, AccountId, Change, Decision, DesiredManager, Edit, Ended, Field, GroupId, Image,
+    OperationId, PersonId, PlanHash, Undo, ValueChange, undo,
 };
 
 use crate::scene::{NOW, Scene};
@@ -28,11 +28,11 @@ fn decision(label: &str, at_ms: u64, images: Vec<Image>) -> Decision {
 
 /// What hands would tell of the operations that are planned now, before anybody performs them.
 fn decisions(scene: &Scene) -> Vec<Decision> {
-    let world = &scene.world;
+    let state = &scene.state;
     let teams_of = |account: &AccountId| -> Vec<GroupId> {
-        let teams = world.teams_of(account);
+        let teams = state.teams_of(account);
         teams
-            .filter_map(|team| world.owner_of_team(team).cloned())
+            .filter_map(|team| state.owner_of_team(team).cloned())
             .collect()
     };
     let images = |change: &Change| -> Vec<Image> {
@@ -79,7 +79,7 @@ fn decisions(scene: &Scene) -> Vec<Decision> {
                 values,
                 ..
             } => {
-                let known = &world.person_link(&person).unwrap().value.custom;
+                let known = &state.person_link(&person).unwrap().value.custom;
                 let changes = values.into_iter().map(|(name, to)| {
                     let from = known.get(&name).cloned();
                     (name, ValueChange { from, to })
@@ -100,7 +100,7 @@ fn decisions(scene: &Scene) -> Vec<Decision> {
                 let described = description.map(|to| Image::TeamDescribed {
                     group: group.clone(),
                     change: ValueChange {
-                        from: world.team(&team).unwrap().description.clone(),
+                        from: state.team(&team).unwrap().description.clone(),
                         to,
                     },
                 });
@@ -153,8 +153,8 @@ fn take_back(scene: &mut Scene, undo: &Undo) {
 
 /// Litmos, with what no list of it shows.
 fn litmos(scene: &Scene) -> String {
-    let people = scene.world.people().map(|person| {
-        let link = scene.world.person_link(&person.value.id).unwrap();
+    let people = scene.state.people().map(|person| {
+        let link = scene.state.person_link(&person.value.id).unwrap();
         format!("{} has {:?}", person.value.id, link.value.custom)
     });
     let custom: Vec<String> = people.collect();
@@ -170,7 +170,7 @@ fn company() -> (Scene, Vec<PersonId>, Vec<GroupId>) {
             scene.person_with(name, |person| {
                 person.access_level = Some(AccessLevel::Learner);
                 person.profile.set(Field::JobTitle, "Clerk");
-                person.manager = ManagerWish::Clear;
+                person.manager = DesiredManager::Clear;
                 let custom = [("Site", "Kiel"), ("Badge", "")];
                 person.custom = custom
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -193,7 +193,7 @@ fn somebody_cut_off_comes_back_into_all_teams() {
     let done = decisions(&scene);
     scene.run();
     assert_ne!(litmos(&scene), before);
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     assert_eq!(undo.left, Vec::new());
     take_back(&mut scene, &undo);
     scene.run();
@@ -212,7 +212,7 @@ fn what_the_source_has_changed_since_is_left_alone_and_named() {
     scene.run();
     scene.edit(&people[0], |person| person.profile.set(Field::JobTitle, "Owner"));
     scene.rename_group(&groups[0], "Selling");
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     let [Edit::Person(edit)] = undo.edits.as_slice() else {
         panic!("{undo:?}")
     };
@@ -241,7 +241,7 @@ fn of_two_changes_of_one_thing_the_first_is_what_it_goes_back_to() {
         done.extend(later);
         scene.run();
     }
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     take_back(&mut scene, &undo);
     scene.run();
     assert_eq!((litmos(&scene), undo.left), (before, Vec::new()));
@@ -252,7 +252,7 @@ fn a_manager_goes_back_to_whom_it_was_by_person_and_one_nobody_knows_is_named() 
     let (mut scene, people, _) = company();
     let stranger = scene.account("stranger");
     let reports_to = |scene: &mut Scene, manager: usize| {
-        let reference = ManagerWish::Reference(people[manager].to_string());
+        let reference = DesiredManager::Reference(people[manager].to_string());
         scene.edit(&people[0], |person| person.manager = reference);
     };
     reports_to(&mut scene, 1);
@@ -261,16 +261,16 @@ fn a_manager_goes_back_to_whom_it_was_by_person_and_one_nobody_knows_is_named() 
     reports_to(&mut scene, 2);
     let done = decisions(&scene);
     scene.run();
-    let back = undo(&scene.world, &done);
+    let back = undo(&scene.state, &done);
     take_back(&mut scene, &back);
     scene.run();
     assert_eq!((litmos(&scene), back.left), (before, Vec::new()));
 
-    let account = scene.world.linked_account(&people[0]).unwrap().clone();
+    let account = scene.state.linked_account(&people[0]).unwrap().clone();
     scene.edit_account(&account, |account| account.manager = Some(stranger));
     let done = decisions(&scene);
     scene.run();
-    let back = undo(&scene.world, &done);
+    let back = undo(&scene.state, &done);
     assert_eq!(back.edits, Vec::new());
     assert_eq!(
         back.left[0].1,
@@ -281,7 +281,7 @@ fn a_manager_goes_back_to_whom_it_was_by_person_and_one_nobody_knows_is_named() 
 #[test]
 fn what_was_ordered_deleted_or_not_seen_is_named() {
     let (mut scene, people, _) = company();
-    let account = scene.world.linked_account(&people[0]).unwrap().clone();
+    let account = scene.state.linked_account(&people[0]).unwrap().clone();
     let frozen = provisioning::Frozen {
         at_ms: NOW,
         by: "ada".to_owned(),
@@ -307,7 +307,7 @@ fn what_was_ordered_deleted_or_not_seen_is_named() {
             ..decision("update dov", 5, vec![cut(&people[3])])
         },
     ];
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     assert_eq!(undo.edits, Vec::new());
     let left: Vec<(&str, &str)> = undo
         .left

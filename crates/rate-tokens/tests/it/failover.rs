@@ -1,7 +1,7 @@
 //! A model check of taking over: two governors, one ledger, one worker, and everything that may go wrong between them, tried
 //! in every order up to a depth, and in random orders beyond.
 //!
-//! The governors are real [`Reign`]s. The limit is one request a window, so the oracle is short: two requests that the target
+//! The governors are real [`Leadership`]s. The limit is one request a window, so the oracle is short: two requests that the target
 //! counts less than a window apart are one too many.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rate_tokens::{
-    Ask, AskId, BudgetSettings, Class, Command, Distrust, End, Entry, Epoch, FlowId, GrantId, Heard, Line,
-    Moment, OrgName, Outcome, Pacing, Reign, Settled, Settlement, Stamp, Terms, Told, WorkerId,
+    BudgetSettings, Class, Command, Distrust, End, Entry, Epoch, FlowId, GrantId, Input, Leadership, Line,
+    Moment, OrgName, Outcome, Pacing, RequestId, ResponseBody, Settled, Settlement, Stamp, Terms,
+    TokenRequest, WorkerId,
 };
 
-use crate::world::Chance;
+use crate::simulation::Chance;
 
 const TICK: u64 = 500;
 /// Two ticks.
@@ -52,7 +53,7 @@ const FAULTS: [Fault; 9] = [
 #[derive(Clone, Debug, Hash)]
 struct Governor {
     name: u64,
-    reign: Reign,
+    leadership: Leadership,
     /// Added to the time, by a clock that stepped.
     ahead: u64,
 }
@@ -68,7 +69,7 @@ struct Permit {
 enum Worker {
     Idle,
     Asked {
-        ask: AskId,
+        request: RequestId,
         at: u64,
     },
     Holds(Permit),
@@ -84,7 +85,7 @@ enum Worker {
 }
 
 #[derive(Clone, Debug, Hash)]
-struct World {
+struct Cluster {
     now: u64,
     ledger: Vec<Entry>,
     next_sequence: u64,
@@ -95,13 +96,13 @@ struct World {
     governors: [Option<Governor>; 2],
     /// Commands on their way, by the governor's name.
     commands: Vec<(u64, Command)>,
-    /// Answers of the ledger on their way.
-    replies: Vec<(u64, Heard)>,
+    /// ExchangeResponse of the ledger on their way.
+    responses: Vec<(u64, Input)>,
     worker: Worker,
     seen: Option<GrantId>,
     counted: Vec<u64>,
     next_name: u64,
-    next_ask: u64,
+    next_request: u64,
     troubles: u32,
 }
 
@@ -117,7 +118,7 @@ enum Action {
     /// The governor gives up waiting; the command is still on its way.
     GiveUp(usize),
     Deliver(usize),
-    Ask(usize),
+    TokenRequest(usize),
     Send,
     /// The worker forgets its permit or its request without a word.
     Forget,
@@ -162,8 +163,8 @@ impl Model {
         BTreeMap::from([(org(), settings.unwrap())])
     }
 
-    fn start() -> World {
-        World {
+    fn start() -> Cluster {
+        Cluster {
             now: 100_000,
             ledger: Vec::new(),
             next_sequence: 1,
@@ -172,32 +173,32 @@ impl Model {
             rolled_back: false,
             governors: [None, None],
             commands: Vec::new(),
-            replies: Vec::new(),
+            responses: Vec::new(),
             worker: Worker::Idle,
             seen: None,
             counted: Vec::new(),
             next_name: 1,
-            next_ask: 1,
+            next_request: 1,
             troubles: 0,
         }
     }
 
-    fn actions(&self, world: &World) -> Vec<Action> {
+    fn actions(&self, cluster: &Cluster) -> Vec<Action> {
         let mut actions = Vec::new();
-        let trouble = world.troubles < self.troubles;
+        let trouble = cluster.troubles < self.troubles;
         // What was sent takes effect within its time, so the clock waits for it.
-        let waits = matches!(world.worker, Worker::Sent { at, .. } if world.now >= at + LIFE);
-        if world.now < 100_000 + self.ticks * TICK && !waits {
+        let waits = matches!(cluster.worker, Worker::Sent { at, .. } if cluster.now >= at + LIFE);
+        if cluster.now < 100_000 + self.ticks * TICK && !waits {
             actions.push(Action::Tick);
         }
-        for (slot, governor) in world.governors.iter().enumerate() {
+        for (slot, governor) in cluster.governors.iter().enumerate() {
             let Some(governor) = governor else {
-                if slot == 0 || world.governors[0].is_some() {
+                if slot == 0 || cluster.governors[0].is_some() {
                     actions.push(Action::Start(slot));
                 }
                 continue;
             };
-            if governor.reign.end().is_some() {
+            if governor.leadership.end().is_some() {
                 actions.push(Action::Start(slot));
                 continue;
             }
@@ -208,211 +209,216 @@ impl Model {
                 actions.push(Action::StepClock(slot));
             }
             actions.push(Action::Issue(slot));
-            if governor.reign.is_ruling() {
-                if world.worker == Worker::Idle {
-                    actions.push(Action::Ask(slot));
+            if governor.leadership.is_leading() {
+                if cluster.worker == Worker::Idle {
+                    actions.push(Action::TokenRequest(slot));
                 }
-                if matches!(world.worker, Worker::Answered { .. }) {
+                if matches!(cluster.worker, Worker::Answered { .. }) {
                     actions.push(Action::Report(slot));
                 }
             }
         }
         // The commands of one governor arrive in order, and so do its answers; those that it gave up may arrive whenever.
-        for (index, (name, _)) in world.commands.iter().enumerate() {
+        for (index, (name, _)) in cluster.commands.iter().enumerate() {
             let given_up = *name == 0;
-            if !given_up && world.commands[..index].iter().any(|(of, _)| of == name) {
+            if !given_up && cluster.commands[..index].iter().any(|(of, _)| of == name) {
                 continue;
             }
             actions.push(Action::Perform(index));
             if trouble && !given_up {
                 actions.push(Action::PerformAndLose(index));
-                if world.is_alive(*name) {
+                if cluster.is_alive(*name) {
                     actions.push(Action::GiveUp(index));
                 }
             }
         }
-        for (index, (name, _)) in world.replies.iter().enumerate() {
-            if !world.replies[..index].iter().any(|(of, _)| of == name) {
+        for (index, (name, _)) in cluster.responses.iter().enumerate() {
+            if !cluster.responses[..index].iter().any(|(of, _)| of == name) {
                 actions.push(Action::Deliver(index));
             }
         }
-        match &world.worker {
+        match &cluster.worker {
             Worker::Idle => {}
             Worker::Asked { .. } | Worker::Answered { .. } => actions.push(Action::Forget),
             Worker::Holds(permit) => {
-                if world.now < permit.use_by || self.fault == Some(Fault::VoidPermitIsUsed) {
+                if cluster.now < permit.use_by || self.fault == Some(Fault::VoidPermitIsUsed) {
                     actions.push(Action::Send);
                 }
                 actions.push(Action::Forget);
             }
             Worker::Sent { .. } => actions.push(Action::Count),
         }
-        if trouble && !world.lost && !world.ledger.is_empty() {
+        if trouble && !cluster.lost && !cluster.ledger.is_empty() {
             actions.push(Action::LoseLedger);
-            if world.witness {
+            if cluster.witness {
                 actions.push(Action::RollBack);
             }
         }
-        if trouble && world.worker == Worker::Idle && world.seen.is_some() && !world.rolled_back {
+        if trouble && cluster.worker == Worker::Idle && cluster.seen.is_some() && !cluster.rolled_back {
             actions.push(Action::ReplaceWorker);
         }
         actions
     }
 
-    fn act(&self, world: &mut World, action: Action) {
+    fn act(&self, cluster: &mut Cluster, action: Action) {
         match action {
-            Action::Tick => world.now += TICK,
+            Action::Tick => cluster.now += TICK,
             Action::Start(slot) => {
-                // A process that goes on after its reign ended remembers what it knew.
-                let before = world.governors[slot].as_ref().map(|governor| &governor.reign);
-                let known = before.map_or(0, Reign::last);
-                let reign = match before.and_then(Reign::end) {
+                // A process that goes on after its leadership ended remembers what it knew.
+                let before = cluster.governors[slot]
+                    .as_ref()
+                    .map(|governor| &governor.leadership);
+                let known = before.map_or(0, Leadership::last);
+                let leadership = match before.and_then(Leadership::end) {
                     Some(End::WentBack { seen }) => {
-                        Reign::new(self.settings(), Epoch::new(seen.get() + 1), known).distrusting()
+                        Leadership::new(self.settings(), Epoch::new(seen.get() + 1), known).distrusting()
                     }
-                    Some(End::Fenced) | None => Reign::new(self.settings(), Epoch::new(1), known),
+                    Some(End::Fenced) | None => Leadership::new(self.settings(), Epoch::new(1), known),
                 };
-                world.governors[slot] = Some(Governor {
-                    name: world.next_name,
-                    reign,
+                cluster.governors[slot] = Some(Governor {
+                    name: cluster.next_name,
+                    leadership,
                     ahead: 0,
                 });
-                world.next_name += 1;
+                cluster.next_name += 1;
             }
             Action::Crash(slot) => {
-                world.troubles += 1;
-                world.governors[slot] = None;
+                cluster.troubles += 1;
+                cluster.governors[slot] = None;
             }
             Action::StepClock(slot) => {
-                if let Some(governor) = &mut world.governors[slot] {
+                if let Some(governor) = &mut cluster.governors[slot] {
                     governor.ahead = WINDOW;
                 }
             }
-            Action::Issue(slot) => self.issue(world, slot),
+            Action::Issue(slot) => self.issue(cluster, slot),
             Action::Perform(index) => {
-                let (name, command) = world.commands.remove(index);
-                let heard = self.perform(world, command);
-                if world.is_alive(name) {
-                    world.replies.push((name, heard));
+                let (name, command) = cluster.commands.remove(index);
+                let input = self.perform(cluster, command);
+                if cluster.is_alive(name) {
+                    cluster.responses.push((name, input));
                 }
             }
             Action::PerformAndLose(index) => {
-                world.troubles += 1;
-                let (name, command) = world.commands.remove(index);
+                cluster.troubles += 1;
+                let (name, command) = cluster.commands.remove(index);
                 let reading = matches!(command, Command::Read { .. });
-                self.perform(world, command);
-                self.no_answer(world, name, reading);
+                self.perform(cluster, command);
+                self.no_answer(cluster, name, reading);
             }
             Action::GiveUp(index) => {
-                world.troubles += 1;
-                let (name, command) = world.commands[index].clone();
+                cluster.troubles += 1;
+                let (name, command) = cluster.commands[index].clone();
                 let reading = matches!(command, Command::Read { .. });
                 // From here on it is nobody's; it may land at any time.
-                world.commands[index].0 = 0;
+                cluster.commands[index].0 = 0;
                 if reading {
-                    world.commands.remove(index);
+                    cluster.commands.remove(index);
                 }
-                self.no_answer(world, name, reading);
+                self.no_answer(cluster, name, reading);
             }
             Action::Deliver(index) => {
-                let (name, heard) = world.replies.remove(index);
-                let now = world.now;
-                if let Some(governor) = world.governor(name) {
+                let (name, input) = cluster.responses.remove(index);
+                let now = cluster.now;
+                if let Some(governor) = cluster.governor(name) {
                     governor
-                        .reign
-                        .heard(Moment::from_millis(now + governor.ahead), heard);
+                        .leadership
+                        .handle(Moment::from_millis(now + governor.ahead), input);
                 }
-                world.collect(name);
+                cluster.collect(name);
             }
-            Action::Ask(slot) => self.ask(world, slot),
+            Action::TokenRequest(slot) => self.request(cluster, slot),
             Action::Send => {
-                if let Worker::Holds(permit) = &world.worker {
-                    world.worker = Worker::Sent {
+                if let Worker::Holds(permit) = &cluster.worker {
+                    cluster.worker = Worker::Sent {
                         grant: permit.grant,
-                        at: world.now,
+                        at: cluster.now,
                     };
                 }
             }
             Action::Count => {
-                if let Worker::Sent { grant, .. } = world.worker {
-                    world.counted.push(world.now);
-                    world.worker = Worker::Answered { grant };
+                if let Worker::Sent { grant, .. } = cluster.worker {
+                    cluster.counted.push(cluster.now);
+                    cluster.worker = Worker::Answered { grant };
                 }
             }
-            Action::Forget => world.worker = Worker::Idle,
+            Action::Forget => cluster.worker = Worker::Idle,
             Action::ReplaceWorker => {
-                world.troubles += 1;
-                world.seen = None;
-                world.witness = false;
+                cluster.troubles += 1;
+                cluster.seen = None;
+                cluster.witness = false;
             }
             Action::Report(slot) => {
                 if let (Worker::Answered { grant }, Some(governor)) =
-                    (&world.worker, &mut world.governors[slot])
+                    (&cluster.worker, &mut cluster.governors[slot])
                 {
-                    let now = Moment::from_millis(world.now + governor.ahead);
+                    let now = Moment::from_millis(cluster.now + governor.ahead);
                     let settled = [Settled {
                         token: 0,
                         settlement: Settlement::Used(Outcome::Answered),
                     }];
-                    let _ = governor.reign.report(now, &org(), *grant, &settled);
-                    world.worker = Worker::Idle;
+                    let _ = governor.leadership.report(now, &org(), *grant, &settled);
+                    cluster.worker = Worker::Idle;
                 }
             }
             Action::LoseLedger => {
-                world.troubles += 1;
-                world.lost = true;
-                world.ledger.clear();
-                world.next_sequence = 1;
-                self.reconnect(world);
+                cluster.troubles += 1;
+                cluster.lost = true;
+                cluster.ledger.clear();
+                cluster.next_sequence = 1;
+                self.reconnect(cluster);
             }
             Action::RollBack => {
-                world.troubles += 1;
-                world.lost = true;
-                world.rolled_back = true;
-                if let Some(entry) = world.ledger.pop() {
-                    world.next_sequence = entry.sequence;
+                cluster.troubles += 1;
+                cluster.lost = true;
+                cluster.rolled_back = true;
+                if let Some(entry) = cluster.ledger.pop() {
+                    cluster.next_sequence = entry.sequence;
                 }
-                self.reconnect(world);
+                self.reconnect(cluster);
             }
         }
     }
 
-    fn issue(&self, world: &mut World, slot: usize) {
-        let now = world.now;
-        let Some(governor) = &mut world.governors[slot] else {
+    fn issue(&self, cluster: &mut Cluster, slot: usize) {
+        let now = cluster.now;
+        let Some(governor) = &mut cluster.governors[slot] else {
             return;
         };
-        let command = governor.reign.next(Moment::from_millis(now + governor.ahead));
+        let command = governor
+            .leadership
+            .next(Moment::from_millis(now + governor.ahead));
         let name = governor.name;
         if let Some(command) = command {
             if self.fault == Some(Fault::TellsBeforeTheLedgerAnswers) {
-                world.believe(&command);
+                cluster.believe(&command);
             }
-            world.commands.push((name, command));
+            cluster.commands.push((name, command));
         }
-        world.collect(name);
+        cluster.collect(name);
     }
 
-    fn no_answer(&self, world: &mut World, name: u64, reading: bool) {
-        let heard = match reading {
-            true => Heard::Failed,
-            false if self.fault == Some(Fault::UnknownIsTakenForStored) => Heard::Appended {
-                sequence: world.next_sequence,
+    fn no_answer(&self, cluster: &mut Cluster, name: u64, reading: bool) {
+        let input = match reading {
+            true => Input::Failed,
+            false if self.fault == Some(Fault::UnknownIsTakenForStored) => Input::Appended {
+                sequence: cluster.next_sequence,
             },
-            false => Heard::Unknown,
+            false => Input::Unknown,
         };
-        if world.is_alive(name) {
-            world.replies.push((name, heard));
+        if cluster.is_alive(name) {
+            cluster.responses.push((name, input));
         }
     }
 
-    fn perform(&self, world: &mut World, command: Command) -> Heard {
+    fn perform(&self, cluster: &mut Cluster, command: Command) -> Input {
         match command {
             Command::Read { from } => {
-                let used =
-                    world.lost && world.ledger.is_empty() && self.fault != Some(Fault::LostLedgerIsTrusted);
-                Heard::Read {
-                    entries: world
+                let used = cluster.lost
+                    && cluster.ledger.is_empty()
+                    && self.fault != Some(Fault::LostLedgerIsTrusted);
+                Input::Read {
+                    entries: cluster
                         .ledger
                         .iter()
                         .filter(|entry| entry.sequence >= from)
@@ -426,55 +432,55 @@ impl Model {
                 }
             }
             Command::Append { after, lines } => {
-                let newest = world.ledger.last().map_or(0, |entry| entry.sequence);
+                let newest = cluster.ledger.last().map_or(0, |entry| entry.sequence);
                 if newest != after && self.fault != Some(Fault::AppendsAreUnconditional) {
-                    return Heard::Fenced;
+                    return Input::Fenced;
                 }
-                let sequence = world.store(Arc::unwrap_or_clone(lines));
-                Heard::Appended { sequence }
+                let sequence = cluster.store(Arc::unwrap_or_clone(lines));
+                Input::Appended { sequence }
             }
-            Command::Trim { .. } => Heard::Failed,
+            Command::Trim { .. } => Input::Failed,
         }
     }
 
     /// The log server came back from its disk. What was on its way to it is gone, and its answers come no more.
-    fn reconnect(&self, world: &mut World) {
-        let now = world.now;
-        let under_way = std::mem::take(&mut world.commands);
-        let mut replies = std::mem::take(&mut world.replies);
-        replies.extend(under_way.into_iter().map(|(name, _)| (name, Heard::Unknown)));
-        for (name, heard) in replies {
-            if let Some(governor) = world.governor(name) {
+    fn reconnect(&self, cluster: &mut Cluster) {
+        let now = cluster.now;
+        let under_way = std::mem::take(&mut cluster.commands);
+        let mut responses = std::mem::take(&mut cluster.responses);
+        responses.extend(under_way.into_iter().map(|(name, _)| (name, Input::Unknown)));
+        for (name, input) in responses {
+            if let Some(governor) = cluster.governor(name) {
                 governor
-                    .reign
-                    .heard(Moment::from_millis(now + governor.ahead), heard);
+                    .leadership
+                    .handle(Moment::from_millis(now + governor.ahead), input);
             }
         }
         if self.fault != Some(Fault::ReconnectIsNotChecked) {
-            let governors = world.governors.iter_mut().flatten();
-            governors.for_each(|governor| governor.reign.reconnected());
+            let governors = cluster.governors.iter_mut().flatten();
+            governors.for_each(|governor| governor.leadership.reconnected());
         }
     }
 
-    fn ask(&self, world: &mut World, slot: usize) {
-        let ask = AskId::new(world.next_ask);
-        world.next_ask += 1;
-        let now = world.now;
+    fn request(&self, cluster: &mut Cluster, slot: usize) {
+        let request = RequestId::new(cluster.next_request);
+        cluster.next_request += 1;
+        let now = cluster.now;
         // Either guard alone would see a ledger that is gone, so each is tried without the other.
         let silent = [Some(Fault::SeenIsNotSent), Some(Fault::LostLedgerIsTrusted)].contains(&self.fault);
-        let seen = world.seen.filter(|_| !silent);
-        let Some(governor) = &mut world.governors[slot] else {
+        let seen = cluster.seen.filter(|_| !silent);
+        let Some(governor) = &mut cluster.governors[slot] else {
             return;
         };
         let now_there = Moment::from_millis(now + governor.ahead);
         if let Some(seen) = seen {
-            governor.reign.seen(&org(), seen);
+            governor.leadership.seen(&org(), seen);
         }
-        let asked = governor.reign.ask(
+        let asked = governor.leadership.request(
             now_there,
             &org(),
-            Ask {
-                id: ask,
+            TokenRequest {
+                id: request,
                 worker: WorkerId::new("worker").unwrap(),
                 flow: FlowId::new("flow").unwrap(),
                 class: Class::Urgent,
@@ -483,12 +489,12 @@ impl Model {
             },
         );
         if asked.is_ok() {
-            world.worker = Worker::Asked { ask, at: now };
+            cluster.worker = Worker::Asked { request, at: now };
         }
     }
 }
 
-impl World {
+impl Cluster {
     fn is_alive(&self, name: u64) -> bool {
         self.governors
             .iter()
@@ -522,17 +528,17 @@ impl World {
         let Some(governor) = self.governor(name) else {
             return;
         };
-        let answers = governor.reign.take_answers();
+        let answers = governor.leadership.take_answers();
         for answer in answers {
-            let Worker::Asked { ask, at } = self.worker else {
+            let Worker::Asked { request, at } = self.worker else {
                 continue;
             };
-            if ask != answer.ask {
+            if request != answer.request {
                 continue;
             }
-            self.worker = match answer.told {
-                Told::Grant { grant, .. } => self.granted(grant, at),
-                Told::Wait { .. } => Worker::Idle,
+            self.worker = match answer.body {
+                ResponseBody::Grant { grant, .. } => self.granted(grant, at),
+                ResponseBody::Wait { .. } => Worker::Idle,
             };
         }
     }
@@ -588,17 +594,17 @@ fn exhaust(model: &Model, states_max: usize) -> Found {
     let mut known = HashSet::new();
     let mut front = VecDeque::from([(Model::start(), Vec::new())]);
     let mut counted = 0;
-    while let Some((world, path)) = front.pop_front() {
-        if let Some(objection) = world.objection() {
+    while let Some((cluster, path)) = front.pop_front() {
+        if let Some(objection) = cluster.objection() {
             return Found {
                 states: known.len(),
                 counted,
                 objection: Some((objection, path)),
             };
         }
-        counted = counted.max(world.counted.len());
-        for action in model.actions(&world) {
-            let mut next = world.clone();
+        counted = counted.max(cluster.counted.len());
+        for action in model.actions(&cluster) {
+            let mut next = cluster.clone();
             model.act(&mut next, action);
             if known.len() < states_max && known.insert(next.fingerprint()) {
                 let mut path = path.clone();
@@ -620,18 +626,18 @@ fn wander(model: &Model, walks: u64, steps: usize) -> Found {
     let mut states = 0;
     for seed in 0..walks {
         let mut chance = Chance(seed);
-        let mut world = Model::start();
+        let mut cluster = Model::start();
         let mut path = Vec::new();
         for _ in 0..steps {
-            let actions = model.actions(&world);
+            let actions = model.actions(&cluster);
             if actions.is_empty() {
                 break;
             }
             let action = choose(&mut chance, &actions);
-            model.act(&mut world, action);
+            model.act(&mut cluster, action);
             path.push(action);
             states += 1;
-            if let Some(objection) = world.objection() {
+            if let Some(objection) = cluster.objection() {
                 return Found {
                     states,
                     counted,
@@ -639,7 +645,7 @@ fn wander(model: &Model, walks: u64, steps: usize) -> Found {
                 };
             }
         }
-        counted = counted.max(world.counted.len());
+        counted = counted.max(cluster.counted.len());
     }
     Found {
         states,
@@ -654,7 +660,7 @@ fn choose(chance: &mut Chance, actions: &[Action]) -> Action {
         Action::Issue(_)
         | Action::Perform(_)
         | Action::Deliver(_)
-        | Action::Ask(_)
+        | Action::TokenRequest(_)
         | Action::Send
         | Action::Count
         | Action::Report(_) => 24,

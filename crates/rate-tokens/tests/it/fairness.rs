@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rate_tokens::{AskId, BudgetSettings, Class, PerClass, Settlement, Terms};
+use rate_tokens::{BudgetSettings, Class, PerClass, RequestId, Settlement, Terms};
 
-use crate::desk::{ANSWERED, Desk, ms, unpaced};
+use crate::harness::{ANSWERED, Harness, ms, unpaced};
 
 /// One free token at a time, given back at once, while every class in `classes` waits; how many each got.
 fn shares(classes: &[Class], tokens: u32, floor: u32) -> PerClass<u32> {
@@ -13,17 +13,17 @@ fn shares(classes: &[Class], tokens: u32, floor: u32) -> PerClass<u32> {
         background_floor_percent: floor,
         ..unpaced(1).terms().clone()
     };
-    let mut desk = Desk::new(BudgetSettings::new(terms).unwrap());
+    let mut harness = Harness::new(BudgetSettings::new(terms).unwrap());
     let mut shares = PerClass::default();
     for &class in classes {
-        desk.ask(class, class.as_str(), 1);
-        desk.ask(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
     }
     for _ in 0..tokens {
-        let grant = desk.advance().grants.remove(0);
+        let grant = harness.advance().grants.remove(0);
         *shares.get_mut(grant.class) += 1;
-        desk.report(grant.grant, Settlement::Unused);
-        desk.ask(grant.class, grant.class.as_str(), 1);
+        harness.report(grant.grant, Settlement::Unused);
+        harness.request(grant.class, grant.class.as_str(), 1);
     }
     shares
 }
@@ -62,19 +62,19 @@ fn a_class_that_wakes_up_late_has_no_claim_on_the_past() {
         background_floor_percent: 0,
         ..unpaced(1).terms().clone()
     };
-    let mut desk = Desk::new(BudgetSettings::new(terms).unwrap());
+    let mut harness = Harness::new(BudgetSettings::new(terms).unwrap());
     let mut late = 0;
-    desk.ask(Class::Background, "import", 1);
-    desk.ask(Class::Background, "import", 1);
+    harness.request(Class::Background, "import", 1);
+    harness.request(Class::Background, "import", 1);
     for round in 0..300 {
         if round == 200 {
-            desk.ask(Class::Normal, "bulk", 1);
-            desk.ask(Class::Normal, "bulk", 1);
+            harness.request(Class::Normal, "bulk", 1);
+            harness.request(Class::Normal, "bulk", 1);
         }
-        let grant = desk.advance().grants.remove(0);
+        let grant = harness.advance().grants.remove(0);
         late += u32::from(round >= 200 && grant.class == Class::Background);
-        desk.report(grant.grant, Settlement::Unused);
-        desk.ask(grant.class, grant.class.as_str(), 1);
+        harness.report(grant.grant, Settlement::Unused);
+        harness.request(grant.class, grant.class.as_str(), 1);
     }
     assert!(
         (18..=22).contains(&late),
@@ -84,18 +84,18 @@ fn a_class_that_wakes_up_late_has_no_claim_on_the_past() {
 
 #[test]
 fn background_gets_what_its_weight_promises_after_a_time_of_floor() {
-    let mut desk = Desk::new(unpaced(1));
+    let mut harness = Harness::new(unpaced(1));
     for class in Class::ALL {
-        desk.ask(class, class.as_str(), 1);
-        desk.ask(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
     }
     let mut got: PerClass<u32> = PerClass::default();
     for round in 0..3_000 {
-        let grant = desk.advance().grants.remove(0);
-        desk.report(grant.grant, Settlement::Unused);
+        let grant = harness.advance().grants.remove(0);
+        harness.report(grant.grant, Settlement::Unused);
         let urgent_is_over = round >= 1_000 && grant.class < Class::Normal;
         if !urgent_is_over {
-            desk.ask(grant.class, grant.class.as_str(), 1);
+            harness.request(grant.class, grant.class.as_str(), 1);
         }
         if round >= 2_000 {
             *got.get_mut(grant.class) += 1;
@@ -111,55 +111,62 @@ fn background_gets_what_its_weight_promises_after_a_time_of_floor() {
 
 #[test]
 fn an_urgent_ask_that_always_comes_back_leaves_the_others_their_turns() {
-    let mut desk = Desk::new(unpaced(1));
+    let mut harness = Harness::new(unpaced(1));
     let mut got: PerClass<u32> = PerClass::default();
     for class in [Class::Normal, Class::Background] {
-        desk.ask(class, class.as_str(), 1);
-        desk.ask(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
+        harness.request(class, class.as_str(), 1);
     }
-    desk.ask(Class::Urgent, "leaver", 1);
+    harness.request(Class::Urgent, "leaver", 1);
     for _ in 0..2_000 {
-        let grant = desk.advance().grants.remove(0);
+        let grant = harness.advance().grants.remove(0);
         *got.get_mut(grant.class) += 1;
-        desk.report(grant.grant, Settlement::Unused);
-        desk.ask(grant.class, grant.class.as_str(), 1);
+        harness.report(grant.grant, Settlement::Unused);
+        harness.request(grant.class, grant.class.as_str(), 1);
     }
     assert!(got.normal >= 100 && got.background >= 75, "{got:?}");
 }
 
 #[test]
 fn a_few_urgent_asks_go_before_any_backlog_and_before_the_floor() {
-    let mut desk = Desk::new(unpaced(1));
+    let mut harness = Harness::new(unpaced(1));
     for class in [Class::Interactive, Class::Normal, Class::Background] {
         for _ in 0..200 {
-            desk.ask(class, class.as_str(), 1);
+            harness.request(class, class.as_str(), 1);
         }
     }
     for _ in 0..100 {
-        let grant = desk.advance().grants.remove(0);
-        desk.report(grant.grant, Settlement::Unused);
+        let grant = harness.advance().grants.remove(0);
+        harness.report(grant.grant, Settlement::Unused);
     }
-    let urgent: Vec<AskId> = (0..15).map(|_| desk.ask(Class::Urgent, "leavers", 1)).collect();
-    for ask in urgent {
-        let grant = desk.advance().grants.remove(0);
-        assert_eq!(grant.ask, ask);
-        desk.report(grant.grant, Settlement::Unused);
+    let urgent: Vec<RequestId> = (0..15)
+        .map(|_| harness.request(Class::Urgent, "leavers", 1))
+        .collect();
+    for request in urgent {
+        let grant = harness.advance().grants.remove(0);
+        assert_eq!(grant.request, request);
+        harness.report(grant.grant, Settlement::Unused);
     }
 }
 
 #[test]
 fn urgent_asks_pass_the_pacing_and_find_a_reserve() {
-    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
     let bulk: Vec<_> = (0..60)
         .map(|_| {
-            desk.pass(ms(606));
-            desk.granted(Class::Urgent)
+            harness.pass(ms(606));
+            harness.granted(Class::Urgent)
         })
         .collect();
     assert_eq!(bulk.len(), 60);
-    desk.ask(Class::Normal, "bulk", 1);
-    let urgent = [(); 5].map(|()| desk.ask(Class::Urgent, "leaver", 1));
-    let granted: Vec<AskId> = desk.advance().grants.iter().map(|grant| grant.ask).collect();
+    harness.request(Class::Normal, "bulk", 1);
+    let urgent = [(); 5].map(|()| harness.request(Class::Urgent, "leaver", 1));
+    let granted: Vec<RequestId> = harness
+        .advance()
+        .grants
+        .iter()
+        .map(|grant| grant.request)
+        .collect();
     assert_eq!(granted, urgent);
 }
 
@@ -169,39 +176,39 @@ fn the_reserve_is_for_urgent_asks_only() {
         reserve: 2,
         ..unpaced(100).terms().clone()
     };
-    let mut desk = Desk::new(BudgetSettings::new(terms).unwrap());
-    assert_eq!(desk.drain(Class::Normal).len(), 98);
-    assert_eq!(desk.drain(Class::Interactive).len(), 0);
-    assert_eq!(desk.drain(Class::Urgent).len(), 2);
+    let mut harness = Harness::new(BudgetSettings::new(terms).unwrap());
+    assert_eq!(harness.drain(Class::Normal).len(), 98);
+    assert_eq!(harness.drain(Class::Interactive).len(), 0);
+    assert_eq!(harness.drain(Class::Urgent).len(), 2);
 }
 
 #[test]
 fn a_reserve_and_a_burst_starve_nobody_under_endless_urgent_demand() {
-    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
     let mut got: PerClass<u32> = PerClass::default();
     for class in [Class::Urgent, Class::Normal] {
         for _ in 0..3 {
-            desk.ask(class, class.as_str(), 1);
+            harness.request(class, class.as_str(), 1);
         }
     }
-    let end = desk.now + ms(20 * 60_000);
-    while desk.now < end {
-        let step = desk.advance();
+    let end = harness.now + ms(20 * 60_000);
+    while harness.now < end {
+        let step = harness.advance();
         for grant in &step.grants {
             *got.get_mut(grant.class) += 1;
-            desk.report(grant.grant, ANSWERED);
-            desk.ask(grant.class, grant.class.as_str(), 1);
+            harness.report(grant.grant, ANSWERED);
+            harness.request(grant.class, grant.class.as_str(), 1);
         }
         for wait in &step.waits {
-            let class = if wait.ask.get() % 2 == 0 {
+            let class = if wait.request.get() % 2 == 0 {
                 Class::Urgent
             } else {
                 Class::Normal
             };
-            desk.ask(class, class.as_str(), 1);
+            harness.request(class, class.as_str(), 1);
         }
         if step.grants.is_empty() && step.waits.is_empty() {
-            desk.now = step.next_wake.unwrap();
+            harness.now = step.next_wake.unwrap();
         }
     }
     assert!(
@@ -218,47 +225,52 @@ fn a_worker_at_its_bound_waits_while_others_and_urgent_asks_go_on() {
         worker_max: 2,
         ..unpaced(50).terms().clone()
     };
-    let mut desk = Desk::new(BudgetSettings::new(terms).unwrap());
+    let mut harness = Harness::new(BudgetSettings::new(terms).unwrap());
     for _ in 0..5 {
-        desk.ask_as("greedy", Class::Normal, "flow", 1);
+        harness.ask_as("greedy", Class::Normal, "flow", 1);
     }
-    let other = desk.ask_as("other", Class::Normal, "flow", 1);
-    let urgent = desk.ask_as("greedy", Class::Urgent, "leaver", 1);
-    let granted: Vec<AskId> = desk.advance().grants.iter().map(|grant| grant.ask).collect();
+    let other = harness.ask_as("other", Class::Normal, "flow", 1);
+    let urgent = harness.ask_as("greedy", Class::Urgent, "leaver", 1);
+    let granted: Vec<RequestId> = harness
+        .advance()
+        .grants
+        .iter()
+        .map(|grant| grant.request)
+        .collect();
     assert_eq!(granted.len(), 3, "the urgent token counts for the worker too");
     assert!(granted.contains(&other) && granted.contains(&urgent));
 }
 
 proptest! {
-    /// Flows of one class, each with its own eagerness: how many asks it keeps in the queue.
+    /// Flows of one class, each with its own eagerness: how many requests it keeps in the queue.
     #[test]
     fn flows_get_equal_shares_however_eagerly_they_ask(eagerness in prop::collection::vec(1usize..12, 2..6)) {
-        let mut desk = Desk::new(unpaced(1));
+        let mut harness = Harness::new(unpaced(1));
         let mut flow_of = BTreeMap::new();
         let mut got = vec![0u32; eagerness.len()];
-        for (flow, &asks) in eagerness.iter().enumerate() {
-            for _ in 0..asks {
-                flow_of.insert(desk.ask(Class::Normal, &flow.to_string(), 1), flow);
+        for (flow, &requests) in eagerness.iter().enumerate() {
+            for _ in 0..requests {
+                flow_of.insert(harness.request(Class::Normal, &flow.to_string(), 1), flow);
             }
         }
         for _ in 0..20 * eagerness.len() {
-            let grant = desk.advance().grants.remove(0);
-            let flow = flow_of[&grant.ask];
+            let grant = harness.advance().grants.remove(0);
+            let flow = flow_of[&grant.request];
             got[flow] += 1;
-            desk.report(grant.grant, Settlement::Unused);
-            flow_of.insert(desk.ask(Class::Normal, &flow.to_string(), 1), flow);
+            harness.report(grant.grant, Settlement::Unused);
+            flow_of.insert(harness.request(Class::Normal, &flow.to_string(), 1), flow);
         }
         prop_assert!(got.iter().all(|tokens| (19..=21).contains(tokens)), "{:?}", got);
     }
 
     #[test]
-    fn older_asks_of_a_flow_go_first(asks in 2usize..30) {
-        let mut desk = Desk::new(unpaced(1));
-        let ids: Vec<AskId> = (0..asks).map(|_| desk.ask(Class::Interactive, "flow", 1)).collect();
-        let served: Vec<AskId> = ids.iter().map(|_| {
-            let grant = desk.advance().grants.remove(0);
-            desk.report(grant.grant, Settlement::Unused);
-            grant.ask
+    fn older_asks_of_a_flow_go_first(requests in 2usize..30) {
+        let mut harness = Harness::new(unpaced(1));
+        let ids: Vec<RequestId> = (0..requests).map(|_| harness.request(Class::Interactive, "flow", 1)).collect();
+        let served: Vec<RequestId> = ids.iter().map(|_| {
+            let grant = harness.advance().grants.remove(0);
+            harness.report(grant.grant, Settlement::Unused);
+            grant.request
         }).collect();
         prop_assert_eq!(served, ids);
     }

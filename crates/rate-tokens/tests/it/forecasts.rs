@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rate_tokens::{BudgetSettings, Class, Demand, Forecast, PerClass, forecast};
 
-use crate::desk::{ANSWERED, Desk, REFUSED, ms};
+use crate::harness::{ANSWERED, Harness, REFUSED, ms};
 
-fn idle(limit: u32) -> Desk {
-    Desk::new(BudgetSettings::per_minute(limit).unwrap())
+fn idle(limit: u32) -> Harness {
+    Harness::new(BudgetSettings::per_minute(limit).unwrap())
 }
 
 fn demand(urgent: u64, normal: u64, background: u64) -> Demand {
@@ -22,8 +22,8 @@ fn demand(urgent: u64, normal: u64, background: u64) -> Demand {
     }
 }
 
-fn of(desk: &Desk, demand: Demand) -> Forecast {
-    forecast(&desk.budget.status(desk.now), &demand)
+fn of(harness: &Harness, demand: Demand) -> Forecast {
+    forecast(&harness.budget.status(harness.now), &demand)
 }
 
 fn within(actual: Duration, expected_s: f64, tolerance: f64) {
@@ -74,23 +74,23 @@ fn urgent_calls_finish_long_before_a_backlog_and_background_is_not_forgotten() {
 
 #[test]
 fn what_is_held_cooling_waiting_or_closed_delays_the_start() {
-    let mut desk = idle(100);
+    let mut harness = idle(100);
     for _ in 0..90 {
-        desk.pass(ms(606));
-        let grant = desk.granted(Class::Normal).grant;
-        desk.report(grant, ANSWERED);
+        harness.pass(ms(606));
+        let grant = harness.granted(Class::Normal).grant;
+        harness.report(grant, ANSWERED);
     }
     for _ in 0..50 {
-        desk.ask(Class::Normal, "flow", 1);
+        harness.request(Class::Normal, "flow", 1);
     }
-    let queued = of(&desk, demand(0, 50, 0)).all();
+    let queued = of(&harness, demand(0, 50, 0)).all();
     assert!(queued > ms(99 * 600), "{queued:?}");
 
-    desk.pass(ms(5_000));
-    let grant = desk.granted(Class::Urgent).grant;
-    desk.pass(ms(1));
-    desk.report(grant, REFUSED);
-    let closed = of(&desk, demand(1, 0, 0)).granted_by.urgent;
+    harness.pass(ms(5_000));
+    let grant = harness.granted(Class::Urgent).grant;
+    harness.pass(ms(1));
+    harness.report(grant, REFUSED);
+    let closed = of(&harness, demand(1, 0, 0)).granted_by.urgent;
     assert_eq!(closed, ms(5_000));
 }
 

@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod desk;
 mod exchange;
 mod failover;
 mod fairness;
 mod forecasts;
+mod harness;
+mod leadership;
 mod quality;
 mod refusals;
-mod reign;
 mod replay;
 mod safety;
 mod settings;
+mod simulation;
 mod targets;
 mod throughput;
 mod wallet;
-mod world;

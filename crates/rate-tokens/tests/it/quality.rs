@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rate_tokens::{BudgetSettings, Class, GrantId, Pacing, Terms};
 
-use crate::desk::{ANSWERED, Desk, REFUSED, ms};
+use crate::harness::{ANSWERED, Harness, REFUSED, ms};
+use crate::simulation::Chance;
 use crate::targets::{Approximate, Fixed, Rolling};
-use crate::world::Chance;
 
 const WINDOW: u64 = 60_000;
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -25,7 +25,7 @@ struct Outcome {
     /// Requests that the target accepted.
     accepted: u64,
     refused: u64,
-    /// How long each urgent ask waited for its token.
+    /// How long each urgent request waited for its token.
     waits: Vec<Duration>,
 }
 
@@ -44,15 +44,15 @@ enum Event {
     Urgent,
 }
 
-/// Endless normal demand for `span`, and now and then an urgent ask, against a target.
+/// Endless normal demand for `span`, and now and then an urgent request, against a target.
 fn run(
     settings: BudgetSettings,
     span: Duration,
     urgent_every: Option<Duration>,
     mut accepts: impl FnMut(u64) -> bool,
 ) -> Outcome {
-    let mut desk = Desk::new(settings);
-    let (start, end) = (desk.now, desk.now + span);
+    let mut harness = Harness::new(settings);
+    let (start, end) = (harness.now, harness.now + span);
     let mut events = BinaryHeap::new();
     let mut outcome = Outcome::default();
     let mut chance = Chance(7);
@@ -66,56 +66,56 @@ fn run(
     }
     let backlog = 64;
     for _ in 0..backlog {
-        desk.ask(Class::Normal, "bulk", 1);
+        harness.request(Class::Normal, "bulk", 1);
     }
-    while desk.now < end {
+    while harness.now < end {
         while let Some(Reverse((at, _))) = events.peek()
-            && *at <= desk.now
+            && *at <= harness.now
             && let Some(Reverse((_, event))) = events.pop()
         {
             match event {
                 Event::Arrives(grant) => {
-                    let accepted = accepts(desk.now.since(start).as_millis() as u64);
+                    let accepted = accepts(harness.now.since(start).as_millis() as u64);
                     outcome.accepted += u64::from(accepted);
                     events.push(Reverse((
-                        desk.now + way(&mut chance),
+                        harness.now + way(&mut chance),
                         Event::Reported(grant, accepted),
                     )));
                 }
-                Event::Reported(grant, true) => desk.report(grant, ANSWERED),
+                Event::Reported(grant, true) => harness.report(grant, ANSWERED),
                 Event::Reported(grant, false) => {
                     outcome.refused += 1;
-                    desk.report(grant, REFUSED);
+                    harness.report(grant, REFUSED);
                 }
                 Event::Urgent => {
-                    let ask = desk.ask(Class::Urgent, "leaver", 1);
-                    urgent_since.push((ask, desk.now));
+                    let request = harness.request(Class::Urgent, "leaver", 1);
+                    urgent_since.push((request, harness.now));
                 }
             }
         }
-        let step = desk.advance();
+        let step = harness.advance();
         for grant in &step.grants {
             assert_eq!(grant.tokens, 1);
             events.push(Reverse((
-                desk.now + way(&mut chance),
+                harness.now + way(&mut chance),
                 Event::Arrives(grant.grant),
             )));
-            match urgent_since.iter().find(|(ask, _)| *ask == grant.ask) {
-                Some((_, since)) => outcome.waits.push(desk.now.since(*since)),
-                None => drop(desk.ask(Class::Normal, "bulk", 1)),
+            match urgent_since.iter().find(|(request, _)| *request == grant.request) {
+                Some((_, since)) => outcome.waits.push(harness.now.since(*since)),
+                None => drop(harness.request(Class::Normal, "bulk", 1)),
             }
         }
         for wait in &step.waits {
-            if urgent_since.iter().any(|(ask, _)| *ask == wait.ask) {
-                panic!("an urgent ask was put off");
+            if urgent_since.iter().any(|(request, _)| *request == wait.request) {
+                panic!("an urgent request was put off");
             }
-            desk.ask(Class::Normal, "bulk", 1);
+            harness.request(Class::Normal, "bulk", 1);
         }
         if step.grants.is_empty() && step.waits.is_empty() {
             let event = events.peek().map(|Reverse((at, _))| *at);
             // Whoever sleeps until then wakes up a little late.
             let late = ms(chance.between(0, 3));
-            desk.now = match (step.next_wake, event) {
+            harness.now = match (step.next_wake, event) {
                 (Some(wake), Some(event)) => (wake + late).min(event),
                 (wake, event) => wake.or(event).unwrap(),
             };
@@ -131,7 +131,7 @@ fn with(limit: u32, pacing: Pacing) -> BudgetSettings {
         // Nothing is held back for the urgent: this is for those who want the last token.
         terms.reserve = 0;
     }
-    // One answer may be given no earlier than half a permit's life, which is what bounds the deadline of these asks.
+    // One answer may be given no earlier than half a permit's life, which is what bounds the deadline of these requests.
     terms.permit_ttl = Duration::from_secs(60);
     BudgetSettings::new(terms).unwrap()
 }

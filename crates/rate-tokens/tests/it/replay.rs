@@ -8,7 +8,7 @@ use rate_tokens::{
     Settlement, Stamp, WorkerId,
 };
 
-use crate::desk::{ANSWERED, Desk, START, ms, unpaced};
+use crate::harness::{ANSWERED, Harness, START, ms, unpaced};
 
 const COOLING: u64 = 60_000 + 30 + 50;
 /// The successor adds a guard for the comparison of time stamps.
@@ -46,25 +46,25 @@ fn aged(age_ms: u64, record: LedgerRecord) -> Aged {
     }
 }
 
-fn successor(limit: u32, records: Vec<Aged>) -> Result<Desk, ReplayError> {
-    Budget::replay(unpaced(limit), Epoch::new(2), records, START).map(Desk::of)
+fn successor(limit: u32, records: Vec<Aged>) -> Result<Harness, ReplayError> {
+    Budget::replay(unpaced(limit), Epoch::new(2), records, START).map(Harness::of)
 }
 
-fn frees_after(desk: &mut Desk, time_ms: u64) {
-    desk.pass(ms(time_ms - 1));
-    assert_eq!(desk.free(), 0, "free a millisecond early");
-    desk.pass(ms(1));
-    assert_eq!(desk.free(), 1, "not free in time");
+fn frees_after(harness: &mut Harness, time_ms: u64) {
+    harness.pass(ms(time_ms - 1));
+    assert_eq!(harness.free(), 0, "free a millisecond early");
+    harness.pass(ms(1));
+    assert_eq!(harness.free(), 1, "not free in time");
 }
 
 #[test]
 fn a_reported_token_cools_for_the_rest_of_its_time() {
-    let mut desk = successor(
+    let mut harness = successor(
         1,
         vec![aged(21_000, granted(1)), aged(20_000, reported(ANSWERED))],
     )
     .unwrap();
-    frees_after(&mut desk, COOLING + GUARD - 20_000);
+    frees_after(&mut harness, COOLING + GUARD - 20_000);
 }
 
 #[test]
@@ -80,19 +80,19 @@ fn the_successors_clock_may_have_started_just_now() {
 
 #[test]
 fn an_unreported_token_is_held_as_if_granted_just_now_and_a_late_report_settles_it() {
-    let mut desk = successor(1, vec![aged(30_000, granted(1))]).unwrap();
-    let mut told = Desk::of(desk.budget.clone());
-    frees_after(&mut desk, 10_000 + 30_000 + COOLING);
-    told.pass(ms(1_000));
-    told.report(GRANT, ANSWERED);
-    frees_after(&mut told, COOLING);
+    let mut harness = successor(1, vec![aged(30_000, granted(1))]).unwrap();
+    let mut body = Harness::of(harness.budget.clone());
+    frees_after(&mut harness, 10_000 + 30_000 + COOLING);
+    body.pass(ms(1_000));
+    body.report(GRANT, ANSWERED);
+    frees_after(&mut body, COOLING);
 }
 
 #[test]
 fn a_token_reported_without_answer_cools_after_settling_too() {
     let unknown = reported(Settlement::Used(Outcome::Unknown));
-    let mut desk = successor(1, vec![aged(21_000, granted(1)), aged(20_000, unknown)]).unwrap();
-    frees_after(&mut desk, 30_000 + COOLING + GUARD - 20_000);
+    let mut harness = successor(1, vec![aged(21_000, granted(1)), aged(20_000, unknown)]).unwrap();
+    frees_after(&mut harness, 30_000 + COOLING + GUARD - 20_000);
 }
 
 #[test]
@@ -102,27 +102,27 @@ fn an_expired_token_cools_from_its_expiry() {
         class: Class::Normal,
         tokens: vec![0],
     };
-    let mut desk = successor(1, vec![aged(45_000, granted(1)), aged(5_000, expired)]).unwrap();
-    frees_after(&mut desk, COOLING + GUARD - 5_000);
+    let mut harness = successor(1, vec![aged(45_000, granted(1)), aged(5_000, expired)]).unwrap();
+    frees_after(&mut harness, COOLING + GUARD - 5_000);
 }
 
 #[test]
 fn a_report_of_a_grant_from_before_the_reading_still_counts() {
-    let mut desk = successor(1, vec![aged(10_000, reported(ANSWERED))]).unwrap();
-    frees_after(&mut desk, COOLING + GUARD - 10_000);
+    let mut harness = successor(1, vec![aged(10_000, reported(ANSWERED))]).unwrap();
+    frees_after(&mut harness, COOLING + GUARD - 10_000);
 }
 
 #[test]
 fn where_the_servers_clock_stepped_back_records_count_as_young_as_those_before_them() {
-    let mut desk = successor(1, vec![aged(3_000, granted(1)), aged(50_000, reported(ANSWERED))]).unwrap();
-    frees_after(&mut desk, COOLING + GUARD - 3_000);
+    let mut harness = successor(1, vec![aged(3_000, granted(1)), aged(50_000, reported(ANSWERED))]).unwrap();
+    frees_after(&mut harness, COOLING + GUARD - 3_000);
     assert_eq!(Aged::between(granted(1), 9_000, 8_000).age, Duration::ZERO);
 }
 
 #[test]
 fn a_grant_that_was_recorded_twice_is_held_once() {
-    let desk = successor(2, vec![aged(3_000, granted(1)), aged(2_000, granted(1))]).unwrap();
-    assert_eq!(desk.free(), 1);
+    let harness = successor(2, vec![aged(3_000, granted(1)), aged(2_000, granted(1))]).unwrap();
+    assert_eq!(harness.free(), 1);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_refusals_taught_is_inherited() {
         working_limit: 60,
         stretch: 1,
     };
-    let desk = successor(
+    let harness = successor(
         100,
         vec![
             aged(11_000, granted(1)),
@@ -143,7 +143,7 @@ fn what_refusals_taught_is_inherited() {
         ],
     )
     .unwrap();
-    let status = desk.budget.status(START);
+    let status = harness.budget.status(START);
     assert_eq!(
         (status.working_limit, status.stretch, status.closed_for_ms),
         (60, 1, Some(20_000))
@@ -182,15 +182,15 @@ fn ledgers_that_cannot_be_an_earlier_governors_are_refused() {
 
 #[test]
 fn without_a_ledger_nothing_is_granted_until_all_that_may_be_out_has_cooled() {
-    let mut desk = Desk::of(Budget::quiet(unpaced(5), Epoch::new(3), START));
+    let mut harness = Harness::of(Budget::quiet(unpaced(5), Epoch::new(3), START));
     let quiet = unpaced(5).quiet();
     assert_eq!(quiet, ms(COOLING + GUARD + 10_000 + 30_000));
-    desk.pass(quiet - ms(1));
-    desk.ask(Class::Urgent, "flow", 1);
-    let step = desk.advance();
+    harness.pass(quiet - ms(1));
+    harness.request(Class::Urgent, "flow", 1);
+    let step = harness.advance();
     assert_eq!((step.grants.len(), step.next_wake), (0, Some(START + quiet)));
-    desk.pass(ms(1));
-    assert_eq!(desk.advance().grants.len(), 1);
+    harness.pass(ms(1));
+    assert_eq!(harness.advance().grants.len(), 1);
 }
 
 proptest! {

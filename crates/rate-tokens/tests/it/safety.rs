@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::simulation::{Cluster, Fault, Run, Scenario, WINDOW};
 use crate::targets::{Fixed, Rolling, most, overfull};
-use crate::world::{Fault, Run, Scenario, WINDOW, World};
 
 /// The first oracle that objects.
 fn objection(run: &Run, scenario: &Scenario) -> Option<String> {
@@ -31,7 +31,7 @@ proptest! {
     #[test]
     fn no_window_holds_more_than_the_limit_through_losses_deaths_crashes_and_changes(seed: u64, limit in 1u32..40) {
         let scenario = Scenario::stormy(seed, limit);
-        let run = World::run(scenario.clone());
+        let run = Cluster::run(scenario.clone());
         prop_assert_eq!(objection(&run, &scenario), None);
         prop_assert!(run.takeovers > 0);
     }
@@ -39,7 +39,7 @@ proptest! {
     #[test]
     fn an_undisturbed_ring_is_used_to_the_last_token(seed: u64, limit in 4u32..40) {
         let scenario = Scenario { workers: 8, ..Scenario::calm(seed, limit) };
-        let run = World::run(scenario.clone());
+        let run = Cluster::run(scenario.clone());
         prop_assert_eq!(objection(&run, &scenario), None);
         prop_assert_eq!(run.contradictions, 0);
         // Four fifths of the limit on the long run, though each response takes a tenth of this window to report.
@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn every_ask_that_a_governor_hears_is_answered_by_its_deadline(seed: u64, limit in 1u32..40) {
-        let run = World::run(Scenario::stormy(seed, limit));
+        let run = Cluster::run(Scenario::stormy(seed, limit));
         prop_assert_eq!(run.unanswered, vec![]);
     }
 }
@@ -57,7 +57,7 @@ proptest! {
 #[test]
 fn stormy_worlds_exercise_the_limit() {
     let full = (0..30).filter(|&seed| {
-        let run = World::run(Scenario {
+        let run = Cluster::run(Scenario {
             limit_changes: false,
             ..Scenario::stormy(seed, 12)
         });
@@ -85,7 +85,7 @@ fn every_planted_fault_is_caught() {
                 limit_changes: false,
                 ..stormy
             };
-            objection(&World::run(scenario.clone()), &scenario).is_some()
+            objection(&Cluster::run(scenario.clone()), &scenario).is_some()
         });
         assert!(caught, "no oracle objected to {fault:?}");
     }
@@ -98,7 +98,7 @@ fn soak_of_schedules() {
     let mut requests = 0;
     for seed in 0..SCHEDULES {
         let scenario = Scenario::stormy(seed, 1 + (seed % 39) as u32);
-        let run = World::run(scenario.clone());
+        let run = Cluster::run(scenario.clone());
         assert_eq!(objection(&run, &scenario), None, "seed {seed}");
         assert_eq!(run.unanswered, vec![], "seed {seed}");
         requests += run.counted.len();

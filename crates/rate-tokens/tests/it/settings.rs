@@ -2,7 +2,7 @@
 
 use rate_tokens::{BudgetSettings, NAME_BYTES_MAX, NameRefused, Pacing, SettingsError, Terms, WorkerId};
 
-use crate::desk::ms;
+use crate::harness::ms;
 
 fn refused(change: impl FnOnce(&mut Terms)) -> SettingsError {
     let mut terms = Terms::per_minute(100);

@@ -7,31 +7,31 @@ use std::time::Duration;
 
 use rate_tokens::{BudgetSettings, Class, Pacing, Terms};
 
-use crate::desk::{ANSWERED, Desk, ms, unpaced};
+use crate::harness::{ANSWERED, Harness, ms, unpaced};
 
 /// Tokens granted in `span` of endless demand, each reported `latency` after its grant.
 fn granted(settings: BudgetSettings, class: Class, latency: Duration, span: Duration) -> u64 {
-    let mut desk = Desk::new(settings);
-    let end = desk.now + span;
+    let mut harness = Harness::new(settings);
+    let end = harness.now + span;
     let mut reports = BinaryHeap::new();
     let mut granted = 0;
-    desk.ask(class, "flow", 1);
-    while desk.now < end {
-        while let Some(&Reverse((at, grant))) = reports.peek().filter(|Reverse((at, _))| *at <= desk.now) {
+    harness.request(class, "flow", 1);
+    while harness.now < end {
+        while let Some(&Reverse((at, grant))) = reports.peek().filter(|Reverse((at, _))| *at <= harness.now) {
             reports.pop();
-            assert_eq!(at, desk.now);
-            desk.report(grant, ANSWERED);
+            assert_eq!(at, harness.now);
+            harness.report(grant, ANSWERED);
         }
-        let step = desk.advance();
+        let step = harness.advance();
         for grant in &step.grants {
             granted += u64::from(grant.tokens);
-            reports.push(Reverse((desk.now + latency, grant.grant)));
+            reports.push(Reverse((harness.now + latency, grant.grant)));
         }
         if step.grants.is_empty() && step.waits.is_empty() {
             let report = reports.peek().map(|&Reverse((at, _))| at);
-            desk.now = step.next_wake.into_iter().chain(report).min().unwrap();
+            harness.now = step.next_wake.into_iter().chain(report).min().unwrap();
         } else {
-            desk.ask(class, "flow", 1);
+            harness.request(class, "flow", 1);
         }
     }
     granted
@@ -98,15 +98,15 @@ fn a_large_limit_is_granted_in_batches_without_losing_throughput() {
 
 #[test]
 fn paced_grants_are_evenly_spaced() {
-    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
+    let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
     let mut at = Vec::new();
     for _ in 0..20 {
-        desk.ask(Class::Normal, "flow", 1);
+        harness.request(Class::Normal, "flow", 1);
     }
     while at.len() < 5 {
-        let step = desk.advance();
-        at.extend(step.grants.iter().map(|_| desk.now.as_millis()));
-        desk.now = step.next_wake.unwrap().max(desk.now);
+        let step = harness.advance();
+        at.extend(step.grants.iter().map(|_| harness.now.as_millis()));
+        harness.now = step.next_wake.unwrap().max(harness.now);
     }
     let gaps: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|gap| (580..=612).contains(gap)), "{gaps:?}");
@@ -116,19 +116,19 @@ fn paced_grants_are_evenly_spaced() {
 #[test]
 fn a_governor_that_is_woken_late_each_time_grants_as_much_as_one_in_time() {
     for late_ms in [0, 50, 300, 590] {
-        let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
-        let (start, mut at) = (desk.now, Vec::new());
-        desk.ask(Class::Normal, "flow", 1);
-        while desk.now.since(start) < Duration::from_secs(59) {
-            let step = desk.advance();
+        let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
+        let (start, mut at) = (harness.now, Vec::new());
+        harness.request(Class::Normal, "flow", 1);
+        while harness.now.since(start) < Duration::from_secs(59) {
+            let step = harness.advance();
             for grant in &step.grants {
-                at.push(desk.now.as_millis());
-                desk.report(grant.grant, ANSWERED);
+                at.push(harness.now.as_millis());
+                harness.report(grant.grant, ANSWERED);
             }
             if step.grants.is_empty() && step.waits.is_empty() {
-                desk.now = step.next_wake.unwrap().max(desk.now) + ms(late_ms);
+                harness.now = step.next_wake.unwrap().max(harness.now) + ms(late_ms);
             } else {
-                desk.ask(Class::Normal, "flow", 1);
+                harness.request(Class::Normal, "flow", 1);
             }
         }
         assert!(
@@ -146,36 +146,36 @@ fn a_governor_that_is_woken_late_each_time_grants_as_much_as_one_in_time() {
 
 #[test]
 fn a_pause_of_those_who_ask_is_not_caught_up() {
-    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
-    desk.ask(Class::Normal, "flow", 1);
-    assert_eq!(desk.advance().grants.len(), 1);
-    desk.pass(Duration::from_secs(30));
+    let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
+    harness.request(Class::Normal, "flow", 1);
+    assert_eq!(harness.advance().grants.len(), 1);
+    harness.pass(Duration::from_secs(30));
     for _ in 0..5 {
-        desk.ask(Class::Normal, "flow", 1);
+        harness.request(Class::Normal, "flow", 1);
     }
-    assert_eq!(desk.advance().grants.len(), 1);
+    assert_eq!(harness.advance().grants.len(), 1);
 }
 
-/// Those who are told to ask again when the next grant is due come late as well.
+/// Those who are told to request again when the next grant is due come late as well.
 #[test]
 fn those_who_come_late_to_the_grant_they_were_told_of_lose_nothing() {
-    let mut desk = Desk::new(BudgetSettings::per_minute(100).unwrap());
-    let (start, mut granted) = (desk.now, 0);
-    while desk.now.since(start) < Duration::from_secs(59) {
-        desk.ask(Class::Normal, "flow", 1);
+    let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());
+    let (start, mut granted) = (harness.now, 0);
+    while harness.now.since(start) < Duration::from_secs(59) {
+        harness.request(Class::Normal, "flow", 1);
         let (mut answered, late) = (false, ms(200));
         while !answered {
-            let step = desk.advance();
+            let step = harness.advance();
             for grant in &step.grants {
                 granted += 1;
-                desk.report(grant.grant, ANSWERED);
+                harness.report(grant.grant, ANSWERED);
                 answered = true;
             }
             if let Some(wait) = step.waits.first() {
-                desk.pass(wait.retry_after + late);
+                harness.pass(wait.retry_after + late);
                 answered = true;
             } else if !answered {
-                desk.now = step.next_wake.unwrap().max(desk.now);
+                harness.now = step.next_wake.unwrap().max(harness.now);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The worker's side.
 
-use rate_tokens::{Epoch, GrantId, Parcel, REPORT_AGAIN, Settled, Settlement, Slip, Wallet};
+use rate_tokens::{Epoch, GrantId, GrantReport, HeldToken, REPORT_AGAIN, Settled, Settlement, Wallet};
 
-use crate::desk::{ANSWERED, START, ms};
+use crate::harness::{ANSWERED, START, ms};
 
 const FIRST: GrantId = GrantId {
     epoch: Epoch::new(1),
@@ -16,7 +16,7 @@ fn a_slips_use_by_counts_from_the_asking() {
     let use_by = START + ms(10_000);
     assert_eq!(
         slips,
-        [0, 1].map(|token| Slip {
+        [0, 1].map(|token| HeldToken {
             grant: FIRST,
             token,
             use_by
@@ -28,18 +28,18 @@ fn a_slips_use_by_counts_from_the_asking() {
 fn reports_are_repeated_until_they_are_acknowledged() {
     let mut wallet = Wallet::new();
     wallet.settle(FIRST, 0, ANSWERED);
-    let parcel = Parcel {
+    let report = GrantReport {
         grant: FIRST,
         settled: vec![Settled {
             token: 0,
             settlement: ANSWERED,
         }],
     };
-    assert_eq!(wallet.due(START), vec![parcel.clone()]);
+    assert_eq!(wallet.due(START), vec![report.clone()]);
     assert_eq!(wallet.due(START), vec![]);
     assert_eq!(wallet.next_due(), Some(START + REPORT_AGAIN));
-    assert_eq!(wallet.due(START + REPORT_AGAIN), vec![parcel.clone()]);
-    wallet.acknowledged(&parcel);
+    assert_eq!(wallet.due(START + REPORT_AGAIN), vec![report.clone()]);
+    wallet.acknowledged(&report);
     assert_eq!(
         (wallet.next_due(), wallet.due(START + ms(60_000))),
         (None, vec![])
@@ -53,7 +53,7 @@ fn a_token_settled_after_the_report_left_goes_out_on_its_own() {
     let sent = wallet.due(START).remove(0);
     wallet.settle(FIRST, 1, Settlement::Unused);
     wallet.acknowledged(&sent);
-    let rest = Parcel {
+    let rest = GrantReport {
         grant: FIRST,
         settled: vec![Settled {
             token: 1,

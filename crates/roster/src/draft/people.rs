@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus::{Change as KeyChange, Expect, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{
-    AccessLevel, Candidate, Field, IdentityQuestion, ManagerWish, NormalName, OrgId, Person, PersonId,
+    AccessLevel, Candidate, DesiredManager, Field, IdentityQuestion, NormalName, OrgId, Person, PersonId,
     Profile, Resolution, Sources, Traits, released_name, repaired, resolve,
 };
 
@@ -29,7 +29,7 @@ pub struct PersonDraft {
     pub profile: Profile,
     /// Values of advanced custom fields by the name that Litmos shows; likewise.
     pub custom: BTreeMap<String, String>,
-    pub manager: ManagerWish,
+    pub manager: DesiredManager,
     /// Replaces the SCIM document; `None` leaves it.
     pub scim_document: Option<String>,
     /// All groups by name; `None` leaves memberships.
@@ -49,7 +49,7 @@ impl PersonDraft {
             access_level: None,
             profile: Profile::default(),
             custom: Default::default(),
-            manager: ManagerWish::Leave,
+            manager: DesiredManager::Leave,
             scim_document: None,
             groups: None,
         }
@@ -335,8 +335,8 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
         profile,
         custom,
         manager: match &draft.manager {
-            ManagerWish::Leave => old.map(|old| old.manager.clone()).unwrap_or_default(),
-            wish => wish.clone(),
+            DesiredManager::Leave => old.map(|old| old.manager.clone()).unwrap_or_default(),
+            change => change.clone(),
         },
         sources,
         scim_document: draft

@@ -323,7 +323,7 @@ impl<'a> Edit<'a> {
     }
 }
 
-/// Whether the value is a wish to clear.
+/// Whether the value is a change to clear.
 fn blank(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,7 +1,8 @@
 //! Groups: POST, PUT and PATCH.
 
 use scim::{
-    GroupChange, GroupDocument, Member, MemberChange, NetMembers, PatchRequest, ResourceKind, ScimType, Wish,
+    FieldChange, GroupChange, GroupDocument, Member, MemberChange, NetMembers, PatchRequest, ResourceKind,
+    ScimType,
 };
 use serde_json::{Value, json};
 
@@ -126,7 +127,7 @@ fn a_rename_comes_with_the_id_and_with_other_changes() {
     ]))
     .unwrap();
     assert_eq!(change.display_name.as_deref(), Some("Carers"));
-    assert_eq!(change.external_id, Some(Wish::Set("e-2".to_owned())));
+    assert_eq!(change.external_id, Some(FieldChange::Set("e-2".to_owned())));
     let before = GroupDocument {
         display_name: "Care".to_owned(),
         external_id: None,
@@ -346,10 +347,10 @@ fn a_group_is_shown_with_members_or_without() {
 }
 
 fn told(change: &GroupChange) -> String {
-    let said = |wish: &Option<Wish>| match wish {
+    let said = |change: &Option<FieldChange>| match change {
         None => "leave".to_owned(),
-        Some(Wish::Clear) => "clear".to_owned(),
-        Some(Wish::Set(text)) => text.clone(),
+        Some(FieldChange::Clear) => "clear".to_owned(),
+        Some(FieldChange::Set(text)) => text.clone(),
     };
     let noted = notes(&change.notes);
     format!("{} / {} {noted}", said(&change.description), said(&change.parent))

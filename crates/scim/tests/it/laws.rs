@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use scim::{
-    AttributePath, Comparison, Filter, GroupChange, GroupDocument, Literal, LookupKey, Member, MemberChange,
-    MembersNeeded, NetMembers, PatchRequest, Projection, ScimType, UserDocument, Wish, carry_over,
+    AttributePath, Comparison, FieldChange, Filter, GroupChange, GroupDocument, Literal, LookupKey, Member,
+    MemberChange, MembersNeeded, NetMembers, PatchRequest, Projection, ScimType, UserDocument, carry_over,
     cleared_by, litmos_attributes, read_json,
 };
 use serde_json::{Map, Value, json};
@@ -374,11 +374,11 @@ proptest! {
             prop_assert!(after.contains_key(name), "{name}");
         }
         for name in cleared_by(&old, &new) {
-            prop_assert_eq!(&after[name], &Wish::Clear, "{}", name);
+            prop_assert_eq!(&after[name], &FieldChange::Clear, "{}", name);
         }
         let set_now = litmos_attributes(&new);
-        for (name, wish) in &set_now {
-            prop_assert_eq!(&after[name], wish);
+        for (name, change) in &set_now {
+            prop_assert_eq!(&after[name], change);
         }
     }
 

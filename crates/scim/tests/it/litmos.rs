@@ -1,16 +1,17 @@
 //! From SCIM users to Litmos attributes.
 
 use scim::{
-    CustomAttributes, CustomWishes, Wish, Wishes, carry_over, carry_over_custom, carry_over_one, cleared_by,
-    litmos_attributes,
+    CustomAttributes, CustomFieldChanges, FieldChange, FieldChanges, carry_over, carry_over_custom,
+    carry_over_one, cleared_by, litmos_attributes,
 };
 use serde_json::{Value, json};
 
 use crate::{ENTERPRISE, LITMOS, created, notes, patched, shown};
 
-fn printed(wishes: &Wishes) -> String {
-    let line = |(name, wish): (&&str, &Wish)| format!("{name} = {}", wish.value().unwrap_or("(clear)"));
-    wishes.iter().map(line).collect::<Vec<_>>().join("\n")
+fn printed(changes: &FieldChanges) -> String {
+    let line =
+        |(name, change): (&&str, &FieldChange)| format!("{name} = {}", change.value().unwrap_or("(clear)"));
+    changes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn everything() -> Value {
@@ -94,8 +95,8 @@ fn a_culture_is_written_as_litmos_spells_it() {
     ] {
         let mut user = body.clone();
         user["userName"] = json!("mira");
-        let wishes = litmos_attributes(&created(&user));
-        assert_eq!(wishes["Culture"], Wish::Set(culture.to_owned()), "{body}");
+        let changes = litmos_attributes(&created(&user));
+        assert_eq!(changes["Culture"], FieldChange::Set(culture.to_owned()), "{body}");
     }
 }
 
@@ -113,20 +114,20 @@ fn what_was_managed_and_is_no_longer_sent_is_cleared() {
 fn a_wish_to_clear_outlives_the_document_that_made_it() {
     let first = created(&everything());
     let second = first.replaced_by(&json!({"userName": "mira"})).unwrap().document;
-    let wishes = carry_over(&litmos_attributes(&first), &second);
-    assert_eq!(wishes["JobTitle"], Wish::Clear);
+    let changes = carry_over(&litmos_attributes(&first), &second);
+    assert_eq!(changes["JobTitle"], FieldChange::Clear);
     assert_eq!(
-        wishes["AccessLevel"],
-        Wish::Set("Team_Leader".to_owned()),
+        changes["AccessLevel"],
+        FieldChange::Set("Team_Leader".to_owned()),
         "silence demotes nobody"
     );
     let third = second
         .replaced_by(&json!({"userName": "mira", "title": "Matron"}))
         .unwrap()
         .document;
-    let wishes = carry_over(&wishes, &third);
-    assert_eq!(wishes["JobTitle"], Wish::Set("Matron".to_owned()));
-    assert_eq!(wishes["City"], Wish::Clear);
+    let changes = carry_over(&changes, &third);
+    assert_eq!(changes["JobTitle"], FieldChange::Set("Matron".to_owned()));
+    assert_eq!(changes["City"], FieldChange::Clear);
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn an_address_with_a_value_comes_before_an_emptied_one() {
     }));
     assert_eq!(
         litmos_attributes(&user)["Email"],
-        Wish::Set("h@corp.example".to_owned())
+        FieldChange::Set("h@corp.example".to_owned())
     );
 }
 
@@ -157,8 +158,8 @@ fn an_address_with_a_value_comes_before_an_emptied_one() {
 fn a_manager_who_is_no_longer_named_is_cleared() {
     let before = created(&everything()).manager();
     let now = |body: Value| carry_over_one(before.as_ref(), created(&body).manager());
-    assert_eq!(before, Some(Wish::Set("u-9".to_owned())));
-    assert_eq!(now(json!({"userName": "mira"})), Some(Wish::Clear));
+    assert_eq!(before, Some(FieldChange::Set("u-9".to_owned())));
+    assert_eq!(now(json!({"userName": "mira"})), Some(FieldChange::Clear));
     assert_eq!(now(everything()), before);
     assert_eq!(
         carry_over_one(None, created(&json!({"userName": "mira"})).manager()),
@@ -170,9 +171,10 @@ fn fields() -> CustomAttributes {
     CustomAttributes::of(["Cost Centre", "Region"].map(str::to_owned))
 }
 
-fn custom(wishes: &CustomWishes) -> String {
-    let line = |(name, wish): (&String, &Wish)| format!("{name} = {}", wish.value().unwrap_or("(clear)"));
-    wishes.iter().map(line).collect::<Vec<_>>().join(", ")
+fn custom(changes: &CustomFieldChanges) -> String {
+    let line =
+        |(name, change): (&String, &FieldChange)| format!("{name} = {}", change.value().unwrap_or("(clear)"));
+    changes.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
@@ -202,7 +204,7 @@ fn a_discovered_field_is_an_attribute_under_its_name_or_its_label_and_any_field_
         (json!({"customFields": []}), ""),
     ] {
         let user = created(&json!({"userName": "mira", LITMOS: extension}));
-        assert_eq!(custom(&fields().wishes(&user)), expected, "{extension}");
+        assert_eq!(custom(&fields().changes(&user)), expected, "{extension}");
     }
     let user = json!({"userName": "mira", LITMOS: {"customFields": [{"value": "North"}]}});
     let write = scim::UserDocument::from_create(&user).unwrap();
@@ -210,7 +212,7 @@ fn a_discovered_field_is_an_attribute_under_its_name_or_its_label_and_any_field_
         notes(&write.notes),
         "customFields matched no value; nothing was done"
     );
-    assert_eq!(custom(&fields().wishes(&write.document)), "");
+    assert_eq!(custom(&fields().changes(&write.document)), "");
 }
 
 #[test]
@@ -253,8 +255,8 @@ fn patches_reach_custom_fields_by_attribute_and_by_name() {
         ),
     ] {
         let after = patched(&before, &json!([operation])).unwrap().document;
-        let wishes = carry_over_custom(&fields().wishes(&before), fields().wishes(&after));
-        assert_eq!(custom(&wishes), expected, "{operation}");
+        let changes = carry_over_custom(&fields().changes(&before), fields().changes(&after));
+        assert_eq!(custom(&changes), expected, "{operation}");
     }
     let shown = shown(&before);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! PATCH of users, in the forms of Okta, Entra and others.
 
-use scim::{PatchRequest, ScimType, UserDocument, Wish};
+use scim::{FieldChange, PatchRequest, ScimType, UserDocument};
 use serde_json::{Value, json};
 
 use crate::{ENTERPRISE, LITMOS, created, notes, patched, shown};
@@ -263,7 +263,7 @@ fn a_cleared_manager_is_a_wish_and_not_silence() {
         let operations = json!([{"op": "Replace", "path": format!("{ENTERPRISE}:manager"), "value": value}]);
         assert_eq!(
             patched(&mira(), &operations).unwrap().document.manager(),
-            Some(Wish::Clear),
+            Some(FieldChange::Clear),
             "{value}"
         );
     }

@@ -1,6 +1,6 @@
 //! POST and PUT of users.
 
-use scim::{GroupReference, ResourceKind, ScimType, UserDocument, Wish};
+use scim::{FieldChange, GroupReference, ResourceKind, ScimType, UserDocument};
 use serde_json::{Value, json};
 
 use crate::{BASE, ENTERPRISE, LITMOS, created, meta, notes, shown};
@@ -59,7 +59,7 @@ fn a_create_as_entra_sends_it_reads_text_booleans_and_a_plain_manager() {
     let write = UserDocument::from_create(&entra_create()).unwrap();
     let user = &write.document;
     assert!(user.active());
-    assert_eq!(user.manager(), Some(Wish::Set("u-9".to_owned())));
+    assert_eq!(user.manager(), Some(FieldChange::Set("u-9".to_owned())));
     assert_eq!(
         (user.department(), user.employee_number()),
         (Some("Care"), Some("4711"))
@@ -196,7 +196,7 @@ fn unknown_core_attributes_are_dropped_with_a_note_and_unknown_extensions_are_ke
     );
     assert_eq!(body["urn:acme:hr"], json!({"badge": "B-8"}));
     let further: Vec<_> = write.document.further_litmos_attributes().collect();
-    assert_eq!(further, [("Skill.Level", Wish::Set("gold".to_owned()))]);
+    assert_eq!(further, [("Skill.Level", FieldChange::Set("gold".to_owned()))]);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_stored_document_comes_back_with_its_wishes_to_clear() {
         created(&json!({"userName": "mira", "title": "", "emails": [], ENTERPRISE: {"manager": null}}));
     let back = UserDocument::from_stored(&user.to_stored()).unwrap();
     assert_eq!(back, user);
-    assert_eq!(back.manager(), Some(Wish::Clear));
+    assert_eq!(back.manager(), Some(FieldChange::Clear));
     for broken in ["", "[]", "{}", "{\"userName\": 1}"] {
         assert!(UserDocument::from_stored(broken).is_err(), "{broken}");
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use provisioning::{ManagerWish, NormalName, Person, PersonId, Profile, SourceId, SourceMark};
+use provisioning::{DesiredManager, NormalName, Person, PersonId, Profile, SourceId, SourceMark};
 
 use super::*;
 
@@ -242,7 +242,7 @@ fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool)
         access_level: None,
         profile: Profile::default(),
         custom: Default::default(),
-        manager: ManagerWish::Leave,
+        manager: DesiredManager::Leave,
         sources: BTreeMap::from([(SourceId::parse(source).unwrap(), mark)]).into(),
         scim_document: None,
         created_at_ms: 1,

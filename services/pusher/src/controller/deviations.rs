@@ -32,7 +32,7 @@ impl KnownDeviations {
 impl Controller {
     /// Everything that is not as a source asked for. Each answer takes its words from this.
     pub(super) fn deviations(&mut self) -> Deviations {
-        let working = !self.plan.is_empty() || !self.world.under_way().is_empty();
+        let working = !self.plan.is_empty() || !self.state.under_way().is_empty();
         let known = self.deviations.last.as_ref().filter(|made| {
             let soon = made.at.elapsed() < made.cost * PLAN_SHARE;
             !self.deviations.outdated || (working && soon)
@@ -49,7 +49,7 @@ impl Controller {
 
     fn make_deviations(&mut self) -> Deviations {
         let at = Instant::now();
-        let all = deviations(&self.world, &self.plan, &self.switched_off);
+        let all = deviations(&self.state, &self.plan, &self.switched_off);
         self.deviations.outdated = false;
         self.deviations.last = Some(Made {
             all: all.clone(),

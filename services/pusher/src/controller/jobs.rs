@@ -1,4 +1,4 @@
-//! Operations as jobs: each with everything it needs, taken from the world when it was chosen.
+//! Operations as jobs: each with everything it needs, taken from the state when it was chosen.
 
 mod about;
 mod free;
@@ -9,12 +9,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    AccessLevel, Account, AccountId, AttributeChange, BulkRow, Change, Draft, GroupId, Operation, PersonId,
-    PersonLink, Revised, Team, TeamId, World, made_owners,
+    AccessLevel, Account, AccountId, AttributeChange, BulkRow, Change, Draft, GroupId, Operation, OrgState,
+    PersonId, PersonLink, Revised, Team, TeamId, made_owners,
 };
 use rate_tokens::Permit;
 
-use crate::hands::{BulkPlan, Done, GroupJob, Hands, PersonJob, RoleWish, TeamDraft};
+use crate::executor::{BulkPlan, Done, Executor, GroupJob, PersonJob, RoleChange, TeamDraft};
 use crate::links::{current_group, current_person};
 use crate::schedule::class_of;
 pub(super) use about::about;
@@ -84,23 +84,23 @@ pub(super) enum Job {
     },
     SetRole {
         job: GroupJob,
-        wish: RoleWish,
+        change: RoleChange,
     },
 }
 
-/// Takes what the operation needs from the world; `None` if the world has moved on and it must be planned again.
-pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
+/// Takes what the operation needs from the state; `None` if the state has moved on and it must be planned again.
+pub(super) fn prepare(state: &OrgState, operation: &Operation) -> Option<Job> {
     let person_job = |person: &PersonId, revision: u64| PersonJob {
         operation: operation.id.clone(),
-        link: noted_person(world, operation, person),
+        link: noted_person(state, operation, person),
         revision,
         class: class_of(&operation.change),
         beside: Vec::new(),
     };
     let group_job = |group: &GroupId| GroupJob {
         operation: operation.id.clone(),
-        link: current_group(world, group),
-        revision: world.group(group).map_or(0, |group| group.revision),
+        link: current_group(state, group),
+        revision: state.group(group).map_or(0, |group| group.revision),
     };
     Some(match &operation.change {
         Change::Link { .. }
@@ -112,7 +112,7 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             revision,
             account,
         } => {
-            let seen = world.account(account)?.clone();
+            let seen = state.account(account)?.clone();
             Job::CutOff {
                 job: person_job(person, *revision),
                 fresh: operation.calls == 1,
@@ -126,15 +126,15 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         } => Job::LeaveTeams {
             job: person_job(person, *revision),
             account: account.clone(),
-            teams: teams_of(world, account),
+            teams: teams_of(state, account),
         },
         Change::LeaveAllTeams {
             person,
             account,
             groups,
         } => {
-            let revision = world.person(person).map_or(0, |person| person.revision);
-            let teams = teams_of(world, account);
+            let revision = state.person(person).map_or(0, |person| person.revision);
+            let teams = teams_of(state, account);
             // The call knows no exception: a team that was joined meanwhile would be left too.
             let named = |group: &Option<GroupId>| group.as_ref().is_some_and(|group| groups.contains(group));
             if !teams.iter().all(|(_, group)| named(group)) {
@@ -158,7 +158,7 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             job: person_job(person, *revision),
             account: account
                 .clone()
-                .or_else(|| world.linked_account(person).cloned())?,
+                .or_else(|| state.linked_account(person).cloned())?,
             values: values.clone(),
         },
         Change::Read {
@@ -185,11 +185,11 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             fresh,
         } => Job::Update {
             job: person_job(person, *revision),
-            seen: world.account(account)?.clone(),
+            seen: state.account(account)?.clone(),
             changes: changes.clone(),
             fresh: *fresh,
         },
-        Change::Bulk { rows } => Job::Bulk(bulk(world, operation, rows)?),
+        Change::Bulk { rows } => Job::Bulk(bulk(state, operation, rows)?),
         Change::CreateTeam {
             group,
             name,
@@ -199,11 +199,11 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         } => {
             let job = group_job(group);
             let draft = TeamDraft {
-                taken: orphans::taken(world, name, &job.link.value),
+                taken: orphans::taken(state, name, &job.link.value),
                 name: name.clone(),
                 description: description.clone(),
                 parent: match parent {
-                    Some(parent) => Some(team_of(world, parent)?),
+                    Some(parent) => Some(team_of(state, parent)?),
                     None => None,
                 },
             };
@@ -217,7 +217,7 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             ..
         } => Job::AmendTeam {
             job: group_job(group),
-            seen: world.team(team)?.clone(),
+            seen: state.team(team)?.clone(),
             name: name.as_ref().map(|name| name.to.clone()),
             description: description.clone(),
         },
@@ -226,13 +226,13 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
         } => Job::DeleteTeam {
             job: group_job(group),
             team: team.clone(),
-            name: world.team(team).map_or(name, |team| &team.name).clone(),
-            members: world.team_members(team).cloned().collect(),
+            name: state.team(team).map_or(name, |team| &team.name).clone(),
+            members: state.team_members(team).cloned().collect(),
         },
         Change::AddMembers { group, people } => {
             let accounts = people
                 .iter()
-                .filter_map(|person| Some((person.clone(), world.account_for(person)?.clone())))
+                .filter_map(|person| Some((person.clone(), state.account_for(person)?.clone())))
                 .collect::<Vec<_>>();
             if accounts.is_empty() {
                 return None;
@@ -263,14 +263,14 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
             role,
             holds,
         } => {
-            let team = team.clone().or_else(|| team_of(world, group))?;
+            let team = team.clone().or_else(|| team_of(state, group))?;
             let account = account
                 .clone()
-                .or_else(|| world.linked_account(person).cloned())?;
+                .or_else(|| state.linked_account(person).cloned())?;
             Job::SetRole {
                 job: group_job(group),
-                wish: RoleWish {
-                    roles: world.roles(&team, &account),
+                change: RoleChange {
+                    roles: state.roles(&team, &account),
                     team,
                     person: person.clone(),
                     account,
@@ -283,47 +283,47 @@ pub(super) fn prepare(world: &World, operation: &Operation) -> Option<Job> {
 }
 
 /// The team of a group, if it is there.
-fn team_of(world: &World, group: &GroupId) -> Option<TeamId> {
-    let team = world.group_link(group)?.value.team.as_ref()?;
-    world.team(team).map(|team| team.id.clone())
+fn team_of(state: &OrgState, group: &GroupId) -> Option<TeamId> {
+    let team = state.group_link(group)?.value.team.as_ref()?;
+    state.team(team).map(|team| team.id.clone())
 }
 
 /// The teams that an account is in, each with the group that it is of.
-fn teams_of(world: &World, account: &AccountId) -> Vec<(TeamId, Option<GroupId>)> {
-    let teams = world.teams_of(account);
+fn teams_of(state: &OrgState, account: &AccountId) -> Vec<(TeamId, Option<GroupId>)> {
+    let teams = state.teams_of(account);
     teams
-        .map(|team| (team.clone(), world.owner_of_team(team).cloned()))
+        .map(|team| (team.clone(), state.owner_of_team(team).cloned()))
         .collect()
 }
 
 /// A person's link, with the note whether Rollcall makes or made the account an Account Owner. The note is written with the
 /// intent, before the request leaves, so a crash never loses it. It ends when the account is no owner any more.
-fn noted_person(world: &World, operation: &Operation, person: &PersonId) -> Revised<PersonLink> {
-    let mut link = current_person(world, person);
-    let account = link.value.account.as_ref().and_then(|id| world.account(id));
+fn noted_person(state: &OrgState, operation: &Operation, person: &PersonId) -> Revised<PersonLink> {
+    let mut link = current_person(state, person);
+    let account = link.value.account.as_ref().and_then(|id| state.account(id));
     let is_owner = account.is_some_and(|account| account.access_level == Some(AccessLevel::AccountOwner));
     let promoted = made_owners(&operation.change).contains(&person);
     link.value.made_owner = promoted || (link.value.made_owner && is_owner);
     link
 }
 
-fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPlan> {
+fn bulk(state: &OrgState, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPlan> {
     let mut teams = BTreeMap::new();
     for group in rows.iter().flat_map(|row| &row.groups).collect::<BTreeSet<_>>() {
-        let team = world.group_link(group)?.value.team.clone()?;
-        let code = world.team(&team)?.bulk_code.clone();
+        let team = state.group_link(group)?.value.team.clone()?;
+        let code = state.team(&team)?.bulk_code.clone();
         teams.insert(group.clone(), (team, code));
     }
     let accounts = rows
         .iter()
         .filter_map(|row| row.account.as_ref())
-        .filter_map(|id| world.account(id));
+        .filter_map(|id| state.account(id));
     Some(BulkPlan {
         operation: operation.id.clone(),
         rows: rows.to_vec(),
         links: rows
             .iter()
-            .map(|row| noted_person(world, operation, &row.person))
+            .map(|row| noted_person(state, operation, &row.person))
             .collect(),
         accounts: accounts
             .map(|account| (account.id.clone(), account.clone()))
@@ -333,43 +333,45 @@ fn bulk(world: &World, operation: &Operation, rows: &[BulkRow]) -> Option<BulkPl
 }
 
 impl Job {
-    pub(super) async fn perform(self, hands: &Hands, permit: Permit) -> Done {
+    pub(super) async fn perform(self, executor: &Executor, permit: Permit) -> Done {
         match self {
-            Job::CutOff { job, seen, fresh } => hands.cut_off(permit, job, seen, fresh).await,
-            Job::LeaveTeams { job, account, teams } => hands.leave_teams(permit, job, account, teams).await,
-            Job::Read { job, account } => hands.read(permit, job, &account).await,
-            Job::Create { job, draft } => hands.create(permit, job, &draft).await,
+            Job::CutOff { job, seen, fresh } => executor.cut_off(permit, job, seen, fresh).await,
+            Job::LeaveTeams { job, account, teams } => {
+                executor.leave_teams(permit, job, account, teams).await
+            }
+            Job::Read { job, account } => executor.read(permit, job, &account).await,
+            Job::Create { job, draft } => executor.create(permit, job, &draft).await,
             Job::Update {
                 job,
                 seen,
                 changes,
                 fresh,
-            } => hands.update(permit, job, seen, &changes, fresh).await,
-            Job::Bulk(plan) => hands.bulk(permit, plan).await,
+            } => executor.update(permit, job, seen, &changes, fresh).await,
+            Job::Bulk(plan) => executor.bulk(permit, plan).await,
             Job::SetCustomFields { job, account, values } => {
-                hands.set_custom_fields(permit, job, account, values).await
+                executor.set_custom_fields(permit, job, account, values).await
             }
-            Job::CreateTeam { job, draft } => hands.create_team(permit, job, draft).await,
+            Job::CreateTeam { job, draft } => executor.create_team(permit, job, draft).await,
             Job::AmendTeam {
                 job,
                 seen,
                 name,
                 description,
-            } => hands.amend_team(permit, job, seen, name, description).await,
+            } => executor.amend_team(permit, job, seen, name, description).await,
             Job::DeleteTeam {
                 job,
                 team,
                 name,
                 members,
-            } => hands.delete_team(permit, job, team, name, members).await,
-            Job::AddMembers { job, team, people } => hands.add_members(permit, job, team, people).await,
+            } => executor.delete_team(permit, job, team, name, members).await,
+            Job::AddMembers { job, team, people } => executor.add_members(permit, job, team, people).await,
             Job::RemoveMember {
                 job,
                 team,
                 person,
                 account,
-            } => hands.remove_member(permit, job, team, person, account).await,
-            Job::SetRole { job, wish } => hands.set_role(permit, job, wish).await,
+            } => executor.remove_member(permit, job, team, person, account).await,
+            Job::SetRole { job, change } => executor.set_role(permit, job, change).await,
         }
     }
 }

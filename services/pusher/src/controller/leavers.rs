@@ -1,6 +1,6 @@
 //! People who are to be cut off while an import holds them.
 //!
-//! The plan is silent about whoever is under way, so they are named to the hands that wait for their import. The
+//! The plan is silent about whoever is under way, so they are named to the executor that wait for their import. The
 //! safeguard's bounds hold here too: more leavers than a run may take wait for the end of the import, and then for a
 //! person. An order by name is not bounded.
 
@@ -10,13 +10,13 @@ use provisioning::{Harm, IntentKind, PersonId, Subject};
 
 use super::orders::Order;
 use super::{Controller, Finished};
-use crate::hands::unix_ms;
+use crate::executor::unix_ms;
 
 impl Controller {
     /// Somebody under way is to be cut off, it seems.
     pub(super) fn may_leave(&mut self, subject: &Subject) {
         if let Subject::Person(person) = subject
-            && self.world.is_under_way(subject)
+            && self.state.is_under_way(subject)
         {
             self.leaving.insert(person.clone());
         }
@@ -25,14 +25,14 @@ impl Controller {
     /// Names to their imports those who are to be cut off.
     pub(super) fn cut_off_in_imports(&mut self) {
         let ordered: BTreeSet<PersonId> = self.ordered_off().collect();
-        if self.leaving.is_empty() && ordered.is_empty() && !self.hands.imports.has_leavers() {
+        if self.leaving.is_empty() && ordered.is_empty() && !self.executor.imports.has_leavers() {
             return;
         }
         let mut leaving = std::mem::take(&mut self.leaving);
         leaving.retain(|person| {
-            let wished = self.world.person(person);
-            self.world.is_under_way(&Subject::Person(person.clone()))
-                && wished.is_some_and(|person| !self.world.is_to_be_active(&person.value))
+            let wished = self.state.person(person);
+            self.state.is_under_way(&Subject::Person(person.clone()))
+                && wished.is_some_and(|person| !self.state.is_to_be_active(&person.value))
         });
         let passes = self.policy.deactivate_users && self.safeguard_lets(leaving.len());
         let wished = leaving.iter().filter(|_| passes);
@@ -42,7 +42,7 @@ impl Controller {
             .cloned()
             .collect();
         self.leaving = leaving;
-        let imports = self.hands.imports.clone();
+        let imports = self.executor.imports.clone();
         imports.keep_leavers(&due);
         let new = due.iter().filter(|person| imports.name_leaver(person)).count();
         if new == 0 {
@@ -50,10 +50,10 @@ impl Controller {
         }
         let count = u32::try_from(new).unwrap_or(u32::MAX);
         if let Some(history) = self.note_harms(&BTreeMap::from([(Harm::Deactivate, count)])) {
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             self.running.spawn(async move {
                 // If the bus does not take it, the next entry in the books brings it.
-                let _ = hands.note_harms(history).await;
+                let _ = executor.note_harms(history).await;
                 Finished::default()
             });
         }
@@ -72,7 +72,7 @@ impl Controller {
     }
 
     fn is_in_import(&self, person: &PersonId) -> bool {
-        let link = self.world.person_link(person);
+        let link = self.state.person_link(person);
         let intent = link.and_then(|link| link.value.intent.as_ref());
         intent.is_some_and(|intent| intent.kind == IntentKind::Bulk)
     }
@@ -80,8 +80,8 @@ impl Controller {
     fn safeguard_lets(&self, count: usize) -> bool {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let safeguard = &self.policy.safeguard;
-        let taken = self.world.harm_history().in_day(Harm::Deactivate, unix_ms());
-        let population = u32::try_from(self.world.tally().linked).unwrap_or(u32::MAX);
+        let taken = self.state.harm_history().in_day(Harm::Deactivate, unix_ms());
+        let population = u32::try_from(self.state.tally().linked).unwrap_or(u32::MAX);
         let within = |limits: &BTreeMap<Harm, provisioning::Limit>, count: u32| {
             limits
                 .get(&Harm::Deactivate)

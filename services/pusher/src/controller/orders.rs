@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::jobs::FreeLinks;
 use super::report::{Answer, concerns};
 use super::{Controller, Finished, Mode};
-use crate::hands::unix_ms;
+use crate::executor::unix_ms;
 use crate::links::{current_group, current_person};
 
 /// Who gave an order is noted with it; this much of it.
@@ -43,8 +43,8 @@ pub(super) enum Order {
     Resume,
     /// Make the team hold exactly the members of the group.
     PushNow,
-    /// Tie a person to this account, or to none.
-    Tie {
+    /// Link a person to this account, or to none.
+    Link {
         account: Option<AccountId>,
     },
 }
@@ -74,7 +74,7 @@ impl Order {
                 forget_setback(&mut link.attempts, &mut link.next_try_ms);
                 link.parked = None;
             }
-            Order::Tie { account } => {
+            Order::Link { account } => {
                 link.made_owner &= link.account == *account;
                 link.account.clone_from(account);
                 (link.applied_revision, link.leave_teams_due) = (0, false);
@@ -95,7 +95,7 @@ impl Order {
             Order::Pause => link.paused = true,
             Order::Resume => link.paused = false,
             Order::PushNow => (link.overwrite_due, link.parked) = (true, None),
-            Order::Freeze { .. } | Order::Lift | Order::Tie { .. } => {}
+            Order::Freeze { .. } | Order::Lift | Order::Link { .. } => {}
         }
         link.changed_at_ms = unix_ms();
     }
@@ -112,7 +112,7 @@ impl Controller {
             "leaver" => self.leaver(body),
             "retry" => self.retry(body),
             "group" => self.group_order(body),
-            "tie" => self.tie(body),
+            "link" => self.tie(body),
             "approve" => {
                 self.approve(body, answer);
                 return;
@@ -146,7 +146,7 @@ impl Controller {
             let busy = open
                 .subjects
                 .iter()
-                .any(|subject| self.world.is_under_way(subject));
+                .any(|subject| self.state.is_under_way(subject));
             if busy {
                 self.orders.push(open);
                 continue;
@@ -159,12 +159,12 @@ impl Controller {
             } = open;
             self.urgent |= matches!(order, Order::Freeze { .. });
             let links = self.ordered_links(&order, &subjects);
-            self.world.hold(subjects);
+            self.state.hold(subjects);
             self.outdated = true;
-            let hands = self.hands.clone();
+            let executor = self.executor.clone();
             self.running.spawn(async move {
                 let wanted = links.subjects().len();
-                let done = hands.write_links(links).await;
+                let done = executor.write_links(links).await;
                 let written = done.effects.person_links.len() + done.effects.group_links.len();
                 let said = if written == wanted {
                     Ok(said)
@@ -186,12 +186,12 @@ impl Controller {
         for subject in subjects {
             match subject {
                 Subject::Person(id) => {
-                    let mut link = current_person(&self.world, id);
+                    let mut link = current_person(&self.state, id);
                     order.person(&mut link.value);
                     links.people.push(link);
                 }
                 Subject::Group(id) => {
-                    let mut link = current_group(&self.world, id);
+                    let mut link = current_group(&self.state, id);
                     order.group(&mut link.value);
                     links.groups.push(link);
                 }
@@ -208,8 +208,8 @@ impl Controller {
         } else {
             Order::Freeze { by: by(body) }
         };
-        let account = self.world.account_for(&person);
-        let seen = account.and_then(|id| self.world.account(id));
+        let account = self.state.account_for(&person);
+        let seen = account.and_then(|id| self.state.account(id));
         if !lift && let Some(account) = seen.filter(|account| account.active) {
             self.may_be_cut_off(account)?;
         }
@@ -230,7 +230,7 @@ impl Controller {
 
     /// Says before an order is given why nobody cuts this account off.
     fn may_be_cut_off(&self, account: &Account) -> Result<(), String> {
-        let Some(why) = protection_of(&self.world, account, &self.policy) else {
+        let Some(why) = protection_of(&self.state, account, &self.policy) else {
             return Ok(());
         };
         Err(format!(
@@ -255,17 +255,17 @@ impl Controller {
 
     /// What is parked or waits after a failure, and is not being worked on.
     fn with_setbacks(&self) -> impl Iterator<Item = Subject> {
-        let people = self.world.person_links().filter_map(|link| {
+        let people = self.state.person_links().filter_map(|link| {
             let link = &link.value;
             (link.parked.is_some() || link.next_try_ms > 0).then(|| Subject::Person(link.person.clone()))
         });
-        let groups = self.world.group_links().filter_map(|link| {
+        let groups = self.state.group_links().filter_map(|link| {
             let link = &link.value;
             (link.parked.is_some() || link.next_try_ms > 0).then(|| Subject::Group(link.group.clone()))
         });
         people
             .chain(groups)
-            .filter(|subject| !self.world.is_under_way(subject))
+            .filter(|subject| !self.state.is_under_way(subject))
     }
 
     fn group_order(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
@@ -291,31 +291,31 @@ impl Controller {
             Some(text) => {
                 let by_id = AccountId::parse(text)
                     .ok()
-                    .filter(|id| self.world.account(id).is_some());
+                    .filter(|id| self.state.account(id).is_some());
                 let by_name = || {
-                    self.world
+                    self.state
                         .account_named(&NormalName::of(text))
                         .map(|account| account.id.clone())
                 };
                 let id = by_id.or_else(by_name).ok_or_else(|| {
-                    format!("Litmos has no account with the id or user name {text:?}; run `rollcall import` and look again")
+                    format!("Litmos has no account with the id or user name {text:?}; run `rollcall import` and try again")
                 })?;
-                if let Some(owner) = self.world.owner_of(&id)
+                if let Some(owner) = self.state.owner_of(&id)
                     && *owner != person
                 {
                     return Err(format!(
-                        "account {id} is tied to person {owner}; untie that one first: rollcall links untie {owner}"
+                        "account {id} is tied to person {owner}; unlink that one first: rollcall links unlink {owner}"
                     ));
                 }
                 Some(id)
             }
         };
-        let before = self.world.linked_account(&person);
+        let before = self.state.linked_account(&person);
         let said = json!({"org": self.org, "person": person, "before": before, "account": account});
-        Ok((Order::Tie { account }, vec![Subject::Person(person)], said))
+        Ok((Order::Link { account }, vec![Subject::Person(person)], said))
     }
 
-    /// Approves what is held, bound to the hash that the person looked at.
+    /// Approves what is held, bound to the hash that the person fetched at.
     fn approve(&mut self, body: &Value, answer: oneshot::Sender<Answer>) {
         match self.approval(body) {
             Ok(approval) => {
@@ -329,9 +329,9 @@ impl Controller {
                     "org": self.org, "approved": approval.hash, "changes": approval.keys.len(), "items": labels,
                     "by": approval.by, "at_ms": approval.at_ms, "expires_at_ms": approval.expires_at_ms,
                 });
-                let hands = self.hands.clone();
+                let executor = self.executor.clone();
                 self.running.spawn(async move {
-                    let written = hands.links.put_approval(&approval).await;
+                    let written = executor.links.put_approval(&approval).await;
                     let _ = answer.send(written.map(|()| said).map_err(|error| error.to_string()));
                     Finished::default()
                 });
@@ -350,7 +350,7 @@ impl Controller {
         if wanted != hash.as_str() {
             return Err(format!(
                 "{wanted:?} is not what is held any more: wishes or Litmos have changed since. \
-                 Look at `rollcall plan` again; what is held now is {hash}"
+                 Snapshot at `rollcall plan` again; what is held now is {hash}"
             ));
         }
         let only = match body["only"].as_array() {
@@ -393,27 +393,27 @@ impl Controller {
     /// Orders that stand until somebody takes them back, and approvals that have not run out.
     pub(super) fn say_standing_orders(&self) -> Value {
         let paused: Vec<&GroupId> = self
-            .world
+            .state
             .group_links()
             .filter(|link| link.value.paused)
             .map(|link| &link.value.group)
             .collect();
         let names = paused.iter().take(STANDING_MAX).filter_map(|id| {
-            let group = self.world.group(id)?;
+            let group = self.state.group(id)?;
             Some(json!({"group": id, "name": group.value.name.chars().take(100).collect::<String>()}))
         });
         let frozen = || {
-            self.world
+            self.state
                 .person_links()
                 .filter_map(|link| Some((&link.value.person, link.value.frozen.as_ref()?)))
         };
         let people = frozen().take(STANDING_MAX).map(|(id, frozen)| {
-            let user_name = self.world.person(id).map(|person| &person.value.user_name);
+            let user_name = self.state.person(id).map(|person| &person.value.user_name);
             json!({"person": id, "user_name": user_name, "by": frozen.by, "at_ms": frozen.at_ms})
         });
         let now = unix_ms();
         let approvals = self
-            .world
+            .state
             .approvals()
             .iter()
             .filter(|approval| approval.expires_at_ms > now);
@@ -449,11 +449,11 @@ impl Controller {
         let wanted = body["group"].as_str().unwrap_or_default();
         let by_id = GroupId::parse(wanted)
             .ok()
-            .filter(|id| self.world.group(id).is_some());
+            .filter(|id| self.state.group(id).is_some());
         let by_name = || {
             let name = NormalName::of(wanted);
             let mut same = self
-                .world
+                .state
                 .groups()
                 .filter(|group| NormalName::of(&group.value.name) == name);
             same.next().map(|group| group.value.id.clone())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provisioning::{
-    Change, ManagerWish, NormalName, Parked, Person, PersonId, Revised, Subject, WaitReason,
+    Change, DesiredManager, NormalName, Parked, Person, PersonId, Revised, Subject, WaitReason,
     cost::okta_formula,
 };
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{ANSWER_SHARE, Controller, Mode};
 use tokio::time::Instant;
 
-use crate::hands::{Halt, unix_ms};
+use crate::executor::{Halt, unix_ms};
 
 /// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
 const LINES_MAX: usize = 1_000;
@@ -33,7 +33,7 @@ pub(crate) struct Question {
 
 pub(crate) type Answer = Result<Value, String>;
 
-/// Whether a wait ends by itself, so that its subject must be looked at again.
+/// Whether a wait ends by itself, so that its subject must be fetched at again.
 pub(super) fn passes(reason: &WaitReason) -> bool {
     match reason {
         WaitReason::UnderWay
@@ -53,7 +53,7 @@ impl Controller {
     pub(super) fn answer(&mut self, question: Question) {
         let is_order = matches!(
             question.method.as_str(),
-            "apply" | "approve" | "retry" | "leaver" | "group" | "tie"
+            "apply" | "approve" | "retry" | "leaver" | "group" | "link"
         );
         // Somebody who asks all the time while a file comes in must not keep the loop planning.
         if is_order || self.planned_at.elapsed() >= self.plan_cost * ANSWER_SHARE {
@@ -104,7 +104,7 @@ impl Controller {
             "okta_formula_calls": okta_formula(plan.people, plan.groups),
             "forecast": forecast,
             "held": self.say_held(start, LINES_MAX),
-            "parked": self.world.parked().count() + plan.park.len(),
+            "parked": self.state.parked().count() + plan.park.len(),
             "deviations": deviations,
             "waiting": self.say_waiting(),
             "summary": plan.summary(),
@@ -116,10 +116,12 @@ impl Controller {
     /// What is expected of the plan from now on, with its band, by class, and what past forecasts were worth.
     fn say_forecast(&mut self) -> Value {
         let now_ms = unix_ms();
-        let forecast = self.promises.forecast(&self.ahead.steps(&self.plan), now_ms);
-        let track = self.promises.track();
+        let forecast = self
+            .forecast_records
+            .forecast(&self.in_flight.steps(&self.plan), now_ms);
+        let track = self.forecast_records.track();
         let by_class: serde_json::Map<String, Value> = self
-            .promises
+            .forecast_records
             .expectation()
             .by_class
             .iter()
@@ -132,7 +134,7 @@ impl Controller {
             .collect();
         // Nothing is sent before a pause that Litmos asked for is over.
         let pause_ms = self
-            .hands
+            .executor
             .gate
             .pause_until_ms()
             .map_or(0, |until| until.saturating_sub(now_ms));
@@ -160,7 +162,7 @@ impl Controller {
                 let (from, to) = (start.saturating_sub(before), (start + lines_max).saturating_sub(before));
                 before += held.items.len();
                 let items: Vec<Value> = held.items.iter().take(to).skip(from).map(|item| {
-                    json!({"subject": item.subject, "label": item.label, "wished_at_ms": item.wished_at_ms})
+                    json!({"subject": item.subject, "label": item.label, "requested_at_ms": item.requested_at_ms})
                 }).collect();
                 json!({"harm": held.harm, "count": held.items.len(), "allowed": held.allowed, "population": held.population,
                     "in_day": held.in_day, "exceeded": held.exceeded, "said": held.said(), "items": items})
@@ -185,13 +187,13 @@ impl Controller {
     }
 
     fn say_runs(&self) -> Value {
-        let runs: Vec<Value> = self.promises.runs().map(|run| {
+        let runs: Vec<Value> = self.forecast_records.runs().map(|run| {
             json!({"id": run.id, "started_at_ms": run.started_at_ms, "ended_at_ms": run.ended_at_ms, "operations": run.operations,
                 "calls": run.calls, "forecast_calls": run.forecast.calls, "forecast_ms": run.forecast.expected_ms,
                 "low_ms": run.forecast.low_ms, "high_ms": run.forecast.high_ms, "took_ms": run.took_ms(),
                 "revisions": run.revisions, "right": run.was_right()})
         }).collect();
-        let track = self.promises.track();
+        let track = self.forecast_records.track();
         json!({"org": self.org, "runs": runs, "past_runs": track.runs, "past_right": track.right})
     }
 
@@ -200,7 +202,7 @@ impl Controller {
         let deviations = self.deviations();
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
-        json!({"org": self.org, "total": self.world.parked().count(), "start": start, "items": items,
+        json!({"org": self.org, "total": self.state.parked().count(), "start": start, "items": items,
             "held": self.say_held(0, 0), "deviations": deviations})
     }
 
@@ -211,7 +213,7 @@ impl Controller {
         {
             return Err(format!(
                 "plan {wanted} is not the plan any more: what is wanted or there has changed since. \
-                 Look at `rollcall plan` and apply plan {hash}"
+                 Snapshot at `rollcall plan` and apply plan {hash}"
             ));
         }
         for operation in &self.plan.operations {
@@ -234,8 +236,8 @@ impl Controller {
             *waits.entry(wait_kind(reason)).or_default() += 1;
         }
         let parked: Vec<Value> = self.parked().take(PARKED_PAGE).collect();
-        let tally = self.world.tally();
-        let busy = self.world.under_way().len();
+        let tally = self.state.tally();
+        let busy = self.state.under_way().len();
         // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
         let retries = waits.get("retry").copied().unwrap_or(0);
         let paused = self.paused();
@@ -244,7 +246,7 @@ impl Controller {
             && self.plan.is_empty()
             && busy == 0
             && retries == 0
-            && self.world.import_complete();
+            && self.state.import_complete();
         let deviations = self.deviations();
         json!({
             "org": self.org,
@@ -252,13 +254,13 @@ impl Controller {
             "settled": settled,
             "in_sync": settled && deviations.is_empty(),
             "deviations": deviations,
-            "import_complete": self.world.import_complete(),
+            "import_complete": self.state.import_complete(),
             "people": tally.people,
             "people_active": tally.active,
             "people_linked": tally.linked,
-            "groups": self.world.groups().filter(|group| !group.value.deleted).count(),
-            "accounts": self.world.accounts().count(),
-            "teams": self.world.teams().count(),
+            "groups": self.state.groups().filter(|group| !group.value.deleted).count(),
+            "accounts": self.state.accounts().count(),
+            "teams": self.state.teams().count(),
             "operations_left": self.plan.operations.len(),
             "calls_left": forecast["calls"],
             "operations_under_way": self.running.len() + self.together.len(),
@@ -270,13 +272,13 @@ impl Controller {
             "waiting_for_apply": self.waiting_for_apply(),
             "waiting": waits,
             "retries": retries,
-            "parked": self.world.parked().count(),
+            "parked": self.state.parked().count(),
             "parked_items": parked,
             "paused": paused,
-            "probes": self.hands.gate.state().map(|closed| json!({"since_ms": closed.since_ms, "sent": closed.probes,
+            "probes": self.executor.gate.state().map(|closed| json!({"since_ms": closed.since_ms, "sent": closed.probes,
                 "next_in_seconds": closed.probes_in().as_secs_f64()})),
-            "pause_until_ms": self.hands.gate.pause_until_ms(),
-            "unknown_import_words": self.hands.gate.unknown_words(),
+            "pause_until_ms": self.executor.gate.pause_until_ms(),
+            "unknown_import_words": self.executor.gate.unknown_words(),
         })
     }
 
@@ -286,9 +288,9 @@ impl Controller {
         let halt = halt.map(|(Halt::Bus { said }, _)| {
             format!("the bus does not take writes ({said}); see whether nats-server is well")
         });
-        let closed = self.hands.gate.state().map(|closed| closed.said);
+        let closed = self.executor.gate.state().map(|closed| closed.said);
         closed
-            .or_else(|| self.world.import_paused().map(str::to_owned))
+            .or_else(|| self.state.import_paused().map(str::to_owned))
             .or(halt)
     }
 
@@ -298,30 +300,30 @@ impl Controller {
                 "said": parked.said, "remedy": parked.remedy});
             match subject {
                 Subject::Person(id) => {
-                    item["user_name"] = json!(self.world.person(&id).map(|person| &person.value.user_name));
+                    item["user_name"] = json!(self.state.person(&id).map(|person| &person.value.user_name));
                     item["person"] = json!(id);
                 }
                 Subject::Group(id) => {
-                    let name = self.world.group(&id).map(|group| group.value.name.as_str());
+                    let name = self.state.group(&id).map(|group| group.value.name.as_str());
                     item["name"] = json!(name.map(|name| name.chars().take(100).collect::<String>()));
                     item["group"] = json!(id);
                 }
             }
             item
         };
-        self.world.parked().map(say)
+        self.state.parked().map(say)
     }
 
     fn explain(&mut self, body: &Value) -> Answer {
-        self.promises.expect(&self.ahead.steps(&self.plan));
+        self.forecast_records.expect(&self.in_flight.steps(&self.plan));
         let wanted = body.get("person").and_then(Value::as_str).unwrap_or_default();
         let person = self.find(wanted).ok_or_else(|| self.nobody(wanted))?;
         let id = &person.value.id;
-        let link = self.world.person_link(id).map(|link| &link.value);
+        let link = self.state.person_link(id).map(|link| &link.value);
         let account = self
-            .world
+            .state
             .account_for(id)
-            .and_then(|account| self.world.account(account));
+            .and_then(|account| self.state.account(account));
         let subject = Subject::Person(id.clone());
         let planned = self
             .plan
@@ -339,7 +341,12 @@ impl Controller {
             .find(|(waiting, _)| *waiting == subject)
             .map(|(_, reason)| reason);
         let in_seconds: Vec<Option<f64>> = planned
-            .map(|operation| self.promises.expectation().by_operation.get(&operation.id))
+            .map(|operation| {
+                self.forecast_records
+                    .expectation()
+                    .by_operation
+                    .get(&operation.id)
+            })
             .map(|by| by.map(std::time::Duration::as_secs_f64))
             .collect();
         let held: Vec<Value> = self
@@ -351,19 +358,19 @@ impl Controller {
             .map(|(held, item)| json!({"label": item.label, "said": held.said()}))
             .collect();
         let groups: Vec<Value> = self
-            .world
+            .state
             .groups_of(id)
-            .filter_map(|group| self.world.group(group))
+            .filter_map(|group| self.state.group(group))
             .map(|group| {
                 let team = self
-                    .world
+                    .state
                     .group_link(&group.value.id)
                     .and_then(|link| link.value.team.as_ref());
                 let in_team = team
                     .zip(account)
-                    .is_some_and(|(team, account)| self.world.is_team_member(team, &account.id));
+                    .is_some_and(|(team, account)| self.state.is_team_member(team, &account.id));
                 let wanted = self
-                    .world
+                    .state
                     .wanted_members(&group.value.id)
                     .any(|(member, present)| member == id && present);
                 json!({"group": group.value.name, "id": group.value.id, "wanted": wanted, "in_team": in_team})
@@ -382,7 +389,7 @@ impl Controller {
             "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "waits_said": waits.map(WaitReason::said), "held": held,
                 "held_hash": self.plan.held_hash(), "manual": self.mode == Mode::Manual},
             "act": {"applied_revision": link.map_or(0, |link| link.applied_revision),
-                "under_way": self.world.is_under_way(&subject), "attempts": link.map_or(0, |link| link.attempts),
+                "under_way": self.state.is_under_way(&subject), "attempts": link.map_or(0, |link| link.attempts),
                 "last_error": link.and_then(|link| link.last_error.as_ref()), "parked": link.and_then(|link| link.parked.as_ref()),
                 "leave_teams_due": link.is_some_and(|link| link.leave_teams_due),
                 "frozen": link.and_then(|link| link.frozen.as_ref())},
@@ -392,9 +399,9 @@ impl Controller {
     /// The teams that an account is in, by name, whether some group stands behind them or none.
     pub(super) fn team_names(&self, account: &provisioning::AccountId) -> Vec<&str> {
         let teams = self
-            .world
+            .state
             .teams_of(account)
-            .filter_map(|team| self.world.team(team));
+            .filter_map(|team| self.state.team(team));
         teams.map(|team| team.name.as_str()).collect()
     }
 
@@ -407,23 +414,23 @@ impl Controller {
 
     /// The manager that a source names and Litmos cannot be told of yet: nobody in the roster, or without an account.
     fn awaited_manager(&self, person: &Person) -> Option<Value> {
-        let ManagerWish::Reference(reference) = &person.manager else {
+        let DesiredManager::Reference(reference) = &person.manager else {
             return None;
         };
-        let manager = self.world.referenced(reference);
-        let waits = manager.is_none_or(|manager| self.world.account_for(manager).is_none());
+        let manager = self.state.referenced(reference);
+        let waits = manager.is_none_or(|manager| self.state.account_for(manager).is_none());
         (person.wanted_active() && waits).then(|| json!({"reference": reference, "person": manager}))
     }
 
     pub(super) fn find(&self, wanted: &str) -> Option<&Revised<Person>> {
-        let by_id = PersonId::parse(wanted).ok().and_then(|id| self.world.person(&id));
+        let by_id = PersonId::parse(wanted).ok().and_then(|id| self.state.person(&id));
         by_id
-            .or_else(|| self.world.referenced(wanted).and_then(|id| self.world.person(id)))
+            .or_else(|| self.state.referenced(wanted).and_then(|id| self.state.person(id)))
             .or_else(|| {
-                let account = self.world.account_named(&NormalName::of(wanted))?;
-                self.world
+                let account = self.state.account_named(&NormalName::of(wanted))?;
+                self.state
                     .owner_of(&account.id)
-                    .and_then(|id| self.world.person(id))
+                    .and_then(|id| self.state.person(id))
             })
     }
 }

@@ -12,7 +12,7 @@ use rate_tokens::{Class, Permit};
 use tokio::time::Instant;
 
 use super::{Controller, Finished, Performed, jobs};
-use crate::hands::unix_ms;
+use crate::executor::unix_ms;
 use crate::schedule;
 
 impl Controller {
@@ -22,7 +22,7 @@ impl Controller {
             *asked = asked.saturating_sub(1);
         }
         // One that was on its way when the gate closed goes back unused.
-        if self.hands.gate.is_closed() {
+        if self.executor.gate.is_closed() {
             return;
         }
         self.replan();
@@ -37,7 +37,7 @@ impl Controller {
         if matches!(operation.change, Change::Bulk { .. }) {
             self.quiet.imports(self.now_ms());
             self.together = beside;
-            self.ahead
+            self.in_flight
                 .fixed(&self.plan, std::iter::once(&operation).chain(&self.together));
             for import in self.together.clone() {
                 self.hold(&import);
@@ -50,22 +50,22 @@ impl Controller {
     /// What goes next, and the imports that go with it if it is one.
     fn next_operation(&self) -> (Option<Operation>, VecDeque<Operation>) {
         let traffic = self.traffic();
-        let Some(next) = schedule::next(&self.plan, &self.world, &traffic) else {
+        let Some(next) = schedule::next(&self.plan, &self.state, &traffic) else {
             return (None, VecDeque::new());
         };
         let is_import = |operation: &Operation| matches!(operation.change, Change::Bulk { .. });
-        let beside = schedule::ready(&self.plan, &self.world, &traffic)
+        let beside = schedule::ready(&self.plan, &self.state, &traffic)
             .filter(|other| is_import(next) && is_import(other) && other.calls > 0 && other.id != next.id);
         (Some(next.clone()), beside.cloned().collect())
     }
 
-    /// Gives up what was to go together when a wish or an order about somebody in it has changed: it is planned anew.
+    /// Gives up what was to go together when a change or an order about somebody in it has changed: it is planned anew.
     pub(super) fn part_if_changed(&mut self) {
         if self.together.iter().all(|import| self.stands(import)) {
             return;
         }
         for import in std::mem::take(&mut self.together) {
-            self.ahead.ended(&import.id);
+            self.in_flight.ended(&import.id);
             self.release(&import.change.subjects());
         }
     }
@@ -90,13 +90,13 @@ impl Controller {
             self.in_rows.push((person.clone(), groups.cloned().collect()));
         }
         if let Change::Create { person, .. } = &operation.change {
-            let groups = self.world.groups_of(person).cloned().collect();
+            let groups = self.state.groups_of(person).cloned().collect();
             self.awaiting.push((Subject::Person(person.clone()), groups));
         }
         self.quiet.acted_on(&subjects);
-        self.world.hold(subjects);
+        self.state.hold(subjects);
         for (person, name) in operation.change.user_names() {
-            self.world.hold_name(person.clone(), name);
+            self.state.hold_name(person.clone(), name);
         }
         self.outdated = true;
     }
@@ -119,42 +119,42 @@ impl Controller {
             [only] if subjects.len() == 1 => bus::trace::set_parent(&span, Some(only)),
             many => many.iter().for_each(|trace| bus::trace::link(&span, trace)),
         }
-        let Some(job) = jobs::prepare(&self.world, &operation) else {
-            self.ahead.ended(&operation.id);
+        let Some(job) = jobs::prepare(&self.state, &operation) else {
+            self.in_flight.ended(&operation.id);
             self.release(&subjects);
             self.outdated = true;
             return;
         };
         let answered = subjects.iter().filter_map(|subject| self.edits.remove(subject));
         let edits = answered.sum();
-        self.promises
-            .starts(&self.plan, || self.ahead.steps(&self.plan), unix_ms());
-        let hands = self.hands.counting();
-        self.ahead.started(&operation.id, hands.spent.clone());
+        self.forecast_records
+            .starts(&self.plan, || self.in_flight.steps(&self.plan), unix_ms());
+        let executor = self.executor.counting();
+        self.in_flight.started(&operation.id, executor.spent.clone());
         let performed = Performed {
-            run: self.promises.run_id().cloned(),
+            run: self.forecast_records.run_id().cloned(),
             operation: operation.id.clone(),
             kind: operation.kind(),
             label: operation.label.clone(),
-            spent: hands.spent.clone(),
-            harms: harms(&self.world, &operation.change),
+            spent: executor.spent.clone(),
+            harms: harms(&self.state, &operation.change),
             started: Instant::now(),
             import: matches!(operation.change, Change::Bulk { .. }),
         };
         self.imports += usize::from(performed.import);
         let history = self.note_harms(&performed.harms);
         let work = service::about(jobs::about(&operation, edits), async move {
-            hands.crash_points.place().await;
+            executor.crash_points.place().await;
             if let Some(history) = history
-                && let Err(trouble) = hands.note_harms(history).await
+                && let Err(trouble) = executor.note_harms(history).await
             {
                 return Finished {
-                    done: hands.not_started(subjects, &trouble),
+                    done: executor.not_started(subjects, &trouble),
                     performed: Some(performed),
                 };
             }
             Finished {
-                done: job.perform(&hands, permit).await,
+                done: job.perform(&executor, permit).await,
                 performed: Some(performed),
             }
         });
@@ -166,11 +166,11 @@ impl Controller {
         if harms.is_empty() {
             return None;
         }
-        let mut history = self.world.harm_history().clone();
+        let mut history = self.state.harm_history().clone();
         for (harm, count) in harms {
             history.add(*harm, *count, unix_ms());
         }
-        self.world.set_harm_history(history.clone());
+        self.state.set_harm_history(history.clone());
         Some(history)
     }
 }

@@ -9,7 +9,7 @@ use scim::{
     ScimError, UserDocument,
 };
 
-use super::{Resource, Shelf};
+use super::{GroupCache, Resource};
 use crate::users::{document_of, source};
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Users {
     pub(crate) base_url: String,
 }
 
-impl Shelf for Users {
+impl GroupCache for Users {
     const KIND: ResourceKind = ResourceKind::User;
     type Id = PersonId;
     type Entry = Entry<Person>;

@@ -6,9 +6,9 @@ use bus::{
     Index, LinksKey, LinksValue, NameToken, ObservedKey, ObservedValue, RosterKey, RosterValue, TeamMember,
 };
 use provisioning::{
-    AccessLevel, Account, AccountId, Field, Group, GroupId, GroupLink, ImportPhase, ImportReport, ImportRun,
-    ManagerWish, Membership, NormalName, OrgId, Person, PersonId, PersonLink, Profile, Roles, SourceId,
-    SourceMark, Team, TeamId,
+    AccessLevel, Account, AccountId, DesiredManager, Field, Group, GroupId, GroupLink, ImportPhase,
+    ImportReport, ImportRun, Membership, NormalName, OrgId, Person, PersonId, PersonLink, Profile, Roles,
+    SourceId, SourceMark, Team, TeamId,
 };
 
 pub(crate) const PEOPLE: usize = 200_000;
@@ -188,8 +188,8 @@ pub(crate) fn person(n: usize) -> Person {
         access_level: Some(AccessLevel::Learner),
         profile: profile(n).into_iter().collect(),
         custom: Default::default(),
-        manager: manager_of(n).map_or(ManagerWish::Leave, |manager| {
-            ManagerWish::Reference(user_name(manager))
+        manager: manager_of(n).map_or(DesiredManager::Leave, |manager| {
+            DesiredManager::Reference(user_name(manager))
         }),
         sources: [(source(), mark)].into(),
         scim_document: n.is_multiple_of(BY_SCIM).then(|| document(n)),

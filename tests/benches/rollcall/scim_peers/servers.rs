@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rollcall_tests::{House, TOKEN, free_port};
+use rollcall_tests::{Harness, TOKEN, free_port};
 use tokio::process::{Child, Command};
 
 use super::wire::{Ask, Connection, Target};
@@ -19,7 +19,7 @@ pub(crate) struct Server {
     pub(crate) other: Option<Target>,
     /// What is asked to see whether it still answers.
     pub(crate) health: Ask,
-    pub(crate) house: Option<House>,
+    pub(crate) harness: Option<Harness>,
     _process: Option<Child>,
 }
 
@@ -38,11 +38,11 @@ pub(crate) async fn ours() -> anyhow::Result<Server> {
         "apply = \"manual\"\n[[org]]\nid = \"other\"\nbase_url = \"http://127.0.0.1:1\"\ncompany = \"other\"\n\
          api_key = \"a-key\"\nscim_token = \"{TOKEN}\"\napply = \"manual\"\n"
     );
-    let mut house = House::new(simulator, &more).await;
-    house.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
-    house.bus().await;
+    let mut harness = Harness::new(simulator, &more).await;
+    harness.up(&[("ROLLCALL_TELEMETRY__LOG_FILTER", "error")]).await;
+    harness.bus().await;
     let target = |org: &str| Target {
-        port: house.scim_port,
+        port: harness.scim_port,
         base: format!("/scim/{org}/v2"),
         token: TOKEN.to_owned(),
     };
@@ -51,7 +51,7 @@ pub(crate) async fn ours() -> anyhow::Result<Server> {
         target: target("acme"),
         other: Some(target("other")),
         health: get("//health/ready"),
-        house: Some(house),
+        harness: Some(harness),
         _process: None,
     };
     server.answers().await?;
@@ -83,7 +83,7 @@ async fn process(name: &str, command: &mut Command, port: u16, base: &str) -> an
         target,
         other: None,
         health: get("/ServiceProviderConfig"),
-        house: None,
+        harness: None,
         _process: Some(process),
     };
     server.answers().await?;
@@ -127,7 +127,7 @@ pub(crate) async fn running(said: &str) -> anyhow::Result<Server> {
         },
         other: None,
         health: get("/ServiceProviderConfig"),
-        house: None,
+        harness: None,
         _process: None,
     };
     server.answers().await?;

@@ -12,7 +12,7 @@ use provisioning::{
     AccessLevel, Account, AccountId, Field, ImportPhase, ImportReport, ImportRun, OrgId, Person, PersonLink,
     Roles, Team, TeamId,
 };
-use rollcall_tests::{House, person};
+use rollcall_tests::{Harness, person};
 use serde_json::{Value, json};
 
 use crate::bad_input::{QUICK, quick, writes};
@@ -28,32 +28,32 @@ pub(super) fn id(n: usize) -> String {
     format!("0193a4c2-7d1e-7b30-8f5e-{n:012x}")
 }
 
-/// A house with this crowd, of whom the first so many are in the team "Everybody". Changes wait to be applied.
-pub(super) async fn house_of_a_crowd(crowd: usize, inside: usize) -> House {
-    let mut house = House::new(quick(), &format!("{QUICK}apply = \"manual\"\n")).await;
+/// A harness with this crowd, of whom the first so many are in the team "Everybody". Changes wait to be applied.
+pub(super) async fn house_of_a_crowd(crowd: usize, inside: usize) -> Harness {
+    let mut harness = Harness::new(quick(), &format!("{QUICK}apply = \"manual\"\n")).await;
     let user_name = |n: usize| format!("{}@corp.example", id(n));
     let accounts: Vec<Value> = (0..crowd)
         .map(|n| json!({"UserName": user_name(n), "FirstName": "First", "LastName": id(n), "Email": user_name(n)}))
         .collect();
-    house.litmos.put_users(&accounts).unwrap();
+    harness.litmos.put_users(&accounts).unwrap();
     let names: Vec<String> = (0..inside).map(user_name).collect();
-    house
+    harness
         .litmos
         .put_teams(&[json!({"Name": "Everybody", "Members": names})])
         .unwrap();
-    let server = NatsServer::start(&house.data()).await.unwrap();
+    let server = NatsServer::start(&harness.data()).await.unwrap();
     let bus = Bus::connect(server.connection(), "story").await.unwrap();
     bus.prepare(1).await.unwrap();
-    write(&house, &bus).await;
+    write(&harness, &bus).await;
     server.stop().await;
-    house.up(&[]).await;
-    house.settled(crowd).await;
-    assert!(writes(&house).is_empty(), "{:#?}", writes(&house));
-    house
+    harness.up(&[]).await;
+    harness.settled(crowd).await;
+    assert!(writes(&harness).is_empty(), "{:#?}", writes(&harness));
+    harness
 }
 
-async fn write(house: &House, bus: &Bus) {
-    let (org, state) = (&house.org, house.litmos.state());
+async fn write(harness: &Harness, bus: &Bus) {
+    let (org, state) = (&harness.org, harness.litmos.state());
     let users: Vec<&UserState> = state.users.iter().filter(|user| !user.key_owner).collect();
     let pieces = users.chunks(PIECE).map(|piece| people(bus, org, piece));
     stream::iter(pieces)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::{Change, Operation};
 use crate::planner::Removal;
-use crate::{AccountId, GroupId, OperationId, PersonId, Policy, Subject, TeamId, World};
+use crate::{AccountId, GroupId, OperationId, OrgState, PersonId, Policy, Subject, TeamId};
 
 pub(super) struct Leaving {
     pub(super) operations: Vec<Operation>,
@@ -18,8 +18,8 @@ pub(super) struct Leaving {
 }
 
 /// Replaces the removals of everybody who leaves all of at least two teams.
-pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, now_ms: u64) -> Leaving {
-    let age_ms = now_ms.saturating_sub(world.memberships_as_of_ms());
+pub(super) fn cheapest(state: &OrgState, removals: Vec<Removal>, policy: &Policy, now_ms: u64) -> Leaving {
+    let age_ms = now_ms.saturating_sub(state.memberships_as_of_ms());
     let mut of: BTreeMap<AccountId, BTreeSet<TeamId>> = BTreeMap::new();
     let mut later: BTreeSet<AccountId> = BTreeSet::new();
     if age_ms <= policy.fresh_ms {
@@ -27,8 +27,8 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
             let teams = of.entry(removal.account.clone()).or_default();
             teams.insert(removal.team.clone());
             let busy = removal.person.iter().flat_map(|person| {
-                let teams = world.teams_of(&removal.account);
-                teams.filter(|team| is_left_later(world, person, team))
+                let teams = state.teams_of(&removal.account);
+                teams.filter(|team| is_left_later(state, person, team))
             });
             for team in busy {
                 teams.insert(team.clone());
@@ -36,7 +36,7 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
             }
         }
     }
-    of.retain(|account, teams| teams.len() >= 2 && world.teams_of(account).all(|team| teams.contains(team)));
+    of.retain(|account, teams| teams.len() >= 2 && state.teams_of(account).all(|team| teams.contains(team)));
     let mut at_once: BTreeMap<AccountId, Vec<Removal>> = BTreeMap::new();
     let mut operations = Vec::new();
     let mut waiting = BTreeSet::new();
@@ -45,7 +45,7 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
             && removal
                 .person
                 .as_ref()
-                .is_some_and(|person| nothing_else_is_under_way(world, person));
+                .is_some_and(|person| nothing_else_is_under_way(state, person));
         if all && later.contains(&removal.account) {
             waiting.insert(removal.group);
         } else if all {
@@ -59,7 +59,7 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
         let Some(person) = removals.first().and_then(|removal| removal.person.clone()) else {
             continue;
         };
-        let named = world
+        let named = state
             .person(&person)
             .map_or("", |person| person.value.user_name.trim());
         let teams: Vec<&str> = removals
@@ -84,20 +84,20 @@ pub(super) fn cheapest(world: &World, removals: Vec<Removal>, policy: &Policy, n
 }
 
 /// Whether the person is to leave a team whose group is just being worked on.
-fn is_left_later(world: &World, person: &PersonId, team: &TeamId) -> bool {
-    world.owner_of_team(team).is_some_and(|group| {
-        world.is_under_way(&Subject::Group(group.clone())) && world.wants_member(group, person) == Some(false)
+fn is_left_later(state: &OrgState, person: &PersonId, team: &TeamId) -> bool {
+    state.owner_of_team(team).is_some_and(|group| {
+        state.is_under_way(&Subject::Group(group.clone())) && state.wants_member(group, person) == Some(false)
     })
 }
 
 /// Whether no request that may be adding the person to a team is on its way: it would be undone, or not, unseen.
-fn nothing_else_is_under_way(world: &World, person: &PersonId) -> bool {
-    let wanted = world
+fn nothing_else_is_under_way(state: &OrgState, person: &PersonId) -> bool {
+    let wanted = state
         .groups_of(person)
-        .filter(|group| world.wants_member(group, person) == Some(true));
+        .filter(|group| state.wants_member(group, person) == Some(true));
     let mut busy = wanted.filter(|group| {
-        world.is_under_way(&Subject::Group((*group).clone()))
-            || world
+        state.is_under_way(&Subject::Group((*group).clone()))
+            || state
                 .group_link(group)
                 .is_some_and(|link| link.value.intent.is_some())
     });

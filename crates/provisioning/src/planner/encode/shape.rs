@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hash::{HashMap, HashSet};
 
-use super::spell::row_bytes;
+use super::emit::row_bytes;
 use crate::cost::{CostModel, calls};
 use crate::need;
 use crate::planner::{Amendment, Needs};
-use crate::{GroupId, PersonId, Policy, World};
+use crate::{GroupId, OrgState, PersonId, Policy};
 
 /// A way of choosing who is in rows.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) struct Shape<'a> {
     /// How many of those who join a group rows carry.
     pub(super) carried: BTreeMap<&'a GroupId, usize>,
     /// People whose manager is set after they and the manager have an account.
-    pub(super) debts: BTreeSet<&'a PersonId>,
+    pub(super) late_managers: BTreeSet<&'a PersonId>,
     /// Those of them whom a second import says.
     pub(super) second: BTreeSet<&'a PersonId>,
     /// Those who give up a user name and can wait for a new manager all the same: nobody waits in a circle for it.
@@ -59,8 +59,8 @@ impl Shape<'_> {
 }
 
 /// What shapes are made of.
-pub(super) struct Desk<'a> {
-    pub(super) world: &'a World,
+pub(super) struct EncodingInputs<'a> {
+    pub(super) state: &'a OrgState,
     pub(super) needs: &'a Needs,
     pub(super) costs: &'a CostModel,
     bulk: bool,
@@ -71,10 +71,10 @@ pub(super) struct Desk<'a> {
     pub(super) givers: HashSet<&'a PersonId>,
 }
 
-impl<'a> Desk<'a> {
-    pub(super) fn new(world: &'a World, needs: &'a Needs, policy: &'a Policy) -> Desk<'a> {
-        let mut desk = Desk {
-            world,
+impl<'a> EncodingInputs<'a> {
+    pub(super) fn new(state: &'a OrgState, needs: &'a Needs, policy: &'a Policy) -> EncodingInputs<'a> {
+        let mut inputs = EncodingInputs {
+            state,
             needs,
             costs: &policy.costs,
             bulk: policy.bulk,
@@ -90,23 +90,23 @@ impl<'a> Desk<'a> {
             .amendments
             .values()
             .filter_map(|amendment| amendment.name_from.as_ref());
-        desk.givers = creations.chain(amendments).collect();
-        if desk.bulk {
+        inputs.givers = creations.chain(amendments).collect();
+        if inputs.bulk {
             let creations = needs.creations.iter();
-            desk.sizes.extend(
+            inputs.sizes.extend(
                 creations.map(|(id, creation)| {
                     (id, row_bytes(&creation.draft.user_name, &creation.draft.profile))
                 }),
             );
             for (id, amendment) in needs.amendments.iter().filter(|(_, amendment)| amendment.bulk) {
-                let size = world.account(&amendment.account).map(|account| {
+                let size = state.account(&amendment.account).map(|account| {
                     let profile = need::bulk_update_profile(account, &amendment.changes);
                     row_bytes(&account.user_name, &profile)
                 });
-                desk.sizes.extend(size.map(|size| (id, size)));
+                inputs.sizes.extend(size.map(|size| (id, size)));
             }
         }
-        desk
+        inputs
     }
 
     /// Somebody new whom this person reports to.
@@ -317,7 +317,7 @@ impl<'a> Desk<'a> {
             if !owes {
                 continue;
             }
-            shape.debts.insert(person);
+            shape.late_managers.insert(person);
             let bulk = match self.needs.creations.get(person) {
                 Some(creation) => need::leaves_alone_when_made(&creation.draft),
                 None => self.amendment(person).is_some_and(|amendment| amendment.bulk),
@@ -336,8 +336,8 @@ impl<'a> Desk<'a> {
             .iter()
             .filter(|(id, amendment)| !(amendment.bulk && shape.rows.contains_key(id)))
             .map(|(_, amendment)| amendment.single_calls());
-        let debts = shape
-            .debts
+        let late_managers = shape
+            .late_managers
             .iter()
             .filter(|id| !shape.second.contains(*id))
             .map(|id| self.debt_calls(id));
@@ -350,7 +350,7 @@ impl<'a> Desk<'a> {
             let carried = shape.carried.get(group).copied().unwrap_or_default();
             self.costs.join_calls(joining.people.len() - carried)
         });
-        let sum: u32 = updates.chain(debts).chain(imports).chain(joins).sum();
+        let sum: u32 = updates.chain(late_managers).chain(imports).chain(joins).sum();
         shape.calls = sum + calls(singles) + calls(second) * self.costs.import_calls(0);
         shape.imports = calls(shape.chunks.len() + second);
     }

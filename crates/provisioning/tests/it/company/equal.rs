@@ -7,7 +7,7 @@ use provisioning::{AccessLevel, GroupId, NormalName, ParkCode, Person, PersonId,
 use crate::scene::Scene;
 
 fn is_frozen(scene: &Scene, person: &PersonId) -> bool {
-    let link = scene.world.person_link(person);
+    let link = scene.state.person_link(person);
     link.is_some_and(|link| link.value.frozen.is_some())
 }
 
@@ -25,8 +25,8 @@ pub(crate) fn assert_equal(scene: &Scene) {
         excused.insert(subject.clone());
     }
     assert!(plan.park.is_empty(), "what is parked stays so: {:?}", plan.park);
-    for link in scene.world.group_links().map(|link| &link.value) {
-        let revision = scene.world.group(&link.group).map_or(0, |group| group.revision);
+    for link in scene.state.group_links().map(|link| &link.value) {
+        let revision = scene.state.group(&link.group).map_or(0, |group| group.revision);
         if link
             .parked
             .as_ref()
@@ -40,14 +40,14 @@ pub(crate) fn assert_equal(scene: &Scene) {
             );
         }
     }
-    for person in scene.world.people() {
+    for person in scene.state.people() {
         let waits = excused.contains(&Subject::Person(person.value.id.clone()));
         if !waits || !wanted(scene, &person.value) {
             assert_person(scene, &person.value);
         }
     }
-    for group in scene.world.groups() {
-        let link = scene.world.group_link(&group.value.id).map(|link| &link.value);
+    for group in scene.state.groups() {
+        let link = scene.state.group_link(&group.value.id).map(|link| &link.value);
         if link.is_some_and(|link| link.paused) {
             continue;
         }
@@ -61,7 +61,7 @@ pub(crate) fn assert_equal(scene: &Scene) {
             assert!(waits, "{} has no team", group.value.id);
             continue;
         };
-        let team = scene.world.team(team).unwrap();
+        let team = scene.state.team(team).unwrap();
         assert_eq!(team.name, group.value.name);
         if let Some(description) = &group.value.description {
             assert_eq!(team.description.as_ref(), Some(description));
@@ -73,9 +73,9 @@ pub(crate) fn assert_equal(scene: &Scene) {
 fn assert_person(scene: &Scene, person: &Person) {
     let name = &person.user_name;
     let linked = scene
-        .world
+        .state
         .linked_account(&person.id)
-        .and_then(|id| scene.world.account(id));
+        .and_then(|id| scene.state.account(id));
     let Some(account) = linked else {
         assert!(!wanted(scene, person), "{name} has no account");
         return;
@@ -91,21 +91,21 @@ fn assert_person(scene: &Scene, person: &Person) {
     for (field, value) in person.profile.iter() {
         assert_eq!(account.profile.value(field), value, "{name} {field:?}");
     }
-    let link = scene.world.person_link(&person.id).unwrap();
+    let link = scene.state.person_link(&person.id).unwrap();
     assert_eq!(link.value.custom, person.custom, "{name}");
-    for group in scene.world.groups_of(&person.id) {
-        let group_link = scene.world.group_link(group).map(|link| &link.value);
+    for group in scene.state.groups_of(&person.id) {
+        let group_link = scene.state.group_link(group).map(|link| &link.value);
         if group_link.is_some_and(|link| link.paused) {
             continue;
         }
         let Some(team) = group_link.and_then(|link| link.team.clone()) else {
             continue;
         };
-        let wants = scene.world.wants_member(group, &person.id) == Some(true);
-        let is_in = scene.world.is_team_member(&team, &account.id);
+        let wants = scene.state.wants_member(group, &person.id) == Some(true);
+        let is_in = scene.state.is_team_member(&team, &account.id);
         assert_eq!(is_in, wants, "{name} in {group}");
         if let Some(level) = person.access_level.filter(|_| wants) {
-            let roles = scene.world.roles(&team, &account.id);
+            let roles = scene.state.roles(&team, &account.id);
             assert_eq!(
                 roles.leader,
                 level == AccessLevel::TeamLeader,
@@ -136,28 +136,28 @@ fn excuse(scene: &Scene, subject: &Subject, reason: &WaitReason) {
         }
         (Subject::Person(id), WaitReason::Parked(parked)) => {
             assert_eq!(parked.code, ParkCode::UserNameTaken, "{parked:?}");
-            let person = &scene.world.person(id).unwrap().value;
+            let person = &scene.state.person(id).unwrap().value;
             let name = NormalName::of(&person.user_name);
-            let account = scene.world.account_named(&name);
-            let anothers = account.is_some_and(|account| scene.world.owner_of(&account.id) != Some(id));
+            let account = scene.state.account_named(&name);
+            let anothers = account.is_some_and(|account| scene.state.owner_of(&account.id) != Some(id));
             let rival = scene
-                .world
+                .state
                 .people()
                 .any(|other| other.value.id != *id && NormalName::of(&other.value.user_name) == name);
             assert!(anothers || rival, "{parked:?}");
         }
         (Subject::Group(id), WaitReason::Paused) => {
-            assert!(scene.world.group_link(id).unwrap().value.paused);
+            assert!(scene.state.group_link(id).unwrap().value.paused);
         }
         (Subject::Group(id), WaitReason::ParentAwaited { parent }) => {
             let above = GroupId::parse(parent).unwrap();
-            assert_eq!(scene.world.group(id).unwrap().value.parent.as_ref(), Some(parent));
+            assert_eq!(scene.state.group(id).unwrap().value.parent.as_ref(), Some(parent));
             let known = scene
-                .world
+                .state
                 .group(&above)
                 .is_some_and(|group| !group.value.deleted);
             let team = scene
-                .world
+                .state
                 .group_link(&above)
                 .and_then(|link| link.value.team.clone());
             assert!(!known || team.is_none());
@@ -165,9 +165,9 @@ fn excuse(scene: &Scene, subject: &Subject, reason: &WaitReason) {
         (Subject::Group(id), WaitReason::Parked(parked)) => match parked.code {
             ParkCode::TeamParentDiffers => {
                 let team = scene.team_of(id);
-                let parent = scene.world.group(id).unwrap().value.parent.clone().unwrap();
+                let parent = scene.state.group(id).unwrap().value.parent.clone().unwrap();
                 let parent = scene.team_of(&GroupId::parse(parent).unwrap());
-                assert_ne!(scene.world.team(&team).unwrap().parent, Some(parent));
+                assert_ne!(scene.state.team(&team).unwrap().parent, Some(parent));
             }
             ParkCode::ParentCircle => assert!(in_circle(scene, id), "{parked:?}"),
             other => panic!("{id} is parked: {other}"),
@@ -179,7 +179,7 @@ fn excuse(scene: &Scene, subject: &Subject, reason: &WaitReason) {
 fn in_circle(scene: &Scene, id: &GroupId) -> bool {
     let mut at = id.clone();
     for _ in 0..10 {
-        let parent = scene.world.group(&at).filter(|group| !group.value.deleted);
+        let parent = scene.state.group(&at).filter(|group| !group.value.deleted);
         let Some(parent) = parent.and_then(|group| group.value.parent.clone()) else {
             return false;
         };

@@ -19,7 +19,7 @@ impl Scene {
         match &operation.change {
             Change::Link { person, account, .. } => self.tie(person, account),
             Change::Read { person, account, .. } => {
-                assert!(self.world.account(account).is_none(), "what is seen is not read");
+                assert!(self.state.account(account).is_none(), "what is seen is not read");
                 self.person_link(person, |link| link.account = None);
             }
             Change::CutOff { person, account, .. } => {
@@ -56,7 +56,7 @@ impl Scene {
                     .iter()
                     .filter(|change| change.attribute == Attribute::UserName)
                 {
-                    let other = self.world.account_named(&NormalName::of(&change.to));
+                    let other = self.state.account_named(&NormalName::of(&change.to));
                     assert!(
                         other.is_none_or(|other| other.id == *account),
                         "{} is taken when {} is done",
@@ -76,16 +76,16 @@ impl Scene {
                 values,
                 ..
             } => {
-                let own = self.world.linked_account(person).unwrap();
+                let own = self.state.linked_account(person).unwrap();
                 assert_eq!(account.as_ref(), Some(own));
-                assert!(self.world.account(own).unwrap().active);
+                assert!(self.state.account(own).unwrap().active);
                 self.person_link(person, |link| {
                     link.custom = values.clone().into();
                     link.parked = None;
                 });
             }
             Change::LeaveAllTeams { account, groups, .. } => {
-                assert_eq!(self.world.teams_of(account).count(), groups.len());
+                assert_eq!(self.state.teams_of(account).count(), groups.len());
                 self.part_all(account);
             }
             Change::LinkTeam { group, team, .. } => self.tie_team(group, Some(team.clone())),
@@ -123,18 +123,18 @@ impl Scene {
             }
             Change::UnlinkTeam { group, .. } => self.tie_team(group, None),
             Change::DeleteTeam { group, team, .. } => {
-                assert_eq!(self.world.subteams(team).count(), 0, "no team lies under it");
-                let members: Vec<AccountId> = self.world.team_members(team).cloned().collect();
+                assert_eq!(self.state.subteams(team).count(), 0, "no team lies under it");
+                let members: Vec<AccountId> = self.state.team_members(team).cloned().collect();
                 members.iter().for_each(|account| self.part(team, account));
-                let touched = self.world.drop_team(team);
+                let touched = self.state.drop_team(team);
                 self.touched.extend(touched);
                 self.tie_team(group, None);
             }
             Change::AddMembers { group, people } => {
                 let team = self.team_of(group);
                 for person in people {
-                    let account = self.world.account_for(person).cloned().unwrap();
-                    assert!(self.world.account(&account).unwrap().active, "{person} is active");
+                    let account = self.state.account_for(person).cloned().unwrap();
+                    assert!(self.state.account(&account).unwrap().active, "{person} is active");
                     self.join(&team, &account);
                 }
             }
@@ -152,12 +152,12 @@ impl Scene {
 
     pub(crate) fn set_role(&mut self, team: &TeamId, account: &AccountId, role: TeamRole, holds: bool) {
         assert!(
-            self.world.is_team_member(team, account),
+            self.state.is_team_member(team, account),
             "only members hold roles"
         );
-        let roles = self.world.roles(team, account);
+        let roles = self.state.roles(team, account);
         assert_ne!(roles.holds(role), holds, "a role is given or taken once");
-        let touched = self.world.put_roles(team, account, roles.with(role, holds));
+        let touched = self.state.put_roles(team, account, roles.with(role, holds));
         self.touched.extend(touched);
     }
 
@@ -170,7 +170,7 @@ impl Scene {
                 row.manager.clone(),
             ),
             Some(account) => {
-                let seen = self.world.account(account).unwrap();
+                let seen = self.state.account(account).unwrap();
                 assert_eq!(seen.user_name, row.user_name, "a row is found by its user name");
                 assert!(seen.active, "a row does not revive");
                 let fresh = NOW - seen.as_of_ms <= self.policy.fresh_ms;
@@ -191,7 +191,7 @@ impl Scene {
         for group in &row.groups {
             let team = self.team_of(group);
             assert_ne!(
-                self.world.team(&team).unwrap().bulk_code,
+                self.state.team(&team).unwrap().bulk_code,
                 "",
                 "a row names teams by their codes"
             );
@@ -214,19 +214,19 @@ impl Scene {
     }
 
     fn part_all(&mut self, account: &AccountId) {
-        let teams: Vec<TeamId> = self.world.teams_of(account).cloned().collect();
+        let teams: Vec<TeamId> = self.state.teams_of(account).cloned().collect();
         teams.iter().for_each(|team| self.part(team, account));
     }
 
     /// Litmos as text: who is there, active or not, and in which teams; and the teams.
     pub(crate) fn litmos(&self) -> String {
         let mut lines: Vec<String> = self
-            .world
+            .state
             .accounts()
             .map(|account| self.account_text(account))
             .collect();
-        lines.extend(self.world.teams().map(|team| {
-            let parent = team.parent.as_ref().and_then(|id| self.world.team(id));
+        lines.extend(self.state.teams().map(|team| {
+            let parent = team.parent.as_ref().and_then(|id| self.state.team(id));
             format!(
                 "team {} under {} {:?}",
                 team.name,
@@ -240,25 +240,25 @@ impl Scene {
 
     fn account_text(&self, account: &Account) -> String {
         let teams: BTreeSet<String> = self
-            .world
+            .state
             .teams_of(&account.id)
-            .filter_map(|id| self.world.team(id))
+            .filter_map(|id| self.state.team(id))
             .map(|team| {
-                let roles = self.world.roles(&team.id, &account.id);
+                let roles = self.state.roles(&team.id, &account.id);
                 let leader = if roles.leader { " leader" } else { "" };
                 let admin = if roles.admin { " admin" } else { "" };
                 format!("{}{leader}{admin}", team.name)
             })
             .collect();
-        let manager = account.manager.as_ref().and_then(|id| self.world.account(id));
+        let manager = account.manager.as_ref().and_then(|id| self.state.account(id));
         let fields: Vec<String> = account
             .profile
             .iter()
             .filter(|(field, _)| *field != Field::DisableMessages)
             .map(|(field, value)| format!("{}={value}", field.wire()))
             .collect();
-        let owner = self.world.owner_of(&account.id);
-        let custom = owner.and_then(|owner| self.world.person_link(owner));
+        let owner = self.state.owner_of(&account.id);
+        let custom = owner.and_then(|owner| self.state.person_link(owner));
         let custom: Vec<String> = custom
             .iter()
             .flat_map(|link| &link.value.custom)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use provisioning::{
-    DeviationKind, Deviations, ExtraMembers, Frozen, ManagerWish, Safeguard, UnlinkedTeams, deviations,
+    DesiredManager, DeviationKind, Deviations, ExtraMembers, Frozen, Safeguard, UnlinkedTeams, deviations,
 };
 
 use super::{operations, waits};
@@ -13,7 +13,7 @@ use crate::scene::{NOW, Scene};
 const LONG_AGO: u64 = NOW - 24 * 3_600_000;
 
 fn told(scene: &Scene) -> Deviations {
-    deviations(&scene.world, &scene.plan(), &BTreeMap::new())
+    deviations(&scene.state, &scene.plan(), &BTreeMap::new())
 }
 
 fn listed(scene: &Scene) -> String {
@@ -27,7 +27,7 @@ fn listed(scene: &Scene) -> String {
 
 fn reports_to(scene: &mut Scene, name: &str, manager: &str) -> provisioning::PersonId {
     scene.person_with(name, |person| {
-        person.manager = ManagerWish::Reference(manager.to_owned());
+        person.manager = DesiredManager::Reference(manager.to_owned());
     })
 }
 
@@ -38,7 +38,7 @@ fn team_with_extras(scene: &mut Scene) -> provisioning::GroupId {
     scene.run();
     let stranger = scene.account("stranger");
     let team = scene.team_of(&group);
-    let account = scene.world.linked_account(&zed).cloned().unwrap();
+    let account = scene.state.linked_account(&zed).cloned().unwrap();
     scene.join(&team, &stranger);
     scene.join(&team, &account);
     group
@@ -48,7 +48,7 @@ fn team_with_extras(scene: &mut Scene) -> provisioning::GroupId {
 fn silent(scene: &mut Scene, group: &provisioning::GroupId) {
     scene.edit_group(group, |group| group.changed_at_ms = LONG_AGO);
     let members: Vec<_> = scene
-        .world
+        .state
         .wanted_members(group)
         .map(|(id, wanted)| (id.clone(), wanted))
         .collect();
@@ -131,9 +131,9 @@ fn nothing_is_taken_out_on_incomplete_knowledge_or_beyond_the_safeguard() {
     let group = team_with_extras(&mut scene);
     silent(&mut scene, &group);
     scene.policy.extra_members = ExtraMembers::Remove;
-    scene.world.set_import_complete(false);
+    scene.state.set_import_complete(false);
     assert_eq!(operations(&scene), "");
-    scene.world.set_import_complete(true);
+    scene.state.set_import_complete(true);
     scene.policy.safeguard = Safeguard::default();
     scene
         .policy
@@ -183,7 +183,7 @@ fn parked_held_paused_frozen_and_switched_off_are_counted() {
     scene.group_under("Sub", "No such group", &[]);
     scene.run();
     let off = BTreeMap::from([(provisioning::Subject::Person(mira.clone()), "update_attributes")]);
-    let all = deviations(&scene.world, &scene.plan(), &off);
+    let all = deviations(&scene.state, &scene.plan(), &off);
     assert_eq!(
         all.said(),
         "1 item is parked; 1 group waits for its parent; 1 item is switched off in the settings; 1 group is paused; \

@@ -127,7 +127,7 @@ fn whoever_leaves_all_teams_leaves_them_in_one_call_while_that_is_known_to_be_al
     take mira@corp.example out of team Ops [1]
     take mira@corp.example out of team Sales [1]
     ");
-    scene.world.set_memberships_as_of(NOW - scene.policy.fresh_ms);
+    scene.state.set_memberships_as_of(NOW - scene.policy.fresh_ms);
     scene.group("New", &[&mira]);
     assert_snapshot!(operations(&scene), @r"
     create team New [1]
@@ -154,12 +154,12 @@ fn whoever_leaves_all_teams_waits_for_one_that_is_being_worked_on() {
         scene.group("Yard", &[&noor]),
     ];
     scene.run();
-    scene.world.set_memberships_as_of(NOW);
+    scene.state.set_memberships_as_of(NOW);
     for group in &groups[..2] {
         scene.membership(group, &mira, false);
     }
     let busy = Subject::Group(groups[0].clone());
-    scene.world.hold([busy.clone()]);
+    scene.state.hold([busy.clone()]);
     // Somebody who stays in the busy team, or is in no other, has no reason to wait for it.
     scene.membership(&groups[2], &noor, false);
     assert_snapshot!(operations(&scene), @"take noor@corp.example out of team Yard [1]");
@@ -169,7 +169,7 @@ fn whoever_leaves_all_teams_waits_for_one_that_is_being_worked_on() {
             .waiting
             .contains(&(Subject::Group(groups[1].clone()), WaitReason::UnderWay))
     );
-    scene.world.release(&[busy]);
+    scene.state.release(&[busy]);
     assert_snapshot!(operations(&scene), @r"
     take noor@corp.example out of team Yard [1]
     take mira@corp.example out of all teams at once: Ops, Sales [1]
@@ -183,9 +183,9 @@ fn a_team_that_stays_or_is_nobodys_is_not_left_with_the_others() {
     let groups = [scene.group("Sales", &[&mira]), scene.group("Ops", &[&mira])];
     scene.run();
     let strange = scene.team("by hand");
-    let account = scene.world.linked_account(&mira).cloned().unwrap();
+    let account = scene.state.linked_account(&mira).cloned().unwrap();
     scene.join(&strange, &account);
-    scene.world.set_memberships_as_of(NOW);
+    scene.state.set_memberships_as_of(NOW);
     for group in &groups {
         scene.membership(group, &mira, false);
     }
@@ -220,7 +220,7 @@ fn reactivation_keeps_the_account_and_brings_back_the_teams_that_are_wanted() {
     });
     scene.group("Sales", &[&mira]);
     scene.run();
-    let account = scene.world.linked_account(&mira).cloned();
+    let account = scene.state.linked_account(&mira).cloned();
     scene.edit(&mira, |person| person.active = false);
     scene.run();
     scene.edit(&mira, |person| {
@@ -237,5 +237,5 @@ fn reactivation_keeps_the_account_and_brings_back_the_teams_that_are_wanted() {
     scene.calls = 0;
     scene.run();
     assert_eq!(scene.calls, named);
-    assert_eq!(scene.world.linked_account(&mira).cloned(), account);
+    assert_eq!(scene.state.linked_account(&mira).cloned(), account);
 }

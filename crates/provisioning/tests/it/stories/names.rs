@@ -27,7 +27,7 @@ fn a_new_user_name_is_an_update_of_the_same_account() {
     rename(&mut scene, &mira, "mira.berg");
     assert_snapshot!(operations(&scene), @"rename mira.lund@corp.example to mira.berg@corp.example [1]");
     scene.run();
-    assert_eq!(scene.world.accounts().count(), 1);
+    assert_eq!(scene.state.accounts().count(), 1);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn whoever_wants_the_name_of_somebody_renamed_comes_afterwards() {
     scene.calls = 0;
     scene.run();
     assert_eq!(scene.calls, named);
-    assert_eq!(scene.world.accounts().count(), 3);
+    assert_eq!(scene.state.accounts().count(), 3);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn two_who_swap_names_pass_by_a_name_for_the_moment() {
     scene.run();
     assert_eq!(scene.calls, 3);
     for (person, name) in [(&ann, "name.two"), (&bob, "name.one")] {
-        let account = scene.world.linked_account(person).unwrap();
+        let account = scene.state.linked_account(person).unwrap();
         assert_eq!(
-            scene.world.account(account).unwrap().user_name,
+            scene.state.account(account).unwrap().user_name,
             format!("{name}@corp.example")
         );
     }
@@ -112,13 +112,13 @@ fn a_newcomer_never_gets_the_account_of_somebody_who_left() {
     assert_snapshot!(waits(&scene), @"newcomer is parked: user-name-taken");
 
     // Once the account is called something else, the newcomer gets one of their own, with nobody asking for it.
-    let account = scene.world.linked_account(&left).cloned().unwrap();
+    let account = scene.state.linked_account(&left).cloned().unwrap();
     scene.edit_account(&account, |account| {
         account.user_name = "mira.lund.old@corp.example".to_owned()
     });
     assert_snapshot!(operations(&scene), @"create account Mira.Lund@corp.example [1]");
     scene.run();
-    assert_eq!(scene.world.accounts().count(), 2);
+    assert_eq!(scene.state.accounts().count(), 2);
 }
 
 /// The account of somebody who left under another user name than the one it bears.
@@ -230,11 +230,11 @@ fn where_a_name_is_not_given_up_the_remedy_names_a_command_that_helps() {
     scene.run();
     assert_snapshot!(waits(&scene), @"new is parked: user-name-taken");
     // What the command does.
-    let account = scene.world.linked_account(&left).cloned();
+    let account = scene.state.linked_account(&left).cloned();
     scene.person_link(&left, |link| link.account = None);
     assert_snapshot!(operations(&scene), @"update john@corp.example: Active [1]");
     scene.run();
-    assert_eq!(scene.world.linked_account(&new).cloned(), account);
+    assert_eq!(scene.state.linked_account(&new).cloned(), account);
     assert_eq!(waits(&scene), "");
 }
 
@@ -255,7 +255,7 @@ fn an_account_that_is_protected_by_its_name_never_gives_it_up() {
     );
     assert_eq!(
         scene
-            .world
+            .state
             .linked_account(&left)
             .map(provisioning::AccountId::as_str),
         Some("A1")

@@ -1,7 +1,7 @@
 //! A plan as a person reads it.
 
 use insta::assert_snapshot;
-use provisioning::{AccessLevel, Frozen, ManagerWish, Safeguard, UnlinkedTeams};
+use provisioning::{AccessLevel, DesiredManager, Frozen, Safeguard, UnlinkedTeams};
 
 use crate::scene::{NOW, Scene};
 
@@ -21,7 +21,7 @@ fn a_plan_with_a_bit_of_everything_reads_well() {
     let moved = scene.group("Moved", &[&old[0]]);
     scene.run();
     scene.person_link(&boss, |link| link.made_owner = false);
-    scene.world.set_memberships_as_of(NOW);
+    scene.state.set_memberships_as_of(NOW);
     scene.policy.safeguard = Safeguard::default();
 
     for person in &old[4..12] {
@@ -52,7 +52,7 @@ fn a_plan_with_a_bit_of_everything_reads_well() {
     scene.group_link(&quiet, |link| link.paused = true);
     scene.edit_group(&moved, |group| group.parent = Some("Everybody".to_owned()));
     let newcomer = scene.person_with("newcomer", |person| {
-        person.manager = ManagerWish::Reference("chief@corp.example".to_owned());
+        person.manager = DesiredManager::Reference("chief@corp.example".to_owned());
     });
     scene.person("chief");
     scene.group_under("Sub", "Everybody", &[&newcomer]);

@@ -38,7 +38,7 @@ fn approve_all(scene: &mut Scene) {
     let keys = items
         .map(|item| item.key)
         .collect::<std::collections::BTreeSet<HarmKey>>();
-    scene.world.put_approval(Approval {
+    scene.state.put_approval(Approval {
         hash: held_hash(&plan.held),
         keys,
         by: "admin".to_owned(),
@@ -132,14 +132,14 @@ fn owners_made_one_by_one_through_a_day_are_stopped_within_it() {
     scene.run();
     level(&mut scene, &people[0], AccessLevel::AccountOwner);
     let plan = scene.plan();
-    let mut history = scene.world.harm_history().clone();
+    let mut history = scene.state.harm_history().clone();
     for operation in &plan.operations {
-        for (harm, count) in provisioning::harms(&scene.world, &operation.change) {
+        for (harm, count) in provisioning::harms(&scene.state, &operation.change) {
             history.add(harm, count, NOW);
         }
     }
     scene.run();
-    scene.world.set_harm_history(history);
+    scene.state.set_harm_history(history);
     scene.edit(&people[1], |person| {
         person.access_level = Some(AccessLevel::AccountOwner);
         person.changed_at_ms = NOW + 2 * RUN_GAP_MS;
@@ -167,7 +167,7 @@ fn each_row_of_an_import_counts_in_the_books() {
         .iter()
         .find(|operation| operation.kind() == "bulk")
         .unwrap();
-    let harms = provisioning::harms(&scene.world, &import.change);
+    let harms = provisioning::harms(&scene.state, &import.change);
     let counted: Vec<_> = harms
         .iter()
         .map(|(harm, count)| format!("{harm} {count}"))
@@ -278,7 +278,7 @@ fn an_owner_from_before_is_spared_also_where_the_roster_wants_that_level() {
     // Somebody in Litmos promoted a person of ours: that was not us either.
     let other = scene.person("other");
     scene.run();
-    let account = scene.world.linked_account(&other).cloned().unwrap();
+    let account = scene.state.linked_account(&other).cloned().unwrap();
     scene.edit_account(&account, |account| {
         account.access_level = Some(AccessLevel::AccountOwner)
     });

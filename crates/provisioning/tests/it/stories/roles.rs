@@ -91,7 +91,7 @@ fn a_role_that_nobody_has_a_wish_about_stays_and_goes_with_the_membership() {
     scene.run();
     let (team, account) = (
         scene.team_of(&sales),
-        scene.world.linked_account(&mira).cloned().unwrap(),
+        scene.state.linked_account(&mira).cloned().unwrap(),
     );
     scene.set_role(&team, &account, TeamRole::Leader, true);
     assert_eq!(operations(&scene), "");
@@ -132,7 +132,7 @@ fn members_about_whom_the_group_says_nothing_lose_a_role_that_their_level_denies
     scene.run();
     let (team, account) = (
         scene.team_of(&sales),
-        scene.world.linked_account(&mira).cloned().unwrap(),
+        scene.state.linked_account(&mira).cloned().unwrap(),
     );
     scene.join(&team, &account);
     scene.set_role(&team, &account, TeamRole::Leader, true);

@@ -197,7 +197,7 @@ fn a_deleted_group_lets_its_team_go() {
         scene.litmos().contains("teams={\"Sales\"}"),
         "the team stays as it is"
     );
-    assert!(scene.world.group_link(&sales).unwrap().value.team.is_none());
+    assert!(scene.state.group_link(&sales).unwrap().value.team.is_none());
     scene.edit_group(&sales, |group| group.deleted = false);
     assert_snapshot!(operations(&scene), @"link group Sales to team T1 [0]");
 }
@@ -288,7 +288,7 @@ fn push_now_takes_out_whoever_the_group_does_not_want_and_ends() {
     scene.run();
     let team = scene.team_of(&sales);
     let stranger = scene.account("stranger");
-    let of_zoe = scene.world.linked_account(&zoe).cloned().unwrap();
+    let of_zoe = scene.state.linked_account(&zoe).cloned().unwrap();
     scene.join(&team, &stranger);
     scene.join(&team, &of_zoe);
     assert_eq!(operations(&scene), "", "drift that nobody asked about stays");
@@ -300,7 +300,7 @@ fn push_now_takes_out_whoever_the_group_does_not_want_and_ends() {
     scene.calls = 0;
     scene.run();
     assert_eq!(scene.calls, 2);
-    assert!(!scene.world.group_link(&sales).unwrap().value.overwrite_due);
+    assert!(!scene.state.group_link(&sales).unwrap().value.overwrite_due);
     assert!(
         scene
             .litmos()
@@ -332,7 +332,7 @@ fn push_now_waits_for_somebody_about_to_leave_and_hears_when_they_stay() {
     let sales = scene.group("Sales", &[]);
     scene.run();
     let team = scene.team_of(&sales);
-    let account = scene.world.linked_account(&zoe).cloned().unwrap();
+    let account = scene.state.linked_account(&zoe).cloned().unwrap();
     scene.join(&team, &account);
     scene.group_link(&sales, |link| link.overwrite_due = true);
     scene.edit(&zoe, |person| person.active = false);
@@ -362,12 +362,12 @@ fn who_is_looked_at_alone_waits_all_the_same_for_somebody_who_is_just_being_made
     }
     let alone = [Subject::Person(mira)].into();
     let busy = Subject::Person(noor);
-    scene.world.hold([busy.clone()]);
+    scene.state.hold([busy.clone()]);
     assert_eq!(
         scene.plan_for(&alone).to_text(9),
         scene.plan_for(&[].into()).to_text(9)
     );
-    let touched = scene.world.release(&[busy]);
+    let touched = scene.state.release(&[busy]);
     assert!(
         touched.contains(&Subject::Group(sales)),
         "the group is looked at once more: {touched:?}"

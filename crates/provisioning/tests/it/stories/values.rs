@@ -1,7 +1,7 @@
 //! Advanced custom fields, and values that nobody would take.
 
 use insta::assert_snapshot;
-use provisioning::{AccessLevel, Attribute, Change, Field, ManagerWish, NormalName, Person, WaitReason};
+use provisioning::{AccessLevel, Attribute, Change, DesiredManager, Field, NormalName, Person, WaitReason};
 
 use super::{operations, waits};
 use crate::scene::Scene;
@@ -191,11 +191,11 @@ fn an_account_that_vanished_is_read_and_made_again() {
     let mira = scene.person("mira");
     let group = scene.group("Sales", &[&mira]);
     scene.run();
-    let account = scene.world.linked_account(&mira).cloned().unwrap();
+    let account = scene.state.linked_account(&mira).cloned().unwrap();
     let team = scene.team_of(&group);
-    let touched = scene.world.drop_team_member(&team, &account);
+    let touched = scene.state.drop_team_member(&team, &account);
     scene.touched.extend(touched);
-    let touched = scene.world.drop_account(&account);
+    let touched = scene.state.drop_account(&account);
     scene.touched.extend(touched);
     assert_snapshot!(operations(&scene), @"read account A2 of mira@corp.example [1]");
     scene.run();
@@ -210,7 +210,7 @@ fn an_account_that_vanished_is_read_and_made_again() {
 fn what_litmos_refused_waits_for_another_wish() {
     let mut scene = Scene::new();
     let mira = scene.person("mira");
-    let revision = scene.world.person(&mira).unwrap().revision;
+    let revision = scene.state.person(&mira).unwrap().revision;
     let refused = provisioning::Parked {
         code: provisioning::ParkCode::RejectedByLitmos,
         attribute: None,
@@ -300,14 +300,14 @@ fn what_no_read_has_shown_is_not_compared_and_read_once_if_somebody_wishes_it() 
             person.access_level = Some(AccessLevel::TeamLeader);
         }),
         (Attribute::Manager, |person| {
-            person.manager = ManagerWish::Clear;
+            person.manager = DesiredManager::Clear;
         }),
     ];
     for (attribute, wish) in wishes {
         let mut scene = Scene::new();
         let mira = scene.person_with("mira", wish);
         scene.run();
-        let id = scene.world.linked_account(&mira).unwrap().clone();
+        let id = scene.state.linked_account(&mira).unwrap().clone();
         let as_a_list_shows_it = |account: &mut provisioning::Account| {
             account.whole = false;
             account.unseen.insert(attribute);
@@ -333,7 +333,7 @@ fn what_no_read_has_shown_is_not_compared_and_read_once_if_somebody_wishes_it() 
         let mut scene = Scene::new();
         let olav = scene.person("olav");
         scene.run();
-        let id = scene.world.linked_account(&olav).unwrap().clone();
+        let id = scene.state.linked_account(&olav).unwrap().clone();
         scene.edit_account(&id, as_a_list_shows_it);
         scene.edit(&olav, |person| person.profile.set(Field::JobTitle, "Guide"));
         let plan = scene.plan();

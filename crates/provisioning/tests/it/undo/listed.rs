@@ -1,6 +1,6 @@
 //! What lists of Litmos show: attributes, memberships and names of teams, written more than once by a run.
 
-use provisioning::{AccessLevel, Decision, Edit, Field, GroupId, ManagerWish, PersonId, Undo, undo};
+use provisioning::{AccessLevel, Decision, DesiredManager, Edit, Field, GroupId, PersonId, Undo, undo};
 
 use super::{company, decisions, litmos, take_back};
 use crate::scene::Scene;
@@ -36,8 +36,8 @@ const VALUES: [Value; 5] = [
         what: "ManagerId",
         wish: |scene, people, _, n| {
             let manager = match n {
-                0 => ManagerWish::Clear,
-                n => ManagerWish::Reference(people[n].to_string()),
+                0 => DesiredManager::Clear,
+                n => DesiredManager::Reference(people[n].to_string()),
             };
             scene.edit(&people[0], |person| person.manager = manager);
         },
@@ -93,17 +93,17 @@ fn the_newest_change_says_whether_it_stands_and_the_oldest_what_was_there() {
         let before = litmos(&scene);
         let wish = |scene: &mut Scene, n| wish(scene, &people, &groups, n);
         let done = done(&mut scene, &[1, 2], wish);
-        let stands = undo(&scene.world, &done);
+        let stands = undo(&scene.state, &done);
         assert_eq!(why(&stands), [""; 0], "{what}");
 
         // What the source says since is its word, also where it is what the run had in the middle.
         wish(&mut scene, 1);
-        let changed = undo(&scene.world, &done);
+        let changed = undo(&scene.state, &done);
         assert_eq!(changed.edits, [], "{what}");
         assert_eq!(why(&changed), [format!("{what} has been changed again since")]);
 
         wish(&mut scene, 0);
-        let wished = undo(&scene.world, &done);
+        let wished = undo(&scene.state, &done);
         assert_eq!(wished, Undo::default(), "{what} is wished as it was");
 
         wish(&mut scene, 2);
@@ -121,7 +121,7 @@ fn where_a_run_came_out_where_it_began_there_is_nothing_to_take_back() {
         let done = done(&mut scene, &[1, 0], wish);
         for since in 0..3 {
             wish(&mut scene, since);
-            assert_eq!(undo(&scene.world, &done), Undo::default(), "{what}: {since}");
+            assert_eq!(undo(&scene.state, &done), Undo::default(), "{what}: {since}");
         }
     }
 }
@@ -134,7 +134,7 @@ fn what_ended_and_began_again_is_left_to_the_source() {
         let done = done(&mut scene, &[false, true], wish);
         for since in [true, false] {
             wish(&mut scene, since);
-            assert_eq!(undo(&scene.world, &done), Undo::default(), "{what}: {since}");
+            assert_eq!(undo(&scene.state, &done), Undo::default(), "{what}: {since}");
         }
     }
 }
@@ -151,7 +151,7 @@ fn the_teams_of_somebody_cut_off_were_never_unwished() {
             scene.edit(dov, |person| person.active = false);
         }
     });
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     let membership = Edit::Membership {
         group: groups[0].clone(),
         person: dov.clone(),
@@ -171,7 +171,7 @@ fn an_account_that_was_made_and_cut_off_by_an_order_is_not_wished_any_more() {
     let (mut scene, _, _) = company();
     let eve = scene.person("eve");
     scene.run();
-    let account = scene.world.linked_account(&eve).unwrap().clone();
+    let account = scene.state.linked_account(&eve).unwrap().clone();
     let created = provisioning::Image::Created {
         person: eve.clone(),
         account: account.clone(),
@@ -189,7 +189,7 @@ fn an_account_that_was_made_and_cut_off_by_an_order_is_not_wished_any_more() {
         super::decision("create eve", 1, vec![created]),
         super::decision("cut off eve", 2, vec![cut_off]),
     ];
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     let [Edit::Person(edit)] = undo.edits.as_slice() else {
         panic!("{undo:?}")
     };

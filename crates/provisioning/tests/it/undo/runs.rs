@@ -1,7 +1,7 @@
 //! Whatever runs did, taking back all of it leads back to where Litmos was.
 
 use proptest::prelude::*;
-use provisioning::{AccessLevel, Decision, Field, GroupId, ManagerWish, PersonId, undo};
+use provisioning::{AccessLevel, Decision, DesiredManager, Field, GroupId, PersonId, undo};
 
 use super::{company, decisions, litmos, take_back};
 use crate::scene::Scene;
@@ -56,7 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn wish(scene: &mut Scene, people: &[PersonId], groups: &[GroupId], step: &Step) {
-    let gone = |who: usize| !scene.world.person(&people[who]).unwrap().value.active;
+    let gone = |who: usize| !scene.state.person(&people[who]).unwrap().value.active;
     if !matches!(step, Step::Active(..)) && step.about().is_some_and(gone) {
         return;
     }
@@ -77,10 +77,10 @@ fn wish(scene: &mut Scene, people: &[PersonId], groups: &[GroupId], step: &Step)
             person.access_level = Some(level);
         }),
         Step::Manager(who, manager) if who == manager => {
-            scene.edit(&people[who], |person| person.manager = ManagerWish::Clear);
+            scene.edit(&people[who], |person| person.manager = DesiredManager::Clear);
         }
         Step::Manager(who, manager) => {
-            let reference = ManagerWish::Reference(people[manager].to_string());
+            let reference = DesiredManager::Reference(people[manager].to_string());
             scene.edit(&people[who], |person| person.manager = reference);
         }
         Step::Member(group, who, present) => scene.membership(&groups[group], &people[who], present),
@@ -108,7 +108,7 @@ proptest! {
             done.extend(later.map(|decision| Decision { at_ms: decision.at_ms + n as u64 * 1_000, ..decision }));
             scene.run();
         }
-        let undo = undo(&scene.world, &done);
+        let undo = undo(&scene.state, &done);
         prop_assert_eq!(&undo.left, &Vec::new());
         take_back(&mut scene, &undo);
         scene.run();

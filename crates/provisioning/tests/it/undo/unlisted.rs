@@ -73,7 +73,7 @@ fn fields_and_descriptions_go_back_and_one_edit_says_all_of_a_group() {
     let done = decisions(&scene);
     scene.run();
     assert_ne!(litmos(&scene), before);
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     assert_eq!((undo.edits.len(), why(&undo)), (3, vec![]));
     take_back(&mut scene, &undo);
     let calls = scene.calls;
@@ -103,7 +103,7 @@ fn what_has_been_wished_anew_is_named_and_what_is_wished_as_before_is_not() {
     wish(&mut scene, &people[1], "Badge", "");
     describe(&mut scene, &groups[0], "Sells all");
     describe(&mut scene, &groups[1], "");
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     assert_eq!(custom(&undo), pairs([("Badge", "")]));
     let left: Vec<(&str, &str)> = undo
         .left
@@ -148,7 +148,7 @@ fn what_nobody_had_set_or_read_is_named_field_by_field() {
         ),
         decision("describe Sales", 4, vec![described(&groups[0], None, "Works")]),
     ];
-    let undo = undo(&scene.world, &done);
+    let undo = undo(&scene.state, &done);
     let unknown = |what: &str| {
         format!(
             "what was in {what} before is not known, as Rollcall had neither set nor read it; say at the source what \
@@ -188,7 +188,7 @@ fn the_newest_change_says_whether_it_stands_and_the_oldest_what_was_there() {
         describe(scene, sales, value);
     };
     wished(&mut scene, "C");
-    let back = undo(&scene.world, &done(["A", "B", "C"]));
+    let back = undo(&scene.state, &done(["A", "B", "C"]));
     let [Edit::Person(person), Edit::Group(group)] = back.edits.as_slice() else {
         panic!("{back:?}")
     };
@@ -197,7 +197,7 @@ fn the_newest_change_says_whether_it_stands_and_the_oldest_what_was_there() {
 
     // A word of the source since that is what the run had in the middle is a word all the same.
     wished(&mut scene, "B");
-    let back = undo(&scene.world, &done(["A", "B", "C"]));
+    let back = undo(&scene.state, &done(["A", "B", "C"]));
     assert_eq!(
         (back.edits.as_slice(), why(&back)),
         (
@@ -210,7 +210,7 @@ fn the_newest_change_says_whether_it_stands_and_the_oldest_what_was_there() {
     );
     for now in ["A", "B", "D"] {
         wished(&mut scene, now);
-        let back = undo(&scene.world, &done(["A", "B", "A"]));
+        let back = undo(&scene.state, &done(["A", "B", "A"]));
         assert_eq!(back, Undo::default(), "the run came out where it began");
     }
 }
@@ -225,7 +225,7 @@ fn what_was_taken_of_a_parked_write_goes_back_and_the_rest_is_named() {
         ended: Ended::Parked,
         ..decision("set of ada", NOW, vec![set(&people[0], &changes)])
     };
-    let undo = undo(&scene.world, &[done]);
+    let undo = undo(&scene.state, &[done]);
     assert_eq!(custom(&undo), pairs([("Site", "Kiel")]));
     assert_eq!(
         why(&undo),
@@ -261,7 +261,7 @@ fn what_the_source_has_deleted_is_named_with_what_brings_it_back() {
                 }],
             ),
         ];
-        let undo = undo(&scene.world, &done);
+        let undo = undo(&scene.state, &done);
         assert_eq!(undo.edits, []);
         undo.left
     };
@@ -300,7 +300,7 @@ fn a_group_that_is_given_again_takes_up_the_team_that_was_kept() {
     let team = scene.team_of(&groups[0]);
     scene.edit_group(&groups[0], |group| group.deleted = true);
     scene.run();
-    let link = scene.world.group_link(&groups[0]).unwrap();
+    let link = scene.state.group_link(&groups[0]).unwrap();
     assert_eq!(link.value.team, None);
     scene.edit_group(&groups[0], |group| group.deleted = false);
     scene.run();
@@ -319,8 +319,8 @@ fn wish_all(scene: &mut Scene, person: &PersonId, group: &GroupId, wishes: &Wish
 }
 
 fn wishes_of(scene: &Scene, person: &PersonId, group: &GroupId) -> Vec<String> {
-    let person = &scene.world.person(person).unwrap().value;
-    let group = &scene.world.group(group).unwrap().value;
+    let person = &scene.state.person(person).unwrap().value;
+    let group = &scene.state.group(group).unwrap().value;
     vec![
         person.custom["Site"].clone(),
         person.custom["Badge"].clone(),
@@ -353,7 +353,7 @@ proptest! {
         let last = runs.last().unwrap();
         let now = since.as_ref().unwrap_or(last);
         wish_all(&mut scene, person, group, now);
-        let undo = undo(&scene.world, &done);
+        let undo = undo(&scene.state, &done);
         take_back(&mut scene, &undo);
 
         let stale = |thing: usize| first[thing] != last[thing] && now[thing] != last[thing] && now[thing] != first[thing];

@@ -1,8 +1,8 @@
 //! What is done without asking Litmos anything: parking, tying, untying.
 
-use provisioning::{Change, GroupId, GroupLink, Operation, Parked, PersonLink, Revised, Subject, World};
+use provisioning::{Change, GroupId, GroupLink, Operation, OrgState, Parked, PersonLink, Revised, Subject};
 
-use crate::hands::tie;
+use crate::executor::tie;
 use crate::links::{current_group, current_person};
 
 /// Links that are written without asking Litmos anything.
@@ -13,10 +13,10 @@ pub(crate) struct FreeLinks {
 }
 
 impl FreeLinks {
-    fn group(&mut self, world: &World, group: &GroupId) -> &mut GroupLink {
+    fn group(&mut self, state: &OrgState, group: &GroupId) -> &mut GroupLink {
         let known = self.groups.iter().position(|link| link.value.group == *group);
         let at = known.unwrap_or_else(|| {
-            self.groups.push(current_group(world, group));
+            self.groups.push(current_group(state, group));
             self.groups.len() - 1
         });
         &mut self.groups[at].value
@@ -37,17 +37,17 @@ impl FreeLinks {
     }
 }
 
-pub(in crate::controller) fn parked_links(world: &World, parks: Vec<(Subject, Parked)>) -> FreeLinks {
+pub(in crate::controller) fn parked_links(state: &OrgState, parks: Vec<(Subject, Parked)>) -> FreeLinks {
     let mut links = FreeLinks::default();
     for (subject, parked) in parks {
         match subject {
             Subject::Person(person) => {
-                let mut link = current_person(world, &person);
+                let mut link = current_person(state, &person);
                 link.value.parked = Some(Box::new(parked));
                 links.people.push(link);
             }
             Subject::Group(group) => {
-                let mut link = current_group(world, &group);
+                let mut link = current_group(state, &group);
                 link.value.parked = Some(Box::new(parked));
                 links.groups.push(link);
             }
@@ -57,7 +57,7 @@ pub(in crate::controller) fn parked_links(world: &World, parks: Vec<(Subject, Pa
 }
 
 /// The links of these operations, each once: several operations may be about one.
-pub(in crate::controller) fn tied_links(world: &World, operations: &[Operation]) -> FreeLinks {
+pub(in crate::controller) fn tied_links(state: &OrgState, operations: &[Operation]) -> FreeLinks {
     let mut links = FreeLinks::default();
     for operation in operations {
         match &operation.change {
@@ -66,7 +66,7 @@ pub(in crate::controller) fn tied_links(world: &World, operations: &[Operation])
                 revision,
                 account,
             } => {
-                let mut link = current_person(world, person);
+                let mut link = current_person(state, person);
                 tie(&mut link.value, account);
                 link.value.applied_revision = *revision;
                 link.value.parked = None;
@@ -77,18 +77,18 @@ pub(in crate::controller) fn tied_links(world: &World, operations: &[Operation])
                 revision,
                 team,
             } => {
-                let link = links.group(world, group);
+                let link = links.group(state, group);
                 link.team = Some(team.clone());
                 link.applied_revision = *revision;
                 link.parked = None;
             }
             Change::UnlinkTeam { group, revision, .. } => {
-                let link = links.group(world, group);
+                let link = links.group(state, group);
                 link.team = None;
                 link.applied_revision = *revision;
                 link.parked = None;
             }
-            Change::EndOverwrite { group } => links.group(world, group).overwrite_due = false,
+            Change::EndOverwrite { group } => links.group(state, group).overwrite_due = false,
             Change::CutOff { .. }
             | Change::LeaveTeams { .. }
             | Change::Read { .. }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisioning::{
-    AccountId, BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, PersonId, PersonLink,
-    Revised, Subject, TeamId, World,
+    AccountId, BulkJob, GroupLink, Intent, IntentKind, NormalName, OperationId, OrgState, PersonId,
+    PersonLink, Revised, Subject, TeamId,
 };
 
-use crate::hands::{Done, Hands, KnownGroup, KnownMember, KnownPerson, bulk_operation};
+use crate::executor::{Done, Executor, KnownGroup, KnownMember, KnownPerson, bulk_operation};
 
 /// An intent that nobody is working on, with what was known before its request.
 pub(in crate::controller) enum Orphan {
@@ -27,25 +27,25 @@ pub(in crate::controller) enum Orphan {
     },
 }
 
-pub(in crate::controller) fn orphans(world: &World, jobs: &BTreeMap<OperationId, BulkJob>) -> Vec<Orphan> {
+pub(in crate::controller) fn orphans(state: &OrgState, jobs: &BTreeMap<OperationId, BulkJob>) -> Vec<Orphan> {
     let mut orphans = Vec::new();
     let mut bulk: BTreeMap<OperationId, Vec<(Revised<PersonLink>, String)>> = BTreeMap::new();
-    for link in world.person_links() {
+    for link in state.person_links() {
         let Some(intent) = &link.value.intent else {
             continue;
         };
-        if world.is_under_way(&Subject::Person(link.value.person.clone())) {
+        if state.is_under_way(&Subject::Person(link.value.person.clone())) {
             continue;
         }
         match bulk_operation(intent).filter(|operation| jobs.contains_key(*operation)) {
             Some(operation) => bulk
                 .entry(operation.clone())
                 .or_default()
-                .push((link.clone(), user_name(world, &link.value))),
+                .push((link.clone(), user_name(state, &link.value))),
             None => orphans.push(Orphan::Person {
                 link: link.clone(),
                 intent: intent.as_ref().clone(),
-                known: known_person(world, &link.value),
+                known: known_person(state, &link.value),
             }),
         }
     }
@@ -55,17 +55,17 @@ pub(in crate::controller) fn orphans(world: &World, jobs: &BTreeMap<OperationId,
             links,
         })
     }));
-    for link in world.group_links() {
+    for link in state.group_links() {
         let Some(intent) = &link.value.intent else {
             continue;
         };
-        if world.is_under_way(&Subject::Group(link.value.group.clone())) {
+        if state.is_under_way(&Subject::Group(link.value.group.clone())) {
             continue;
         }
         orphans.push(Orphan::Group {
             link: link.clone(),
             intent: intent.as_ref().clone(),
-            known: known_group(world, &link.value, intent.kind),
+            known: known_group(state, &link.value, intent.kind),
         });
     }
     orphans
@@ -76,27 +76,27 @@ fn name_given(intent: Option<&Intent>) -> Option<String> {
 }
 
 /// The name that the request gave. Without one, the name that is wished now is the likeliest.
-fn user_name(world: &World, link: &PersonLink) -> String {
+fn user_name(state: &OrgState, link: &PersonLink) -> String {
     if let Some(name) = name_given(link.intent.as_deref()) {
         return name;
     }
-    let person = world.person(&link.person);
+    let person = state.person(&link.person);
     person.map_or_else(String::new, |person| person.value.user_name.clone())
 }
 
-fn known_person(world: &World, link: &PersonLink) -> KnownPerson {
-    let person = world.person(&link.person);
+fn known_person(state: &OrgState, link: &PersonLink) -> KnownPerson {
+    let person = state.person(&link.person);
     let account = link.account.as_ref();
     KnownPerson {
-        user_name: user_name(world, link),
-        account: account.and_then(|id| world.account(id)).cloned(),
-        teams: account.map_or_else(BTreeSet::new, |id| world.teams_of(id).cloned().collect()),
+        user_name: user_name(state, link),
+        account: account.and_then(|id| state.account(id)).cloned(),
+        teams: account.map_or_else(BTreeSet::new, |id| state.teams_of(id).cloned().collect()),
         custom: person.map_or_else(BTreeMap::new, |person| person.value.custom.clone().into()),
     }
 }
 
-fn known_group(world: &World, link: &GroupLink, kind: IntentKind) -> KnownGroup {
-    let wished = || world.group(&link.group).map(|group| group.value.name.clone());
+fn known_group(state: &OrgState, link: &GroupLink, kind: IntentKind) -> KnownGroup {
+    let wished = || state.group(&link.group).map(|group| group.value.name.clone());
     let name = name_given(link.intent.as_deref())
         .or_else(wished)
         .unwrap_or_default();
@@ -110,30 +110,30 @@ fn known_group(world: &World, link: &GroupLink, kind: IntentKind) -> KnownGroup 
         | IntentKind::CustomFields => None,
     };
     KnownGroup {
-        taken: taken(world, &name, link),
-        team: team.and_then(|id| world.team(id)).cloned(),
-        members: about_members.map_or_else(BTreeMap::new, |team| members(world, team)),
+        taken: taken(state, &name, link),
+        team: team.and_then(|id| state.team(id)).cloned(),
+        members: about_members.map_or_else(BTreeMap::new, |team| members(state, team)),
         name,
     }
 }
 
 /// Teams of this name that are other groups'.
-pub(super) fn taken(world: &World, name: &str, link: &GroupLink) -> Vec<TeamId> {
-    let others = |id: &TeamId| world.owner_of_team(id).is_some_and(|owner| *owner != link.group);
+pub(super) fn taken(state: &OrgState, name: &str, link: &GroupLink) -> Vec<TeamId> {
+    let others = |id: &TeamId| state.owner_of_team(id).is_some_and(|owner| *owner != link.group);
     let name = NormalName::of(name);
-    let same = world.teams_named(&name).map(|team| &team.id);
+    let same = state.teams_named(&name).map(|team| &team.id);
     same.filter(|id| others(id)).cloned().collect()
 }
 
-fn members(world: &World, team: &TeamId) -> BTreeMap<AccountId, KnownMember> {
+fn members(state: &OrgState, team: &TeamId) -> BTreeMap<AccountId, KnownMember> {
     let known = |account: &AccountId| {
         let member = KnownMember {
-            roles: world.roles(team, account),
-            listed: world.account(account).is_none_or(|account| account.active),
+            roles: state.roles(team, account),
+            listed: state.account(account).is_none_or(|account| account.active),
         };
         (account.clone(), member)
     };
-    world.team_members(team).map(known).collect()
+    state.team_members(team).map(known).collect()
 }
 
 impl Orphan {
@@ -165,11 +165,11 @@ impl Orphan {
         }
     }
 
-    pub(in crate::controller) async fn recover(self, hands: &Hands) -> Done {
+    pub(in crate::controller) async fn recover(self, executor: &Executor) -> Done {
         match self {
-            Orphan::Person { link, intent, known } => hands.recover_person(link, intent, known).await,
-            Orphan::Group { link, intent, known } => hands.recover_group(link, intent, known).await,
-            Orphan::Bulk { job, links } => hands.recover_bulk(job, links).await,
+            Orphan::Person { link, intent, known } => executor.recover_person(link, intent, known).await,
+            Orphan::Group { link, intent, known } => executor.recover_group(link, intent, known).await,
+            Orphan::Bulk { job, links } => executor.recover_bulk(job, links).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! in the observed state, also when an answer is lost and somebody else must find out.
 
 mod fields;
-mod house;
+mod harness;
 mod people;
 mod recovery;
 mod teams;

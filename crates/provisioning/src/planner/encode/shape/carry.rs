@@ -2,11 +2,11 @@
 
 use crate::hash::HashSet;
 
-use super::{Desk, Shape};
+use super::{EncodingInputs, Shape};
 use crate::planner::Joining;
 use crate::{GroupId, PersonId, need};
 
-impl<'a> Desk<'a> {
+impl<'a> EncodingInputs<'a> {
     /// Lets rows carry groups, from the smallest, and adds rows that say nothing else. Who cannot be in a row is added
     /// by calls; a group is carried where fewer of those are left.
     pub(super) fn carry(&self, left_out: &HashSet<&PersonId>, shape: &mut Shape<'a>) {
@@ -56,11 +56,11 @@ impl<'a> Desk<'a> {
         }
         let amendment = self.needs.amendments.get(person);
         let account = match amendment {
-            Some(amendment) => self.world.account(&amendment.account),
+            Some(amendment) => self.state.account(&amendment.account),
             None => self
-                .world
+                .state
                 .account_for(person)
-                .and_then(|id| self.world.account(id)),
+                .and_then(|id| self.state.account(id)),
         };
         let Some(account) = account else { return false };
         match amendment {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hash::HashSet;
 
-use super::{Desk, Shape, Way};
+use super::{EncodingInputs, Shape, Way};
 use crate::cost::calls;
 use crate::{PersonId, need};
 
@@ -12,7 +12,7 @@ use crate::{PersonId, need};
 /// worth the time of looking.
 const CLOSER_LOOK_MAX: usize = 200;
 
-impl<'a> Desk<'a> {
+impl<'a> EncodingInputs<'a> {
     /// The shape that weighs least; of two that weigh the same, the one with more imports.
     pub(in crate::planner::encode) fn cheapest(&self) -> Shape<'a> {
         let mut best = self.shape(&Way::default(), &HashSet::default());

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use litmos_simulator::Settings;
 use provisioning::{Change, Ended, Image, ParkCode, PersonLink, ValueChange};
 
-use super::house::{House, person_id};
+use super::harness::{Harness, person_id};
 
 fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -12,17 +12,17 @@ fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn set(house: &House, name: &str, pairs: &[(&str, &str)]) -> Change {
+fn set(harness: &Harness, name: &str, pairs: &[(&str, &str)]) -> Change {
     Change::SetCustomFields {
         person: person_id(name),
         revision: 7,
-        account: Some(house.account_id(name)),
+        account: Some(harness.account_id(name)),
         values: values(pairs),
     }
 }
 
 /// What the journal is told: each field with what was known to be there before.
-fn written(house: &House, name: &str, fields: &[(&str, Option<&str>, &str)]) -> [Image; 1] {
+fn written(harness: &Harness, name: &str, fields: &[(&str, Option<&str>, &str)]) -> [Image; 1] {
     let changes = fields.iter().map(|(field, from, to)| {
         let change = ValueChange {
             from: from.map(str::to_owned),
@@ -32,7 +32,7 @@ fn written(house: &House, name: &str, fields: &[(&str, Option<&str>, &str)]) -> 
     });
     [Image::CustomSet {
         person: person_id(name),
-        account: house.account_id(name),
+        account: harness.account_id(name),
         changes: changes.collect(),
     }]
 }
@@ -42,55 +42,55 @@ const READ: &str = "GET /users/{}/usercustomfields";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn custom_fields_are_written_in_the_shape_that_is_taken_and_read_back() {
-    let house = House::new(&[("mira", "Learner")], &[]).await;
-    let first = house.perform(set(&house, "mira", &[("Site", "Kiel")])).await;
+    let harness = Harness::new(&[("mira", "Learner")], &[]).await;
+    let first = harness.perform(set(&harness, "mira", &[("Site", "Kiel")])).await;
     assert_eq!(first.requests, [WRITE, READ]);
     assert_eq!(
         first.images(),
-        written(&house, "mira", &[("Site", None, "Kiel")]),
+        written(&harness, "mira", &[("Site", None, "Kiel")]),
         "what nobody had read is not known"
     );
-    let link = house.person_link("mira").await;
+    let link = harness.person_link("mira").await;
     assert_eq!(link.custom, values(&[("Site", "Kiel")]));
     assert_eq!(link.applied_revision, 7);
 
     // Another Litmos takes the other shape only. That is found out once.
-    house.litmos.set_mode("custom-fields", "pairs").unwrap();
-    let other = house.perform(set(&house, "mira", &[("Site", "Oslo")])).await;
+    harness.litmos.set_mode("custom-fields", "pairs").unwrap();
+    let other = harness.perform(set(&harness, "mira", &[("Site", "Oslo")])).await;
     assert_eq!(other.requests, [WRITE, WRITE, READ]);
-    let again = house.perform(set(&house, "mira", &[("Site", "")])).await;
+    let again = harness.perform(set(&harness, "mira", &[("Site", "")])).await;
     assert_eq!(again.requests, [WRITE, READ]);
     assert_eq!(
         other.images(),
-        written(&house, "mira", &[("Site", Some("Kiel"), "Oslo")])
+        written(&harness, "mira", &[("Site", Some("Kiel"), "Oslo")])
     );
     assert_eq!(
         again.images(),
-        written(&house, "mira", &[("Site", Some("Oslo"), "")])
+        written(&harness, "mira", &[("Site", Some("Oslo"), "")])
     );
-    assert_eq!(house.user("mira").custom_fields, values(&[("Site", "")]));
-    assert_eq!(house.person_link("mira").await.custom, values(&[("Site", "")]));
-    house.close().await;
+    assert_eq!(harness.user("mira").custom_fields, values(&[("Site", "")]));
+    assert_eq!(harness.person_link("mira").await.custom, values(&[("Site", "")]));
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_was_not_taken_is_a_persons_business() {
-    let house = House::new(&[("mira", "Learner")], &[]).await;
-    let wish = [("No such field", "x"), ("Site", "Kiel")];
-    let played = house.perform(set(&house, "mira", &wish)).await;
+    let harness = Harness::new(&[("mira", "Learner")], &[]).await;
+    let change = [("No such field", "x"), ("Site", "Kiel")];
+    let played = harness.perform(set(&harness, "mira", &change)).await;
     let outcome = played.outcome.unwrap();
     assert_eq!(outcome.ended, Ended::Parked);
     assert!(outcome.said.unwrap().contains("No such field"));
     assert_eq!(
         outcome.images,
         written(
-            &house,
+            &harness,
             "mira",
             &[("No such field", None, ""), ("Site", None, "Kiel")]
         ),
         "what was taken of it is done"
     );
-    let link = house.person_link("mira").await;
+    let link = harness.person_link("mira").await;
     let parked = link.parked.unwrap();
     assert_eq!(
         (parked.code, parked.attribute.as_deref(), parked.revision),
@@ -98,7 +98,7 @@ async fn a_value_that_was_not_taken_is_a_persons_business() {
     );
     assert_eq!(link.custom, values(&[("No such field", ""), ("Site", "Kiel")]));
     assert_eq!(link.intent, None);
-    house.close().await;
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,52 +107,58 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
         mandatory_custom_fields: vec!["Cost Centre".to_owned()],
         ..Settings::default()
     };
-    let house = House::with(settings, &[("mira", "Learner"), ("otto", "Learner")], &[]).await;
-    let both = house
-        .perform(set(&house, "mira", &[("Cost Centre", "4711"), ("Site", "Kiel")]))
+    let harness = Harness::with(settings, &[("mira", "Learner"), ("otto", "Learner")], &[]).await;
+    let both = harness
+        .perform(set(
+            &harness,
+            "mira",
+            &[("Cost Centre", "4711"), ("Site", "Kiel")],
+        ))
         .await;
     both.images();
-    let one = house.perform(set(&house, "mira", &[("Site", "Oslo")])).await;
+    let one = harness.perform(set(&harness, "mira", &[("Site", "Oslo")])).await;
     assert_eq!(one.requests, [WRITE, READ, WRITE, READ]);
     assert_eq!(
         one.images(),
-        written(&house, "mira", &[("Site", Some("Kiel"), "Oslo")])
+        written(&harness, "mira", &[("Site", Some("Kiel"), "Oslo")])
     );
     assert_eq!(
-        house.user("mira").custom_fields,
+        harness.user("mira").custom_fields,
         values(&[("Cost Centre", "4711"), ("Site", "Oslo")])
     );
     assert_eq!(
-        house.person_link("mira").await.custom,
+        harness.person_link("mira").await.custom,
         values(&[("Site", "Oslo")])
     );
 
     // What had to be read to be sent is known to have been there, also where nobody had set it.
     let unread = PersonLink {
         custom: Default::default(),
-        ..house.person_link("mira").await
+        ..harness.person_link("mira").await
     };
-    house.put_person_link(unread).await;
-    let read = house.perform(set(&house, "mira", &[("Site", "Bergen")])).await;
+    harness.put_person_link(unread).await;
+    let read = harness
+        .perform(set(&harness, "mira", &[("Site", "Bergen")]))
+        .await;
     assert_eq!(read.requests, [WRITE, READ, WRITE, READ]);
     assert_eq!(
         read.images(),
-        written(&house, "mira", &[("Site", Some("Oslo"), "Bergen")])
+        written(&harness, "mira", &[("Site", Some("Oslo"), "Bergen")])
     );
     let all = [("Cost Centre", "4711"), ("Site", "Bergen")];
     let known = PersonLink {
         custom: values(&[("Cost Centre", "4711"), ("Site", " Bergen")]).into(),
-        ..house.person_link("mira").await
+        ..harness.person_link("mira").await
     };
-    house.put_person_link(known).await;
-    let same = house.perform(set(&house, "mira", &all)).await;
-    assert_eq!(same.images(), written(&house, "mira", &[]), "nothing changed");
+    harness.put_person_link(known).await;
+    let same = harness.perform(set(&harness, "mira", &all)).await;
+    assert_eq!(same.images(), written(&harness, "mira", &[]), "nothing changed");
 
-    let never = house.perform(set(&house, "otto", &[("Site", "Oslo")])).await;
+    let never = harness.perform(set(&harness, "otto", &[("Site", "Oslo")])).await;
     assert!(never.not_done(Ended::Parked).contains("Cost Centre"), "{never:?}");
     assert_eq!(
-        house.person_link("otto").await.parked.unwrap().code,
+        harness.person_link("otto").await.parked.unwrap().code,
         ParkCode::RejectedByLitmos
     );
-    house.close().await;
+    harness.close().await;
 }

@@ -3,7 +3,7 @@ use provisioning::{
     ParkCode, Profile,
 };
 
-use super::house::{House, group_id, person, person_id};
+use super::harness::{Harness, group_id, person, person_id};
 
 fn change(attribute: Attribute, from: &str, to: &str) -> AttributeChange {
     AttributeChange {
@@ -29,11 +29,11 @@ fn draft(name: &str, manager: Option<&str>) -> Draft {
     }
 }
 
-fn update(house: &House, name: &str, changes: Vec<AttributeChange>, fresh: bool) -> Change {
+fn update(harness: &Harness, name: &str, changes: Vec<AttributeChange>, fresh: bool) -> Change {
     Change::Update {
         person: person_id(name),
         revision: 7,
-        account: house.account_id(name),
+        account: harness.account_id(name),
         changes,
         fresh,
     }
@@ -47,89 +47,91 @@ fn create(name: &str, manager: Option<&str>) -> Change {
     }
 }
 
-fn cut_off(house: &House, name: &str) -> Change {
+fn cut_off(harness: &Harness, name: &str) -> Change {
     Change::CutOff {
         person: person_id(name),
         revision: 7,
-        account: house.account_id(name),
+        account: harness.account_id(name),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_made_changed_and_cut_off_and_each_image_says_what_was_there() {
-    let house = House::new(
+    let harness = Harness::new(
         &[("mira", "Learner")],
         &[("Sales", &["mira"]), ("Kiel", &["mira"])],
     )
     .await;
-    house.want_person("otto").await;
-    let made = house.perform(create("otto", None)).await.images();
+    harness.want_person("otto").await;
+    let made = harness.perform(create("otto", None)).await.images();
     assert_eq!(
         made,
         [Image::Created {
             person: person_id("otto"),
-            account: house.account_id("otto")
+            account: harness.account_id("otto")
         }]
     );
-    let link = house.person_link("otto").await;
+    let link = harness.person_link("otto").await;
     assert_eq!(
         (link.account, link.applied_revision),
-        (Some(house.account_id("otto")), 7)
+        (Some(harness.account_id("otto")), 7)
     );
 
     // What the plan believed is not what is there: the image says what is.
     let title = change(Attribute::Profile(Field::JobTitle), "Nurse", "Chief");
-    let changed = house.perform(update(&house, "mira", vec![title], false)).await;
+    let changed = harness
+        .perform(update(&harness, "mira", vec![title], false))
+        .await;
     assert_eq!(changed.requests, ["GET /users/{}", "PUT /users/{}"]);
     let there = change(Attribute::Profile(Field::JobTitle), "Guide", "Chief");
     assert_eq!(
         changed.images(),
         [Image::Changed {
             person: person_id("mira"),
-            account: house.account_id("mira"),
+            account: harness.account_id("mira"),
             changes: vec![there]
         }]
     );
 
-    let cut = house.perform_with(cut_off(&house, "mira"), 1).await;
+    let cut = harness.perform_with(cut_off(&harness, "mira"), 1).await;
     assert_eq!(cut.requests, ["PUT /users/{}"]);
     assert_eq!(
         cut.images(),
         [Image::CutOff {
             person: person_id("mira"),
-            account: house.account_id("mira")
+            account: harness.account_id("mira")
         }]
     );
-    assert!(house.person_link("mira").await.leave_teams_due);
+    assert!(harness.person_link("mira").await.leave_teams_due);
     let leave = Change::LeaveTeams {
         person: person_id("mira"),
         revision: 7,
-        account: house.account_id("mira"),
+        account: harness.account_id("mira"),
     };
-    assert_eq!(house.perform(leave).await.images().len(), 2);
-    assert!(!house.person_link("mira").await.leave_teams_due);
-    assert!(house.user("mira").teams.is_empty() && !house.user("mira").active);
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    house.close().await;
+    assert_eq!(harness.perform(leave).await.images().len(), 2);
+    assert!(!harness.person_link("mira").await.leave_teams_due);
+    assert!(harness.user("mira").teams.is_empty() && !harness.user("mira").active);
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_active_account_leaves_all_its_teams_in_one_call_unless_one_is_to_stay() {
-    let house = House::new(
+    let harness = Harness::new(
         &[("mira", "Learner"), ("otto", "Learner")],
         &[("Sales", &["mira", "otto"]), ("Kiel", &["mira", "otto"])],
     )
     .await;
     let leave = |name: &str, groups: &[&str]| Change::LeaveAllTeams {
         person: person_id(name),
-        account: house.account_id(name),
+        account: harness.account_id(name),
         groups: groups.iter().map(|name| group_id(name)).collect(),
     };
     assert!(
-        !house.prepared(leave("otto", &["Sales"])).await,
+        !harness.prepared(leave("otto", &["Sales"])).await,
         "the team of Kiel was joined since this was planned"
     );
-    let left = house.perform(leave("mira", &["Sales", "Kiel"])).await;
+    let left = harness.perform(leave("mira", &["Sales", "Kiel"])).await;
     assert_eq!(left.requests, ["DELETE /users/{}/teams"]);
     let mut images = left.images();
     images.sort_by_key(|image| format!("{image:?}"));
@@ -138,57 +140,59 @@ async fn an_active_account_leaves_all_its_teams_in_one_call_unless_one_is_to_sta
         person: person_id("mira"),
     };
     assert_eq!(images, [image("Kiel"), image("Sales")]);
-    assert_eq!(house.members("Sales"), ["otto"]);
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    house.close().await;
+    assert_eq!(harness.members("Sales"), ["otto"]);
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
-    let house = House::new(
+    let harness = Harness::new(
         &[("mira", "Learner"), ("otto", "Learner"), ("ida", "Learner")],
         &[],
     )
     .await;
     let manager = change(Attribute::Manager, "", "nobody-here");
-    let refused = house.perform(update(&house, "mira", vec![manager], true)).await;
+    let refused = harness
+        .perform(update(&harness, "mira", vec![manager], true))
+        .await;
     // The last one probes whether Litmos answers at all: only then a 404 is about this item.
     assert_eq!(refused.requests, ["PUT /users/{}", "GET /users/{}", "GET /users"]);
     assert!(refused.not_done(Ended::Parked).contains("Manager not found"));
-    let link = house.person_link("mira").await;
-    assert_eq!(link.account, Some(house.account_id("mira")));
+    let link = harness.person_link("mira").await;
+    assert_eq!(link.account, Some(harness.account_id("mira")));
     let parked = link.parked.unwrap();
     assert_eq!(
         (parked.code, parked.attribute.as_deref(), parked.revision),
         (ParkCode::RejectedByLitmos, Some("ManagerId"), 7)
     );
 
-    house.want_person("newcomer").await;
-    let refused = house.perform(create("newcomer", Some("nobody-here"))).await;
+    harness.want_person("newcomer").await;
+    let refused = harness.perform(create("newcomer", Some("nobody-here"))).await;
     assert_eq!(refused.requests, ["POST /users", "GET /users"]);
     refused.not_done(Ended::Parked);
-    let parked = house.person_link("newcomer").await.parked.unwrap();
+    let parked = harness.person_link("newcomer").await.parked.unwrap();
     assert_eq!(parked.attribute.as_deref(), Some("ManagerId"));
 
     // A manager who went away since the record was read: with the record as it is now it goes through.
     for name in ["otto", "ida"] {
-        let world = house.world().await;
-        let mut old = world.account(&house.account_id(name)).unwrap().clone();
+        let state = harness.state().await;
+        let mut old = state.account(&harness.account_id(name)).unwrap().clone();
         old.manager = Some(AccountId::parse("who-went-away").unwrap());
-        house.put_account(old).await;
+        harness.put_account(old).await;
     }
     let city = change(Attribute::Profile(Field::City), "", "Oslo");
-    let changed = house.perform(update(&house, "otto", vec![city], true)).await;
+    let changed = harness.perform(update(&harness, "otto", vec![city], true)).await;
     assert_eq!(
         changed.requests,
         ["PUT /users/{}", "GET /users/{}", "PUT /users/{}"]
     );
     assert_eq!(changed.images().len(), 1);
-    let cut = house.perform_with(cut_off(&house, "ida"), 1).await;
+    let cut = harness.perform_with(cut_off(&harness, "ida"), 1).await;
     assert_eq!(cut.images().len(), 1);
-    assert!(!house.user("ida").active);
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    house.close().await;
+    assert!(!harness.user("ida").active);
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,16 +203,16 @@ async fn an_account_that_is_not_there_any_more_is_gone_and_never_a_success() {
         ("ida", "Learner"),
         ("finn", "Learner"),
     ];
-    let house = House::new(&users, &[("Sales", &["otto"])]).await;
+    let harness = Harness::new(&users, &[("Sales", &["otto"])]).await;
     let title = || vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")];
     let gone = [
-        ("mira", update(&house, "mira", title(), true)),
+        ("mira", update(&harness, "mira", title(), true)),
         (
             "otto",
             Change::LeaveTeams {
                 person: person_id("otto"),
                 revision: 7,
-                account: house.account_id("otto"),
+                account: harness.account_id("otto"),
             },
         ),
         (
@@ -216,7 +220,7 @@ async fn an_account_that_is_not_there_any_more_is_gone_and_never_a_success() {
             Change::SetCustomFields {
                 person: person_id("ida"),
                 revision: 7,
-                account: Some(house.account_id("ida")),
+                account: Some(harness.account_id("ida")),
                 values: [("Site".to_owned(), "Kiel".to_owned())].into_iter().collect(),
             },
         ),
@@ -225,52 +229,52 @@ async fn an_account_that_is_not_there_any_more_is_gone_and_never_a_success() {
             Change::Read {
                 person: person_id("finn"),
                 revision: 7,
-                account: house.account_id("finn"),
+                account: harness.account_id("finn"),
             },
         ),
     ];
     for (name, change) in gone {
-        let id = house.account_id(name);
-        house.delete_user(&id).await;
-        let played = house.perform(change).await;
+        let id = harness.account_id(name);
+        harness.delete_user(&id).await;
+        let played = harness.perform(change).await;
         played.not_done(Ended::Failed);
-        let link = house.person_link(name).await;
+        let link = harness.person_link(name).await;
         assert_eq!(
             (link.account, link.intent, link.parked),
             (None, None, None),
             "{name}"
         );
-        assert!(house.world().await.account(&id).is_none(), "{name}");
+        assert!(harness.state().await.account(&id).is_none(), "{name}");
     }
-    house.close().await;
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outcome_is_said_only_where_something_came_to_its_end() {
-    let house = House::new(&[("mira", "Learner")], &[]).await;
+    let harness = Harness::new(&[("mira", "Learner")], &[]).await;
     let title = || vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")];
-    house
+    harness
         .litmos
         .set_faults(&["status=503,times=1", "status=401,skip=1,times=1"])
         .unwrap();
-    let refused = house.perform(update(&house, "mira", title(), true)).await;
+    let refused = harness.perform(update(&harness, "mira", title(), true)).await;
     assert!(
         refused.outcome.is_none(),
         "nothing was done, and it is tried at once: {refused:?}"
     );
-    let refused = house.perform(update(&house, "mira", title(), true)).await;
+    let refused = harness.perform(update(&harness, "mira", title(), true)).await;
     assert!(
         refused.outcome.is_none(),
         "the org pauses, and this is tried when Litmos takes the key again: {refused:?}"
     );
-    house.close().await;
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bulk_import_says_of_each_row_what_it_did() {
-    let house = House::new(&[("mira", "Learner")], &[("Sales", &[])]).await;
-    house.want_person("otto").await;
-    house
+    let harness = Harness::new(&[("mira", "Learner")], &[("Sales", &[])]).await;
+    harness.want_person("otto").await;
+    harness
         .want(provisioning::Person {
             user_name: "a+b@corp.example".to_owned(),
             ..person("a-b")
@@ -291,11 +295,11 @@ async fn a_bulk_import_says_of_each_row_what_it_did() {
         groups: groups.iter().map(|name| group_id(name)).collect(),
     };
     let rows = vec![
-        row("mira", Some(house.account_id("mira")), &[]),
+        row("mira", Some(harness.account_id("mira")), &[]),
         row("otto", None, &["Sales"]),
         row("a+b", None, &[]),
     ];
-    let played = house.perform(Change::Bulk { rows }).await;
+    let played = harness.perform(Change::Bulk { rows }).await;
     let outcome = played.outcome.unwrap();
     assert_eq!(outcome.ended, Ended::Done);
     assert!(
@@ -309,12 +313,12 @@ async fn a_bulk_import_says_of_each_row_what_it_did() {
         [
             Image::Changed {
                 person: person_id("mira"),
-                account: house.account_id("mira"),
+                account: harness.account_id("mira"),
                 changes: vec![change(Attribute::Profile(Field::JobTitle), "Guide", "Chief")],
             },
             Image::Created {
                 person: person_id("otto"),
-                account: house.account_id("otto")
+                account: harness.account_id("otto")
             },
             Image::Joined {
                 group: group_id("Sales"),
@@ -322,38 +326,40 @@ async fn a_bulk_import_says_of_each_row_what_it_did() {
             },
         ]
     );
-    assert!(house.person_link("a-b").await.parked.is_some());
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    house.close().await;
+    assert!(harness.person_link("a-b").await.parked.is_some());
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_link_notes_whom_rollcall_made_an_account_owner_and_forgets_it_when_they_are_none() {
-    let house = House::new(&[("mira", "Learner"), ("noor", "Account_Owner")], &[]).await;
+    let harness = Harness::new(&[("mira", "Learner"), ("noor", "Account_Owner")], &[]).await;
     let level = |from: &str, to: &str| vec![change(Attribute::AccessLevel, from, to)];
-    house
-        .perform(update(&house, "mira", level("Learner", "Account_Owner"), false))
+    harness
+        .perform(update(&harness, "mira", level("Learner", "Account_Owner"), false))
         .await;
-    assert!(house.person_link("mira").await.made_owner);
+    assert!(harness.person_link("mira").await.made_owner);
     let title = vec![change(Attribute::Profile(Field::JobTitle), "", "Chief")];
-    house.perform(update(&house, "noor", title.clone(), false)).await;
+    harness
+        .perform(update(&harness, "noor", title.clone(), false))
+        .await;
     assert!(
-        !house.person_link("noor").await.made_owner,
+        !harness.person_link("noor").await.made_owner,
         "an owner from before"
     );
-    house.perform(update(&house, "mira", title, false)).await;
+    harness.perform(update(&harness, "mira", title, false)).await;
     assert!(
-        house.person_link("mira").await.made_owner,
+        harness.person_link("mira").await.made_owner,
         "still what Rollcall gave"
     );
-    house
-        .perform(update(&house, "mira", level("Account_Owner", "Learner"), false))
+    harness
+        .perform(update(&harness, "mira", level("Account_Owner", "Learner"), false))
         .await;
     let other = vec![change(Attribute::Profile(Field::JobTitle), "Chief", "Guide")];
-    house.perform(update(&house, "mira", other, false)).await;
-    assert!(!house.person_link("mira").await.made_owner);
+    harness.perform(update(&harness, "mira", other, false)).await;
+    assert!(!harness.person_link("mira").await.made_owner);
 
-    house.want_person("otto").await;
+    harness.want_person("otto").await;
     let owner = Change::Create {
         person: person_id("otto"),
         revision: 7,
@@ -362,6 +368,6 @@ async fn the_link_notes_whom_rollcall_made_an_account_owner_and_forgets_it_when_
             ..draft("otto", None)
         },
     };
-    house.perform(owner).await;
-    assert!(house.person_link("otto").await.made_owner);
+    harness.perform(owner).await;
+    assert!(harness.person_link("otto").await.made_owner);
 }

@@ -8,7 +8,7 @@ use provisioning::{
     TextChange,
 };
 
-use super::house::{House, group_id, person, person_id};
+use super::harness::{Harness, group_id, person, person_id};
 
 struct Case {
     change: Change,
@@ -43,11 +43,11 @@ const TEAMS: [(&str, &[&str]); 10] = [
     ("Parent", &[]),
 ];
 
-async fn house() -> House {
-    let house = House::new(&USERS, &TEAMS).await;
+async fn harness() -> Harness {
+    let harness = Harness::new(&USERS, &TEAMS).await;
     let leader = |team: &str, name: &str| {
         let leaders = [format!("{name}@corp.example")];
-        house
+        harness
             .litmos
             .put_teams(&[serde_json::json!({"Name": team, "Leaders": leaders})])
             .unwrap();
@@ -55,25 +55,25 @@ async fn house() -> House {
     for team in ["Joining", "Removing", "Promoting", "Demoting"] {
         leader(team, "led");
     }
-    house.import().await;
-    house.want_person("newcomer").await;
-    house
+    harness.import().await;
+    harness.want_person("newcomer").await;
+    harness
         .want(Person {
             custom: BTreeMap::from([("Site".to_owned(), "Kiel".to_owned())]).into(),
             ..person("fields")
         })
         .await;
     for group in ["Making", "Making below"] {
-        house.want_group(group).await;
+        harness.want_group(group).await;
     }
-    house.want_group("Naming").await;
-    house
+    harness.want_group("Naming").await;
+    harness
 }
 
-fn cases(house: &House) -> Vec<Case> {
+fn cases(harness: &Harness) -> Vec<Case> {
     let case = |change, rule, effect| Case { change, rule, effect };
     let revision = 7;
-    let team = |name: &str| (group_id(name), house.team_id(name));
+    let team = |name: &str| (group_id(name), harness.team_id(name));
     let email = "newcomer@corp.example";
     let profile = [
         (Field::FirstName, "First"),
@@ -94,7 +94,7 @@ fn cases(house: &House) -> Vec<Case> {
     let amend = |name: &str, to: Option<&str>, description: Option<&str>| Change::AmendTeam {
         group: group_id(name),
         revision,
-        team: house.team_id(name),
+        team: harness.team_id(name),
         name: to.map(|to| TextChange {
             from: name.to_owned(),
             to: to.to_owned(),
@@ -110,13 +110,13 @@ fn cases(house: &House) -> Vec<Case> {
     };
     let role = |name: &str, person: &str, holds| Change::SetRole {
         group: group_id(name),
-        team: Some(house.team_id(name)),
+        team: Some(harness.team_id(name)),
         person: person_id(person),
-        account: Some(house.account_id(person)),
+        account: Some(harness.account_id(person)),
         role: TeamRole::Leader,
         holds,
     };
-    let (person, account) = (person_id, |name: &str| house.account_id(name));
+    let (person, account) = (person_id, |name: &str| harness.account_id(name));
     vec![
         case(
             Change::Create {
@@ -238,10 +238,10 @@ fn subject(change: &Change) -> Subject {
 }
 
 /// Performs every case while this fault strikes it; then the next owner finds out. Says how each ended.
-async fn struck(house: &House, fault: &str) -> Vec<(Case, Ended, String)> {
+async fn struck(harness: &Harness, fault: &str) -> Vec<(Case, Ended, String)> {
     let mut open = BTreeMap::new();
-    for case in cases(house) {
-        house
+    for case in cases(harness) {
+        harness
             .litmos
             .set_faults(&[&format!("{fault},{},times=1", case.rule)])
             .unwrap();
@@ -250,7 +250,7 @@ async fn struck(house: &House, fault: &str) -> Vec<(Case, Ended, String)> {
         } else {
             2
         };
-        let played = house.perform_with(case.change.clone(), calls).await;
+        let played = harness.perform_with(case.change.clone(), calls).await;
         assert!(
             played.outcome.is_none(),
             "{}: not known yet: {played:?}",
@@ -258,9 +258,9 @@ async fn struck(house: &House, fault: &str) -> Vec<(Case, Ended, String)> {
         );
         open.insert(subject(&case.change), case);
     }
-    house.litmos.set_faults(&[]).unwrap();
+    harness.litmos.set_faults(&[]).unwrap();
     let mut ends = Vec::new();
-    for (subject, played) in house.recover().await {
+    for (subject, played) in harness.recover().await {
         let case = open.remove(&subject).expect("an intent of ours");
         let outcome = played.outcome.expect("an end");
         assert!(outcome.images.is_empty() && played.halt.is_none());
@@ -270,40 +270,40 @@ async fn struck(house: &House, fault: &str) -> Vec<(Case, Ended, String)> {
     ends
 }
 
-fn effects(house: &House, effect: &str) -> usize {
-    let log = house.litmos.log();
+fn effects(harness: &Harness, effect: &str) -> usize {
+    let log = harness.litmos.log();
     let all = log.iter().filter_map(|entry| entry.effect.as_deref());
     all.filter(|text| text.split(' ').next() == Some(effect)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_whose_answer_was_lost_is_found_and_never_repeated() {
-    let house = house().await;
-    for (case, ended, said) in struck(&house, "lose_reply_after_acting").await {
+    let harness = harness().await;
+    for (case, ended, said) in struck(&harness, "lose_reply_after_acting").await {
         assert_eq!((ended, said.as_str()), (Ended::Done, ""), "{}", case.effect);
     }
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    let world = house.world().await;
-    for link in world.person_links() {
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    let state = harness.state().await;
+    for link in state.person_links() {
         assert_eq!((&link.value.intent, link.value.attempts), (&None, 0), "{link:?}");
     }
-    for link in world.group_links() {
+    for link in state.group_links() {
         assert_eq!((&link.value.intent, link.value.attempts), (&None, 0), "{link:?}");
     }
     assert!(
-        house.person_link("leaver").await.leave_teams_due,
+        harness.person_link("leaver").await.leave_teams_due,
         "what comes next is known"
     );
-    assert!(!house.person_link("parting").await.leave_teams_due);
-    assert_eq!(house.person_link("fields").await.custom["Site"], "Kiel");
+    assert!(!harness.person_link("parting").await.leave_teams_due);
+    assert_eq!(harness.person_link("fields").await.custom["Site"], "Kiel");
     assert_eq!(
-        house.person_link("newcomer").await.account,
-        Some(house.account_id("newcomer"))
+        harness.person_link("newcomer").await.account,
+        Some(harness.account_id("newcomer"))
     );
-    assert_eq!(house.group_link("Deleting").await.team, None);
+    assert_eq!(harness.group_link("Deleting").await.team, None);
     assert_eq!(
-        house.group_link("Removing").await.team,
-        Some(house.team_id("Removing"))
+        harness.group_link("Removing").await.team,
+        Some(harness.team_id("Removing"))
     );
     for (effect, times) in [
         ("user.created", 1),
@@ -319,26 +319,26 @@ async fn an_effect_whose_answer_was_lost_is_found_and_never_repeated() {
         ("member.promoted", 1),
         ("member.demoted", 1),
     ] {
-        assert_eq!(effects(&house, effect), times, "{effect}");
+        assert_eq!(effects(&harness, effect), times, "{effect}");
     }
-    house.close().await;
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_arrived_has_failed_and_is_sent_again() {
-    let house = house().await;
-    let before = house.litmos.state();
-    for (case, ended, said) in struck(&house, "cut_before_acting").await {
+    let harness = harness().await;
+    let before = harness.litmos.state();
+    for (case, ended, said) in struck(&harness, "cut_before_acting").await {
         assert_eq!(ended, Ended::Failed, "{}", case.effect);
         assert!(said.starts_with("not found after"), "{said}");
     }
-    assert_eq!(house.litmos.state(), before);
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    let world = house.world().await;
-    let people = world
+    assert_eq!(harness.litmos.state(), before);
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    let state = harness.state().await;
+    let people = state
         .person_links()
         .map(|link| (&link.value.intent, link.value.attempts));
-    let groups = world
+    let groups = state
         .group_links()
         .map(|link| (&link.value.intent, link.value.attempts));
     let tried = people.chain(groups).filter(|(intent, attempts)| {
@@ -347,33 +347,33 @@ async fn a_request_that_never_arrived_has_failed_and_is_sent_again() {
     });
     assert_eq!(
         tried.count(),
-        cases(&house).len(),
+        cases(&harness).len(),
         "each has one attempt behind it"
     );
-    for case in cases(&house) {
+    for case in cases(&harness) {
         let calls = if matches!(case.change, Change::CutOff { .. }) {
             1
         } else {
             2
         };
-        let played = house.perform_with(case.change, calls).await;
+        let played = harness.perform_with(case.change, calls).await;
         assert_eq!(played.outcome.unwrap().ended, Ended::Done, "{}", case.effect);
     }
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    assert_eq!(house.members("Joining"), ["joining", "led"]);
-    assert_eq!(house.names(&house.team("Joining").leaders), ["led"]);
-    house.close().await;
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    assert_eq!(harness.members("Joining"), ["joining", "led"]);
+    assert_eq!(harness.names(&harness.team("Joining").leaders), ["led"]);
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_went_away_meanwhile_is_found_gone() {
-    let house = house().await;
-    house
+    let harness = harness().await;
+    harness
         .litmos
         .set_faults(&["cut_before_acting,method=PUT"])
         .unwrap();
     let change = |name: &str| {
-        cases(&house)
+        cases(&harness)
             .into_iter()
             .map(|case| case.change)
             .find(|change| {
@@ -383,48 +383,48 @@ async fn what_went_away_meanwhile_is_found_gone() {
             .unwrap()
     };
     for name in ["updated", "Promoting", "Describing"] {
-        assert!(house.perform(change(name)).await.outcome.is_none());
+        assert!(harness.perform(change(name)).await.outcome.is_none());
     }
-    house.litmos.set_faults(&[]).unwrap();
-    house.delete_user(&house.account_id("updated")).await;
-    house.delete_team("Promoting").await;
-    house.delete_team("Describing").await;
-    for (_, played) in house.recover().await {
+    harness.litmos.set_faults(&[]).unwrap();
+    harness.delete_user(&harness.account_id("updated")).await;
+    harness.delete_team("Promoting").await;
+    harness.delete_team("Describing").await;
+    for (_, played) in harness.recover().await {
         played.not_done(Ended::Failed);
     }
-    assert_eq!(house.person_link("updated").await.account, None);
+    assert_eq!(harness.person_link("updated").await.account, None);
     for group in ["Promoting", "Describing"] {
-        assert_eq!(house.group_link(group).await.team, None, "{group}");
+        assert_eq!(harness.group_link(group).await.team, None, "{group}");
     }
-    house.close().await;
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_comes_in_short_pages_ends_no_membership() {
-    let house = house().await;
-    house
+    let harness = harness().await;
+    harness
         .litmos
         .set_faults(&[
             "cut_before_acting,method=DELETE,times=1",
             "short_page,method=GET,path=/users,times=1",
         ])
         .unwrap();
-    let removal = cases(&house)
+    let removal = cases(&harness)
         .into_iter()
         .find(|case| case.effect == "member.removed")
         .unwrap();
-    house.perform(removal.change).await;
-    for (_, played) in house.recover().await {
+    harness.perform(removal.change).await;
+    for (_, played) in harness.recover().await {
         played.not_done(Ended::Failed);
     }
-    assert_eq!(house.untruths().await, Vec::<String>::new());
-    house.close().await;
+    assert_eq!(harness.untruths().await, Vec::<String>::new());
+    harness.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bulk_import_whose_answer_was_lost_is_found_by_its_size() {
-    let house = house().await;
-    house
+    let harness = harness().await;
+    harness
         .litmos
         .set_faults(&["lose_reply_after_acting,path=bulkimports,times=1"])
         .unwrap();
@@ -444,17 +444,17 @@ async fn a_bulk_import_whose_answer_was_lost_is_found_by_its_size() {
         manager: None,
         groups: vec![group_id("One")],
     };
-    let played = house.perform(Change::Bulk { rows: vec![row] }).await;
+    let played = harness.perform(Change::Bulk { rows: vec![row] }).await;
     assert!(played.outcome.is_none());
-    assert_eq!(house.person_link("newcomer").await.attempts, 1);
-    for (_, played) in house.recover().await {
+    assert_eq!(harness.person_link("newcomer").await.attempts, 1);
+    for (_, played) in harness.recover().await {
         assert_eq!(played.images(), []);
     }
-    let link = house.person_link("newcomer").await;
+    let link = harness.person_link("newcomer").await;
     assert_eq!(
         (link.account, link.intent, link.attempts),
-        (Some(house.account_id("newcomer")), None, 0)
+        (Some(harness.account_id("newcomer")), None, 0)
     );
-    assert_eq!(effects(&house, "bulk.accepted"), 1);
-    house.close().await;
+    assert_eq!(effects(&harness, "bulk.accepted"), 1);
+    harness.close().await;
 }

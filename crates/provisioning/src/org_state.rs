@@ -1,0 +1,290 @@
+//! Everything one org's planner looks at, indexed the ways it asks.
+//!
+//! Two hundred thousand people live in it: ids share their text, and what no planner asks for is not kept.
+//!
+//! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
+//! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A person
+//! stands also for their place in each group that has a word about them, a group also for all its members.
+
+mod around;
+mod few;
+mod gathering;
+mod people;
+mod teams;
+
+pub(crate) use teams::Referenced;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use self::few::Few;
+use self::gathering::Gathering;
+use crate::hash::HashMap;
+use crate::index::Index;
+use crate::name::NameKey;
+use crate::pool::Ids;
+use crate::{
+    Account, AccountId, Approval, Group, GroupId, GroupLink, HarmHistory, NormalName, Person, PersonId,
+    PersonLink, Roles, Tally, Team, TeamId,
+};
+
+/// A thing that is planned by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Person(PersonId),
+    Group(GroupId),
+}
+
+/// A value with the bucket revision it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revised<T> {
+    pub value: T,
+    pub revision: u64,
+}
+
+/// Whether somebody is to be in a group, and since when that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct WantedMember {
+    present: bool,
+    changed_at_ms: u64,
+}
+
+/// Everything that is stored under one person's id: the planner asks for all of it together, so it lies together.
+#[derive(Clone, Debug, Default)]
+struct PersonEntry {
+    person: Option<Revised<Person>>,
+    link: Option<Revised<PersonLink>>,
+    /// Groups with a statement about the person, present or not.
+    groups: Few<GroupId>,
+}
+
+impl PersonEntry {
+    fn is_empty(&self) -> bool {
+        self.person.is_none() && self.link.is_none() && self.groups.is_empty()
+    }
+}
+
+/// Everything that is stored under one account's id.
+#[derive(Clone, Debug, Default)]
+struct AccountEntry {
+    account: Option<Account>,
+    teams: Few<TeamId>,
+    /// The people whose links name the account: one, unless something went wrong.
+    owners: Few<PersonId>,
+}
+
+impl AccountEntry {
+    fn is_empty(&self) -> bool {
+        self.account.is_none() && self.teams.is_empty() && self.owners.is_empty()
+    }
+}
+
+pub(crate) type Subjects = BTreeSet<Subject>;
+
+/// One org's roster, links and observed state in memory.
+#[derive(Clone, Debug, Default)]
+pub struct OrgState {
+    ids: Ids,
+    /// The members read so far, while the state is filled for the first time: nobody asks whose plan a change touches.
+    gathering: Option<Gathering>,
+
+    people: HashMap<PersonId, Box<PersonEntry>>,
+    groups: HashMap<GroupId, Revised<Group>>,
+    wanted_members: HashMap<GroupId, BTreeMap<PersonId, WantedMember>>,
+    people_by_reference: Index<NameKey, PersonId>,
+    reports_of: Index<NormalName, PersonId>,
+    groups_by_reference: Index<NormalName, GroupId>,
+    /// Groups by what they name as their parent.
+    children_of: Index<NormalName, GroupId>,
+
+    accounts: HashMap<AccountId, Box<AccountEntry>>,
+    accounts_by_name: Index<NameKey, AccountId>,
+    teams: BTreeMap<TeamId, Team>,
+    teams_by_name: Index<NormalName, TeamId>,
+    subteams: Index<TeamId, TeamId>,
+    members: HashMap<TeamId, BTreeSet<AccountId>>,
+    /// Those members who are more than that.
+    roles: HashMap<TeamId, BTreeMap<AccountId, Roles>>,
+    memberships_as_of_ms: u64,
+
+    group_links: HashMap<GroupId, Revised<GroupLink>>,
+    /// Those whose link has an open intent or something parked.
+    noted: BTreeSet<PersonId>,
+    team_owners: Index<TeamId, GroupId>,
+
+    under_way: BTreeSet<Subject>,
+    /// User names that requests under way give to accounts, and whose.
+    names_under_way: Index<NormalName, PersonId>,
+    name_under_way_of: HashMap<PersonId, NormalName>,
+    import_complete: bool,
+    import_paused: Option<String>,
+    harm_history: HarmHistory,
+    approvals: Vec<Approval>,
+}
+
+impl OrgState {
+    pub fn new() -> OrgState {
+        OrgState::default()
+    }
+
+    /// An empty state that is about to be filled: until [`OrgState::filled`], changes say that they touch nobody.
+    pub fn filling() -> OrgState {
+        OrgState {
+            gathering: Some(Gathering::default()),
+            ..OrgState::default()
+        }
+    }
+
+    /// Everything has been put in. From now on each change says whose plan it touches.
+    pub fn filled(&mut self) {
+        let Some(gathered) = self.gathering.take() else {
+            return;
+        };
+        self.wanted_members = gathered.wanted.into_sorted();
+        let members = gathered.members.into_sorted().into_iter();
+        self.members = members
+            .map(|(team, members)| (team, members.into_keys().collect()))
+            .collect();
+    }
+
+    /// Counts that are asked for all the time.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for person in self.people() {
+            tally.people += usize::from(!person.value.deleted);
+            tally.active += usize::from(person.value.wanted_active());
+            tally.linked += usize::from(self.linked_account(&person.value.id).is_some());
+        }
+        tally
+    }
+
+    /// What was taken away in the last day, for the safeguard.
+    pub fn set_harm_history(&mut self, history: HarmHistory) {
+        self.harm_history = history;
+    }
+
+    pub fn harm_history(&self) -> &HarmHistory {
+        &self.harm_history
+    }
+
+    /// Adds an approval, or replaces the one of the same hash. What is held must be planned again.
+    pub fn put_approval(&mut self, approval: Approval) {
+        self.approvals.retain(|known| known.hash != approval.hash);
+        self.approvals.push(approval);
+    }
+
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
+    }
+
+    /// Says whether a complete import has been seen. Until then nothing may be concluded from what is not there.
+    pub fn set_import_complete(&mut self, complete: bool) -> Subjects {
+        if self.import_complete == complete {
+            return Subjects::new();
+        }
+        self.import_complete = complete;
+        self.subjects()
+    }
+
+    /// Why the import stands still, in words for a person; `None` while it does not.
+    pub fn set_import_paused(&mut self, said: Option<String>) {
+        self.import_paused = said;
+    }
+
+    pub fn import_paused(&self) -> Option<&str> {
+        self.import_paused.as_deref()
+    }
+
+    pub fn import_complete(&self) -> bool {
+        self.import_complete
+    }
+
+    /// Marks subjects that an operation is being performed on: nothing is planned about them until they are released.
+    pub fn hold(&mut self, subjects: impl IntoIterator<Item = Subject>) {
+        self.under_way.extend(subjects);
+    }
+
+    /// Says that a request under way gives this user name to somebody's account: until the person is released it is nobody
+    /// else's, whatever the roster says by now.
+    pub fn hold_name(&mut self, person: PersonId, user_name: &str) {
+        let name = NormalName::of(user_name);
+        if let Some(before) = self.name_under_way_of.insert(person.clone(), name.clone()) {
+            self.names_under_way.remove(&before, &person);
+        }
+        self.names_under_way.insert(name, person);
+    }
+
+    /// Somebody else whose account is being given this user name.
+    pub(crate) fn being_named(&self, name: &NormalName, but: &PersonId) -> Option<&PersonId> {
+        self.names_under_way.get(name).find(|person| *person != but)
+    }
+
+    /// Ends what [`OrgState::hold`] and [`OrgState::hold_name`] began.
+    pub fn release(&mut self, subjects: &[Subject]) -> Subjects {
+        let mut touched = Subjects::new();
+        for subject in subjects {
+            self.under_way.remove(subject);
+            match subject {
+                // Others may have waited to join a team together with this one.
+                Subject::Person(id) => {
+                    if let Some(name) = self.name_under_way_of.remove(id) {
+                        self.names_under_way.remove(&name, id);
+                        self.around_names(vec![name], &mut touched);
+                    }
+                    self.around_person(id, &mut touched);
+                    touched.extend(self.groups_of(id).cloned().map(Subject::Group));
+                }
+                // Others look at a team that is there, not at what is being done to its members.
+                Subject::Group(id) if self.is_settled(id) => {
+                    touched.insert(subject.clone());
+                }
+                Subject::Group(id) => self.around_group(id, &mut touched),
+            }
+        }
+        touched
+    }
+
+    pub fn is_under_way(&self, subject: &Subject) -> bool {
+        self.under_way.contains(subject)
+    }
+
+    pub(crate) fn is_person_under_way(&self, id: &PersonId) -> bool {
+        !self.under_way.is_empty() && self.under_way.contains(&Subject::Person(id.clone()))
+    }
+
+    pub fn under_way(&self) -> &BTreeSet<Subject> {
+        &self.under_way
+    }
+
+    /// Everything that can be planned.
+    pub fn subjects(&self) -> Subjects {
+        let people = self
+            .people()
+            .map(|person| Subject::Person(person.value.id.clone()));
+        people
+            .chain(self.groups.keys().cloned().map(Subject::Group))
+            .collect()
+    }
+}
+#[cfg(test)]
+mod sizes {
+    use super::*;
+    #[test]
+    fn sizes() {
+        use std::mem::size_of;
+        eprintln!(
+            "PersonEntry {} Person {} Link {} AccountEntry {} Account {} Profile {} Wanted {} Sources {} Unseen {}",
+            size_of::<PersonEntry>(),
+            size_of::<Person>(),
+            size_of::<PersonLink>(),
+            size_of::<AccountEntry>(),
+            size_of::<Account>(),
+            size_of::<crate::Profile>(),
+            size_of::<WantedMember>(),
+            size_of::<crate::Sources>(),
+            size_of::<crate::Unseen>()
+        );
+    }
+}

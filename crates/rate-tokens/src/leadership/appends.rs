@@ -1,0 +1,198 @@
+//! What came of an append: acknowledged, refused, or in unconfirmed until the ledger tells.
+
+use super::*;
+
+impl Leadership {
+    pub(super) fn handle_while_leading(&mut self, now: Moment, input: Input) {
+        if self.trimming {
+            self.trimming = false;
+            self.trim = None;
+            return;
+        }
+        if let Some(verify) = &mut self.verify
+            && verify.reading
+        {
+            verify.reading = false;
+            if let Input::Read { entries, .. } = input {
+                self.verified(&entries);
+            }
+            return;
+        }
+        if let Some(suspicion) = &mut self.suspicion
+            && suspicion.reading
+        {
+            let end = match input {
+                Input::Read { entries, .. } if entries.is_empty() => End::WentBack { seen: suspicion.seen },
+                Input::Read { .. } => End::Fenced,
+                Input::Appended { .. } | Input::Fenced | Input::Rejected | Input::Unknown | Input::Failed => {
+                    suspicion.reading = false;
+                    return;
+                }
+            };
+            self.phase = Phase::Over(end);
+            return;
+        }
+        if let Some(pending) = self.under_way.pop_front() {
+            self.handle_append(now, pending, input);
+        } else {
+            self.handle_unconfirmed(now, input);
+        }
+    }
+
+    fn handle_append(&mut self, now: Moment, mut pending: Pending, input: Input) {
+        if !self.unconfirmed.appends.is_empty() {
+            // It followed one in unconfirmed. Whatever came of it, it will be looked at with the other.
+            self.doubts(now, pending);
+            return;
+        }
+        match input {
+            Input::Appended { sequence } => {
+                self.appended(now, sequence, pending.lines);
+                self.answers.append(&mut pending.answers);
+            }
+            Input::Fenced => self.phase = Phase::Over(End::Fenced),
+            // What follows is on its way already, and it is not known what it found.
+            Input::Rejected | Input::Failed | Input::Read { .. } if !self.under_way.is_empty() => {
+                self.doubts(now, pending);
+            }
+            Input::Rejected | Input::Failed | Input::Read { .. } => {
+                self.undo(now, &pending, Append::Rejected);
+                self.put_off(&pending);
+                // It may have been the snapshot's: cut off nothing before the next one.
+                (self.trim, self.snapshot) = (None, None);
+                let kept = Arc::unwrap_or_clone(pending.lines)
+                    .into_iter()
+                    .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
+                self.left_over.extend(kept);
+            }
+            Input::Unknown => self.doubts(now, pending),
+        }
+    }
+
+    fn doubts(&mut self, now: Moment, mut pending: Pending) {
+        self.undo(now, &pending, Append::Unknown);
+        self.put_off(&pending);
+        pending.answers.clear();
+        self.unconfirmed.appends.push_back(pending);
+    }
+
+    fn handle_unconfirmed(&mut self, now: Moment, input: Input) {
+        let state = std::mem::take(&mut self.unconfirmed.state);
+        match (state, input) {
+            (UnconfirmedState::Reading, Input::Read { entries, .. }) => {
+                for entry in entries {
+                    let oldest = self.unconfirmed.appends.pop_front();
+                    match oldest.filter(|oldest| entry.lines.as_ref() == Some(&*oldest.lines)) {
+                        Some(oldest) => self.settle_doubt(now, entry.sequence, &oldest),
+                        None => {
+                            self.phase = Phase::Over(End::Fenced);
+                            return;
+                        }
+                    }
+                }
+                self.unconfirmed.state = UnconfirmedState::Missing;
+            }
+            (UnconfirmedState::AppendingAgain, Input::Appended { sequence }) => {
+                if let Some(oldest) = self.unconfirmed.appends.pop_front() {
+                    self.settle_doubt(now, sequence, &oldest);
+                }
+                self.unconfirmed.state = UnconfirmedState::Missing;
+            }
+            // Anything else leaves it in unconfirmed, and to be read again.
+            (
+                UnconfirmedState::Unread
+                | UnconfirmedState::Reading
+                | UnconfirmedState::Missing
+                | UnconfirmedState::AppendingAgain,
+                Input::Read { .. }
+                | Input::Appended { .. }
+                | Input::Fenced
+                | Input::Rejected
+                | Input::Unknown
+                | Input::Failed,
+            ) => {}
+        }
+        if self.unconfirmed.appends.is_empty() {
+            self.unconfirmed.state = UnconfirmedState::Unread;
+        }
+    }
+
+    fn appended(&mut self, now: Moment, sequence: u64, lines: Arc<Vec<Line>>) {
+        self.last = sequence;
+        self.newest = lines;
+        self.mark(now, sequence);
+    }
+
+    /// The log server is back: what stands at the newest sequence, and what after it?
+    fn verified(&mut self, entries: &[Entry]) {
+        let there = entries
+            .first()
+            .is_some_and(|entry| entry.sequence == self.last && entry.lines.as_ref() == Some(&*self.newest));
+        let own = self
+            .unconfirmed
+            .appends
+            .iter()
+            .map(|pending| Some(&*pending.lines));
+        let after = entries.iter().skip(1).map(|entry| entry.lines.as_ref());
+        let foreign = !after.clone().eq(own.take(after.count()));
+        self.verify = None;
+        if !there {
+            let seen = self.epoch().unwrap_or_default();
+            self.phase = Phase::Over(End::WentBack { seen });
+        } else if foreign {
+            self.phase = Phase::Over(End::Fenced);
+        }
+    }
+
+    /// The doubtful append is stored. Nobody was told of its grants, so their tokens come back.
+    fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
+        self.appended(now, sequence, pending.lines.clone());
+        for (org, grant, tokens) in &pending.grants {
+            let unused: Vec<Settled> = (0..*tokens)
+                .map(|token| Settled {
+                    token,
+                    settlement: Settlement::Unused,
+                })
+                .collect();
+            if let Some(org_budget) = self.org_budgets.get_mut(org) {
+                // Known a moment ago, and if not any more it holds nothing.
+                let _ = org_budget.budget.report(now, *grant, &unused);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn undo(&mut self, now: Moment, pending: &Pending, append: Append) {
+        for (org, grant, _) in &pending.grants {
+            if let Some(org_budget) = self.org_budgets.get_mut(org) {
+                org_budget.budget.disown(now, *grant, append);
+                self.touched.insert(org.clone());
+            }
+        }
+    }
+
+    fn put_off(&mut self, pending: &Pending) {
+        let again = ResponseBody::Wait {
+            retry_after: Duration::ZERO,
+        };
+        self.answers
+            .extend(pending.answers.iter().map(|answer| TokenResponse {
+                request: answer.request,
+                body: match &answer.body {
+                    ResponseBody::Grant { .. } => again.clone(),
+                    wait @ ResponseBody::Wait { .. } => wait.clone(),
+                },
+            }));
+    }
+
+    pub(super) fn put_off_overdue(&mut self, now: Moment) {
+        let due = self.wakes.iter().take_while(|(at, _)| *at <= now);
+        let due: Vec<OrgName> = due.map(|(_, org)| org.clone()).collect();
+        for org in due {
+            if let Some(org_budget) = self.org_budgets.get_mut(&org) {
+                let waits = org_budget.budget.put_off_overdue(now);
+                self.answers.extend(waits.iter().map(wait));
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Advanced custom fields of one account.
+//!
+//! Public sources disagree on the shape of the call, a good answer is no proof, and a mandatory field that is left out is
+//! refused. So the shape that this Litmos takes is found out once and remembered, what was set is read back, and a
+//! refusal is followed by one attempt with all fields as they are. No list shows these fields: what is known of them
+//! stands on the link, and is there only as far as it was read.
+//!
+//! That is also what the journal is told of what was there before: no request is spent on it, and where all fields had
+//! to be read to be sent, that reading counts. A field of which neither says anything was not known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use litmos::{CustomFieldsBody, Failure, FailureKind};
+use provisioning::{AccountId, Ended, IntentKind, ParkCode, Parked};
+use rate_tokens::Permit;
+
+use super::images::custom_set;
+use super::people::PersonJob;
+use super::setback::{bounded, person_setback};
+use super::{Done, Executor, Outcome, Trouble, unix_ms};
+use crate::effects::Effects;
+
+/// The body shape that this Litmos takes, as far as it is known: one is tried until an answer says otherwise.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CustomFieldsShape {
+    other: Arc<AtomicBool>,
+}
+
+impl CustomFieldsShape {
+    fn get(&self) -> CustomFieldsBody {
+        let first = CustomFieldsBody::default();
+        if self.other.load(Ordering::Relaxed) {
+            first.other()
+        } else {
+            first
+        }
+    }
+
+    fn set(&self, shape: CustomFieldsBody) {
+        let other = shape != CustomFieldsBody::default();
+        self.other.store(other, Ordering::Relaxed);
+    }
+}
+
+type Values = BTreeMap<String, String>;
+
+/// An account's fields around a write.
+#[derive(Debug)]
+struct Around {
+    /// As far as it was known.
+    before: Values,
+    after: Values,
+}
+
+/// What an account has of the fields that are managed.
+pub(crate) fn managed(wanted: &Values, there: &Values) -> Values {
+    let value = |name: &String| there.get(name).cloned().unwrap_or_default();
+    wanted.keys().map(|name| (name.clone(), value(name))).collect()
+}
+
+/// The first field that is not what was wanted. Blanks around a value are none of it.
+pub(crate) fn first_other<'a>(wanted: &'a Values, there: &Values) -> Option<&'a str> {
+    let same =
+        |name: &String, value: &String| there.get(name).map_or("", |there| there.trim()) == value.trim();
+    let mut others = wanted.iter().filter(|(name, value)| !same(name, value));
+    others.next().map(|(name, _)| name.as_str())
+}
+
+fn unreadable<T>(result: &Result<T, Trouble>) -> bool {
+    matches!(result, Err(Trouble::Litmos(failure)) if failure.body_unreadable())
+}
+
+fn incomplete<T>(result: &Result<T, Trouble>) -> bool {
+    let refused = |failure: &Failure| {
+        matches!(failure.kind, FailureKind::Rejected { .. })
+            && failure.status == Some(404)
+            && !failure.no_such_call()
+    };
+    matches!(result, Err(Trouble::Litmos(failure)) if refused(failure))
+}
+
+impl Executor {
+    pub(crate) async fn set_custom_fields(
+        &self,
+        permit: Permit,
+        mut job: PersonJob,
+        id: AccountId,
+        values: Values,
+    ) -> Done {
+        match self.write_custom_fields(permit, &mut job, &id, &values).await {
+            Ok(around) => self.custom_fields_set(job, id, values, around).await,
+            Err(trouble) => self.failed(job, trouble).await,
+        }
+    }
+
+    /// Sets the fields, and reads what came of it.
+    async fn write_custom_fields(
+        &self,
+        permit: Permit,
+        job: &mut PersonJob,
+        id: &AccountId,
+        values: &Values,
+    ) -> Result<Around, Trouble> {
+        let mut before = job.link.value.custom.clone();
+        let mut shape = self.custom_fields.get();
+        let mut sent = self.put_custom_fields(permit, job, id, values, shape).await;
+        if unreadable(&sent) {
+            shape = shape.other();
+            let permit = self.permit(job.class).await;
+            sent = self.put_custom_fields(permit, job, id, values, shape).await;
+            if sent.is_ok() || incomplete(&sent) {
+                self.custom_fields.set(shape);
+            }
+        }
+        if incomplete(&sent) {
+            let mut all = self.custom_fields_now(job.class, id).await?;
+            before.extend(managed(values, &all));
+            all.retain(|_, value| !value.is_empty());
+            all.extend(values.clone());
+            if all != *values {
+                let permit = self.permit(job.class).await;
+                sent = self.put_custom_fields(permit, job, id, &all, shape).await;
+            }
+        }
+        sent?;
+        let after = self.custom_fields_now(job.class, id).await.map_err(unread)?;
+        Ok(Around {
+            before: before.into(),
+            after,
+        })
+    }
+
+    async fn put_custom_fields(
+        &self,
+        permit: Permit,
+        job: &mut PersonJob,
+        id: &AccountId,
+        values: &Values,
+        shape: CustomFieldsBody,
+    ) -> Result<(), Trouble> {
+        let intent = self.intent(&permit, &job.operation, IntentKind::CustomFields, job.revision);
+        self.open_person(intent, job, Some(id)).await?;
+        let sent = self.litmos.set_custom_fields(permit, id.as_str(), values, shape);
+        Ok(sent.await?)
+    }
+
+    async fn custom_fields_set(
+        &self,
+        mut job: PersonJob,
+        id: AccountId,
+        values: Values,
+        Around { before, after }: Around,
+    ) -> Done {
+        let there = managed(&values, &after);
+        let link = &mut job.link.value;
+        person_setback(link).over();
+        let Some(name) = first_other(&values, &after).map(str::to_owned) else {
+            let image = custom_set(&link.person, &id, &before, &values);
+            link.custom = values.into();
+            link.applied_revision = job.revision;
+            link.parked = None;
+            return self
+                .close(job, Effects::default(), Outcome::done(vec![image]))
+                .await;
+        };
+        // What was taken of it is done, and can be taken back.
+        let image = custom_set(&link.person, &id, &before, &there);
+        link.custom = there.into();
+        let kept = link.custom.get(&name).map_or("", String::as_str);
+        let said = bounded(&format!("Litmos said yes, and has {kept:?} in {name}"));
+        link.parked = Some(Box::new(Parked {
+            code: ParkCode::ValueNotTaken,
+            attribute: Some(name),
+            said: said.clone(),
+            remedy:
+                "Snapshot at the field's type, options and length in Litmos, or correct the value at the source."
+                    .to_owned(),
+            revision: job.revision,
+            at_ms: unix_ms(),
+        }));
+        let outcome = Outcome {
+            images: vec![image],
+            ..Outcome::not_done(Ended::Parked, said)
+        };
+        self.close(job, Effects::default(), outcome).await
+    }
+}
+
+/// Litmos did it, and what came of it could not be read: the intent stays, and is found out about like a lost reply.
+fn unread(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Litmos(failure) => Trouble::Litmos(Failure {
+            kind: FailureKind::Unknown,
+            ..failure
+        }),
+        other @ (Trouble::Stale | Trouble::Bus(_) | Trouble::Gone(_) | Trouble::Connection(_)) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(pairs: &[(&str, &str)]) -> Values {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_an_empty_one() {
+        let wanted = values(&[("Site", ""), ("Region", "North")]);
+        assert_eq!(first_other(&wanted, &values(&[("Region", " North ")])), None);
+        assert_eq!(first_other(&wanted, &values(&[("Site", "x")])), Some("Region"));
+        let there = values(&[("Region", "South"), ("Shoe size", "44")]);
+        assert_eq!(
+            managed(&wanted, &there),
+            values(&[("Site", ""), ("Region", "South")]),
+            "what nobody wants anything of is not kept"
+        );
+    }
+}

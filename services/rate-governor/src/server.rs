@@ -1,0 +1,329 @@
+//! Where those who request and report are input and answered.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bus::{Bus, Exchange, GovernorRequest, OrgMessages, ReplyTo, ResponseBatch, StatusAnswer, UseReport};
+use rate_tokens::{
+    Class, FlowId, Input, Leadership, Moment, NameRefused, OrgName, RequestError, RequestId, RequestRefused,
+    ResponseBody, Settled, Status, WorkerId,
+};
+use serde_json::{Value, json};
+
+use crate::now;
+
+/// When to request again where there was no place, or no rule yet.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Who waits for an answer.
+#[derive(Debug)]
+struct PendingRequest {
+    to: ReplyTo,
+    id: u64,
+    org: OrgName,
+}
+
+/// What all requests of one exchange have in common.
+struct ExchangeContext {
+    worker: Result<WorkerId, NameRefused>,
+    at: Moment,
+    deadline: Moment,
+    to: ReplyTo,
+}
+
+pub(crate) struct GovernorServer {
+    bus: Bus,
+    pub(crate) leadership: Leadership,
+    pub(crate) has_led: bool,
+    pending: HashMap<RequestId, PendingRequest>,
+    next_request: u64,
+    responses: BTreeMap<ReplyTo, ResponseBatch>,
+    /// Used again for each report.
+    settled: Vec<Settled>,
+    appends: u64,
+}
+
+impl GovernorServer {
+    pub(crate) fn new(bus: Bus, leadership: Leadership) -> GovernorServer {
+        GovernorServer {
+            bus,
+            leadership,
+            has_led: false,
+            pending: HashMap::new(),
+            next_request: 0,
+            responses: BTreeMap::new(),
+            settled: Vec::new(),
+            appends: 0,
+        }
+    }
+
+    /// Takes in what came of a command; whether a pause is due before the next.
+    pub(crate) fn hear(&mut self, input: Input) -> bool {
+        let failed = match &input {
+            Input::Appended { .. } => {
+                self.appends += 1;
+                false
+            }
+            Input::Read { .. } | Input::Fenced => false,
+            Input::Rejected | Input::Unknown | Input::Failed => true,
+        };
+        self.leadership.handle(now(), input);
+        if self.leadership.is_leading() && !self.has_led {
+            self.has_led = true;
+            tracing::info!(
+                epoch = self.leadership.epoch().unwrap_or_default().get(),
+                "leading the rate governor"
+            );
+        }
+        failed
+    }
+
+    pub(crate) fn take(&mut self, request: GovernorRequest) {
+        match request {
+            GovernorRequest::Exchange(exchange) => self.exchange(exchange),
+            GovernorRequest::Status { org, answer } => self.status(org, answer),
+        }
+    }
+
+    fn exchange(&mut self, exchange: Exchange) {
+        let Exchange {
+            worker,
+            number,
+            wait,
+            orgs,
+            reply_to: to,
+        } = exchange;
+        let at = now();
+        let context = ExchangeContext {
+            worker: WorkerId::new(&worker),
+            at,
+            deadline: at + wait,
+            to: to.clone(),
+        };
+        // Answered in any case: also an empty exchange is a question.
+        let mut responses = self.responses.remove(&to).unwrap_or_default();
+        let mut all_taken = true;
+        for OrgMessages {
+            org,
+            seen,
+            requests,
+            reports,
+        } in orgs
+        {
+            let name = OrgName::new(&org);
+            for of_one_grant in reports.chunk_by(|one, next| one.grant == next.grant) {
+                match self.report(context.at, name.as_ref().ok(), of_one_grant) {
+                    ReportOutcome::TakenIn => {}
+                    ReportOutcome::ForNow => all_taken = false,
+                    ReportOutcome::Odd(said) => responses.odd.push(said),
+                }
+            }
+            if let (Ok(name), Some(seen)) = (&name, seen) {
+                self.leadership.seen(name, seen);
+            }
+            for request in requests {
+                let id = request.id;
+                match self.request(&name, &context, request) {
+                    Ok(()) => {}
+                    Err(RequestFailure::ForNow) => responses.add(
+                        &org,
+                        bus::TokenResponse::Wait {
+                            id,
+                            retry_after: AGAIN,
+                        },
+                    ),
+                    Err(RequestFailure::Senseless(said)) => {
+                        metrics::counter!("rollcall_asks_refused_total").increment(1);
+                        responses.add(&org, bus::TokenResponse::Refused { id, said });
+                    }
+                }
+            }
+        }
+        // Left unanswered, reports come again.
+        responses.acknowledged.extend(Some(number).filter(|_| all_taken));
+        self.responses.insert(to, responses);
+    }
+
+    fn request(
+        &mut self,
+        org: &Result<OrgName, NameRefused>,
+        context: &ExchangeContext,
+        request: bus::TokenRequest,
+    ) -> Result<(), RequestFailure> {
+        let senseless = |said: &dyn ToString| RequestFailure::Senseless(said.to_string());
+        let org = org.as_ref().map_err(|error| senseless(error))?;
+        let class = request
+            .class
+            .ok_or_else(|| senseless(&"the class of the request is none of the four"))?;
+        let worker = context.worker.clone().map_err(|error| senseless(&error))?;
+        let flow = FlowId::new(&request.flow).map_err(|error| senseless(&error))?;
+        self.next_request += 1;
+        let id = RequestId::new(self.next_request);
+        let pending_request = PendingRequest {
+            to: context.to.clone(),
+            id: request.id,
+            org: org.clone(),
+        };
+        let request = rate_tokens::TokenRequest {
+            id,
+            worker,
+            flow,
+            class,
+            want: request.want,
+            deadline: context.deadline,
+        };
+        match self.leadership.request(context.at, org, request) {
+            Ok(()) => {
+                self.pending.insert(id, pending_request);
+                Ok(())
+            }
+            Err(
+                RequestError::NotLeading
+                | RequestError::Refused(RequestRefused::ClassFull { .. } | RequestRefused::WorkerFull { .. }),
+            ) => Err(RequestFailure::ForNow),
+            Err(
+                error @ (RequestError::UnknownOrg { .. }
+                | RequestError::Refused(
+                    RequestRefused::WantsNothing
+                    | RequestRefused::WantsTooMuch { .. }
+                    | RequestRefused::Duplicate { .. },
+                )),
+            ) => Err(senseless(&error)),
+        }
+    }
+
+    fn report(&mut self, now: Moment, org: Option<&OrgName>, of_one_grant: &[UseReport]) -> ReportOutcome {
+        let grant = of_one_grant.first().and_then(|report| report.grant);
+        let (Some(org), Some(grant)) = (org, grant) else {
+            return ReportOutcome::Odd("the report names no org or no grant".to_owned());
+        };
+        self.settled.clear();
+        self.settled
+            .extend(of_one_grant.iter().map(|report| report.settled));
+        match self.leadership.report(now, org, grant, &self.settled) {
+            Ok(reported) if reported.contradictions + reported.no_such_token > 0 => {
+                tracing::error!(org.id = org.as_str(), ?reported, %grant, "a report contradicts the ledger");
+                ReportOutcome::Odd("it contradicts what was reported before".to_owned())
+            }
+            Ok(_) => ReportOutcome::TakenIn,
+            Err(unheard) if unheard.is_for_now() => ReportOutcome::ForNow,
+            Err(unheard) => ReportOutcome::Odd(unheard.to_string()),
+        }
+    }
+
+    /// Sends what may be body by now, one message to each process. Unless `all`, that reports were input waits for company.
+    pub(crate) async fn tell(&mut self, all: bool) {
+        let mut granted: BTreeMap<(OrgName, Class), u64> = BTreeMap::new();
+        for rate_tokens::TokenResponse { request, body } in self.leadership.take_answers() {
+            let Some(PendingRequest { to, id, org }) = self.pending.remove(&request) else {
+                continue;
+            };
+            let response = match body {
+                ResponseBody::Grant {
+                    grant,
+                    class,
+                    tokens,
+                    ttl,
+                } => {
+                    *granted.entry((org.clone(), class)).or_default() += u64::from(tokens);
+                    bus::TokenResponse::Grant {
+                        id,
+                        grant,
+                        tokens,
+                        ttl,
+                    }
+                }
+                ResponseBody::Wait { retry_after } => bus::TokenResponse::Wait { id, retry_after },
+            };
+            self.responses.entry(to).or_default().add(org.as_str(), response);
+        }
+        for ((org, class), tokens) in granted {
+            metrics::counter!("rollcall_tokens_granted_total", "org" => org.to_string(), "class" => class.as_str())
+                .increment(tokens);
+        }
+        for (to, responses) in std::mem::take(&mut self.responses) {
+            if !all && responses.are_idle() {
+                self.responses.insert(to, responses);
+            } else {
+                self.bus.tell(&to, responses).await;
+            }
+        }
+    }
+
+    fn status(&self, org: Option<String>, answer: StatusAnswer) {
+        let orgs: serde_json::Map<String, Value> = match org {
+            Some(org) => {
+                let status = OrgName::new(&org)
+                    .ok()
+                    .and_then(|name| self.leadership.status(now(), &name));
+                status
+                    .into_iter()
+                    .map(|status| (org.clone(), json!(status)))
+                    .collect()
+            }
+            None => self
+                .leadership
+                .statuses(now())
+                .map(|(org, status)| (org.to_string(), json!(status)))
+                .collect(),
+        };
+        answer.send(json!({
+            "governor": {
+                "ruling": self.leadership.is_leading(),
+                "epoch": self.leadership.epoch(),
+                "appends": self.appends,
+                "odd": self.leadership.anomalies(),
+            },
+            "orgs": orgs,
+        }));
+    }
+
+    pub(crate) fn measure(&self) {
+        for (org, status) in self.leadership.statuses(now()) {
+            measure_org(org.as_str(), &status);
+        }
+        let odd = self.leadership.anomalies();
+        for (what, count) in [
+            ("unknown org", odd.unknown_orgs),
+            ("refused request", odd.refused_requests),
+            ("unknown grant", odd.unknown_grants),
+            ("contradiction", odd.contradictions),
+            ("damaged entry", odd.damaged_entries),
+        ] {
+            metrics::counter!("rollcall_governor_odd_total", "what" => what).absolute(count);
+        }
+    }
+}
+
+/// Why an request waits for no token.
+enum RequestFailure {
+    ForNow,
+    Senseless(String),
+}
+
+/// What became of a report.
+enum ReportOutcome {
+    TakenIn,
+    /// It is of use later.
+    ForNow,
+    /// It need not come again, but something is wrong with it.
+    Odd(String),
+}
+
+fn measure_org(org: &str, status: &Status) {
+    for (state, tokens) in [
+        ("free", status.free),
+        ("held", status.held),
+        ("cooling", status.cooling),
+    ] {
+        metrics::gauge!("rollcall_tokens", "org" => org.to_owned(), "state" => state).set(f64::from(tokens));
+    }
+    metrics::gauge!("rollcall_working_limit", "org" => org.to_owned()).set(f64::from(status.working_limit));
+    for class in Class::ALL {
+        let counts = status.classes.get(class);
+        metrics::gauge!("rollcall_asks_waiting", "org" => org.to_owned(), "class" => class.as_str())
+            .set(f64::from(counts.waiting));
+        metrics::counter!("rollcall_refusals_total", "org" => org.to_owned(), "class" => class.as_str())
+            .absolute(counts.refused);
+    }
+}
