@@ -124,8 +124,8 @@ async fn everything_at_once_keeps_the_limit_of_a_rolling_and_of_a_fixed_window()
 
         let (code, printed, error) = harness.rollcall(&["tokens", "--json"]).await;
         assert_eq!(code, 0, "{error}");
-        let told: Value = serde_json::from_str(&printed).unwrap();
-        let (accounts, counted) = (&told["accounts"], log.len() as u64);
+        let output: Value = serde_json::from_str(&printed).unwrap();
+        let (accounts, counted) = (&output["accounts"], log.len() as u64);
         assert_eq!(accounts["sent"], counted, "{accounts:#}");
         for table in ["by_service", "by_class", "by_operation"] {
             let rows = accounts[table].as_object().unwrap().values();

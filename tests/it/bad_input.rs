@@ -16,7 +16,7 @@ use litmos_simulator::TeamState;
 use rollcall_tests::Harness;
 use serde_json::{Value, json};
 
-use crate::commands::{QUICK, ends, quick, told};
+use crate::commands::{QUICK, ends, output, quick};
 
 const LITMOS_USER: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User";
 const LITMOS_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Group";
@@ -81,9 +81,9 @@ fn writes(harness: &Harness) -> Vec<String> {
 
 /// The one item that is parked: code, attribute, what is said, remedy.
 async fn the_parked(harness: &Harness) -> [String; 4] {
-    let parked = told(harness, 3, &["parked"]).await;
+    let parked = output(harness, 3, &["parked"]).await;
     assert_eq!(parked["total"], 1, "{parked:#}");
-    ["code", "attribute", "said", "remedy"].map(|of| parked["items"][0][of].as_str().unwrap().to_owned())
+    ["code", "attribute", "message", "remedy"].map(|of| parked["items"][0][of].as_str().unwrap().to_owned())
 }
 
 /// Nothing is sent while nothing changes, whoever asks and however often: no request but those so far.

@@ -76,7 +76,7 @@ pub(crate) async fn ends(harness: &Harness, code: i32, arguments: &[&str]) -> St
 }
 
 /// The same as JSON.
-pub(crate) async fn told(harness: &Harness, code: i32, arguments: &[&str]) -> Value {
+pub(crate) async fn output(harness: &Harness, code: i32, arguments: &[&str]) -> Value {
     let arguments = [arguments, &["--json"]].concat();
     let (found, printed, error) = harness.rollcall(&arguments).await;
     assert_eq!(found, code, "{arguments:?}\n{printed}{error}");
@@ -118,11 +118,11 @@ fn litmos(harness: &Harness) -> BTreeMap<String, String> {
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        let said = format!(
+        let message = format!(
             "active {} as {:?}, {} {}, {}, manager {manager:?}, {values:?}, {:?}",
             user.active, user.access_level, user.first_name, user.last_name, user.email, user.custom_fields
         );
-        (format!("user {} {}", user.user_name, user.id), said)
+        (format!("user {} {}", user.user_name, user.id), message)
     });
     let teams = state.teams.iter().map(|team| {
         let members: BTreeSet<_> = team.members.iter().filter_map(|id| name_of.get(id)).collect();
@@ -143,7 +143,7 @@ pub(crate) fn title(harness: &Harness, name: &str) -> String {
 
 /// Applies until nothing waits: what makes more to be done possible may need another word.
 pub(crate) async fn apply_all(harness: &Harness) {
-    while told(harness, 0, &["plan"]).await["operations"] != 0 {
+    while output(harness, 0, &["plan"]).await["operations"] != 0 {
         ends(harness, 0, &["apply"]).await;
     }
 }

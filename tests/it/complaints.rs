@@ -51,7 +51,7 @@ fn named(line: &str) -> Option<u32> {
 }
 
 /// What the doc comments of the tests in a source file say.
-fn told(text: &str, path: &str) -> Shown {
+fn output(text: &str, path: &str) -> Shown {
     let (mut shown, mut numbers, mut is_test) = (Shown::new(), Vec::new(), false);
     for line in text.lines().map(str::trim_start) {
         numbers.extend(named(line));
@@ -97,7 +97,7 @@ fn every_complaint_has_its_story() {
     let mut stories = Shown::new();
     for file in files {
         let path = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        stories.extend(told(&fs::read_to_string(&file).unwrap(), &path));
+        stories.extend(output(&fs::read_to_string(&file).unwrap(), &path));
     }
     let only = |a: &Shown, b: &Shown| a.difference(b).cloned().collect::<Shown>();
     assert_eq!(
@@ -108,6 +108,6 @@ fn every_complaint_has_its_story() {
     assert_eq!(
         only(&stories, &table),
         Shown::new(),
-        "said by a test, but not in the table"
+        "message by a test, but not in the table"
     );
 }

@@ -160,8 +160,8 @@ async fn roles_are_read_where_somebody_can_hold_one_also_after_a_kill() {
     let before = observed_records(&harness).await;
     let change = [json!({"Name": "Kiel", "Members": people(&["admin"]), "Admins": people(&["admin"])})];
     harness.litmos.put_teams(&change).unwrap();
-    let (code, said, error) = harness.rollcall(&["import"]).await;
-    assert_eq!(code, 0, "{said}{error}");
+    let (code, message, error) = harness.rollcall(&["import"]).await;
+    assert_eq!(code, 0, "{message}{error}");
     let roles = observed_roles(&harness).await;
     let kiel = |name: &str| roles[&("Kiel".to_owned(), format!("{name}@corp.example"))];
     assert_eq!(
@@ -207,14 +207,14 @@ async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_
         harness.litmos.delete(&format!("users/{}", user.id)).unwrap();
     }
     let made = asked(&harness, "POST", "/users") + asked(&harness, "POST", "/bulkimports");
-    let (code, said, error) = harness.rollcall(&["import"]).await;
-    assert_eq!(code, 1, "{said}{error}");
+    let (code, message, error) = harness.rollcall(&["import"]).await;
+    assert_eq!(code, 1, "{message}{error}");
     for words in [
         "failed",
         "6 of 10 linked accounts",
         "rollcall import --accept-losses",
     ] {
-        assert!(said.contains(words), "{words} is missing in: {said}");
+        assert!(message.contains(words), "{words} is missing in: {message}");
     }
     let status = harness.settled(10).await;
     assert_eq!(status["accounts"], 11, "all are known still: {status}");
@@ -224,8 +224,8 @@ async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_
         "nobody is made again"
     );
 
-    let (code, said, error) = harness.rollcall(&["import", "--accept-losses"]).await;
-    assert_eq!(code, 0, "{said}{error}");
+    let (code, message, error) = harness.rollcall(&["import", "--accept-losses"]).await;
+    assert_eq!(code, 0, "{message}{error}");
     harness.settled(10).await;
     let users = harness.litmos.state().users;
     for n in 0..10 {
@@ -302,8 +302,8 @@ async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_do
         .await;
         harness.litmos.delete(&format!("teams/{oslo}")).unwrap();
     };
-    let ((code, said, error), ()) = tokio::join!(import, away);
-    assert_eq!(code, 0, "{said}{error}");
+    let ((code, message, error), ()) = tokio::join!(import, away);
+    assert_eq!(code, 0, "{message}{error}");
     assert_eq!(
         asked(&harness, "GET", &format!("/teams/{oslo}")),
         1,
@@ -344,8 +344,8 @@ async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
     }
     for (details, title) in [("sap", "One day"), ("whole", "The next day"), ("sap", "And back")] {
         harness.litmos.set_mode("details", details).unwrap();
-        let (code, said, error) = harness.rollcall(&["import"]).await;
-        assert_eq!(code, 0, "{said}{error}");
+        let (code, message, error) = harness.rollcall(&["import"]).await;
+        assert_eq!(code, 0, "{message}{error}");
         let before = effects(&harness);
         if title != "One day" {
             harness.settled(3).await;
@@ -358,8 +358,8 @@ async fn a_list_of_51_properties_one_day_and_53_the_next_changes_nobody() {
         for id in &ids {
             let edit = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
                 "Operations": [{"op": "replace", "path": "title", "value": title}]});
-            let (status, said) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&edit)).await;
-            assert!(status < 300, "{said}");
+            let (status, message) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&edit)).await;
+            assert!(status < 300, "{message}");
         }
         harness.settled(3).await;
         for n in 0..3 {

@@ -59,11 +59,11 @@ pub(crate) fn check(kind: Kind, history: &[Timed<Call>], figures: &mut Figures) 
     let (Verdict::Linearizable { steps } | Verdict::Violation { steps, .. } | Verdict::Undecided { steps }) =
         &verdict;
     figures.steps_most = figures.steps_most.max(*steps);
-    said(kind, history, verdict)
+    described(kind, history, verdict)
 }
 
 /// The verdict in words, with the whole history.
-pub(crate) fn said(kind: Kind, history: &[Timed<Call>], verdict: Verdict<State>) -> Result<(), String> {
+pub(crate) fn described(kind: Kind, history: &[Timed<Call>], verdict: Verdict<State>) -> Result<(), String> {
     let line = |place: usize| {
         let Timed {
             call,
@@ -118,7 +118,7 @@ pub(crate) fn said(kind: Kind, history: &[Timed<Call>], verdict: Verdict<State>)
         Verdict::Linearizable { .. } => {
             let shared = shared_versions(history.iter().map(|timed| &timed.call));
             let odd = history.iter().filter_map(|timed| match &timed.call.answer {
-                Some(Answer::Other(status, said)) => Some(format!("{status}: {said}")),
+                Some(Answer::Other(status, message)) => Some(format!("{status}: {message}")),
                 _ => None,
             });
             let problems: Vec<String> = shared.into_iter().chain(odd).collect();

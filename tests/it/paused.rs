@@ -75,13 +75,18 @@ async fn all_is_well(harness: &Harness, people: usize, parked: u64) {
 /// While it is paused, `status` says why and ends with 3, and hardly anything is sent.
 async fn paused_with(harness: &Harness, words: &str) {
     let status = until(harness, "the pause", |status| {
-        status["paused"].as_str().is_some_and(|said| said.contains(words))
+        status["paused"]
+            .as_str()
+            .is_some_and(|message| message.contains(words))
     })
     .await;
     assert_eq!(status["in_sync"], false, "{status:#}");
-    let (code, said, error) = harness.rollcall(&["status"]).await;
-    assert_eq!(code, 3, "{said}{error}");
-    assert!(said.contains("paused: ") && said.contains(words), "{said}");
+    let (code, message, error) = harness.rollcall(&["status"]).await;
+    assert_eq!(code, 3, "{message}{error}");
+    assert!(
+        message.contains("paused: ") && message.contains(words),
+        "{message}"
+    );
     let (code, json, _) = harness.rollcall(&["status", "--json"]).await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(code, 3);
@@ -136,8 +141,8 @@ async fn a_maintenance_page_for_a_while_parks_nobody() {
         paused_with(&harness, words).await;
         harness.litmos.set_faults(&[]).unwrap();
         all_is_well(&harness, 9, 0).await;
-        let (code, said, _) = harness.rollcall(&["status"]).await;
-        assert_eq!(code, 0, "{fault}: {said}");
+        let (code, message, _) = harness.rollcall(&["status"]).await;
+        assert_eq!(code, 0, "{fault}: {message}");
     }
 }
 
@@ -316,11 +321,11 @@ async fn a_pause_that_litmos_asks_for_is_kept_and_told() {
     assert!(until_ms > now_ms && until_ms <= now_ms + 8_000, "{status:#}");
     let forecast = &status["forecast"];
     assert!(forecast["done_at_ms"].as_u64() >= Some(until_ms), "{forecast:#}");
-    let (code, said, error) = harness.rollcall(&["status"]).await;
-    assert_eq!(code, 0, "{said}{error}");
+    let (code, message, error) = harness.rollcall(&["status"]).await;
+    assert_eq!(code, 0, "{message}{error}");
     assert!(
-        said.contains("Litmos asked for that pause (Retry-After)"),
-        "{said}"
+        message.contains("Litmos asked for that pause (Retry-After)"),
+        "{message}"
     );
     all_is_well(&harness, 9, 0).await;
     let log = harness.litmos.log();

@@ -327,7 +327,7 @@ struct Paid {
     requests: u64,
     polls: u64,
     /// What the plan was, and what was asked of Litmos.
-    told: String,
+    output: String,
 }
 
 async fn pay(room: &Room, wish: Wish) -> Paid {
@@ -380,7 +380,7 @@ async fn pay(room: &Room, wish: Wish) -> Paid {
             entry.method, entry.path, entry.status, entry.effect
         )
     });
-    let told = format!(
+    let output = format!(
         "{}\n{}",
         named.to_text(12),
         lines
@@ -394,7 +394,7 @@ async fn pay(room: &Room, wish: Wish) -> Paid {
         forecast,
         requests: log.len() as u64,
         polls: polls as u64,
-        told,
+        output,
     }
 }
 
@@ -420,11 +420,11 @@ async fn a_plan_names_to_the_call_what_it_takes() {
                 plan,
                 forecast,
                 requests,
-                told,
+                output,
                 ..
             } = paid;
             wrong.push(format!(
-                "{} ({:?}): {} expected, plan {plan}, forecast {forecast}, paid {requests}\n{told}",
+                "{} ({:?}): {} expected, plan {plan}, forecast {forecast}, paid {requests}\n{output}",
                 case.name, case.more, case.calls
             ));
         }
@@ -451,10 +451,10 @@ async fn a_slow_import_costs_more_polls_and_nothing_else() {
         (expected.polls, slow.polls),
         (u64::from(POLLS), u64::from(POLLS) + 1),
         "{}",
-        slow.told
+        slow.output
     );
     assert_eq!(expected.plan, slow.plan);
-    assert_eq!(slow.requests - expected.requests, 1, "{}", slow.told);
+    assert_eq!(slow.requests - expected.requests, 1, "{}", slow.output);
     assert_eq!(expected.requests, expected.plan);
     hall.close().await;
 }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 const PEOPLE: usize = 4_000;
 
 fn minutes() -> u64 {
-    let told = std::env::var("ROLLCALL_SOAK_MINUTES").ok();
-    told.and_then(|minutes| minutes.parse().ok()).unwrap_or(10)
+    let output = std::env::var("ROLLCALL_SOAK_MINUTES").ok();
+    output.and_then(|minutes| minutes.parse().ok()).unwrap_or(10)
 }
 
 /// Everything that can happen to processes happens, one thing after the other, at the real limit of 100 in any minute, while

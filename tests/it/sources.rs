@@ -145,8 +145,8 @@ async fn a_scim_client_sets_and_clears_custom_fields_and_tells_of_groups() {
         .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
         .await;
     assert_eq!(code, 0, "{printed}{error}");
-    let (status, said) = harness.scim("PUT", &path, Some(&user("mira"))).await;
-    assert_eq!(status, 200, "{said}");
+    let (status, message) = harness.scim("PUT", &path, Some(&user("mira"))).await;
+    assert_eq!(status, 200, "{message}");
     assert_eq!(
         custom().await,
         pairs(&[
@@ -241,15 +241,15 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         (code, serde_json::from_str(&printed).unwrap_or(Value::Null), error)
     };
     let all = "user_name,external_id\na@corp.example,1\nb@corp.example,2\nc@corp.example,3\nd@corp.example,4\ne@corp.example,5\nf@corp.example,6\n";
-    let (code, told, error) = load("all.csv", all, &[]).await;
-    assert_eq!(code, 0, "{told} {error}");
+    let (code, output, error) = load("all.csv", all, &[]).await;
+    assert_eq!(code, 0, "{output} {error}");
     let about_groups = "{\"group\":\"Sales\",\"description\":\"Sells\",\"parent\":\"EMEA\"}\n{\"group\":\"Never there\",\"deleted\":true}\n\
         {\"user_name\":\"g@corp.example\",\"groups\":[\"Sales\"],\"custom_fields\":{\"Site\":\"Oslo\"}}\n";
-    let (code, told, error) = load("more.jsonl", about_groups, &[]).await;
+    let (code, output, error) = load("more.jsonl", about_groups, &[]).await;
     assert_eq!(
-        (code, &told["people"], &told["groups"]),
+        (code, &output["people"], &output["groups"]),
         (0, &json!(1), &json!(1)),
-        "{told} {error}"
+        "{output} {error}"
     );
     let roster = Roster::of(&harness, &bus).await;
     assert_eq!(roster.with_access("hr").len(), 7);
@@ -289,10 +289,10 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         ("nobody.csv", "user_name\n#end 0\n".to_owned(), "holds nobody"),
         ("header.csv", "user_na".to_owned(), "no column"),
     ] {
-        let (code, told, error) = load(name, &cut, &["--complete"]).await;
+        let (code, output, error) = load(name, &cut, &["--complete"]).await;
         assert!(
             code == 1 && error.contains(complaint),
-            "{name}: {code} {told} {error}"
+            "{name}: {code} {output} {error}"
         );
     }
     assert_eq!(
@@ -301,11 +301,11 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
         "a cut file says nothing"
     );
 
-    let (code, told, error) = load("whole.csv", &whole, &["--complete"]).await;
+    let (code, output, error) = load("whole.csv", &whole, &["--complete"]).await;
     assert_eq!(
-        (code, &told["absent"], &told["of"]),
+        (code, &output["absent"], &output["of"]),
         (0, &json!(["g@corp.example"]), &json!(7)),
-        "{told} {error}"
+        "{output} {error}"
     );
     let roster = Roster::of(&harness, &bus).await;
     let names = ["a", "b", "c", "d", "e", "ff"].map(|name| format!("{name}@corp.example"));
@@ -325,23 +325,23 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
     assert_eq!(Roster::of(&harness, &bus).await.with_access("hr"), names);
 
     let few = "user_name\na@corp.example\nb@corp.example\nc@corp.example\n";
-    let (code, told, error) = load("few.csv", few, &["--complete", "--people", "3"]).await;
+    let (code, output, error) = load("few.csv", few, &["--complete", "--people", "3"]).await;
     assert_eq!(
-        (code, &told["loaded"], &told["of"]),
+        (code, &output["loaded"], &output["of"]),
         (3, &json!(false), &json!(6)),
-        "{told} {error}"
+        "{output} {error}"
     );
-    assert!(told["remedy"].as_str().unwrap().contains("--yes"), "{told}");
+    assert!(output["remedy"].as_str().unwrap().contains("--yes"), "{output}");
     assert_eq!(
         Roster::of(&harness, &bus).await.with_access("hr"),
         names,
         "nobody was asked yet"
     );
-    let (code, told, error) = load("few.csv", few, &["--complete", "--people", "3", "--yes"]).await;
+    let (code, output, error) = load("few.csv", few, &["--complete", "--people", "3", "--yes"]).await;
     assert_eq!(
-        (code, told["absent"].as_array().map(Vec::len)),
+        (code, output["absent"].as_array().map(Vec::len)),
         (0, Some(3)),
-        "{told} {error}"
+        "{output} {error}"
     );
     assert_eq!(Roster::of(&harness, &bus).await.with_access("hr"), names[..3]);
 }

@@ -90,7 +90,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "opening a bucket",
-                said: error.to_string(),
+                message: error.to_string(),
             })
     }
 
@@ -111,7 +111,7 @@ impl Bus {
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::Unavailable {
                 doing: "reading a key",
-                said: error.to_string(),
+                message: error.to_string(),
             }),
         }
     }
@@ -141,8 +141,10 @@ impl<K: Key, V: Record> Bucket<K, V> {
         if is_removal(&message.headers) {
             return Ok(None);
         }
-        let value = decode(&message.headers, &message.payload)
-            .map_err(|said| BusError::Broken { what: subject, said })?;
+        let value = decode(&message.headers, &message.payload).map_err(|message| BusError::Broken {
+            what: subject,
+            message,
+        })?;
         Ok(Some(Stored {
             value,
             revision: message.sequence,
@@ -241,10 +243,10 @@ impl<K: Key, V: Record> Bucket<K, V> {
             return Ok(Vec::new());
         }
         if count > BATCH_MAX {
-            let said = format!("a batch of {count} writes; {BATCH_MAX} is the most");
+            let message = format!("a batch of {count} writes; {BATCH_MAX} is the most");
             return Err(WriteError::Refused {
                 key: K::BUCKET.to_owned(),
-                said,
+                message,
             });
         }
         self.bus.crash_points.place().await;

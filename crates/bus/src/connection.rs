@@ -158,7 +158,7 @@ impl Bus {
                 .await
                 .map_err(|error| BusError::Refused {
                     doing: "to make a stream",
-                    said: format!("{name}: {error}; does nats-server run with JetStream?"),
+                    message: format!("{name}: {error}; does nats-server run with JetStream?"),
                 })?;
         }
         Ok(())

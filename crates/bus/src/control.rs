@@ -29,8 +29,8 @@ pub enum ControlError {
     TooSlow { service: &'static str, waited: Duration },
     #[error("{0}")]
     Refused(String),
-    #[error("what {service} answered cannot be read: {said}")]
-    Broken { service: &'static str, said: String },
+    #[error("what {service} answered cannot be read: {message}")]
+    Broken { service: &'static str, message: String },
 }
 
 fn subject(service: &str, org: &OrgId) -> String {
@@ -59,7 +59,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "listening for questions",
-                said: error.to_string(),
+                message: error.to_string(),
             })?;
         let handler = Arc::new(handler);
         let client = self.client.clone();
@@ -87,7 +87,7 @@ impl Bus {
                             Reply::Error("the answer is too large; ask for less".to_owned())
                         }
                         Ok(text) => Reply::Answer(text),
-                        Err(said) => Reply::Error(said),
+                        Err(message) => Reply::Error(message),
                     };
                     let payload = ControlReply { reply: Some(reply) }.encode_to_vec();
                     let headers = headers(&ControlReply::full_name());
@@ -135,7 +135,7 @@ impl Bus {
                     waited: timeout,
                 },
             })?;
-        let broken = |said: String| ControlError::Broken { service, said };
+        let broken = |message: String| ControlError::Broken { service, message };
         match ControlReply::decode(reply.payload)
             .map_err(|error| broken(error.to_string()))?
             .reply
@@ -143,7 +143,7 @@ impl Bus {
             Some(Reply::Answer(text)) => {
                 serde_json::from_str(&text).map_err(|error| broken(error.to_string()))
             }
-            Some(Reply::Error(said)) => Err(ControlError::Refused(said)),
+            Some(Reply::Error(message)) => Err(ControlError::Refused(message)),
             None => Err(broken("it is empty".to_owned())),
         }
     }

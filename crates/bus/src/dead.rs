@@ -373,9 +373,9 @@ fn letter(place: &str, headers: &HeaderMap, payload: &Bytes, (sequence, at_ms): 
     }
 }
 
-fn unavailable(said: String) -> BusError {
+fn unavailable(message: String) -> BusError {
     BusError::Unavailable {
         doing: "reading dead letters",
-        said,
+        message,
     }
 }

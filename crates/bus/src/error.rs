@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     #[error("the bus did not answer while {doing}; is nats-server running at the [nats] url?")]
-    Unavailable { doing: &'static str, said: String },
-    #[error("the bus refused {doing}: {said}")]
-    Refused { doing: &'static str, said: String },
-    #[error("{what} on the bus cannot be read: {said}")]
-    Broken { what: String, said: String },
+    Unavailable { doing: &'static str, message: String },
+    #[error("the bus refused {doing}: {message}")]
+    Refused { doing: &'static str, message: String },
+    #[error("{what} on the bus cannot be read: {message}")]
+    Broken { what: String, message: String },
 }
 
 /// A guarded write failed.
@@ -26,8 +26,8 @@ pub enum WriteError {
     #[error("the bus is too busy to store {key}; try again")]
     Busy { key: String },
     /// The server refused. Nothing was stored.
-    #[error("the bus refused to store {key}: {said}{}", Remedy(.said))]
-    Refused { key: String, said: String },
+    #[error("the bus refused to store {key}: {message}{}", Remedy(.message))]
+    Refused { key: String, message: String },
 }
 
 impl WriteError {
@@ -41,11 +41,11 @@ struct Remedy<'a>(&'a str);
 
 impl fmt::Display for Remedy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = self.0.to_ascii_lowercase();
-        if said.contains("insufficient")
-            || said.contains("maximum bytes")
-            || said.contains("resource")
-            || said.contains("no space")
+        let message = self.0.to_ascii_lowercase();
+        if message.contains("insufficient")
+            || message.contains("maximum bytes")
+            || message.contains("resource")
+            || message.contains("no space")
         {
             f.write_str("; the disk or the storage limit of nats-server is full: make room, then it goes on by itself")
         } else {

@@ -63,7 +63,7 @@ impl Delivery {
     pub async fn done(&self) {
         // First, so that no receipt is missing of what does not come again.
         self.bus.crash_points.place().await;
-        self.receipt(Outcome::Taken).await;
+        self.receipt(Outcome::Applied).await;
         self.bus.crash_points.place().await;
         let acked = self.message.ack().await;
         self.bus.crash_points.place().await;
@@ -141,9 +141,9 @@ impl Bus {
     /// # Errors
     /// When the bus does not answer.
     pub async fn feed(&self) -> Result<FeedBatch, BusError> {
-        let unavailable = |said: String| BusError::Unavailable {
+        let unavailable = |message: String| BusError::Unavailable {
             doing: "joining the feed",
-            said,
+            message,
         };
         let stream = self
             .js
@@ -245,10 +245,10 @@ async fn collected(mut messages: pull::Batch) -> Result<Vec<Message>, BusError> 
     }
 }
 
-fn unavailable(said: String) -> BusError {
+fn unavailable(message: String) -> BusError {
     BusError::Unavailable {
         doing: "reading the feed",
-        said,
+        message,
     }
 }
 

@@ -80,7 +80,7 @@ impl Bus {
             Err(WriteError::Conflict { .. } | WriteError::Unknown { .. }) => Ok(None),
             Err(error) => Err(BusError::Refused {
                 doing: "to give a lease",
-                said: error.to_string(),
+                message: error.to_string(),
             }),
         }
     }

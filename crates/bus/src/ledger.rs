@@ -129,17 +129,17 @@ impl Ledger {
             Err(WriteError::Conflict { .. }) => Input::Fenced,
             Err(WriteError::Unknown { .. }) => Input::Unknown,
             Err(WriteError::Busy { .. }) => Input::Rejected,
-            Err(WriteError::Refused { said, .. }) => {
-                tracing::error!(said, "nothing can be granted: the ledger takes no append");
+            Err(WriteError::Refused { message, .. }) => {
+                tracing::error!(message, "nothing can be granted: the ledger takes no append");
                 Input::Rejected
             }
         }
     }
 
     async fn trim(&self, before: u64) -> Result<(), BusError> {
-        let unavailable = |said: String| BusError::Unavailable {
+        let unavailable = |message: String| BusError::Unavailable {
             doing: "cutting off old entries of the ledger",
-            said,
+            message,
         };
         let stream = self.bus.js.get_stream_no_info(STREAM).await;
         let stream = stream.map_err(|error| unavailable(error.to_string()))?;
@@ -157,9 +157,9 @@ impl Bus {
         from: u64,
         mut take: impl FnMut(u64, u64, Option<&async_nats::HeaderMap>, &[u8]),
     ) -> Result<(), BusError> {
-        let unavailable = |said: String| BusError::Unavailable {
+        let unavailable = |message: String| BusError::Unavailable {
             doing: "reading a stream",
-            said,
+            message,
         };
         let stream = self
             .js

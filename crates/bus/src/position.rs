@@ -91,7 +91,7 @@ impl Position {
         caught_up.await.unwrap_or_else(|_| {
             Err(BusError::Unavailable {
                 doing: "following a bucket to its end",
-                said: "it did not come to its end in time".to_owned(),
+                message: "it did not come to its end in time".to_owned(),
             })
         })
     }
@@ -144,9 +144,9 @@ impl Bus {
         let sent = self
             .client
             .request(format!("$JS.API.{request}"), bytes::Bytes::new());
-        let unavailable = |said: String| BusError::Unavailable {
+        let unavailable = |message: String| BusError::Unavailable {
             doing: "asking how far a watch has come",
-            said,
+            message,
         };
         match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
             Ok(Ok(reply)) => Ok(reply.payload),

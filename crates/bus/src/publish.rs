@@ -92,13 +92,13 @@ impl Bus {
             Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
                 return Err(WriteError::Refused {
                     key: key(),
-                    said: "no stream takes this subject".to_owned(),
+                    message: "no stream takes this subject".to_owned(),
                 });
             }
             Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::MaxPayloadExceeded => {
                 return Err(WriteError::Refused {
                     key: key(),
-                    said: "it is larger than the server takes".to_owned(),
+                    message: "it is larger than the server takes".to_owned(),
                 });
             }
             Ok(Err(_)) | Err(_) => return Err(WriteError::Unknown { key: key() }),
@@ -163,7 +163,7 @@ pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteErr
         }
         Some(error) => Err(WriteError::Refused {
             key: key(),
-            said: format!("{} ({})", error.description, error.err_code),
+            message: format!("{} ({})", error.description, error.err_code),
         }),
     }
 }

@@ -221,7 +221,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 Ok(_) = connections.wait_for(|count| *count != mine) => None,
             };
             match message {
-                Some(Ok(message)) => self.take(message).await,
+                Some(Ok(message)) => self.handle(message).await,
                 Some(Err(error)) => {
                     tracing::debug!(%error, source = ?self.source, "a watch broke off, watching anew");
                     self.messages = None;
@@ -247,8 +247,8 @@ impl<K: Key, V: Record> Watch<K, V> {
         self.position.lost();
         match self.try_open().await {
             Ok(()) => {}
-            Err(said) => {
-                tracing::debug!(said, source = ?self.source, "cannot watch yet");
+            Err(message) => {
+                tracing::debug!(message, source = ?self.source, "cannot watch yet");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -305,7 +305,7 @@ impl<K: Key, V: Record> Watch<K, V> {
     fn settle(&mut self, pending: u64) {
         let is_over = |held: &Held<K, V>| self.behind || self.is_whole(held, pending);
         if pending == 0 && self.held.as_ref().is_some_and(is_over) {
-            self.tell_held();
+            self.emit_held();
         }
         if self.behind && pending == 0 {
             self.behind = false;
@@ -318,7 +318,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    async fn take(&mut self, message: async_nats::jetstream::Message) {
+    async fn handle(&mut self, message: async_nats::jetstream::Message) {
         let Ok((sequence, pending)) = message.info().map(|info| (info.stream_sequence, info.pending)) else {
             self.messages = None;
             return;
@@ -349,7 +349,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 )
                 .await
             }
-            Some(key) if is_removal(&headers) => self.tell(sequence, set, WatchEvent::Removed(key)),
+            Some(key) if is_removal(&headers) => self.emit(sequence, set, WatchEvent::Removed(key)),
             Some(key) => match decode(&headers, &message.payload) {
                 Ok(value) => {
                     let trace = header(&headers, TRACEPARENT);
@@ -358,7 +358,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                         revision: sequence,
                         trace,
                     };
-                    self.tell(sequence, set, WatchEvent::Put(key, stored));
+                    self.emit(sequence, set, WatchEvent::Put(key, stored));
                 }
                 Err(reason) => {
                     let type_name = header(&headers, TYPE);
@@ -373,13 +373,13 @@ impl<K: Key, V: Record> Watch<K, V> {
             .as_ref()
             .is_some_and(|held| self.is_whole(held, pending))
         {
-            self.tell_held();
+            self.emit_held();
         }
         self.settle(pending);
     }
 
     /// Tells an event, or holds it until the set that it belongs to is there: nobody sees half of what was stored as one.
-    fn tell(&mut self, sequence: u64, set: Option<(u64, u64)>, event: WatchEvent<K, V>) {
+    fn emit(&mut self, sequence: u64, set: Option<(u64, u64)>, event: WatchEvent<K, V>) {
         match (&mut self.held, set.filter(|_| self.whole)) {
             (None, None) => self.ready.push_back(event),
             (None, Some((place, size))) => {
@@ -407,7 +407,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         self.seen >= held.ends && (!torn || pending == 0)
     }
 
-    fn tell_held(&mut self) {
+    fn emit_held(&mut self) {
         if let Some(held) = self.held.take() {
             self.ready.extend(held.events);
         }

@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_filter_that_means_nothing_is_refused_with_the_setting_to_correct() {
-        let said = line_filter("pusher=loud").unwrap_err().to_string();
+        let message = line_filter("pusher=loud").unwrap_err().to_string();
         assert!(
-            said.contains("pusher=loud") && said.contains("log_filter"),
-            "{said}"
+            message.contains("pusher=loud") && message.contains("log_filter"),
+            "{message}"
         );
         assert!(line_filter("").is_ok());
         assert!(line_filter("warn,pusher=debug").is_ok());
@@ -171,10 +171,10 @@ mod tests {
 
     #[test]
     fn a_collector_without_a_scheme_is_refused_with_the_setting_to_correct() {
-        let said = provider("probe", "not a url").unwrap_err().to_string();
+        let message = provider("probe", "not a url").unwrap_err().to_string();
         assert!(
-            said.contains("not a url") && said.contains("otlp_endpoint"),
-            "{said}"
+            message.contains("not a url") && message.contains("otlp_endpoint"),
+            "{message}"
         );
     }
 }

@@ -31,7 +31,7 @@ impl Written {
     }
 
     /// What a person is told, with the directory left out.
-    fn told(&self, problems: &Problems) -> String {
+    fn described(&self, problems: &Problems) -> String {
         let dir = format!("{}/", self.dir.path().display());
         problems.to_string().replace(&dir, "")
     }
@@ -75,7 +75,7 @@ fn every_mistake_is_told_at_once_with_its_line_or_variable_and_the_remedy() {
     document.problem("[[guest]]", "two guests are the same");
     let problems = document.finish(&KNOWN).unwrap_err();
     assert_eq!(
-        written.told(&problems),
+        written.described(&problems),
         "the settings of settings.toml cannot be used:\n  \
          APP_A__B__C__D: environment: reaches no setting; write PREFIX_SECTION__KEY or PREFIX_SECTION__0__KEY\n  \
          APP_GUEST__7__NAME: [[guest]] #8: would leave a gap; the next free index is 2\n  \
@@ -130,7 +130,7 @@ fn a_section_may_stand_in_another_and_its_mistakes_are_told_with_their_place() {
     assert_eq!(guests, [(0, 9), (0, 9), (0, 7)]);
     let problems = document.finish(&KNOWN).unwrap_err();
     assert_eq!(
-        written.told(&problems),
+        written.described(&problems),
         "the settings of settings.toml cannot be used:\n  \
          APP_GUEST__0__LIMITS__LEAST: [[guest]] #1 limits least: must be a whole number from 0 to 100\n  \
          settings.toml:6: [[guest]] #1 limits most: must be a whole number from 0 to 100\n  \
@@ -152,7 +152,7 @@ fn a_section_of_the_wrong_shape_is_told_and_reading_goes_on() {
     assert_eq!(guests, ["a"]);
     let problems = document.finish(&KNOWN).unwrap_err();
     assert_eq!(
-        written.told(&problems),
+        written.described(&problems),
         "the settings of settings.toml cannot be used:\n  \
          settings.toml:1: [store]: is a number; write a section\n  \
          settings.toml:2: [[door]] #1: is a number; write a section\n  \
@@ -239,7 +239,7 @@ fn a_secret_is_given_as_it_is_or_by_the_name_of_a_variable_or_a_file() {
     });
     let problems = document.finish(&KNOWN).unwrap_err();
     assert_eq!(
-        written.told(&problems),
+        written.described(&problems),
         "the settings of settings.toml cannot be used:\n  \
          settings.toml:5: [store] nothing: names the variable NOTHING, which is empty"
     );
@@ -249,9 +249,12 @@ fn a_secret_is_given_as_it_is_or_by_the_name_of_a_variable_or_a_file() {
 fn what_is_said_of_settings_never_repeats_a_value() {
     let broken = written("[store]\nkey = 'hush hush\n", &[]);
     let problems = broken.load().unwrap_err();
-    let told = broken.told(&problems);
-    assert!(told.contains("settings.toml:2: file: is no TOML"), "{told}");
-    assert!(!told.contains("hush"), "{told}");
+    let described = broken.described(&problems);
+    assert!(
+        described.contains("settings.toml:2: file: is no TOML"),
+        "{described}"
+    );
+    assert!(!described.contains("hush"), "{described}");
 
     let sound = written("[store]\nkey = 'hush hush'\n", &[("APP_STORE__TOKEN", "hush")]);
     let mut document = sound.load().unwrap();
@@ -267,7 +270,7 @@ fn a_file_that_is_not_there_is_told() {
     let problems = written.load().unwrap_err();
     assert!(
         written
-            .told(&problems)
+            .described(&problems)
             .contains("file: cannot be read: No such file")
     );
 }

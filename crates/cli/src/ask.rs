@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_never_reached_the_roster_is_a_deviation_too() {
-        for (intake, told) in [
+        for (intake, outcome) in [
             (
                 json!({"waiting": 2, "oldest_waits": "no such group"}),
                 "2 events wait in the feed",
@@ -313,12 +313,12 @@ mod tests {
         ] {
             let mut status = status(true);
             add_intake(&mut status, &intake);
-            assert_eq!(say::deviations(&status).said(), told);
+            assert_eq!(say::deviations(&status).describe(), outcome);
             assert_eq!(status["in_sync"], false);
-            assert!(matches!(ending(&status), Ending::Waits), "{told}");
+            assert!(matches!(ending(&status), Ending::Waits), "{outcome}");
             let text = say::status(&status);
             assert!(
-                text.contains(told) && !text.contains("equals the roster"),
+                text.contains(outcome) && !text.contains("equals the roster"),
                 "{text}"
             );
         }

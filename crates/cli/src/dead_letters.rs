@@ -146,7 +146,7 @@ fn about(event: &Event) -> String {
 
 /// What an event says, field by field; what it leaves as it is, is left out.
 fn content(event: &Event) -> Value {
-    let mut told = match &event.body {
+    let mut described = match &event.body {
         EventBody::PersonUpserted {
             external_id,
             user_name,
@@ -180,10 +180,10 @@ fn content(event: &Event) -> Value {
             json!({"group": group, "person": person, "present": present})
         }
     };
-    if let Some(fields) = told.as_object_mut() {
+    if let Some(fields) = described.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
     }
-    told
+    described
 }
 
 async fn letter(session: &CliSession, id: &str) -> anyhow::Result<DeadLetter> {
@@ -271,7 +271,7 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
             }
         }
     }
-    let outcomes = hear(&mut receipts, expected).await;
+    let outcomes = receive(&mut receipts, expected).await;
     let left = session.bus.dead_letter_count(&session.org).await?;
     let answer = json!({"org": session.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
     say::answer(global.json, &answer, |_| {
@@ -279,23 +279,23 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
             "replayed {}",
             say::count(replayed.len() as u64, "dead letter", "dead letters")
         )];
-        lines.extend(say::shown(&outcomes, |told| {
-            let reason = told["reason"]
+        lines.extend(say::shown(&outcomes, |described| {
+            let reason = described["reason"]
                 .as_str()
                 .map_or(String::new(), |reason| format!(": {reason}"));
             format!(
                 "  {}: {}{reason}",
-                say::text(told, "about"),
-                say::text(told, "outcome")
+                say::text(described, "about"),
+                say::text(described, "outcome")
             )
         }));
-        lines.extend(say::shown(&failed, |told| {
-            format!("  {}", say::text(told, "reason"))
+        lines.extend(say::shown(&failed, |described| {
+            format!("  {}", say::text(described, "reason"))
         }));
         lines.push(remaining(left));
         lines.join("\n")
     });
-    let unsure = outcomes.iter().any(|told| told["outcome"] != "taken");
+    let unsure = outcomes.iter().any(|described| described["outcome"] != "applied");
     Ok(if unsure || !failed.is_empty() {
         Ending::Waits
     } else {
@@ -304,8 +304,8 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
 }
 
 /// What became of replayed events, as far as it is heard.
-async fn hear(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> Vec<Value> {
-    let mut told = Vec::new();
+async fn receive(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> Vec<Value> {
+    let mut described = Vec::new();
     while !expected.is_empty() {
         let Ok(Some(receipt)) = tokio::time::timeout(RECEIPT, receipts.next()).await else {
             break;
@@ -315,16 +315,16 @@ async fn hear(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> V
         };
         let (_, about) = expected.swap_remove(at);
         let (outcome, reason) = match receipt.outcome {
-            Outcome::Taken => ("taken", None),
+            Outcome::Applied => ("applied", None),
             Outcome::SetAside(reason) => ("set aside again", Some(reason)),
             Outcome::Waits(reason) => ("waits and comes again by itself", Some(reason)),
         };
-        told.push(json!({"about": about, "outcome": outcome, "reason": reason}));
+        described.push(json!({"about": about, "outcome": outcome, "reason": reason}));
     }
-    told.extend(expected.into_iter().map(|(_, about)| {
+    described.extend(expected.into_iter().map(|(_, about)| {
         json!({"about": about, "outcome": "no receipt", "reason": "it may be taken or not; see that the intake runs"})
     }));
-    told
+    described
 }
 
 async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
@@ -343,7 +343,7 @@ async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> a
     say::answer(global.json, &answer, |_| {
         let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
         format!(
-            "dropped {count}; the journal keeps what they said\n{}",
+            "dropped {count}; the journal keeps what they message\n{}",
             remaining(left)
         )
     });

@@ -42,7 +42,7 @@ impl Explain {
         if let Some(at) = self.at {
             let kept = session.bus.journal_decisions(&session.org).await?;
             let past = past::past(&story, &kept, &calls, at);
-            say::answer(global.json, &past, past::said);
+            say::answer(global.json, &past, past::render);
             return Ok(Ending::Done);
         }
         let id = format!("person/{}", say::text(&story, "person"));

@@ -42,7 +42,7 @@ impl Groups {
             None => {
                 let state = pusher::state(&session.bus, &session.org).await;
                 let answer = json!({"org": session.org, "groups": list(&state)});
-                say::answer(global.json, &answer, said);
+                say::answer(global.json, &answer, render);
                 Ok(Ending::Done)
             }
             Some(Order::Pause(of)) => order(global, &session, of, "pause").await,
@@ -110,13 +110,13 @@ pub(crate) fn list(state: &OrgState) -> Vec<Value> {
             "members_wanted": wanted.len(), "members_there": met, "others_there": there - met,
             "extra": extra.len(), "extra_members": extra.iter().take(EXTRA_MAX).collect::<Vec<_>>(),
             "applied_revision": link.map_or(0, |link| link.applied_revision), "revision": group.revision,
-            "parked": parked.map(|parked| json!({"code": parked.code, "said": parked.said, "remedy": parked.remedy})),
+            "parked": parked.map(|parked| json!({"code": parked.code, "message": parked.message, "remedy": parked.remedy})),
         })
     };
     groups.into_iter().map(line).collect()
 }
 
-pub(crate) fn said(answer: &Value) -> String {
+pub(crate) fn render(answer: &Value) -> String {
     let groups = say::list(&answer["groups"]);
     if groups.is_empty() {
         return "the roster has no groups".to_owned();
@@ -152,7 +152,7 @@ pub(crate) fn said(answer: &Value) -> String {
             ));
         }
         if group["parked"].is_object() {
-            line.push_str(&format!("  parked: {}", say::text(&group["parked"], "said")));
+            line.push_str(&format!("  parked: {}", say::text(&group["parked"], "message")));
         }
         line
     };

@@ -57,7 +57,7 @@ impl Leaver {
             Some(true) | None => None,
         };
         let receipt = receipt(&ordered, &story, request);
-        say::answer(global.json, &receipt, said);
+        say::answer(global.json, &receipt, render);
         Ok(match say::text(&receipt, "outcome") {
             "not_yet" => Ending::Failed,
             _ => Ending::Done,
@@ -145,7 +145,7 @@ fn receipt(ordered: &Value, story: &Value, request: Option<CallRecord>) -> Value
     })
 }
 
-fn said(receipt: &Value) -> String {
+fn render(receipt: &Value) -> String {
     let who = format!(
         "{} ({})",
         say::text(receipt, "user_name"),
@@ -217,9 +217,13 @@ fn standing(receipt: &Value) -> String {
     }
     if act["parked"].is_object() {
         let parked = &act["parked"];
-        return format!("{}. {}", say::text(parked, "said"), say::text(parked, "remedy"));
+        return format!(
+            "{}. {}",
+            say::text(parked, "message"),
+            say::text(parked, "remedy")
+        );
     }
-    if let Some(why) = plan["waits_said"].as_str() {
+    if let Some(why) = plan["waits_message"].as_str() {
         return why.to_owned();
     }
     match say::names(&plan["operations"]) {

@@ -79,7 +79,7 @@ impl Links {
         let state = pusher::state(&session.bus, &session.org).await;
         if self.groups {
             let answer = json!({"org": session.org, "groups": groups::list(&state)});
-            say::answer(global.json, &answer, groups::said);
+            say::answer(global.json, &answer, groups::render);
             return Ok(Ending::Done);
         }
         if self.orphans {
@@ -137,11 +137,11 @@ async fn link(
 ) -> anyhow::Result<Ending> {
     let order = json!({"person": person, "account": account, "by": parked::by()});
     let tied = session.ask("pusher", "link", order).await?;
-    say::answer(global.json, &tied, said);
+    say::answer(global.json, &tied, render);
     Ok(Ending::Done)
 }
 
-fn said(tied: &Value) -> String {
+fn render(tied: &Value) -> String {
     let before = match tied["before"].as_str() {
         Some(before) => format!("; before it was account {before}"),
         None => String::new(),

@@ -127,15 +127,15 @@ impl Load {
             "org": session.org, "file": self.file, "loaded": false, "absent": names(absences), "of": absences.of, "remedy": remedy,
         });
         say::answer(global.json, &answer, |_| {
-            let mut lines = told_absent(absences, "would lose");
+            let mut lines = describe_absent(absences, "would lose");
             lines.push(remedy.clone());
             lines.join("\n")
         });
     }
 
     fn report(&self, global: &Global, session: &CliSession, report: &Report, followed: &Followed) {
-        let people = followed.taken(report.groups..report.groups + report.people);
-        let groups = followed.taken(0..report.groups);
+        let people = followed.applied(report.groups..report.groups + report.people);
+        let groups = followed.applied(0..report.groups);
         let all = |left: &mut dyn Iterator<Item = Left<'_>>| left.map(|left| left.json()).collect::<Value>();
         let mut answer = json!({
             "org": session.org, "file": self.file, "loaded": true, "people": people, "groups": groups,
@@ -156,13 +156,13 @@ impl Load {
                 session.org
             )];
             if groups > 0 {
-                lines.push(format!("{groups} groups were told of"));
+                lines.push(format!("{groups} groups were outcome of"));
             }
             lines.extend(
                 report
                     .absences
                     .iter()
-                    .flat_map(|absences| told_absent(absences, "lose")),
+                    .flat_map(|absences| describe_absent(absences, "lose")),
             );
             lines.extend(
                 report
@@ -220,7 +220,7 @@ fn names(absences: &Absences) -> Value {
         .collect()
 }
 
-fn told_absent(absences: &Absences, verb: &str) -> Vec<String> {
+fn describe_absent(absences: &Absences, verb: &str) -> Vec<String> {
     let (count, of) = (absences.absent.len(), absences.of);
     let mut lines = vec![format!(
         "{count} of {of} people of the source are not in the file and {verb} access"

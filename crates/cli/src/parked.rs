@@ -109,7 +109,7 @@ impl Approve {
         let order = json!({"plan": self.hash, "only": only, "by": by()});
         let approved = session.ask("pusher", "approve", order).await?;
         if !self.wait || !global.json {
-            say::answer(global.json, &approved, said);
+            say::answer(global.json, &approved, render);
         }
         if self.wait {
             return plan::report(&session, global.json).await;
@@ -118,7 +118,7 @@ impl Approve {
     }
 }
 
-fn said(approved: &Value) -> String {
+fn render(approved: &Value) -> String {
     let (changes, items) = (say::number(approved, "changes"), say::list(&approved["items"]));
     let minutes =
         say::number(approved, "expires_at_ms").saturating_sub(say::number(approved, "at_ms")) / 60_000;

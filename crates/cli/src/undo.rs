@@ -44,7 +44,7 @@ impl Undo {
         let wishes = provisioning::undo(&state, &chosen.decisions);
         let price = Price::of(&state, &wishes, session.org()?);
         let mut named: Vec<Value> = wishes.edits.iter().map(|edit| wish(&state, edit)).collect();
-        named.sort_by(|a, b| say::text(a, "said").cmp(say::text(b, "said")));
+        named.sort_by(|a, b| say::text(a, "message").cmp(say::text(b, "message")));
         let mut answer = json!({
             "org": session.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
             "wishes": named,
@@ -52,7 +52,7 @@ impl Undo {
             "price": price.to_json(), "written": false, "unreadable": chosen.unreadable,
         });
         if !self.yes || wishes.edits.is_empty() {
-            say::answer(global.json, &answer, said);
+            say::answer(global.json, &answer, render);
             return Ok(Ending::Done);
         }
         let missed = write(&session, &state, &wishes).await;
@@ -62,7 +62,7 @@ impl Undo {
             .map(|(what, why)| json!({"what": what, "why": why}))
             .collect();
         if !global.json {
-            println!("{}", said(&answer));
+            println!("{}", render(&answer));
         }
         let ending = if global.json {
             let (status, ending) = crate::ask::wait_quietly(&session, true).await?;
@@ -152,7 +152,7 @@ fn wish(state: &OrgState, edit: &Edit) -> Value {
     };
     match edit {
         Edit::Person(edit) => json!({"person": edit.person, "user_name": name_of(&edit.person),
-            "said": format!("{}: {}", name_of(&edit.person), person_said(edit))}),
+            "message": format!("{}: {}", name_of(&edit.person), describe_person(edit))}),
         Edit::Membership {
             group,
             person,
@@ -160,42 +160,42 @@ fn wish(state: &OrgState, edit: &Edit) -> Value {
         } => {
             let does = if *present { "is in" } else { "is not in" };
             json!({"person": person, "group": group, "present": present,
-                "said": format!("{} {does} {} again", name_of(person), group_of(group))})
+                "message": format!("{} {does} {} again", name_of(person), group_of(group))})
         }
         Edit::Group(edit) => json!({"group": edit.group, "name": edit.name, "description": edit.description,
-            "said": format!("group {}{}", group_of(&edit.group), group_said(edit))}),
+            "message": format!("group {}{}", group_of(&edit.group), describe_group(edit))}),
     }
 }
 
-fn person_said(edit: &PersonEdit) -> String {
-    let mut said = Vec::new();
+fn describe_person(edit: &PersonEdit) -> String {
+    let mut message = Vec::new();
     match edit.active {
-        Some(true) => said.push("active again".to_owned()),
-        Some(false) => said.push("inactive (an account that was made is never deleted)".to_owned()),
+        Some(true) => message.push("active again".to_owned()),
+        Some(false) => message.push("inactive (an account that was made is never deleted)".to_owned()),
         None => {}
     }
     if let Some(name) = &edit.user_name {
-        said.push(format!("user name {name} again"));
+        message.push(format!("user name {name} again"));
     }
     if let Some(level) = edit.access_level {
-        said.push(format!("{} again", level.as_litmos()));
+        message.push(format!("{} again", level.as_litmos()));
     }
     if edit.manager.is_some() {
-        said.push("the manager from before".to_owned());
+        message.push("the manager from before".to_owned());
     }
     let fields = edit.fields.iter();
     let fields = fields.map(|(field, value)| (field.wire(), value));
     let custom = edit.custom.iter().map(|(name, value)| (name.as_str(), value));
     for (name, value) in fields.chain(custom) {
-        said.push(match value.as_str() {
+        message.push(match value.as_str() {
             "" => format!("{name} empty again"),
             value => format!("{name} {value:?} again"),
         });
     }
-    said.join(", ")
+    message.join(", ")
 }
 
-fn group_said(edit: &GroupEdit) -> String {
+fn describe_group(edit: &GroupEdit) -> String {
     let name = edit.name.as_ref().map(|name| format!(" is called {name} again"));
     let description = edit.description.as_deref().map(|text| match text {
         "" => ": description empty again".to_owned(),
@@ -279,7 +279,7 @@ fn judge(what: String, written: Result<bool, roster::RosterError>) -> Option<(St
     }
 }
 
-fn said(answer: &Value) -> String {
+fn render(answer: &Value) -> String {
     let id = say::text(answer, "run");
     let (wishes, left) = (say::list(&answer["wishes"]), say::list(&answer["left"]));
     let mut lines = vec![format!(
@@ -301,7 +301,7 @@ fn said(answer: &Value) -> String {
             false => "would be taken back:".to_owned(),
         });
         lines.extend(say::shown(wishes, |wish| {
-            format!("  {}", say::text(wish, "said"))
+            format!("  {}", say::text(wish, "message"))
         }));
     }
     let named = |item: &Value| format!("  {}: {}", say::text(item, "what"), say::text(item, "why"));
@@ -315,7 +315,7 @@ fn said(answer: &Value) -> String {
         lines.extend(say::shown(missed, named));
     }
     if !wishes.is_empty() && !written {
-        lines.extend(price::said(&answer["price"]));
+        lines.extend(price::render(&answer["price"]));
         lines.push(format!(
             "nothing is written yet; do it with: rollcall undo {id} --yes\n\
              correct it at the source too: what a source says again counts again"
@@ -338,7 +338,7 @@ mod tests {
             label: String::new(),
             at_ms,
             ended: Ended::Done,
-            said: None,
+            message: None,
             images: Vec::new(),
         }
     }
@@ -387,7 +387,7 @@ mod tests {
         assert!(nothing.ends_with(missing), "{nothing}");
 
         let answer = |unreadable| json!({"run": "abc", "operations": 1, "unreadable": unreadable});
-        let printed = |unreadable| said(&answer(unreadable));
+        let printed = |unreadable| render(&answer(unreadable));
         assert_eq!(
             printed(3),
             format!("run abc, 1 operation\n{missing}\nthere is nothing to take back")

@@ -229,13 +229,13 @@ impl Client {
 
     async fn send_in(&self, permit: Permit, call: Call<'_>) -> Result<Value, Failure> {
         let permit_id = permit.id().to_owned();
-        let failure = |kind: FailureKind, status, said: String, foreign: bool| {
+        let failure = |kind: FailureKind, status, message: String, foreign: bool| {
             self.count(Some(&kind), foreign);
             Failure {
                 kind,
                 call: call.name,
                 status,
-                said,
+                message,
                 foreign,
                 permit_id: Some(permit_id.clone()),
             }
@@ -308,13 +308,13 @@ impl Client {
             let page = says_page(response.headers());
             let body = read_body(response, ERROR_BODY_MAX).await.unwrap_or_default();
             let foreign = page || is_page(&body);
-            let said = elsewhere.unwrap_or_else(|| words(&body, reason));
-            let (kind, said) = judged(&call.method, status, retry_after, said);
+            let message = elsewhere.unwrap_or_else(|| words(&body, reason));
+            let (kind, message) = judged(&call.method, status, retry_after, message);
             report(Some(status), outcome_name(&kind));
-            return Err(failure(kind, Some(status), said, foreign));
+            return Err(failure(kind, Some(status), message, foreign));
         }
         let body = read_body(response, BODY_MAX).await;
-        let read = body.map_err(|said| (said, false)).and_then(|body| {
+        let read = body.map_err(|message| (message, false)).and_then(|body| {
             if body.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Value::Null);
             }
@@ -326,17 +326,17 @@ impl Client {
                 self.count(None, false);
                 Ok(answer)
             }
-            Err((said, foreign)) => Err(failure(FailureKind::Broken, Some(status), said, foreign)),
+            Err((message, foreign)) => Err(failure(FailureKind::Broken, Some(status), message, foreign)),
         }
     }
 
     /// An answer that says done and is not what was asked for.
-    pub(crate) fn broken(call: &'static str, said: &str) -> Failure {
+    pub(crate) fn broken(call: &'static str, message: &str) -> Failure {
         Failure {
             kind: FailureKind::Broken,
             call,
             status: Some(200),
-            said: said.to_owned(),
+            message: message.to_owned(),
             foreign: true,
             permit_id: None,
         }

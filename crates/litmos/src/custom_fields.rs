@@ -109,13 +109,13 @@ fn not_gone(failure: Failure) -> Failure {
     if failure.kind != FailureKind::Gone {
         return failure;
     }
-    let said = format!(
+    let message = format!(
         "{} (a mandatory custom field is missing, or the user is)",
-        failure.said
+        failure.message
     );
     Failure {
         kind: FailureKind::Rejected { attribute: None },
-        said,
+        message,
         ..failure
     }
 }

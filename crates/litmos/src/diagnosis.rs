@@ -53,7 +53,7 @@ impl Client {
                     found: format!(
                         "{} accepts the key, but its owner may not read whole user records ({})",
                         self.base(),
-                        failure.said
+                        failure.message
                     ),
                     remedy: "Use the API key of an Account Owner (My Profile & Settings in Litmos)."
                         .to_owned(),
@@ -73,7 +73,7 @@ impl Client {
         match &failure.kind {
             FailureKind::Credentials | FailureKind::Forbidden => diagnosis(
                 Verdict::KeyRefused,
-                format!("{base} refuses the key: {}", failure.said),
+                format!("{base} refuses the key: {}", failure.message),
                 format!(
                     "Copy the key again from My Profile & Settings, see that company is set, and that base_url is your \
                      region ({REGIONS}): a key works only in its own. Trial accounts have no API."
@@ -81,7 +81,7 @@ impl Client {
             ),
             FailureKind::NotSent | FailureKind::Unknown => diagnosis(
                 Verdict::Unreachable,
-                format!("{base} cannot be reached: {}", failure.said),
+                format!("{base} cannot be reached: {}", failure.message),
                 format!("Correct base_url ({REGIONS}), or see what stands between here and there."),
             ),
             FailureKind::RateLimited { .. } => diagnosis(

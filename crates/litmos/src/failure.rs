@@ -52,7 +52,7 @@ pub struct Failure {
     pub call: &'static str,
     pub status: Option<u16>,
     /// What Litmos said, without markup and bounded; or what happened instead.
-    pub said: String,
+    pub message: String,
     /// The answer does not look like one of Litmos's: a web page, or a document that is not what was asked for.
     pub foreign: bool,
     pub permit_id: Option<String>,
@@ -64,7 +64,7 @@ impl fmt::Display for Failure {
         if let Some(status) = self.status {
             write!(f, "Litmos answered {status}: ")?;
         }
-        f.write_str(&self.said)
+        f.write_str(&self.message)
     }
 }
 
@@ -82,7 +82,7 @@ impl Failure {
     /// Whether this Litmos does not have the call at all: public sources disagree on changing and deleting teams. What
     /// the call was about may well be there.
     pub fn no_such_call(&self) -> bool {
-        matches!(self.kind, FailureKind::Rejected { .. }) && self.said.starts_with(NO_SUCH_CALL)
+        matches!(self.kind, FailureKind::Rejected { .. }) && self.message.starts_with(NO_SUCH_CALL)
     }
 
     /// Whether Litmos could not read the body, so that another shape of it may do.
@@ -96,20 +96,20 @@ pub(crate) fn judged(
     method: &Method,
     status: u16,
     retry_after: Option<Duration>,
-    said: String,
+    message: String,
 ) -> (FailureKind, String) {
-    let kind = classify(method, status, retry_after, &said);
+    let kind = classify(method, status, retry_after, &message);
     let words = if matches!(kind, FailureKind::Rejected { .. }) && matches!(status, 404 | 405) {
-        let words = format!("{NO_SUCH_CALL}: {said}");
+        let words = format!("{NO_SUCH_CALL}: {message}");
         words.chars().take(SAID_MAX).collect()
     } else {
-        said
+        message
     };
     (kind, words)
 }
 
 /// 503 is Litmos's refusal for its limit, and it says nothing else.
-fn classify(method: &Method, status: u16, retry_after: Option<Duration>, said: &str) -> FailureKind {
+fn classify(method: &Method, status: u16, retry_after: Option<Duration>, message: &str) -> FailureKind {
     match status {
         429 | 503 => FailureKind::RateLimited { retry_after },
         401 => FailureKind::Credentials,
@@ -117,20 +117,20 @@ fn classify(method: &Method, status: u16, retry_after: Option<Duration>, said: &
         300..=399 => FailureKind::Redirected,
         // The framework's own page, before Litmos has looked for anything. A read may ask for a user name that the
         // framework takes for a path, and nobody has that name; a write names ids, which are safe in a path.
-        404 if *method != Method::GET && said.to_ascii_lowercase().contains("endpoint not found") => {
+        404 if *method != Method::GET && message.to_ascii_lowercase().contains("endpoint not found") => {
             FailureKind::Rejected { attribute: None }
         }
         405 => FailureKind::Rejected { attribute: None },
         404 => FailureKind::Gone,
-        409 if said.to_ascii_lowercase().contains("exists") => FailureKind::Exists,
+        409 if message.to_ascii_lowercase().contains("exists") => FailureKind::Exists,
         500..=599 | 408 => FailureKind::Retry,
         _ => FailureKind::Rejected {
-            attribute: attribute_in(said),
+            attribute: attribute_in(message),
         },
     }
 }
 
-fn attribute_in(said: &str) -> Option<String> {
+fn attribute_in(message: &str) -> Option<String> {
     const NAMES: [(&str, &str); 12] = [
         ("username", "UserName"),
         ("user name", "UserName"),
@@ -145,10 +145,10 @@ fn attribute_in(said: &str) -> Option<String> {
         ("manager", "ManagerId"),
         ("accesslevel", "AccessLevel"),
     ];
-    let said = said.to_ascii_lowercase();
+    let message = message.to_ascii_lowercase();
     NAMES
         .iter()
-        .find(|(words, _)| said.contains(words))
+        .find(|(words, _)| message.contains(words))
         .map(|(_, name)| (*name).to_owned())
 }
 
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_documented_answer_says_what_to_do() {
-        let kind = |status, said| classify(&Method::PUT, status, None, said);
+        let kind = |status, message| classify(&Method::PUT, status, None, message);
         assert_eq!(kind(409, "UserName already exists"), FailureKind::Exists);
         let rejected = |name: &str| FailureKind::Rejected {
             attribute: Some(name.to_owned()),
@@ -225,13 +225,13 @@ mod tests {
 
     #[test]
     fn a_call_that_litmos_does_not_have_is_no_proof_that_a_thing_is_gone() {
-        let failure = |method: &Method, status, said: &str| {
-            let (kind, said) = judged(method, status, None, said.to_owned());
+        let failure = |method: &Method, status, message: &str| {
+            let (kind, message) = judged(method, status, None, message.to_owned());
             Failure {
                 kind,
                 call: "team.update",
                 status: Some(status),
-                said,
+                message,
                 foreign: false,
                 permit_id: None,
             }
@@ -241,14 +241,16 @@ mod tests {
             let refused = failure(&method, status, page);
             assert!(refused.no_such_call(), "{refused}");
             assert!(
-                refused.said.starts_with("this Litmos has no such call: Service"),
+                refused
+                    .message
+                    .starts_with("this Litmos has no such call: Service"),
                 "{refused}"
             );
         }
-        for (method, said) in [(Method::PUT, "Team not found"), (Method::GET, page)] {
-            let gone = failure(&method, 404, said);
+        for (method, message) in [(Method::PUT, "Team not found"), (Method::GET, page)] {
+            let gone = failure(&method, 404, message);
             assert_eq!(gone.kind, FailureKind::Gone, "{gone}");
-            assert!(!gone.no_such_call() && gone.said == said);
+            assert!(!gone.no_such_call() && gone.message == message);
         }
         let unreadable = failure(&Method::POST, 400, "The request body could not be read");
         assert!(unreadable.body_unreadable() && !unreadable.no_such_call());

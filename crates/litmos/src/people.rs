@@ -229,23 +229,23 @@ impl Client {
     /// Nothing is sent of a record that is not whole, for Litmos would empty the rest of it, nor of one without an access
     /// level, whose owner Litmos would make a Learner.
     pub async fn put_user(&self, permit: Permit, user: &UserRecord) -> Result<(), Failure> {
-        let refused = |attribute: &str, said: &str| Failure {
+        let refused = |attribute: &str, message: &str| Failure {
             kind: FailureKind::Rejected {
                 attribute: Some(attribute.to_owned()),
             },
             call: "user.update",
             status: None,
-            said: said.to_owned(),
+            message: message.to_owned(),
             foreign: false,
             permit_id: Some(permit.id().to_owned()),
         };
         let Some(access_level) = &user.access_level else {
-            let said = "the access level is not one of the five and would be lost; nothing was sent";
-            return Err(refused("AccessLevel", said));
+            let message = "the access level is not one of the five and would be lost; nothing was sent";
+            return Err(refused("AccessLevel", message));
         };
         let Some(rest) = read::rest(&user.rest).filter(|_| user.whole) else {
-            let said = "only a part of the record is known and the rest would be lost; nothing was sent";
-            return Err(refused("Id", said));
+            let message = "only a part of the record is known and the rest would be lost; nothing was sent";
+            return Err(refused("Id", message));
         };
         let head = Head {
             id: &user.id,

@@ -159,10 +159,10 @@ pub(crate) fn bulk_job(value: &Value) -> Option<BulkJob> {
 }
 
 pub(crate) fn bulk_error(value: &Value) -> Option<BulkError> {
-    let said = some(text(value, "ImportStatus")).unwrap_or_else(|| text(value, "ImporStatus"));
+    let message = some(text(value, "ImportStatus")).unwrap_or_else(|| text(value, "ImporStatus"));
     Some(BulkError {
         user_name: some(text(value, "Username"))?,
-        said,
+        message,
     })
 }
 

@@ -83,7 +83,7 @@ pub struct BulkJob {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkError {
     pub user_name: String,
-    pub said: String,
+    pub message: String,
 }
 
 /// What a field of the record is, for writing it.

@@ -12,9 +12,9 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
         return Some(seconds);
     }
     let until = date_ms(text)?;
-    let said = headers.get(DATE).and_then(|value| value.to_str().ok());
+    let message = headers.get(DATE).and_then(|value| value.to_str().ok());
     let now_ms = || i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok();
-    let from = said.and_then(date_ms).or_else(now_ms)?;
+    let from = message.and_then(date_ms).or_else(now_ms)?;
     Some(Duration::from_millis(
         u64::try_from(until.saturating_sub(from)).unwrap_or(0),
     ))

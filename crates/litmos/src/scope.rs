@@ -61,32 +61,32 @@ impl Failure {
         let status = self
             .status
             .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        let said = &self.said;
+        let message = &self.message;
         match &self.kind {
             FailureKind::Credentials => "Litmos rejected the API key (401); check api_key".to_owned(),
             FailureKind::Forbidden => format!(
-                "Litmos refuses every call with this API key (403, {said}); check the access level of the key's owner"
+                "Litmos refuses every call with this API key (403, {message}); check the access level of the key's owner"
             ),
             FailureKind::Redirected => {
-                format!("base_url does not lead to Litmos ({status}, {said}); check base_url")
+                format!("base_url does not lead to Litmos ({status}, {message}); check base_url")
             }
             FailureKind::Gone | FailureKind::Rejected { .. } => {
                 format!("base_url does not lead to Litmos ({status} on every call); check base_url")
             }
             FailureKind::NotSent => {
-                format!("no connection to Litmos ({said}); check base_url and the network")
+                format!("no connection to Litmos ({message}); check base_url and the network")
             }
             FailureKind::Broken if self.foreign => {
                 "a web page or another document came instead of Litmos's data; check base_url, or wait until the \
                  maintenance is over"
                     .to_owned()
             }
-            FailureKind::Broken => format!("Litmos's answers cannot be read ({said}); check base_url"),
+            FailureKind::Broken => format!("Litmos's answers cannot be read ({message}); check base_url"),
             FailureKind::Retry => {
-                format!("Litmos fails on every call ({status}, {said}); see whether Litmos is down")
+                format!("Litmos fails on every call ({status}, {message}); see whether Litmos is down")
             }
             FailureKind::Unknown => {
-                format!("Litmos does not answer ({said}); check the network, and whether Litmos is down")
+                format!("Litmos does not answer ({message}); check the network, and whether Litmos is down")
             }
             FailureKind::RateLimited { .. } => {
                 "Litmos refuses every call for its rate limit; see what else uses it".to_owned()

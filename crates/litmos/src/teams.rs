@@ -89,7 +89,7 @@ impl Client {
                 },
                 call: "team.update",
                 status: None,
-                said: "the team's description is not known and would be lost; nothing was sent".to_owned(),
+                message: "the team's description is not known and would be lost; nothing was sent".to_owned(),
                 foreign: false,
                 permit_id: Some(permit.id().to_owned()),
             });

@@ -93,6 +93,6 @@ pub struct Decision {
     pub at_ms: u64,
     pub ended: Ended,
     /// What Litmos said, where it did not do it.
-    pub said: Option<String>,
+    pub message: Option<String>,
     pub images: Vec<Image>,
 }

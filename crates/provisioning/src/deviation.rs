@@ -74,7 +74,7 @@ impl DeviationKind {
     }
 
     /// So many of it, for a person to read.
-    pub fn said(self, count: usize) -> String {
+    pub fn describe(self, count: usize) -> String {
         let (one, many) = match self {
             DeviationKind::OrgPaused => return "nothing is sent: the org is paused".to_owned(),
             DeviationKind::ImportMissing => return "no complete import of Litmos yet".to_owned(),
@@ -142,7 +142,7 @@ impl DeviationKind {
 pub struct DeviationItem {
     pub subject: Option<Subject>,
     /// Whom it concerns and what is not so, for a person to read.
-    pub said: String,
+    pub message: String,
 }
 
 /// All deviations of one kind.
@@ -161,13 +161,13 @@ pub struct Deviations(Vec<Deviation>);
 
 impl Deviations {
     /// Adds one, with its words.
-    pub fn add(&mut self, kind: DeviationKind, subject: Option<Subject>, said: impl FnOnce() -> String) {
+    pub fn add(&mut self, kind: DeviationKind, subject: Option<Subject>, message: impl FnOnce() -> String) {
         let entry = self.entry(kind);
         entry.count += 1;
         if entry.items.len() < ITEMS_MAX {
             entry.items.push(DeviationItem {
                 subject,
-                said: said(),
+                message: message(),
             });
         }
     }
@@ -215,8 +215,12 @@ impl Deviations {
     }
 
     /// All of it on one line.
-    pub fn said(&self) -> String {
-        let parts: Vec<String> = self.0.iter().map(|entry| entry.kind.said(entry.count)).collect();
+    pub fn describe(&self) -> String {
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|entry| entry.kind.describe(entry.count))
+            .collect();
         parts.join("; ")
     }
 }
@@ -240,9 +244,9 @@ pub fn deviations(
     );
     all.add_count(DeviationKind::Parked, state.parked().count() + plan.park.len());
     for person in state.reports_of_nobody().map(|person| &person.value) {
-        if let Some(said) = unknown_manager(state, person) {
+        if let Some(message) = unknown_manager(state, person) {
             let subject = Subject::Person(person.id.clone());
-            all.add(DeviationKind::UnknownManager, Some(subject), || said);
+            all.add(DeviationKind::UnknownManager, Some(subject), || message);
         }
     }
     for (subject, reason) in &plan.waiting {
@@ -260,7 +264,7 @@ pub fn deviations(
             | WaitReason::Frozen => continue,
         };
         all.add(kind, Some(subject.clone()), || {
-            format!("{}: {}", named(state, subject), reason.said())
+            format!("{}: {}", named(state, subject), reason.describe())
         });
     }
     for (subject, feature) in switched_off {
@@ -275,8 +279,8 @@ pub fn deviations(
     for person in frozen.into_iter().filter_map(|id| state.person(id)) {
         if person.value.wanted_active() {
             let subject = Subject::Person(person.value.id.clone());
-            let said = || format!("{}: a source wants this person active", person.value.user_name);
-            all.add(DeviationKind::Frozen, Some(subject), said);
+            let message = || format!("{}: a source wants this person active", person.value.user_name);
+            all.add(DeviationKind::Frozen, Some(subject), message);
         }
     }
     all.sort_items();
@@ -287,7 +291,7 @@ impl Deviations {
     /// People and groups come from hash maps: the same state gives the same list.
     fn sort_items(&mut self) {
         for entry in &mut self.0 {
-            entry.items.sort_by(|a, b| a.said.cmp(&b.said));
+            entry.items.sort_by(|a, b| a.message.cmp(&b.message));
         }
     }
 }

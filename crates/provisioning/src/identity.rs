@@ -150,7 +150,7 @@ pub enum Resolution {
     /// Somebody new; a person without access who still has the user name gives it up.
     New { releasing: Option<PersonId> },
     /// Nobody that may be changed: the user name belongs to somebody else.
-    Taken { by: PersonId },
+    NameTaken { by: PersonId },
     /// Nobody can tell but a person.
     Unclear { candidate: PersonId },
 }
@@ -194,10 +194,10 @@ pub fn resolve(
     let by = holder.person.clone();
     match (verdict(stated, holder, EqualBy::UserName), same_id) {
         (IdentityVerdict::Same, None) => Resolution::Known(by),
-        (IdentityVerdict::Same, Some(_)) => Resolution::Taken { by },
+        (IdentityVerdict::Same, Some(_)) => Resolution::NameTaken { by },
         (IdentityVerdict::Unclear, _) => Resolution::Unclear { candidate: by },
-        (IdentityVerdict::Other, _) if holder.known.active => Resolution::Taken { by },
-        (IdentityVerdict::Other, Some(_)) => Resolution::Taken { by },
+        (IdentityVerdict::Other, _) if holder.known.active => Resolution::NameTaken { by },
+        (IdentityVerdict::Other, Some(_)) => Resolution::NameTaken { by },
         (IdentityVerdict::Other, None) => Resolution::New { releasing: Some(by) },
     }
 }
@@ -357,7 +357,7 @@ mod tests {
         let by = mira.person.clone();
         assert_eq!(
             resolve(&stated, std::slice::from_ref(&zed), Some(&mira)),
-            Resolution::Taken { by: by.clone() }
+            Resolution::NameTaken { by: by.clone() }
         );
         let gone = candidate("mira", "E1 mira Mira - gone");
         let stated = traits("E3 mira Nina");

@@ -112,7 +112,7 @@ pub struct Parked {
     /// The attribute at fault, by its Litmos name, where it is known.
     pub attribute: Option<String>,
     /// What Litmos said, or which rule the value breaks.
-    pub said: String,
+    pub message: String,
     pub remedy: String,
     /// Roster revision that was refused; a newer one is tried again.
     pub revision: u64,

@@ -35,7 +35,7 @@ const AMBIGUOUS_REMEDY: &str = "Rename all but one of them, in Litmos or at the 
 fn parked(
     code: ParkCode,
     attribute: &str,
-    said: String,
+    message: String,
     remedy: String,
     revision: u64,
     at_ms: u64,
@@ -43,7 +43,7 @@ fn parked(
     Parked {
         code,
         attribute: Some(attribute.to_owned()),
-        said,
+        message,
         remedy,
         revision,
         at_ms,

@@ -189,8 +189,8 @@ impl OrgState {
     }
 
     /// Why the import stands still, in words for a person; `None` while it does not.
-    pub fn set_import_paused(&mut self, said: Option<String>) {
-        self.import_paused = said;
+    pub fn set_import_paused(&mut self, message: Option<String>) {
+        self.import_paused = message;
     }
 
     pub fn import_paused(&self) -> Option<&str> {

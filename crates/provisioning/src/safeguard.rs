@@ -81,7 +81,7 @@ impl Harm {
     }
 
     /// What happens to so many, for a person to read.
-    fn said(self, count: u32) -> String {
+    fn describe(self, count: u32) -> String {
         let one = count == 1;
         match self {
             Harm::Deactivate => format!(
@@ -356,7 +356,7 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn said(&self) -> String {
+    pub fn describe(&self) -> String {
         let count = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
         let limit = match self.exceeded {
             Exceeded::Run => format!("{} of {} pass without approval", self.allowed, self.population),
@@ -365,7 +365,7 @@ impl Held {
                 self.allowed, self.population, self.in_day
             ),
         };
-        format!("{}: {limit}", self.harm.said(count))
+        format!("{}: {limit}", self.harm.describe(count))
     }
 }
 
@@ -532,7 +532,7 @@ mod tests {
             (300, Exceeded::Run, 200)
         );
         assert_eq!(
-            held.said(),
+            held.describe(),
             "300 people would lose access: 200 of 1000 pass without approval"
         );
     }

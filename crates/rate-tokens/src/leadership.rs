@@ -241,7 +241,7 @@ impl Leadership {
     }
 
     /// ExchangeResponse that may be told now. Each request is answered once.
-    pub fn take_answers(&mut self) -> Vec<TokenResponse> {
+    pub fn take_responses(&mut self) -> Vec<TokenResponse> {
         std::mem::take(&mut self.answers)
     }
 

@@ -47,7 +47,7 @@ pub struct Roster {
 }
 
 /// Takes what a watch tells into memory.
-fn take(directory: &mut Directory, event: WatchEvent<RosterKey, RosterValue>, synced: &watch::Sender<bool>) {
+fn apply(directory: &mut Directory, event: WatchEvent<RosterKey, RosterValue>, synced: &watch::Sender<bool>) {
     match event {
         WatchEvent::Put(key, stored) => {
             // A watch tells everything in order, so all that is older is known.
@@ -103,10 +103,10 @@ impl Roster {
                 };
                 // Nobody reads in between: a set is seen whole or not at all.
                 let mut directory = shared.write().unwrap_or_else(PoisonError::into_inner);
-                let mut event = Some(event);
-                while let Some(told) = event {
-                    take(&mut directory, told, &sender);
-                    event = events.next_now();
+                let mut next = Some(event);
+                while let Some(event) = next {
+                    apply(&mut directory, event, &sender);
+                    next = events.next_now();
                 }
             }
         });

@@ -27,7 +27,7 @@ pub(crate) struct Draft {
     pub(crate) attributes: Map<String, Value>,
     pub(crate) notes: Notes,
     /// Whether the request says that the person is to be active.
-    pub(crate) active_said: Option<bool>,
+    pub(crate) stated_active: Option<bool>,
     /// Why the last edit that could not have an effect has none.
     pub(crate) without_effect: Option<ScimError>,
 }
@@ -113,10 +113,13 @@ impl Draft {
                 if attribute.name != "active" {
                     return edit.perform(&mut self.attributes);
                 }
-                let mut said = Map::new();
-                edit.perform(&mut said)?;
-                self.active_said = said.get("active").and_then(Value::as_bool).or(self.active_said);
-                self.attributes.extend(said);
+                let mut message = Map::new();
+                edit.perform(&mut message)?;
+                self.stated_active = message
+                    .get("active")
+                    .and_then(Value::as_bool)
+                    .or(self.stated_active);
+                self.attributes.extend(message);
                 Ok(())
             }
             Place::Core(attribute) => {

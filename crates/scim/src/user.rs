@@ -27,15 +27,15 @@ pub struct UserDocument {
 pub struct UserWrite {
     pub document: UserDocument,
     pub notes: Vec<Note>,
-    active_said: Option<bool>,
+    stated_active: Option<bool>,
 }
 
 impl UserWrite {
     /// What the request itself says of `active`; `None` if it does not mention it, or says null.
     ///
     /// The document holds what follows: somebody new is active, everybody else stays as they were.
-    pub fn active_said(&self) -> Option<bool> {
-        self.active_said
+    pub fn stated_active(&self) -> Option<bool> {
+        self.stated_active
     }
 }
 
@@ -171,7 +171,7 @@ impl UserDocument {
         Ok(UserWrite {
             document,
             notes: draft.notes.into_vec(),
-            active_said: draft.active_said,
+            stated_active: draft.stated_active,
         })
     }
 

@@ -290,8 +290,8 @@ mod tests {
         )
         .unwrap_err();
         let file = problems.file.clone().unwrap().display().to_string();
-        let told = problems.to_string().replace(&file, "rollcall.toml");
-        let (known, others) = told
+        let described = problems.to_string().replace(&file, "rollcall.toml");
+        let (known, others) = described
             .split_once("sack_percent: is no setting; known here: ")
             .unwrap();
         assert!(

@@ -128,7 +128,7 @@ impl OrgImporter {
                 let run = state::last_run(&bus, &org)
                     .await
                     .map_err(|error| error.to_string())?;
-                Ok(run.map_or(Value::Null, |run| say(&run)))
+                Ok(run.map_or(Value::Null, |run| progress(&run)))
             }
         };
         if let Err(error) = self
@@ -199,7 +199,7 @@ impl OrgImporter {
 }
 
 /// A run for those who ask: where it stands, and the ten counters.
-fn say(run: &ImportRun) -> Value {
+fn progress(run: &ImportRun) -> Value {
     json!({
         "id": run.id,
         "complete": run.is_complete(),

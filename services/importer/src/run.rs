@@ -104,7 +104,7 @@ impl<'a> Import<'a> {
             if !of_connection && let Some(reason) = ends_the_run(error) {
                 run.phase = ImportPhase::Failed { reason };
             }
-            run.paused = paused.map(|(said, _)| said);
+            run.paused = paused.map(|(message, _)| message);
             self.note(&mut run).await?;
         }
         result?;
@@ -184,9 +184,9 @@ impl<'a> Import<'a> {
                 run.calls += 1;
                 match self.litmos.probe(self.permit().await).await {
                     Ok(()) if failure.kind == FailureKind::Forbidden => {
-                        let said = "the API key may not read everything that an import needs (403); use the key of an \
+                        let message = "the API key may not read everything that an import needs (403); use the key of an \
                                     Account Owner";
-                        (said.to_owned(), false)
+                        (message.to_owned(), false)
                     }
                     Ok(()) => (
                         format!("the import waits: {failure}; it is tried again by itself"),

@@ -71,8 +71,8 @@ pub enum FileError {
         what: &'static str,
         remedy: &'static str,
     },
-    #[error("the first line names the separator {said:?}; use one character, such as sep=;")]
-    Separator { said: String },
+    #[error("the first line names the separator {message:?}; use one character, such as sep=;")]
+    Separator { message: String },
     #[error("the header has no column {missing:?}; it has: {found}")]
     Column { missing: &'static str, found: String },
     #[error(
@@ -85,8 +85,8 @@ pub enum FileError {
     UnknownOfGroups { unknown: String },
     #[error("the header names {twice} twice; keep one of the columns")]
     Twice { twice: String },
-    #[error("line {line} is not JSON: {said}; export the file again")]
-    Json { line: u64, said: String },
+    #[error("line {line} is not JSON: {message}; export the file again")]
+    Json { line: u64, message: String },
     #[error(
         "line {line} begins a JSON object that goes on in the next line; write each object on one line, or all of them as one array"
     )]

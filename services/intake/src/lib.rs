@@ -69,7 +69,7 @@ pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<
     while !stop.is_cancelled() {
         let end = feed.end();
         // The next events are fetched while these are taken.
-        let (next, ()) = tokio::join!(feed.next(), take_all(&rosters, events, end));
+        let (next, ()) = tokio::join!(feed.next(), ingest_all(&rosters, events, end));
         events = match next {
             Ok(events) => events,
             Err(error) => {
@@ -82,19 +82,19 @@ pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<
     Ok(())
 }
 
-async fn take_all(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>, end: u64) {
+async fn ingest_all(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, events: Vec<bus::Delivery>, end: u64) {
     for chains in chains::steps(events) {
         stream::iter(chains)
             .for_each_concurrent(SIDE_BY_SIDE, async |chain| {
                 for event in chain {
-                    take_one(rosters, event, end).await;
+                    ingest_one(rosters, event, end).await;
                 }
             })
             .await;
     }
 }
 
-async fn take_one(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Delivery, end: u64) {
+async fn ingest_one(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::Delivery, end: u64) {
     let Some((roster, waiting)) = rosters.get(&event.org) else {
         let reason = format!(
             "org {} is not in the intake's settings; add it there and send again",
@@ -116,7 +116,7 @@ async fn serve(
     let (org, roster, waiting) = (roster.org().clone(), roster.clone(), waiting.clone());
     let (of, letters) = (org.clone(), bus.clone());
     let answer = move |method: String, _body: Value| {
-        let (roster, (waiting, reason)) = (roster.clone(), waiting.told());
+        let (roster, (waiting, reason)) = (roster.clone(), waiting.waiting());
         let (of, letters) = (of.clone(), letters.clone());
         async move {
             match method.as_str() {

@@ -27,7 +27,7 @@ impl Waiting {
     }
 
     /// How many there are, and why the oldest waits.
-    pub(crate) fn told(&self) -> (usize, Option<String>) {
+    pub(crate) fn waiting(&self) -> (usize, Option<String>) {
         let mut all = self.all();
         all.retain(|_, (seen, _)| seen.elapsed() < FORGOTTEN_AFTER);
         let oldest = all.first_key_value().map(|(_, (_, reason))| reason.clone());

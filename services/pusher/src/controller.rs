@@ -312,12 +312,12 @@ impl Controller {
             if spent == 1 {
                 self.forecast_records.measured_call(performed.started.elapsed());
             }
-            self.tell(performed, &mut done);
+            self.record_outcome(performed, &mut done);
         }
         self.release(&done.subjects);
         if let Some(halt) = done.halt {
-            let Halt::Bus { said } = &halt;
-            tracing::error!(org.id = %self.org, said, "this org stands still");
+            let Halt::Bus { message } = &halt;
+            tracing::error!(org.id = %self.org, message, "this org stands still");
             self.halt = Some((halt, Instant::now() + BUS_PAUSE));
         }
     }
@@ -331,7 +331,7 @@ impl Controller {
     }
 
     /// Tells the journal how an operation ended. What was not done is taken out of the safeguard's books again.
-    fn tell(&mut self, performed: Performed, done: &mut Done) {
+    fn record_outcome(&mut self, performed: Performed, done: &mut Done) {
         let outcome = done.outcome.take();
         let took_effect = match &outcome {
             Some(outcome) => outcome.ended == Ended::Done,
@@ -354,7 +354,7 @@ impl Controller {
             label: performed.label,
             at_ms: unix_ms(),
             ended: outcome.ended,
-            said: outcome.said,
+            message: outcome.message,
             images: outcome.images,
         };
         self.executor.journal.decided(&self.org, decision);

@@ -112,7 +112,7 @@ impl From<Failure> for Trouble {
 pub(crate) struct Outcome {
     pub(crate) ended: Ended,
     /// What Litmos said, where it did not do it.
-    pub(crate) said: Option<String>,
+    pub(crate) message: Option<String>,
     pub(crate) images: Vec<Image>,
 }
 
@@ -120,15 +120,15 @@ impl Outcome {
     pub(crate) fn done(images: Vec<Image>) -> Outcome {
         Outcome {
             ended: Ended::Done,
-            said: None,
+            message: None,
             images,
         }
     }
 
-    pub(crate) fn not_done(ended: Ended, said: String) -> Outcome {
+    pub(crate) fn not_done(ended: Ended, message: String) -> Outcome {
         Outcome {
             ended,
-            said: Some(said),
+            message: Some(message),
             images: Vec::new(),
         }
     }
@@ -149,7 +149,7 @@ pub(crate) struct Done {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
     /// The bus did not take a write.
-    Bus { said: String },
+    Bus { message: String },
 }
 
 pub(crate) fn unix_ms() -> u64 {
@@ -294,7 +294,7 @@ pub(crate) async fn ended(
 pub(crate) fn halt_of(trouble: &Trouble) -> Option<Halt> {
     match trouble {
         Trouble::Bus(error) => Some(Halt::Bus {
-            said: error.to_string(),
+            message: error.to_string(),
         }),
         Trouble::Stale | Trouble::Litmos(_) | Trouble::Gone(_) | Trouble::Connection(_) => None,
     }

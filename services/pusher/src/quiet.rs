@@ -94,11 +94,11 @@ impl Quiet {
         }
         self.forget(now_ms);
         if let Some(subject) = subject {
-            let said = self.items.entry(subject.clone()).or_insert(Said {
+            let message = self.items.entry(subject.clone()).or_insert(Said {
                 first_ms: now_ms,
                 last_ms: now_ms,
             });
-            said.last_ms = now_ms;
+            message.last_ms = now_ms;
             self.order.push_back((now_ms, subject));
         }
     }
@@ -111,7 +111,11 @@ impl Quiet {
             let Some((at_ms, subject)) = self.order.pop_front() else {
                 return;
             };
-            if self.items.get(&subject).is_some_and(|said| said.last_ms == at_ms) {
+            if self
+                .items
+                .get(&subject)
+                .is_some_and(|message| message.last_ms == at_ms)
+            {
                 self.items.remove(&subject);
             }
         }
@@ -147,8 +151,8 @@ impl Quiet {
     /// Whether this item waits.
     pub(crate) fn waits(&self, subject: &Subject, now_ms: u64) -> bool {
         let terms = self.terms(subject);
-        self.items.get(subject).is_some_and(|said| {
-            now_ms - said.last_ms < terms.quiet_ms && now_ms - said.first_ms < terms.at_most_ms
+        self.items.get(subject).is_some_and(|message| {
+            now_ms - message.last_ms < terms.quiet_ms && now_ms - message.first_ms < terms.at_most_ms
         })
     }
 

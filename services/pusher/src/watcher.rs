@@ -56,10 +56,10 @@ pub(crate) async fn fetch(
     follow(links, StateEvent::Links, sender.clone(), over.clone());
     follow(observed, StateEvent::Observed, sender.clone(), over.clone());
     follow(roster.with_snapshots(terms), StateEvent::Roster, sender, over);
-    let mut told = BTreeSet::new();
-    while told.len() < BUCKETS {
+    let mut synced = BTreeSet::new();
+    while synced.len() < BUCKETS {
         for event in events.recv().await? {
-            told.extend(event.told());
+            synced.extend(event.synced());
             if let Some((subject, trace)) = event.trace() {
                 snapshot.traces.insert(subject, trace);
             }
@@ -94,7 +94,7 @@ fn follow<K: bus::Key, V: bus::Record>(
 
 impl StateEvent {
     /// The bucket of which everything has been told with this.
-    fn told(&self) -> Option<&'static str> {
+    fn synced(&self) -> Option<&'static str> {
         match self {
             StateEvent::Roster(WatchEvent::Synced) => Some(RosterKey::BUCKET),
             StateEvent::Observed(WatchEvent::Synced) => Some(ObservedKey::BUCKET),

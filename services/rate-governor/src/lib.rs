@@ -160,7 +160,7 @@ impl Leader<'_> {
             // While the ledger is written, its answer brings grants soon: one message then says everything. Where the answer does
             // not come, the gauges' turn does, well before a worker takes silence for a sign.
             server
-                .tell(commands.is_empty() || std::mem::take(&mut is_due))
+                .send_responses(commands.is_empty() || std::mem::take(&mut is_due))
                 .await;
             if let Some(end) = server.leadership.end() {
                 return Some(end);
@@ -180,16 +180,16 @@ impl Leader<'_> {
                 () = self.lease.lost() => return None,
                 Some(input) = commands.next(), if !commands.is_empty() => {
                     is_due = true;
-                    let failed = server.hear(input);
+                    let failed = server.handle_input(input);
                     if failed {
                         tokio::time::sleep(PAUSE).await;
                     }
                 }
                 request = requests.next() => {
-                    server.take(request?);
+                    server.handle_request(request?);
                     for _ in 0..TAKEN_AT_ONCE {
                         let Some(request) = requests.ready() else { break };
-                        server.take(request);
+                        server.handle_request(request);
                     }
                 }
                 Ok(()) = connections.changed() => reconnected = true,

@@ -58,7 +58,7 @@ impl GovernorServer {
     }
 
     /// Takes in what came of a command; whether a pause is due before the next.
-    pub(crate) fn hear(&mut self, input: Input) -> bool {
+    pub(crate) fn handle_input(&mut self, input: Input) -> bool {
         let failed = match &input {
             Input::Appended { .. } => {
                 self.appends += 1;
@@ -78,7 +78,7 @@ impl GovernorServer {
         failed
     }
 
-    pub(crate) fn take(&mut self, request: GovernorRequest) {
+    pub(crate) fn handle_request(&mut self, request: GovernorRequest) {
         match request {
             GovernorRequest::Exchange(exchange) => self.exchange(exchange),
             GovernorRequest::Status { org, answer } => self.status(org, answer),
@@ -115,7 +115,7 @@ impl GovernorServer {
                 match self.report(context.at, name.as_ref().ok(), of_one_grant) {
                     ReportOutcome::TakenIn => {}
                     ReportOutcome::ForNow => all_taken = false,
-                    ReportOutcome::Odd(said) => responses.odd.push(said),
+                    ReportOutcome::Odd(message) => responses.odd.push(message),
                 }
             }
             if let (Ok(name), Some(seen)) = (&name, seen) {
@@ -132,9 +132,9 @@ impl GovernorServer {
                             retry_after: AGAIN,
                         },
                     ),
-                    Err(RequestFailure::Senseless(said)) => {
+                    Err(RequestFailure::Senseless(message)) => {
                         metrics::counter!("rollcall_asks_refused_total").increment(1);
-                        responses.add(&org, bus::TokenResponse::Refused { id, said });
+                        responses.add(&org, bus::TokenResponse::Refused { id, message });
                     }
                 }
             }
@@ -150,7 +150,7 @@ impl GovernorServer {
         context: &ExchangeContext,
         request: bus::TokenRequest,
     ) -> Result<(), RequestFailure> {
-        let senseless = |said: &dyn ToString| RequestFailure::Senseless(said.to_string());
+        let senseless = |message: &dyn ToString| RequestFailure::Senseless(message.to_string());
         let org = org.as_ref().map_err(|error| senseless(error))?;
         let class = request
             .class
@@ -212,9 +212,9 @@ impl GovernorServer {
     }
 
     /// Sends what may be body by now, one message to each process. Unless `all`, that reports were input waits for company.
-    pub(crate) async fn tell(&mut self, all: bool) {
+    pub(crate) async fn send_responses(&mut self, all: bool) {
         let mut granted: BTreeMap<(OrgName, Class), u64> = BTreeMap::new();
-        for rate_tokens::TokenResponse { request, body } in self.leadership.take_answers() {
+        for rate_tokens::TokenResponse { request, body } in self.leadership.take_responses() {
             let Some(PendingRequest { to, id, org }) = self.pending.remove(&request) else {
                 continue;
             };
@@ -245,7 +245,7 @@ impl GovernorServer {
             if !all && responses.are_idle() {
                 self.responses.insert(to, responses);
             } else {
-                self.bus.tell(&to, responses).await;
+                self.bus.respond(&to, responses).await;
             }
         }
     }

@@ -118,8 +118,8 @@ async fn handle(app: &AppState, request: Request) -> Result<Answer, Refusal> {
         return Err(Refusal::method(&method, methods));
     }
     if !org.roster.is_ready() {
-        let said = "the roster is still being read; try again in a moment";
-        return Err(ScimError::new(503, said).into());
+        let message = "the roster is still being read; try again in a moment";
+        return Err(ScimError::new(503, message).into());
     }
     let request = Admitted {
         app,
@@ -130,7 +130,7 @@ async fn handle(app: &AppState, request: Request) -> Result<Answer, Refusal> {
         headers: &parts.headers,
         uri: &parts.uri,
     };
-    org.turns.take(request.carry_out(body)).await
+    org.turns.run(request.carry_out(body)).await
 }
 
 /// A request that is let in, with the parts of its path below the base URL.

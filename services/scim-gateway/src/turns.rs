@@ -27,7 +27,7 @@ impl Default for Turns {
 
 impl Turns {
     /// Runs the future, each step of it under a turn.
-    pub(crate) async fn take<F: Future>(&self, work: F) -> F::Output {
+    pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let mut turns = PollSemaphore::new(self.0.clone());
         poll_fn(|context| {
@@ -52,7 +52,7 @@ mod tests {
         let turns = Turns::default();
         let (start, begun) = (tokio::sync::Notify::new(), AtomicUsize::new(0));
         let waiting = (0..10 * TURNS).map(|_| {
-            turns.take(async {
+            turns.run(async {
                 begun.fetch_add(1, Ordering::SeqCst);
                 start.notified().await;
             })
@@ -72,7 +72,7 @@ mod tests {
     async fn no_more_are_worked_on_than_there_are_turns() {
         let turns = Turns::default();
         let all = turns.0.clone().acquire_many_owned(TURNS as u32).await.unwrap();
-        let mut work = Box::pin(turns.take(async { 7 }));
+        let mut work = Box::pin(turns.run(async { 7 }));
         assert!(futures_util::poll!(&mut work).is_pending());
         drop(all);
         assert_eq!(work.await, 7);

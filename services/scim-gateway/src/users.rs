@@ -198,7 +198,7 @@ pub(crate) async fn create(request: &ScimRequest<'_>) -> Result<Answer, ScimErro
                 };
                 return Ok(directory.put_person_draft(org, &origin, target, &stated)?);
             }
-            Resolution::Taken { by } => return Err(exists(&document, directory.person(&by))),
+            Resolution::NameTaken { by } => return Err(exists(&document, directory.person(&by))),
             Resolution::Unclear { candidate } => {
                 return Err(directory.question_about(&origin, &stated, &candidate).into());
             }
@@ -279,7 +279,7 @@ async fn write_over(
         let old = known(request, directory, id)?;
         let (write, before) = edit(old, document_of(&old.value, &fields)?)?;
         note(&write.notes);
-        let stated = draft(&write.document, before.as_ref(), write.active_said(), &fields)?;
+        let stated = draft(&write.document, before.as_ref(), write.stated_active(), &fields)?;
         Ok(directory.put_person_draft(org, &origin, PersonTarget::Id(&old.value.id), &stated)?)
     };
     let user = entry(answered(request, request.org.roster.change(decide).await).await?);

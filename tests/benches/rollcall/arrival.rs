@@ -249,8 +249,8 @@ pub(crate) async fn leavers() -> anyhow::Result<()> {
         let asked = Instant::now();
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "replace", "value": {"active": false}}]});
-        let (status, said) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&body)).await;
-        anyhow::ensure!(status < 300, "{status} {said}");
+        let (status, message) = harness.scim("PATCH", &format!("/Users/{id}"), Some(&body)).await;
+        anyhow::ensure!(status < 300, "{status} {message}");
         while !is_cut_off(&harness.litmos, &accounts[&name]) {
             anyhow::ensure!(asked.elapsed() < Duration::from_secs(60), "{name} is not cut off");
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -23,8 +23,8 @@ fn people() -> anyhow::Result<usize> {
     let mut arguments = std::env::args()
         .skip_while(|argument| argument != "--people")
         .skip(1);
-    let told = arguments.next();
-    told.map_or(Ok(PEOPLE), |number| {
+    let output = arguments.next();
+    output.map_or(Ok(PEOPLE), |number| {
         number.parse().with_context(|| format!("--people {number}"))
     })
 }
@@ -87,8 +87,10 @@ pub(crate) async fn load() -> anyhow::Result<()> {
                 ended = Some(started.elapsed());
             }
         }
-        let told = harness.ask(&bus, "pusher", "status", Value::Null).await;
-        let there = told.and_then(|told| told["people"].as_u64()).unwrap_or_default();
+        let output = harness.ask(&bus, "pusher", "status", Value::Null).await;
+        let there = output
+            .and_then(|output| output["people"].as_u64())
+            .unwrap_or_default();
         if there >= people as u64 && ended.is_some() {
             break started.elapsed();
         }
@@ -104,8 +106,8 @@ pub(crate) async fn load() -> anyhow::Result<()> {
         people.div_ceil(GROUP)
     );
     let goal = |what: &str, found: String, goal: String, reached: bool| {
-        let said = if reached { "reached" } else { "NOT reached" };
-        println!("{what:<48} {found:>10}   goal {goal:<8} {said}");
+        let message = if reached { "reached" } else { "NOT reached" };
+        println!("{what:<48} {found:>10}   goal {goal:<8} {message}");
     };
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     goal(

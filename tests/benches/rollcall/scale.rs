@@ -63,8 +63,11 @@ pub(crate) async fn scale() -> anyhow::Result<()> {
         "200,000 linked people, 400,000 memberships", "found", "goal"
     );
     for line in &lines {
-        let said = if line.met { "met" } else { "NOT MET" };
-        println!("{:<72} {:>10} {:>10}   {said}", line.what, line.found, line.goal);
+        let message = if line.met { "met" } else { "NOT MET" };
+        println!(
+            "{:<72} {:>10} {:>10}   {message}",
+            line.what, line.found, line.goal
+        );
     }
     let missed = lines.iter().filter(|line| !line.met).count();
     anyhow::ensure!(missed == 0, "{missed} of {} goals are not met", lines.len());

@@ -28,7 +28,7 @@ struct Size {
 }
 
 impl Size {
-    fn told() -> anyhow::Result<Size> {
+    fn output() -> anyhow::Result<Size> {
         let mut size = Size {
             people: 20_000,
             large: 200_000,
@@ -82,7 +82,7 @@ async fn measure(server: &Server, size: &Size) -> anyhow::Result<(Column, Store)
 }
 
 pub(crate) async fn scim_peers() -> anyhow::Result<()> {
-    let size = Size::told()?;
+    let size = Size::output()?;
     let mut columns = Vec::new();
     let ours = servers::ours().await?;
     let (column, mut store) = measure(&ours, &size).await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{group, house_before, members, rests, user_names, writes};
-use crate::commands::{account, ends, made, patched, told, until};
+use crate::commands::{account, ends, made, output, patched, until};
 
 /// Somebody deleted an account on a page of Litmos, and an import shows it: whoever is to have one gets one again, in
 /// the same team, and the link names the new account. Nobody else is touched.
@@ -34,7 +34,7 @@ async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() 
         &log[sent..]
     );
     assert!(!log[sent..].iter().any(|write| write.contains(&old.0)), "{log:?}");
-    let row = told(&harness, 0, &["links", &mira]).await["people"][0].take();
+    let row = output(&harness, 0, &["links", &mira]).await["people"][0].take();
     assert_eq!(
         (&row["account"], &row["state"]),
         (&json!(new.id.0), &json!("linked"))
@@ -47,7 +47,7 @@ async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() 
         )),
         "{story}"
     );
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
     rests(&harness, 2).await;
 }
 
@@ -73,10 +73,10 @@ async fn a_change_for_an_account_that_vanished_ends_in_the_one_made_again() {
     assert!(about.count() <= 3, "{:#?}", &log[sent..]);
     let made = log[sent..].iter().filter(|entry| entry.method == "POST").count();
     assert_eq!(made, 1, "{:#?}", &log[sent..]);
-    let row = told(&harness, 0, &["links", &mira]).await["people"][0].take();
+    let row = output(&harness, 0, &["links", &mira]).await["people"][0].take();
     assert_eq!(row["account"], new.id.0.as_str(), "{row:#}");
     let story = ends(&harness, 0, &["explain", &mira]).await;
-    assert!(story.contains("-> 404"), "what happened is told: {story}");
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert!(story.contains("-> 404"), "what happened is output: {story}");
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
     rests(&harness, 2).await;
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::scene::{house_of_a_crowd, id};
 use super::{members, patch, team, writes};
-use crate::commands::{ends, told, until};
+use crate::commands::{ends, output, until};
 
 /// The largest group that anybody asked about.
 const CROWD: usize = 50_000;
@@ -52,7 +52,7 @@ async fn in_time(harness: &Harness, method: &str, path: &str, body: &Value) -> (
 async fn planned(harness: &Harness, labels: &[&str]) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = told(harness, 0, &["plan"]).await;
+        let plan = output(harness, 0, &["plan"]).await;
         let lines = plan["lines"].as_array().unwrap().iter();
         let calling = lines.filter(|line| line["calls"] != 0);
         let found: Vec<&str> = calling.map(|line| line["label"].as_str().unwrap()).collect();
@@ -154,17 +154,17 @@ async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
     let path = format!("/Groups/{sales}");
     let mut body = json!({"displayName": "Sales", "members": listed(0..CROWD)});
     body["padding"] = " ".repeat(16 * 1024 * 1024).into();
-    let (scim_type, said) = super::refused(&harness, 413, "PUT", &path, &body).await;
+    let (scim_type, message) = super::refused(&harness, 413, "PUT", &path, &body).await;
     assert_eq!(scim_type, "");
     assert!(
-        said.contains("larger than 16777216 bytes") && said.contains("send fewer members at once"),
-        "{said}"
+        message.contains("larger than 16777216 bytes") && message.contains("send fewer members at once"),
+        "{message}"
     );
     body["padding"] = Value::Null;
-    let (_, said) = super::refused(&harness, 400, "PUT", &path, &body).await;
+    let (_, message) = super::refused(&harness, 400, "PUT", &path, &body).await;
     assert!(
-        said.contains(&id(0)) && said.contains("create it first"),
-        "the first whom nobody knows is named: {said}"
+        message.contains(&id(0)) && message.contains("create it first"),
+        "the first whom nobody knows is named: {message}"
     );
     let body = json!({"displayName": "Others", "members": listed(0..CROWD)});
     super::refused(&harness, 400, "POST", "/Groups", &body).await;

@@ -8,7 +8,7 @@ use super::{
     LITMOS_GROUP, QUICK, group, is_said_everywhere, members, open, patch, quick, refused, rests, team,
     the_parked, writes,
 };
-use crate::commands::{account, ends, made, told, until};
+use crate::commands::{account, ends, made, output, until};
 
 /// A group that is a member of itself: a team holds people only, so the request is refused with what to send instead,
 /// and the people in the group stay as they were. Sent as a nested group, as some providers mark it, it is passed over
@@ -77,7 +77,7 @@ async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() 
         "{:#?}",
         harness.litmos.state().teams
     );
-    let parked = told(&harness, 3, &["parked"]).await;
+    let parked = output(&harness, 3, &["parked"]).await;
     assert_eq!(parked["total"], 3, "{parked:#}");
     for item in parked["items"].as_array().unwrap() {
         assert_eq!(
@@ -123,7 +123,7 @@ async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() 
     for name in ["Ring", "North", "South"] {
         assert_eq!(members(&harness, name), ["mira@corp.example"]);
     }
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// A team name that exists twice in Litmos: to pick one of them would put people into courses of strangers, so neither is
@@ -149,9 +149,9 @@ async fn a_team_name_that_exists_twice_is_asked_about_and_neither_is_touched() {
         twins.len() == 2 && twins.iter().all(|team| team.members.is_empty()),
         "{twins:#?}"
     );
-    let [code, attribute, said, remedy] = the_parked(&harness).await;
+    let [code, attribute, message, remedy] = the_parked(&harness).await;
     assert_eq!(
-        (code.as_str(), attribute.as_str(), said.as_str()),
+        (code.as_str(), attribute.as_str(), message.as_str()),
         (
             "team-name-ambiguous",
             "Name",
@@ -188,7 +188,7 @@ async fn a_team_name_that_exists_twice_is_asked_about_and_neither_is_touched() {
     );
     assert_eq!(account(&harness, "mira").teams.len(), 2);
     harness.settled(1).await;
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// A team made by somebody else through the API, whatever others are called.

@@ -4,7 +4,7 @@ use rollcall_tests::user;
 use serde_json::json;
 
 use super::{ENTERPRISE, house_before, litmos_user, refused, rests, user_names, writes};
-use crate::commands::{account, ends, load, made, told, until};
+use crate::commands::{account, ends, load, made, output, until};
 
 /// Two people with one user name in different case: Litmos keeps a name once, so the provider hears at once who has it,
 /// at a creation as at a renaming, and the first one's account is not the second's to change.
@@ -29,7 +29,7 @@ async fn a_second_person_of_one_user_name_is_refused_whatever_the_case() {
     assert_eq!(user_names(&harness), ["mira@corp.example", "zoe@corp.example"]);
     assert_eq!(account(&harness, "mira").first_name, "First");
     assert_eq!(writes(&harness), ["POST /users", "POST /users"]);
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
 }
 
 /// The same in a file: nobody of the two is made by guess, both lines are named, and the rest goes on.
@@ -101,7 +101,7 @@ async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters
         .count();
     assert_eq!(made, 1);
     for (asked, account) in [("i\u{307}pek", &before.0), ("JOSÉ", &before.1)] {
-        let row = told(&harness, 0, &["links", &format!("{asked}@corp.example")]).await["people"].take();
+        let row = output(&harness, 0, &["links", &format!("{asked}@corp.example")]).await["people"].take();
         assert_eq!(
             (
                 row.as_array().unwrap().len(),
@@ -112,7 +112,7 @@ async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters
             "{asked}: {row:#}"
         );
     }
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
     rests(&harness, 3).await;
 }
 
@@ -136,7 +136,7 @@ async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
         "{story}"
     );
     assert_eq!(
-        told(&harness, 3, &["parked"]).await["total"],
+        output(&harness, 3, &["parked"]).await["total"],
         0,
         "nothing is wrong with the report"
     );
@@ -168,7 +168,7 @@ async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
     assert_eq!(
         writes(&harness).len(),
         3,
-        "two accounts made, one told of its manager: {:?}",
+        "two accounts made, one output of its manager: {:?}",
         writes(&harness)
     );
     let story = ends(&harness, 0, &["explain", id]).await;

@@ -4,7 +4,7 @@ use rollcall_tests::user;
 use serde_json::json;
 
 use super::{LITMOS_USER, house_before, is_said_everywhere, refused, rests, the_parked, user_names, writes};
-use crate::commands::{account, ends, load, made, patched, told, until};
+use crate::commands::{account, ends, load, made, output, patched, until};
 
 /// A last name emptied at the identity provider: the admin expects that the account stays as it is, rather than lose
 /// its last name or its access, and to hear which name is missing where. Somebody new without one gets no account until
@@ -42,7 +42,7 @@ async fn an_empty_last_name_is_asked_for_and_the_account_stays_as_it_is() {
         ["POST /users"],
         "one request, for the one who is good"
     );
-    let parked = told(&harness, 3, &["parked"]).await;
+    let parked = output(&harness, 3, &["parked"]).await;
     assert_eq!(parked["total"], 4, "{parked:#}");
     for item in parked["items"].as_array().unwrap() {
         assert_eq!(
@@ -76,7 +76,7 @@ async fn an_empty_last_name_is_asked_for_and_the_account_stays_as_it_is() {
     .await;
     assert_eq!(account(&harness, "mira").attributes["JobTitle"], "Guide");
     harness.settled(5).await;
-    assert_eq!(told(&harness, 3, &["parked"]).await["total"], 3);
+    assert_eq!(output(&harness, 3, &["parked"]).await["total"], 3);
 }
 
 /// A value over Litmos's length: nobody wants a name cut in the middle, so nothing is sent, and the admin hears how long
@@ -129,7 +129,7 @@ async fn a_value_over_the_length_is_named_with_both_lengths() {
     .await;
     until(&harness, "both", |harness| user_names(harness).len() == 3).await;
     harness.settled(3).await;
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
 
     // An account that is there keeps the value that it has.
     patched(
@@ -140,9 +140,9 @@ async fn a_value_over_the_length_is_named_with_both_lengths() {
     .await;
     harness.settled(3).await;
     assert_eq!(account(&harness, "fits").last_name, "fits");
-    let [code, attribute, said, _] = the_parked(&harness).await;
+    let [code, attribute, message, _] = the_parked(&harness).await;
     assert_eq!(
-        (code.as_str(), attribute.as_str(), said.as_str()),
+        (code.as_str(), attribute.as_str(), message.as_str()),
         ("value-too-long", "LastName", "has 51 characters; Litmos takes 50")
     );
 }
@@ -194,7 +194,7 @@ async fn an_access_level_that_litmos_does_not_know_is_refused_at_the_door() {
         "TeamLeader"
     );
     assert_eq!(writes(&harness)[sent..], ["POST /users"], "the other line");
-    assert_eq!(told(&harness, 0, &["parked"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
     load(
         &harness,
         "external_id,user_name,first_name,last_name,access_level\nE1,zoe@corp.example,Zoe,Ek,administrator\n",

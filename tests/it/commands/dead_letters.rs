@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus::{Event, EventBody};
 use provisioning::SourceId;
 
-use super::{ends, house_of, told};
+use super::{ends, house_of, output};
 
 fn upserted(event_id: &str, user_name: &str, field: &str) -> Event {
     Event {
@@ -38,7 +38,7 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
         "external_id,user_name,FirstName,LastName\nE3,kim@corp.example,Kim,Ray\nE2,mira@corp.example,Zed,Changed\n",
     );
     let file = file.to_string_lossy().into_owned();
-    let loaded = told(&harness, 3, &["load", &file, "--source", "hr"]).await;
+    let loaded = output(&harness, 3, &["load", &file, "--source", "hr"]).await;
     assert_eq!(loaded["people"], 1, "{loaded}");
     let refused = &loaded["set_aside"][0];
     assert_eq!(
@@ -53,7 +53,7 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
         "{loaded}"
     );
 
-    let status = told(&harness, 3, &["status"]).await;
+    let status = output(&harness, 3, &["status"]).await;
     assert_eq!(status["dead_letters"], 1, "{status}");
     let printed = ends(&harness, 3, &["status", "--wait"]).await;
     assert!(
@@ -62,7 +62,7 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     );
     assert!(!printed.contains("Litmos equals the roster\n"), "{printed}");
 
-    let listed = told(&harness, 3, &["dead-letters"]).await;
+    let listed = output(&harness, 3, &["dead-letters"]).await;
     let letter = &listed["letters"][0];
     assert_eq!(
         (&listed["total"], &letter["source"]),
@@ -71,16 +71,16 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     );
     assert_eq!(letter["about"], "person mira@corp.example (E2)");
     let id = letter["id"].as_str().unwrap();
-    let shown = told(&harness, 3, &["dead-letters", "show", id]).await;
+    let shown = output(&harness, 3, &["dead-letters", "show", id]).await;
     assert_eq!(shown["says"]["attributes"]["LastName"], "Changed", "{shown}");
     // The cause is not gone, so a replay ends as it did before.
-    let replayed = told(&harness, 3, &["dead-letters", "replay", id]).await;
+    let replayed = output(&harness, 3, &["dead-letters", "replay", id]).await;
     assert_eq!(
         (&replayed["outcomes"][0]["outcome"], &replayed["left"]),
         (&"set aside again".into(), &1.into()),
         "{replayed}"
     );
-    let dropped = told(&harness, 0, &["dead-letters", "drop", "--all"]).await;
+    let dropped = output(&harness, 0, &["dead-letters", "drop", "--all"]).await;
     assert_eq!(dropped["left"], 0, "{dropped}");
     ends(&harness, 0, &["status", "--wait"]).await;
     assert!(
@@ -122,11 +122,14 @@ async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
         printed.contains("2 events could not be taken") && printed.contains("person kim@corp.example: "),
         "{printed}"
     );
-    assert_eq!(told(&harness, 3, &["status"]).await["dead_letters"], 2);
-    let listed = told(&harness, 3, &["dead-letters", "list"]).await;
+    assert_eq!(output(&harness, 3, &["status"]).await["dead_letters"], 2);
+    let listed = output(&harness, 3, &["dead-letters", "list"]).await;
     let id = listed["letters"][1]["id"].as_str().unwrap();
-    assert_eq!(told(&harness, 3, &["dead-letters", "drop", id]).await["left"], 1);
-    let all = told(&harness, 3, &["dead-letters", "replay", "--all"]).await;
+    assert_eq!(
+        output(&harness, 3, &["dead-letters", "drop", id]).await["left"],
+        1
+    );
+    let all = output(&harness, 3, &["dead-letters", "replay", "--all"]).await;
     assert_eq!(all["replayed"].as_array().map(Vec::len), Some(1), "{all}");
     assert_eq!(all["left"], 1, "{all}");
 }
@@ -152,7 +155,7 @@ async fn lines_that_are_all_taken_end_with_zero_and_are_counted() {
         "many.csv",
         format!("external_id,user_name,FirstName,LastName,groups\n{rows}"),
     );
-    let loaded = told(&harness, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
+    let loaded = output(&harness, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     assert_eq!(loaded["people"], 1_200, "{loaded}");
     assert_eq!(
         (&loaded["set_aside"], &loaded["waiting"], &loaded["no_receipt"]),

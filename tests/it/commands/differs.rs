@@ -6,7 +6,7 @@ use litmos_simulator::AccessLevel;
 use rollcall_tests::{Harness, PATIENCE, user};
 use serde_json::{Value, json};
 
-use super::{account, ends, house_of, load, made, patched, told, until};
+use super::{account, ends, house_of, load, made, output, patched, until};
 
 const NOBODY: &str = "user_name\n";
 const LITMOS_USER: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User";
@@ -41,10 +41,10 @@ async fn a_manager_who_is_nobody_is_told_everywhere_until_there_is_one() {
                 && !printed.contains("equals the roster"),
             "{command}: {printed}"
         );
-        let told = told(&harness, 3, &[command]).await;
-        assert_eq!(told["deviations"][0]["kind"], "unknown_manager", "{told:#}");
+        let output = output(&harness, 3, &[command]).await;
+        assert_eq!(output["deviations"][0]["kind"], "unknown_manager", "{output:#}");
     }
-    let status = told(&harness, 3, &["status"]).await;
+    let status = output(&harness, 3, &["status"]).await;
     assert_eq!(
         (&status["settled"], &status["in_sync"]),
         (&json!(true), &json!(false))
@@ -150,7 +150,7 @@ async fn a_client_that_makes_owners_in_numbers_waits_for_a_person_and_one_owner_
             "{name}"
         );
     }
-    let plan = told(&harness, 3, &["plan"]).await;
+    let plan = output(&harness, 3, &["plan"]).await;
     assert_eq!(plan["held"]["kinds"][0]["harm"], "promote_owner", "{plan:#}");
     assert_eq!(plan["held"]["changes"], 2, "{plan:#}");
     let hash = plan["held"]["hash"].as_str().unwrap();
@@ -163,7 +163,7 @@ async fn a_client_that_makes_owners_in_numbers_waits_for_a_person_and_one_owner_
         !account(harness, "first").active
     })
     .await;
-    let receipt = told(&harness, 0, &["leaver", "second@corp.example"]).await;
+    let receipt = output(&harness, 0, &["leaver", "second@corp.example"]).await;
     assert_eq!(receipt["outcome"], "cut_off", "{receipt:#}");
 }
 
@@ -185,7 +185,7 @@ async fn an_order_about_an_owner_from_before_is_refused_before_it_is_given() {
         "{refused}"
     );
     assert!(account(&harness, "boss").active);
-    let status = told(&harness, 0, &["status"]).await;
+    let status = output(&harness, 0, &["status"]).await;
     assert_eq!(status["orders"]["frozen"], 0, "{status:#}");
 }
 

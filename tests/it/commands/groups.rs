@@ -1,7 +1,7 @@
 use rollcall_tests::{Harness, roster_csv};
 use serde_json::json;
 
-use super::{ends, house_of, load, told, until};
+use super::{ends, house_of, load, output, until};
 
 fn members(harness: &Harness, team: &str) -> usize {
     let teams = harness.litmos.state().teams;
@@ -16,7 +16,7 @@ fn members(harness: &Harness, team: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_paused_resumed_and_pushed() {
     let harness = house_of("", 6, &roster_csv(6, 1)).await;
-    let groups = told(&harness, 0, &["groups"]).await["groups"].take();
+    let groups = output(&harness, 0, &["groups"]).await["groups"].take();
     assert_eq!(
         (
             &groups[0]["push"],
@@ -65,7 +65,7 @@ async fn a_group_is_paused_resumed_and_pushed() {
     ends(&harness, 0, &["import"]).await;
     harness.settled(8).await;
     assert_eq!(
-        told(&harness, 0, &["links", "--groups"]).await["groups"][0]["others_there"],
+        output(&harness, 0, &["links", "--groups"]).await["groups"][0]["others_there"],
         1
     );
     assert_eq!(members(&harness, "Group 0"), 9);
@@ -108,7 +108,7 @@ async fn pushing_an_empty_group_empties_its_team_through_the_safeguard() {
     let held = ends(&harness, 3, &["groups", "push", "Empty", "--wait"]).await;
     assert!(held.contains("HELD 40 team memberships would end"), "{held}");
     assert_eq!(members(&harness, "Empty"), 40);
-    let plan = told(&harness, 3, &["plan"]).await;
+    let plan = output(&harness, 3, &["plan"]).await;
     ends(
         &harness,
         0,
@@ -116,7 +116,7 @@ async fn pushing_an_empty_group_empties_its_team_through_the_safeguard() {
     )
     .await;
     assert_eq!(members(&harness, "Empty"), 0);
-    let groups = told(&harness, 0, &["groups"]).await["groups"].take();
+    let groups = output(&harness, 0, &["groups"]).await["groups"].take();
     assert_eq!(
         (&groups[0]["name"], &groups[0]["push_now"]),
         (&json!("Empty"), &json!(false))

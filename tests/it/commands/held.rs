@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::Value;
 
-use super::{account, ends, house_of, litmos, load, told};
+use super::{account, ends, house_of, litmos, load, output};
 
 const PEOPLE: usize = 100;
 
@@ -28,7 +28,7 @@ async fn heap(harness: &Harness) -> (usize, Value) {
     load(harness, &without(10..40)).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = told_any(harness, &["plan"]).await;
+        let plan = output_any(harness, &["plan"]).await;
         let (held, gone) = (
             plan["held"]["changes"].as_u64().unwrap() as usize,
             inactive(harness),
@@ -43,7 +43,7 @@ async fn heap(harness: &Harness) -> (usize, Value) {
 }
 
 /// Whatever it ends with, while things move.
-async fn told_any(harness: &Harness, arguments: &[&str]) -> Value {
+async fn output_any(harness: &Harness, arguments: &[&str]) -> Value {
     let (_, printed, error) = harness.rollcall(&[arguments, &["--json"]].concat()).await;
     serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{printed}{error}"))
 }
@@ -96,14 +96,14 @@ async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
         "{printed}"
     );
     assert_eq!(
-        told(&harness, 0, &["explain", ids[1]]).await["match"]["active"],
+        output(&harness, 0, &["explain", ids[1]]).await["match"]["active"],
         false
     );
     assert_eq!(inactive(&harness), gone + 1, "only the one who was named");
 
     let old = ends(&harness, 1, &["approve", &hash]).await;
     assert!(old.contains("is not what is held any more"), "{old}");
-    let plan = told(&harness, 3, &["plan"]).await;
+    let plan = output(&harness, 3, &["plan"]).await;
     let hash = plan["held"]["hash"].as_str().unwrap().to_owned();
     assert_eq!(plan["held"]["changes"], 29 - gone);
     let printed = ends(&harness, 0, &["approve", &hash, "--wait"]).await;
@@ -126,7 +126,7 @@ async fn somebody_ordered_by_name_is_cut_off_while_the_heap_waits() {
         .unwrap();
     let before = litmos(&harness);
     for person in [waiting, "p77@corp.example"] {
-        let receipt = told(&harness, 0, &["leaver", person]).await;
+        let receipt = output(&harness, 0, &["leaver", person]).await;
         assert_eq!(receipt["outcome"], "cut_off", "{receipt:#}");
     }
     assert!(!account(&harness, "p77").active);
@@ -135,5 +135,5 @@ async fn somebody_ordered_by_name_is_cut_off_while_the_heap_waits() {
         .iter()
         .filter(|(key, value)| key.starts_with("user") && after.get(*key) != Some(value));
     assert_eq!(changed.count(), 2, "nobody else");
-    assert_eq!(told(&harness, 3, &["plan"]).await["held"]["changes"], 29 - gone);
+    assert_eq!(output(&harness, 3, &["plan"]).await["held"]["changes"], 29 - gone);
 }

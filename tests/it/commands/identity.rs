@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Harness, Value, ends, house_of, told};
+use super::{Harness, Value, ends, house_of, output};
 
 fn user(external_id: &str, user_name: &str, first: &str) -> Value {
     json!({
@@ -40,7 +40,7 @@ async fn recycled(harness: &Harness) -> (String, String) {
         detail.starts_with("userName: ") && detail.contains("rollcall identity same"),
         "{detail}"
     );
-    let listed = told(harness, 3, &["identity"]).await;
+    let listed = output(harness, 3, &["identity"]).await;
     assert_eq!(listed["total"], 1, "{listed}");
     let question = listed["questions"][0]["id"].as_str().unwrap().to_owned();
     let shown = ends(harness, 3, &["identity", "show", &question]).await;
@@ -54,7 +54,7 @@ async fn recycled(harness: &Harness) -> (String, String) {
 async fn a_user_name_that_comes_back_for_somebody_else_waits_for_an_answer() {
     let harness = house_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
     let (gone, question) = recycled(&harness).await;
-    told(&harness, 0, &["identity", "different", &question]).await;
+    output(&harness, 0, &["identity", "different", &question]).await;
     let (status, made) = harness
         .scim("POST", "/Users", Some(&user("E7", "mira@corp.example", "Nina")))
         .await;
@@ -62,14 +62,14 @@ async fn a_user_name_that_comes_back_for_somebody_else_waits_for_an_answer() {
     assert_ne!(made["id"], json!(gone));
     let (status, _) = harness.scim("GET", &format!("/Users/{gone}"), None).await;
     assert_eq!(status, 404);
-    assert_eq!(told(&harness, 0, &["identity"]).await["total"], 0);
+    assert_eq!(output(&harness, 0, &["identity"]).await["total"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_answered_to_be_the_same_comes_back_without_the_groups_of_before() {
     let harness = house_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
     let (gone, question) = recycled(&harness).await;
-    told(&harness, 0, &["identity", "same", &question]).await;
+    output(&harness, 0, &["identity", "same", &question]).await;
     let (status, made) = harness
         .scim("POST", "/Users", Some(&user("E7", "mira@corp.example", "Nina")))
         .await;
@@ -90,9 +90,9 @@ async fn an_event_that_may_mean_two_people_is_handed_in_again_after_the_answer()
     .await;
     let file = harness.write("next.csv", "external_id,user_name\nE1,berg@corp.example\n");
     ends(&harness, 3, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
-    let listed = told(&harness, 3, &["identity"]).await;
+    let listed = output(&harness, 3, &["identity"]).await;
     let question = listed["questions"][0]["id"].as_str().unwrap().to_owned();
-    let answered = told(&harness, 0, &["identity", "same", &question]).await;
+    let answered = output(&harness, 0, &["identity", "same", &question]).await;
     assert_eq!(
         answered["replayed"].as_array().map(Vec::len),
         Some(1),

@@ -3,7 +3,7 @@ use std::time::Instant;
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::{Value, json};
 
-use super::{QUICK, account, apply_all, ends, house_of, load, made, masked, patched, quick, title, told};
+use super::{QUICK, account, apply_all, ends, house_of, load, made, masked, output, patched, quick, title};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_the_order_is_lifted() {
@@ -16,8 +16,8 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
     // All of the file is taken in: the newcomers, and what it says of the leaver.
     let deadline = Instant::now() + PATIENCE;
     let story = loop {
-        let people = told(&harness, 0, &["status"]).await["people"].take();
-        let story = told(&harness, 0, &["explain", "E1"]).await;
+        let people = output(&harness, 0, &["status"]).await["people"].take();
+        let story = output(&harness, 0, &["explain", "E1"]).await;
         if people == 60 && story["plan"]["operations"] != json!([]) {
             break story;
         }
@@ -35,7 +35,7 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
         "leaving teams cuts no access, so it waits like the rest"
     );
     assert_eq!(harness.litmos.state().users.len(), 6, "nothing else was sent");
-    let story = told(&harness, 0, &["explain", "E1"]).await;
+    let story = output(&harness, 0, &["explain", "E1"]).await;
     let person = story["person"].as_str().unwrap();
     let permit = printed
         .split("permit ")
@@ -61,7 +61,7 @@ async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_t
       take it back with: rollcall leaver <p1> --lift
     "#);
 
-    let again = told(&harness, 0, &["leaver", "p1@corp.example"]).await;
+    let again = output(&harness, 0, &["leaver", "p1@corp.example"]).await;
     assert_eq!(again["outcome"], "already_inactive", "{again:#}");
     let status = ends(&harness, 3, &["status"]).await;
     assert!(
@@ -104,7 +104,7 @@ async fn somebody_without_an_account_gets_none_and_somebody_unknown_is_said_to_b
         "external_id,user_name,first_name,last_name,active\nE7,zed@corp.example,Z,D,false\n",
     );
     ends(&harness, 0, &["load", &file.to_string_lossy()]).await;
-    let receipt = told(&harness, 0, &["leaver", "zed@corp.example"]).await;
+    let receipt = output(&harness, 0, &["leaver", "zed@corp.example"]).await;
     assert_eq!(
         (&receipt["outcome"], &receipt["account"]),
         (&Value::from("no_account"), &Value::Null)
@@ -123,7 +123,7 @@ async fn somebody_without_an_account_gets_none_and_somebody_unknown_is_said_to_b
 
     patched(&harness, &format!("/Users/{id}"), json!({"active": false})).await;
     harness.settled(1).await;
-    let receipt = told(&harness, 0, &["leaver", &id]).await;
+    let receipt = output(&harness, 0, &["leaver", &id]).await;
     assert_eq!(receipt["outcome"], "already_inactive", "{receipt:#}");
     assert_eq!(
         receipt["request"]["method"], "PUT",
@@ -147,7 +147,7 @@ async fn a_cut_off_that_litmos_does_not_take_in_time_says_where_it_stands() {
     );
     assert!(account(&harness, "p0").active);
     harness.litmos.set_faults(&[]).unwrap();
-    let receipt = told(&harness, 0, &["leaver", "E0"]).await;
+    let receipt = output(&harness, 0, &["leaver", "E0"]).await;
     assert_eq!(receipt["outcome"], "cut_off", "{receipt:#}");
     assert!(!account(&harness, "p0").active);
 }

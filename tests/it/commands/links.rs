@@ -1,7 +1,7 @@
 use rollcall_tests::roster_csv;
 use serde_json::{Value, json};
 
-use super::{account, ends, house_of, load, told, until};
+use super::{account, ends, house_of, load, output, until};
 
 fn litmos_user(name: &str) -> Value {
     json!({"UserName": format!("{name}@corp.example"), "FirstName": "By", "LastName": "Hand", "Email": format!("{name}@corp.example")})
@@ -17,7 +17,7 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
     load(&harness, "external_id,user_name\nE90,no+body@corp.example\n").await;
     harness.settled(61).await;
 
-    let people = told(&harness, 0, &["links"]).await["people"].take();
+    let people = output(&harness, 0, &["links"]).await["people"].take();
     assert_eq!(people.as_array().unwrap().len(), 61, "all of them, for scripts");
     let first = ends(&harness, 0, &["links"]).await;
     assert!(
@@ -30,7 +30,7 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
     );
     let p7 = account(&harness, "p7");
     for text in ["P7@CORP", "E7", p7.id.0.as_str()] {
-        let found = told(&harness, 0, &["links", text]).await["people"].take();
+        let found = output(&harness, 0, &["links", text]).await["people"].take();
         let row = &found[0];
         assert_eq!(
             (&row["account"], &row["state"]),
@@ -38,17 +38,17 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
             "{text}: {found:#}"
         );
     }
-    let parked = told(&harness, 0, &["links", "--parked"]).await["people"].take();
+    let parked = output(&harness, 0, &["links", "--parked"]).await["people"].take();
     assert_eq!(parked[0]["user_name"], "no+body@corp.example");
     assert_eq!(
-        told(&harness, 0, &["links", "--unlinked"]).await["people"]
+        output(&harness, 0, &["links", "--unlinked"]).await["people"]
             .as_array()
             .unwrap()
             .len(),
         1
     );
 
-    let piles = told(&harness, 0, &["links", "--orphans"]).await;
+    let piles = output(&harness, 0, &["links", "--orphans"]).await;
     assert_eq!(piles["linked"], 60);
     // The owner of the key, and the one made by hand.
     assert_eq!(piles["unmanaged"].as_array().unwrap().len(), 2, "{piles:#}");
@@ -109,7 +109,7 @@ async fn a_wrong_tie_is_mended() {
     .await;
     harness.settled(2).await;
     assert_eq!(account(&harness, "mira.second").id, second.id);
-    let row = told(&harness, 0, &["links", "E1"]).await["people"][0].take();
+    let row = output(&harness, 0, &["links", "E1"]).await["people"][0].take();
     assert_eq!(
         (&row["account"], &row["state"]),
         (&json!(second.id.0.as_str()), &json!("linked"))
@@ -138,7 +138,7 @@ async fn exported_ties_outlive_the_buckets() {
             .await
             .contains("3 people are in")
     );
-    let before = told(&harness, 0, &["links", "E2"]).await["people"][0].take();
+    let before = output(&harness, 0, &["links", "E2"]).await["people"][0].take();
     assert_eq!(before["account"], other.id.0.as_str());
 
     harness.kill().await;
@@ -149,7 +149,7 @@ async fn exported_ties_outlive_the_buckets() {
     ends(&harness, 0, &["import"]).await;
     let restored = ends(&harness, 0, &["links", "import", &file]).await;
     assert!(restored.contains("3 tied, 0 were tied so already"), "{restored}");
-    let after = told(&harness, 0, &["links", "E2"]).await["people"][0].take();
+    let after = output(&harness, 0, &["links", "E2"]).await["people"][0].take();
     assert_eq!(
         (&after["account"], &after["external_ids"]),
         (&before["account"], &before["external_ids"])

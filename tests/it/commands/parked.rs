@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{account, ends, house_of, made, masked, patched, told};
+use super::{account, ends, house_of, made, masked, output, patched};
 
 const NOBODY: &str = "user_name\n";
 
@@ -25,7 +25,7 @@ async fn what_is_parked_says_why_and_is_tried_again_once_the_cause_is_gone() {
     .await;
     harness.settled(1).await;
 
-    let parked = told(&harness, 3, &["parked"]).await;
+    let parked = output(&harness, 3, &["parked"]).await;
     assert_eq!(
         (parked["total"].as_u64(), parked["items"][0]["person"].as_str()),
         (Some(1), Some(id.as_str()))
@@ -79,7 +79,7 @@ async fn a_retry_names_what_it_is_about() {
     let long = json!({"displayName": "x".repeat(300)});
     assert_eq!(harness.scim("POST", "/Groups", Some(&long)).await.0, 201);
     harness.settled(0).await;
-    let parked = told(&harness, 3, &["parked"]).await;
+    let parked = output(&harness, 3, &["parked"]).await;
     let group = parked["items"][0]["group"].as_str().unwrap();
     assert!(
         ends(&harness, 3, &["retry", "--group", group, "--wait"])

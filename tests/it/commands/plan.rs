@@ -1,6 +1,6 @@
 use rollcall_tests::roster_csv;
 
-use super::{account, ends, house_of, load, masked, title, told, until};
+use super::{account, ends, house_of, load, masked, output, title, until};
 
 /// People who report to nobody.
 fn alone(people: usize) -> String {
@@ -13,7 +13,7 @@ fn alone(people: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_forecast() {
     let harness = house_of("apply = \"manual\"\nbulk_import = false\n", 3, &alone(3)).await;
-    let plan = told(&harness, 0, &["plan"]).await;
+    let plan = output(&harness, 0, &["plan"]).await;
     let hash = plan["hash"].as_str().unwrap().to_owned();
     assert_eq!(plan["operations"], plan["lines"].as_array().unwrap().len());
     let printed = ends(&harness, 0, &["plan"]).await;
@@ -56,14 +56,14 @@ async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_fo
     Litmos equals the roster
     "#);
     assert_eq!(harness.litmos.state().users.len(), 4);
-    let runs = told(&harness, 0, &["runs"]).await;
+    let runs = output(&harness, 0, &["runs"]).await;
     let run = &runs["runs"][0];
     assert_eq!(
         (run["id"].as_str(), run["right"].as_bool()),
         (Some(hash.as_str()), Some(true)),
         "{runs:#}"
     );
-    let forecast = told(&harness, 0, &["status"]).await["forecast"].take();
+    let forecast = output(&harness, 0, &["status"]).await["forecast"].take();
     assert_eq!(
         (forecast["past_runs"].as_u64(), forecast["past_right"].as_u64()),
         (Some(1), Some(1))
@@ -93,7 +93,7 @@ async fn a_person_s_story_has_five_steps_and_can_be_read_as_of_a_moment() {
     .await;
     harness.settled(2).await;
     let printed = ends(&harness, 0, &["explain", "p1@corp.example"]).await;
-    let story = told(&harness, 0, &["explain", "E1"]).await;
+    let story = output(&harness, 0, &["explain", "E1"]).await;
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let (person, id) = (text(&story["person"]), text(&story["match"]["account"]));
     assert_eq!(id, account(&harness, "p1").id.0.as_str());
@@ -116,7 +116,7 @@ async fn a_person_s_story_has_five_steps_and_can_be_read_as_of_a_moment() {
     assert!(printed.contains("POST /users -> 201 done"), "{printed}");
 
     let before = jiff::Timestamp::from_millisecond(before as i64).unwrap();
-    let past = told(&harness, 0, &["explain", &person, "--at", &before.to_string()]).await;
+    let past = output(&harness, 0, &["explain", &person, "--at", &before.to_string()]).await;
     let labels: Vec<&str> = past["decisions"]
         .as_array()
         .unwrap()

@@ -3,16 +3,16 @@ use std::time::Instant;
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::{Value, json};
 
-use super::{account, apply_all, ends, house_of, litmos, load, masked, patched, title, told, until};
+use super::{account, apply_all, ends, house_of, litmos, load, masked, output, patched, title, until};
 
 /// Waits until it is done, and says under which id the record knows it.
 async fn run_of(harness: &Harness, people: usize) -> String {
     harness.settled(people).await;
-    let runs = told(harness, 0, &["runs"]).await;
+    let runs = output(harness, 0, &["runs"]).await;
     runs["runs"][0]["id"].as_str().unwrap().to_owned()
 }
 
-fn said(answer: &Value, list: &str, name: &str) -> Vec<String> {
+fn described(answer: &Value, list: &str, name: &str) -> Vec<String> {
     let items = answer[list].as_array().unwrap().iter();
     items
         .map(|item| item[name].as_str().unwrap().to_owned())
@@ -44,7 +44,7 @@ async fn a_run_of_changes_and_a_cut_off_is_taken_back_to_the_letter() {
     let run = run_of(&harness, 6).await;
     let calls = harness.litmos.log().len();
 
-    let look = told(&harness, 0, &["undo", &run]).await;
+    let look = output(&harness, 0, &["undo", &run]).await;
     assert_eq!(look["left"], json!([]), "{look:#}");
     let printed = ends(&harness, 0, &["undo", &run[..8]]).await;
     insta::assert_snapshot!(masked(&printed, &[(&run, "<run>")]), @r#"
@@ -88,7 +88,7 @@ async fn a_run_of_changes_and_a_cut_off_is_taken_back_to_the_letter() {
 async fn planned(harness: &Harness, operations: u64) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = told(harness, 0, &["plan"]).await;
+        let plan = output(harness, 0, &["plan"]).await;
         if plan["operations"] == operations {
             return;
         }
@@ -133,8 +133,8 @@ async fn members_and_a_group_s_name_are_taken_back() {
     })
     .await;
     let run = run_of(&harness, 4).await;
-    let look = told(&harness, 0, &["undo", &run]).await;
-    let mut wishes = said(&look, "wishes", "said");
+    let look = output(&harness, 0, &["undo", &run]).await;
+    let mut wishes = described(&look, "wishes", "message");
     wishes.sort();
     assert_eq!(
         wishes,
@@ -184,11 +184,11 @@ async fn custom_fields_and_a_description_go_back_to_what_rollcall_knew_of_them()
     let after = litmos(&harness);
     assert_eq!(account(&harness, "p1").custom_fields["Site"], "Oslo");
     let past = ["explain", "p1@corp.example", "--at", "0 seconds ago"];
-    let past = told(&harness, 0, &past).await;
+    let past = output(&harness, 0, &past).await;
     assert_eq!(past["known"]["values"]["Site"], "Oslo", "{past:#}");
     let calls = harness.litmos.log().len();
 
-    let look = told(&harness, 0, &["undo", &run]).await;
+    let look = output(&harness, 0, &["undo", &run]).await;
     let printed = ends(&harness, 0, &["undo", &run]).await;
     insta::assert_snapshot!(masked(&printed, &[(&run, "<run>")]), @r#"
     run <run>, 4 operations
@@ -257,13 +257,14 @@ async fn what_has_been_wished_anew_is_left_alone_and_what_is_much_is_held() {
     })
     .await;
     harness.settled(40).await;
-    let look = told(&harness, 0, &["undo", &second]).await;
+    let look = output(&harness, 0, &["undo", &second]).await;
     assert!(
-        said(&look, "wishes", "said").contains(&"p2@corp.example: JobTitle \"Title 2\" again".to_owned()),
+        described(&look, "wishes", "message")
+            .contains(&"p2@corp.example: JobTitle \"Title 2\" again".to_owned()),
         "{look:#}"
     );
     assert!(
-        said(&look, "left", "why").contains(&"JobTitle has been changed again since".to_owned()),
+        described(&look, "left", "why").contains(&"JobTitle has been changed again since".to_owned()),
         "{look:#}"
     );
     ends(&harness, 0, &["undo", &second, "--yes"]).await;

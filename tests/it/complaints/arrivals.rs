@@ -1,7 +1,7 @@
 use rollcall_tests::{Harness, user};
 use serde_json::{Value, json};
 
-use crate::commands::{QUICK, account, ends, made, patched, quick, told, until};
+use crate::commands::{QUICK, account, ends, made, output, patched, quick, until};
 
 /// A harness whose Litmos has these accounts already.
 async fn house_with(by_hand: &[&str]) -> Harness {
@@ -73,7 +73,7 @@ async fn a_change_that_failed_is_not_sent_again_however_often_it_is_repeated() {
     let (status, answer) = harness.scim("PUT", &path, Some(&renamed)).await;
     assert_eq!(status, 200, "{answer}");
     harness.settled(2).await;
-    let parked = told(&harness, 3, &["parked"]).await;
+    let parked = output(&harness, 3, &["parked"]).await;
     assert_eq!(parked["items"][0]["person"], id.as_str(), "{parked:#}");
     let (mira, berg) = (account(&harness, "mira"), account(&harness, "berg"));
 
@@ -159,7 +159,7 @@ async fn accounts_made_by_hand_are_linked_whatever_the_case_of_their_names() {
     harness.settled(2).await;
     assert_eq!(accounts(&harness), 3, "nobody is there twice");
     for (person, account) in ids.iter().zip(&by_hand) {
-        let link = told(&harness, 0, &["links", person]).await["people"][0].take();
+        let link = output(&harness, 0, &["links", person]).await["people"][0].take();
         assert_eq!(
             (&link["account"], &link["state"]),
             (&json!(account.to_string()), &json!("linked"))

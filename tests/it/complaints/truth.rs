@@ -2,7 +2,9 @@ use litmos_simulator::{Settings, UserState};
 use rollcall_tests::{Harness, roster_csv, user};
 use serde_json::{Value, json};
 
-use crate::commands::{QUICK, account, apply_all, ends, house_of, made, patched, quick, title, told, until};
+use crate::commands::{
+    QUICK, account, apply_all, ends, house_of, made, output, patched, quick, title, until,
+};
 
 fn ids(harness: &Harness) -> Vec<String> {
     let users = harness.litmos.state().users;
@@ -60,7 +62,7 @@ async fn whoever_is_deleted_at_the_source_loses_access_and_accounts_of_nobody_st
     assert!(!account(&harness, "mira").active);
     ends(&harness, 0, &["import"]).await;
     harness.settled(1).await;
-    let piles = told(&harness, 0, &["links", "--orphans"]).await;
+    let piles = output(&harness, 0, &["links", "--orphans"]).await;
     let mut unmanaged: Vec<&str> = piles["unmanaged"]
         .as_array()
         .unwrap()
@@ -91,7 +93,7 @@ async fn what_was_changed_by_hand_is_shown_before_it_is_repaired() {
     let record = json!({"UserName": "p2@corp.example", "FirstName": "First2", "LastName": "Last2", "Email": "p2@corp.example", "JobTitle": "By hand"});
     harness.litmos.put_users(&[record]).unwrap();
     assert_eq!(
-        told(&harness, 0, &["plan"]).await["operations"],
+        output(&harness, 0, &["plan"]).await["operations"],
         0,
         "nobody has looked yet"
     );
@@ -134,7 +136,7 @@ async fn an_account_deleted_by_hand_is_said_to_be_gone_and_made_again() {
     assert!(second.id != first && second.active && title(&harness, "mira") == "Guide");
     let story = ends(&harness, 0, &["explain", &id]).await;
     assert!(story.contains(" -> 404 gone"), "{story}");
-    let link = told(&harness, 0, &["links", &id]).await["people"][0].take();
+    let link = output(&harness, 0, &["links", &id]).await["people"][0].take();
     assert_eq!(link["account"], second.id.to_string());
 
     // The same when nobody wishes anything: the next import misses it.
@@ -166,7 +168,7 @@ async fn nothing_counts_as_done_before_litmos_has_said_so() {
     };
     // Quarantine, then a pause before the next try; in neither does Litmos have what was wished.
     loop {
-        let status = told(&harness, 0, &["status"]).await;
+        let status = output(&harness, 0, &["status"]).await;
         assert_eq!(counted(&status), (false, 2, 1), "{status:#}");
         if status["retries"] == 1 {
             break;
@@ -179,12 +181,12 @@ async fn nothing_counts_as_done_before_litmos_has_said_so() {
             && !printed.contains("equals the roster"),
         "{printed}"
     );
-    let unlinked = told(&harness, 0, &["links", "--unlinked"]).await["people"].take();
+    let unlinked = output(&harness, 0, &["links", "--unlinked"]).await["people"].take();
     assert_eq!(unlinked[0]["user_name"], "otto@corp.example", "{unlinked:#}");
     harness.kill().await;
     harness.up(&[]).await;
     harness.bus().await;
-    let status = told(&harness, 0, &["status"]).await;
+    let status = output(&harness, 0, &["status"]).await;
     assert_eq!(counted(&status), (false, 2, 1), "nor after a restart: {status:#}");
 
     harness.litmos.set_faults(&[]).unwrap();

@@ -101,7 +101,7 @@ impl Clients {
             200 | 201 => Some(shown(kind, &serde_json::from_str(&text).unwrap_or_default())),
             204 => Some(Answer::Done),
             404 => Some(Answer::Missing),
-            409 => Some(Answer::Taken),
+            409 => Some(Answer::Applied),
             412 => Some(Answer::Stale),
             408 | 429 | 500.. => None,
             _ => Some(Answer::Other(status, text)),

@@ -197,7 +197,7 @@ async fn a_deletion_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
             is_known(&pair, kind, &id).await;
             pair.ask(kind, 0, patch(&id, Edit::Rename(format!("{kind:?}-{n}-new"))))
                 .await;
-            let told = pair
+            let output = pair
                 .ask(
                     kind,
                     1,
@@ -209,7 +209,7 @@ async fn a_deletion_after_an_edit_through_a_gateway_an_hour_ahead_is_kept() {
                 .await;
             let there = pair.ask(kind, 1, read(&id)).await;
             if there != Answer::Missing {
-                lost.push((kind, told, there));
+                lost.push((kind, output, there));
             }
         }
     }

@@ -111,7 +111,7 @@ pub(crate) enum Answer {
     /// 404.
     Missing,
     /// 409.
-    Taken,
+    Applied,
     /// 412.
     Stale,
     /// Anything else that says that nothing was done; no object of ours answers so.

@@ -251,8 +251,8 @@ async fn one_client_after_whom_nobody_asks_is_answered_as_the_model_would() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a soak: cargo xtask soak --only linearizable"]
 async fn soak_of_linearizability() {
-    let told = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let minutes = told("ROLLCALL_SOAK_MINUTES").unwrap_or(10);
-    let seed = told("ROLLCALL_SOAK_SEED").unwrap_or_else(chassis::clock::unix_ms);
+    let output = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let minutes = output("ROLLCALL_SOAK_MINUTES").unwrap_or(10);
+    let seed = output("ROLLCALL_SOAK_SEED").unwrap_or_else(chassis::clock::unix_ms);
     run(Duration::from_secs(60 * minutes), seed).await;
 }

@@ -90,7 +90,7 @@ impl Resources {
                     .into_iter()
                     .collect()
             }
-            Some(Answer::Taken) => holder.map(|_| state.clone()).into_iter().collect(),
+            Some(Answer::Applied) => holder.map(|_| state.clone()).into_iter().collect(),
             Some(Answer::Done | Answer::Missing | Answer::Stale | Answer::Other(..)) => Vec::new(),
             None => match (holder, comes_back) {
                 (None, _) => {
@@ -161,7 +161,7 @@ impl Resources {
         };
         match answer {
             Some(Answer::Stale) if stale => same(),
-            Some(Answer::Taken) if taken || wanted.as_ref().is_some_and(left) => same(),
+            Some(Answer::Applied) if taken || wanted.as_ref().is_some_and(left) => same(),
             None if stale || taken => same(),
             _ if stale || taken => Vec::new(),
             Some(Answer::Done) | None => wanted.as_ref().map_or_else(|| vec![state.without(id)], untold),
@@ -176,7 +176,7 @@ impl Resources {
                     .into_iter()
                     .collect()
             }
-            Some(Answer::Stale | Answer::Taken | Answer::Missing | Answer::Other(..)) => Vec::new(),
+            Some(Answer::Stale | Answer::Applied | Answer::Missing | Answer::Other(..)) => Vec::new(),
         }
     }
 }

@@ -68,7 +68,7 @@ fn shown(id: &str, version: u64, content: Content) -> Answer {
 }
 
 /// Calls in the order of their beginnings, with their times; an end of 0 was never heard of.
-fn told(calls: Vec<(u64, u64, Request, Answer)>) -> Vec<Timed<Call>> {
+fn output(calls: Vec<(u64, u64, Request, Answer)>) -> Vec<Timed<Call>> {
     let timed = |(number, (invoked, returned, request, answer)): (usize, (u64, u64, Request, Answer))| {
         let returned = (returned > 0).then_some(returned);
         let answer = returned.map(|_| answer);
@@ -123,7 +123,7 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
     match fault {
         Fault::LostUpdate => {
             let at_once = |end: Content, answer: Content| {
-                told(vec![
+                output(vec![
                     made.clone(),
                     (
                         3,
@@ -139,7 +139,7 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
         }
         Fault::StaleIfMatch => {
             let second = |answer: Answer| {
-                told(vec![
+                output(vec![
                     made.clone(),
                     (
                         3,
@@ -154,16 +154,16 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
         }
         Fault::DoubleCreate => {
             let second = |answer: Answer| {
-                told(vec![
+                output(vec![
                     (1, 5, create(&new), shown("a", 1, new.clone())),
                     (2, 6, create(&new), answer),
                 ])
             };
-            [second(shown("b", 2, new.clone())), second(Answer::Taken)]
+            [second(shown("b", 2, new.clone())), second(Answer::Applied)]
         }
         Fault::StaleRead => {
             let then = |answer: Answer| {
-                told(vec![
+                output(vec![
                     made.clone(),
                     (
                         3,
@@ -181,7 +181,7 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
         }
         Fault::Resurrection => {
             let then = |answer: Answer| {
-                told(vec![
+                output(vec![
                     made.clone(),
                     (3, 6, delete(), Answer::Done),
                     // Nobody heard of this one: it may have come first, or found nobody.
@@ -200,7 +200,7 @@ fn by_hand(fault: Fault) -> [Vec<Timed<Call>>; 2] {
             };
             let add = |id: &str| patch(None, vec![Edit::AddMember(id.to_owned())]);
             let then = |members: &[&str]| {
-                told(vec![
+                output(vec![
                     (1, 2, create(&team(&[])), shown("a", 1, team(&[]))),
                     (3, 9, add("p"), Answer::Done),
                     (3, 9, add("q"), Answer::Done),
@@ -229,6 +229,6 @@ fn each_fault_is_caught_in_a_history_of_four_calls_and_the_sound_one_passes() {
 
 #[test]
 fn a_search_that_is_given_up_is_not_taken_for_a_pass() {
-    let problem = super::said(Kind::User, &[], Verdict::Undecided { steps: 7 });
+    let problem = super::described(Kind::User, &[], Verdict::Undecided { steps: 7 });
     assert!(problem.is_err_and(|problem| problem.contains("7 steps")));
 }

@@ -89,7 +89,7 @@ impl Store {
                         format!("id-{}", self.ids)
                     }
                     Some((id, (old, _))) if kind == Kind::User && old.is_inactive() => id.clone(),
-                    Some(_) => return Answer::Taken,
+                    Some(_) => return Answer::Applied,
                 };
                 self.put(&id, content.clone())
             }
@@ -155,7 +155,7 @@ impl Store {
         }
         let content = edit(&old);
         if self.holder(&content.name).is_some_and(|(holder, _)| holder != id) {
-            return Answer::Taken;
+            return Answer::Applied;
         }
         self.put(id, content)
     }

@@ -134,7 +134,7 @@ impl Ears {
             };
             let receipt = receipt.expect("the connection stays");
             let end = match receipt.outcome {
-                Outcome::Taken => "taken",
+                Outcome::Applied => "applied",
                 Outcome::SetAside(_) => "set aside",
                 Outcome::Waits(_) => {
                     self.wait.insert(receipt.event_id);

@@ -15,8 +15,8 @@ pub struct RedisServer {
 }
 
 pub fn binary() -> Option<PathBuf> {
-    if let Some(told) = std::env::var_os("ROLLCALL_REDIS_SERVER") {
-        return Some(PathBuf::from(told)).filter(|path| path.is_file());
+    if let Some(output) = std::env::var_os("ROLLCALL_REDIS_SERVER") {
+        return Some(PathBuf::from(output)).filter(|path| path.is_file());
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

@@ -23,7 +23,7 @@ const INBOX: &str = "_INBOX.";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is durably in the roster.
-    Taken,
+    Applied,
     /// It never will be: it is a dead letter now.
     SetAside(String),
     /// It cannot be taken yet and comes again by itself.
@@ -79,7 +79,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "listening for receipts",
-                said: error.to_string(),
+                message: error.to_string(),
             })?;
         Ok((ReceiptInbox(inbox), Receipts { messages }))
     }
@@ -101,7 +101,7 @@ impl Bus {
 fn receipt_out(event_id: &str, outcome: Outcome) -> v1::EventReceipt {
     use event_receipt::Outcome as Out;
     let outcome = match outcome {
-        Outcome::Taken => Out::Taken(v1::Taken {}),
+        Outcome::Applied => Out::Applied(v1::Applied {}),
         Outcome::SetAside(reason) => Out::SetAside(v1::SetAside { reason }),
         Outcome::Waits(reason) => Out::Waits(v1::Waits { reason }),
     };
@@ -114,7 +114,7 @@ fn receipt_out(event_id: &str, outcome: Outcome) -> v1::EventReceipt {
 fn receipt_in(receipt: v1::EventReceipt) -> Option<Receipt> {
     use event_receipt::Outcome as In;
     let outcome = match receipt.outcome? {
-        In::Taken(v1::Taken {}) => Outcome::Taken,
+        In::Applied(v1::Applied {}) => Outcome::Applied,
         In::SetAside(v1::SetAside { reason }) => Outcome::SetAside(reason),
         In::Waits(v1::Waits { reason }) => Outcome::Waits(reason),
     };

@@ -239,7 +239,7 @@ impl Wire<v1::Decision> for Decision {
             label: self.label.clone(),
             at_ms: self.at_ms,
             ended: ended.map_or("", |(_, text)| text).to_owned(),
-            said: self.said.clone(),
+            message: self.message.clone(),
             images: self.images.iter().map(image_out).collect(),
         }
     }
@@ -255,7 +255,7 @@ impl Wire<v1::Decision> for Decision {
             ended: ended
                 .map(|(ended, _)| *ended)
                 .ok_or_else(|| broken(name(), format!("{:?} is no end", message.ended)))?,
-            said: message.said,
+            message: message.message,
             images: message
                 .images
                 .into_iter()

@@ -58,7 +58,7 @@ fn parked_out(parked: &Parked) -> v1::Parked {
     v1::Parked {
         code: parked.code.as_str().to_owned(),
         attribute: parked.attribute.clone(),
-        said: parked.said.clone(),
+        message: parked.message.clone(),
         remedy: parked.remedy.clone(),
         revision: parked.revision,
         at_ms: parked.at_ms,
@@ -72,7 +72,7 @@ fn parked_in(parked: v1::Parked) -> Result<Parked, BrokenRecord> {
     Ok(Parked {
         code: code.ok_or_else(|| broken(name(), format!("{:?} is no park code", parked.code)))?,
         attribute: parked.attribute,
-        said: parked.said,
+        message: parked.message,
         remedy: parked.remedy,
         revision: parked.revision,
         at_ms: parked.at_ms,

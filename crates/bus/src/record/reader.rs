@@ -33,7 +33,7 @@ fn entry(bytes: &[u8]) -> Option<(&str, &[u8])> {
 struct Values<'a>(Vec<(Field, &'a str)>);
 
 impl<'a> Values<'a> {
-    fn take(&mut self, bytes: &'a [u8]) -> Option<()> {
+    fn add(&mut self, bytes: &'a [u8]) -> Option<()> {
         let (name, value) = entry(bytes)?;
         self.0.push((Field::from_wire(name)?, text(value)?));
         Some(())
@@ -98,7 +98,7 @@ pub(super) fn person(bytes: &[u8]) -> Option<Person> {
             Part::Number(3, value) => person.active = flag(value),
             Part::Number(4, value) => person.deleted = flag(value),
             Part::Bytes(5, bytes) => person.access_level = Some(AccessLevel::parse(text(bytes)?).ok()?),
-            Part::Bytes(6, bytes) => values.take(bytes)?,
+            Part::Bytes(6, bytes) => values.add(bytes)?,
             Part::Bytes(7, bytes) if person.manager == DesiredManager::Leave => {
                 person.manager = manager(bytes)?
             }
@@ -143,7 +143,7 @@ pub(super) fn account(bytes: &[u8]) -> Option<Account> {
             Part::Bytes(2, bytes) => text(bytes)?.clone_into(&mut account.user_name),
             Part::Number(3, value) => account.active = flag(value),
             Part::Bytes(4, bytes) => account.access_level = AccessLevel::parse(text(bytes)?).ok(),
-            Part::Bytes(5, bytes) => values.take(bytes)?,
+            Part::Bytes(5, bytes) => values.add(bytes)?,
             Part::Bytes(6, bytes) => account.manager = Some(AccountId::parse(text(bytes)?).ok()?),
             Part::Number(7, value) => account.as_of_ms = value,
             Part::Number(8, value) => account.whole = flag(value),

@@ -75,7 +75,7 @@ pub(super) async fn write<K: Key, V: Record>(
             .map(|info| (info.stream_sequence, info.pending))
             .map_err(no)?;
         writer.head.through = sequence;
-        writer.take::<V>(message, sequence).await?;
+        writer.add::<V>(message, sequence).await?;
         if pending == 0 {
             break;
         }
@@ -121,7 +121,7 @@ struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    async fn take<V: Record>(
+    async fn add<V: Record>(
         &mut self,
         message: jetstream::Message,
         revision: u64,

@@ -158,9 +158,9 @@ impl Tokens {
         let request = v1::StatusRequest {
             org: org.map(ToString::to_string).unwrap_or_default(),
         };
-        let unavailable = |said: &str| BusError::Unavailable {
+        let unavailable = |message: &str| BusError::Unavailable {
             doing: "asking the rate governor",
-            said: said.to_owned(),
+            message: message.to_owned(),
         };
         let nobody = || unavailable("no governor answers; is the rate-governor service running?");
         let holder = self.inner.bus.lease_holder(GOVERNOR_LEASE).await?;
@@ -196,7 +196,7 @@ async fn converse(inner: Weak<Inner>, nudge: Arc<Notify>) {
             message = message => {
                 let Some(alive) = inner.upgrade() else { return };
                 match message {
-                    Some(message) => alive.hear(&message),
+                    Some(message) => alive.handle(&message),
                     None => inbox = None,
                 }
             }
@@ -204,12 +204,12 @@ async fn converse(inner: Weak<Inner>, nudge: Arc<Notify>) {
                 // Whoever else is about to say something gets the chance to.
                 tokio::task::yield_now().await;
                 let Some(alive) = inner.upgrade() else { return };
-                alive.say(false).await;
+                alive.send_exchange(false).await;
             }
             () = tokio::time::sleep(TICK) => {
                 let Some(alive) = inner.upgrade() else { return };
                 alive.look_after().await;
-                alive.say(true).await;
+                alive.send_exchange(true).await;
             }
         }
     }
@@ -272,7 +272,7 @@ impl Inner {
     }
 
     /// Sends everything that is to be said. `sign_of_life`: also if that is nothing, while answers are waited for.
-    async fn say(&self, sign_of_life: bool) {
+    async fn send_exchange(&self, sign_of_life: bool) {
         let quiet = {
             let state = self.state();
             let waits = sign_of_life && !state.sent.is_empty();
@@ -297,7 +297,7 @@ impl Inner {
             .await;
     }
 
-    fn hear(self: &Arc<Inner>, message: &async_nats::Message) {
+    fn handle(self: &Arc<Inner>, message: &async_nats::Message) {
         let now = self.now();
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             let mut state = self.state();
@@ -312,8 +312,8 @@ impl Inner {
                 return;
             }
         };
-        for said in answers.odd {
-            tracing::debug!(said, "a report changed nothing");
+        for message in answers.odd {
+            tracing::debug!(message, "a report changed nothing");
         }
         let mut outcomes = Vec::new();
         let mut state = self.state();
@@ -332,8 +332,8 @@ impl Inner {
                         let pause = Duration::from_millis(wait.retry_after_ms);
                         state.put_off(id, pause, &mut outcomes);
                     }
-                    Some(token_response::Response::Refused(said)) => {
-                        tracing::warn!(said, "the governor refuses to give tokens");
+                    Some(token_response::Response::Refused(message)) => {
+                        tracing::warn!(message, "the governor refuses to give tokens");
                         state.put_off(id, REFUSED, &mut outcomes);
                     }
                     None => {}

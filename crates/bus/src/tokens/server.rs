@@ -99,7 +99,7 @@ pub enum TokenResponse {
     },
     Refused {
         id: u64,
-        said: String,
+        message: String,
     },
 }
 
@@ -142,7 +142,7 @@ impl GovernorRequests {
     pub async fn next(&mut self) -> Option<GovernorRequest> {
         loop {
             let message = self.messages.next().await?;
-            if let Some(request) = self.bus.hear(&message) {
+            if let Some(request) = self.bus.parse(&message) {
                 return Some(request);
             }
         }
@@ -166,13 +166,13 @@ impl Bus {
             bus: self.clone(),
             messages: messages.map_err(|error| BusError::Unavailable {
                 doing: "listening for those who request for tokens",
-                said: error.to_string(),
+                message: error.to_string(),
             })?,
         })
     }
 
     /// Tells one process what was decided for it.
-    pub async fn tell(&self, to: &ReplyTo, responses: ResponseBatch) {
+    pub async fn respond(&self, to: &ReplyTo, responses: ResponseBatch) {
         let ResponseBatch {
             orgs,
             acknowledged,
@@ -192,7 +192,7 @@ impl Bus {
         let _ = self.client.publish(to.0.clone(), payload).await;
     }
 
-    fn hear(&self, message: &async_nats::Message) -> Option<GovernorRequest> {
+    fn parse(&self, message: &async_nats::Message) -> Option<GovernorRequest> {
         let reply_to = message.reply.clone()?;
         match message.subject.as_str().rsplit('.').next()? {
             "exchange" => match v1::Exchange::decode(message.payload.as_ref()) {
@@ -279,7 +279,7 @@ fn response_out(response: TokenResponse) -> v1::TokenResponse {
             };
             (id, token_response::Response::Wait(wait))
         }
-        TokenResponse::Refused { id, said } => (id, token_response::Response::Refused(said)),
+        TokenResponse::Refused { id, message } => (id, token_response::Response::Refused(message)),
     };
     v1::TokenResponse {
         id,

@@ -113,7 +113,7 @@ async fn a_receipt_says_what_became_of_each_event() {
         .later(Duration::ZERO, "nobody is known as \"x\" yet")
         .await;
     let heard = outcomes(&mut receipts, 3).await;
-    assert_eq!(heard["0"], Outcome::Taken);
+    assert_eq!(heard["0"], Outcome::Applied);
     assert_eq!(
         heard["1"],
         Outcome::SetAside("the user name belongs to somebody else".to_owned())
@@ -125,7 +125,7 @@ async fn a_receipt_says_what_became_of_each_event() {
     let again = feed.next().await.unwrap();
     assert_eq!(again.len(), 1);
     again[0].done().await;
-    assert_eq!(outcomes(&mut receipts, 1).await["2"], Outcome::Taken);
+    assert_eq!(outcomes(&mut receipts, 1).await["2"], Outcome::Applied);
     harness.server.stop().await;
 }
 
@@ -270,7 +270,7 @@ async fn dead_letters_are_listed_by_the_page_replayed_and_dropped() {
     let again = all(&mut feed).await;
     assert_eq!(again.len(), 1);
     again[0].done().await;
-    assert_eq!(outcomes(&mut receipts, 1).await["7"], Outcome::Taken);
+    assert_eq!(outcomes(&mut receipts, 1).await["7"], Outcome::Applied);
     harness
         .bus
         .drop_letter(&harness.org, &page[8], ("mira", 6))

@@ -39,7 +39,7 @@ prop_compose! {
 prop_compose! {
     fn link()(
         id in id(), account in prop::option::of(id()), revision: u64, code in prop::sample::select(&ParkCode::ALL[..]),
-        said in "\\PC{0,20}", parked: bool, open: bool, attempts: u32, frozen: bool,
+        message in "\\PC{0,20}", parked: bool, open: bool, attempts: u32, frozen: bool,
         custom in prop::collection::btree_map("\\PC{1,9}", "\\PC{0,9}", 0..3),
     ) -> PersonLink {
         PersonLink {
@@ -47,16 +47,16 @@ prop_compose! {
             applied_revision: revision,
             intent: open.then(|| Box::new(Intent {
                 operation: OperationId::parse("op1").unwrap(), kind: IntentKind::LeaveTeams, revision, settled_at_ms: 9,
-                name: Some(said.clone()),
+                name: Some(message.clone()),
             })),
             parked: parked.then(|| Box::new(Parked {
-                code, attribute: Some("Email".to_owned()), said: said.clone(), remedy: said.clone(), revision, at_ms: 4,
+                code, attribute: Some("Email".to_owned()), message: message.clone(), remedy: message.clone(), revision, at_ms: 4,
             })),
             attempts,
             custom: custom.into(),
             made_owner: open != frozen,
-            frozen: frozen.then(|| Box::new(Frozen { at_ms: 7, by: said.clone() })),
-            last_error: Some(said),
+            frozen: frozen.then(|| Box::new(Frozen { at_ms: 7, by: message.clone() })),
+            last_error: Some(message),
             ..PersonLink::new(PersonId::parse(id).unwrap())
         }
     }
@@ -128,7 +128,7 @@ proptest! {
         let written = ValueChange { from: (n % 2 == 0).then(|| text.clone()), to: b.clone() };
         check(&Decision {
             run: hash, operation: OperationId::parse(&b).unwrap(), kind: "update".to_owned(), label: text.clone(), at_ms,
-            ended: Ended::Parked, said: Some(text.clone()),
+            ended: Ended::Parked, message: Some(text.clone()),
             images: vec![
                 Image::Created { person: person.clone(), account: account.clone() },
                 Image::Changed { person: person.clone(), account: account.clone(), changes: vec![change] },

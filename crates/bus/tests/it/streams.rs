@@ -212,7 +212,7 @@ async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
         label: "update ada".to_owned(),
         at_ms,
         ended: Ended::Done,
-        said: None,
+        message: None,
         images: Vec::new(),
     };
     let js = async_nats::jetstream::new(stranger(&harness).await);

@@ -93,16 +93,16 @@ pub(super) fn past(story: &Value, kept: &Decisions, calls: &[CallRecord], at_ms:
         .collect();
     let of_calls: BTreeSet<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
     let mut known = Known::default();
-    let mut told = Vec::new();
+    let mut outcome = Vec::new();
     for decision in decisions.iter().filter(|decision| decision.at_ms <= at_ms) {
         let mut concerns = of_calls.contains(decision.operation.as_str());
         for image in &decision.images {
             concerns |= known.take(image, id);
         }
         if concerns {
-            told.push(
+            outcome.push(
                 json!({"at_ms": decision.at_ms, "run": decision.run, "label": decision.label,
-                "ended": decision.ended, "said": decision.said}),
+                "ended": decision.ended, "message": decision.message}),
             );
         }
     }
@@ -118,12 +118,12 @@ pub(super) fn past(story: &Value, kept: &Decisions, calls: &[CallRecord], at_ms:
     json!({
         "person": id, "user_name": story["user_name"], "at_ms": at_ms,
         "known": {"account": known.account, "active": known.active, "values": known.values, "groups": groups},
-        "decisions": told, "calls": calls.into_iter().map(call).collect::<Vec<_>>(), "later": later,
+        "decisions": outcome, "calls": calls.into_iter().map(call).collect::<Vec<_>>(), "later": later,
         "unreadable": kept.unreadable,
     })
 }
 
-pub(super) fn said(past: &Value) -> String {
+pub(super) fn render(past: &Value) -> String {
     let known = &past["known"];
     let mut lines = vec![format!(
         "{} ({}), as far as the journal knew at {}",
@@ -156,8 +156,8 @@ pub(super) fn said(past: &Value) -> String {
     for decision in say::list(&past["decisions"]) {
         let ended = match serde_json::from_value(decision["ended"].clone()) {
             Ok(Ended::Done) => "done".to_owned(),
-            Ok(Ended::Failed) => format!("failed: {}", say::text(decision, "said")),
-            Ok(Ended::Parked) => format!("parked: {}", say::text(decision, "said")),
+            Ok(Ended::Failed) => format!("failed: {}", say::text(decision, "message")),
+            Ok(Ended::Parked) => format!("parked: {}", say::text(decision, "message")),
             Err(_) => "ended".to_owned(),
         };
         lines.push(format!(
@@ -178,16 +178,16 @@ mod tests {
     #[test]
     fn what_a_damaged_journal_cannot_say_is_said_to_be_missing() {
         let story = json!({"person": "ada", "user_name": "ada@corp.example"});
-        let told = |unreadable| {
+        let outcome = |unreadable| {
             let kept = Decisions {
                 unreadable,
                 ..Decisions::default()
             };
             past(&story, &kept, &[], 1)
         };
-        assert_eq!(told(2)["unreadable"], 2);
+        assert_eq!(outcome(2)["unreadable"], 2);
         let missing = "\n  2 records of the journal cannot be read; what they say is missing here\n";
-        assert!(said(&told(2)).contains(missing), "{}", said(&told(2)));
-        assert!(!said(&told(0)).contains("cannot be read"));
+        assert!(render(&outcome(2)).contains(missing), "{}", render(&outcome(2)));
+        assert!(!render(&outcome(0)).contains("cannot be read"));
     }
 }

@@ -126,11 +126,11 @@ pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -
     }
     let failed = !bad.is_empty();
     let answer = json!({"org": session.org, "tied": tied, "known": known, "bad": bad});
-    say::answer(global.json, &answer, said);
+    say::answer(global.json, &answer, render);
     Ok(if failed { Ending::Waits } else { Ending::Done })
 }
 
-fn said(answer: &Value) -> String {
+fn render(answer: &Value) -> String {
     let mut lines = vec![format!(
         "{} tied, {} were tied so already",
         say::number(answer, "tied"),

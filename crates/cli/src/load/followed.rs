@@ -31,7 +31,7 @@ pub(super) struct Part {
 /// What is known of one event.
 enum State {
     Sent,
-    Taken,
+    Applied,
     SetAside(String),
     Waits(String),
 }
@@ -106,7 +106,7 @@ impl Followed {
                     (published, moved) = (true, Instant::now());
                 }
                 receipt = receipts.next() => match receipt {
-                    Some(receipt) => if followed.hear(&load_id, receipt) {
+                    Some(receipt) => if followed.record(&load_id, receipt) {
                         moved = Instant::now();
                     },
                     None => anyhow::bail!("the connection to the bus was closed before all receipts had come; load the file again"),
@@ -127,7 +127,7 @@ impl Followed {
     }
 
     /// Takes a receipt in; whether it says something new.
-    fn hear(&mut self, load_id: &str, receipt: Receipt) -> bool {
+    fn record(&mut self, load_id: &str, receipt: Receipt) -> bool {
         let index = receipt
             .event_id
             .strip_prefix(load_id)
@@ -137,16 +137,16 @@ impl Followed {
         };
         // What is durably taken stays so, whatever a repeated delivery says.
         match state {
-            State::Taken => return false,
+            State::Applied => return false,
             State::Sent => self.sent -= 1,
             State::Waits(_) => self.waits -= 1,
             State::SetAside(_) => {}
         }
         let waited = matches!(state, State::Waits(_));
         *state = match receipt.outcome {
-            Outcome::Taken => {
+            Outcome::Applied => {
                 self.taken += 1;
-                State::Taken
+                State::Applied
             }
             Outcome::SetAside(reason) => State::SetAside(reason),
             Outcome::Waits(reason) => {
@@ -167,10 +167,10 @@ impl Followed {
     }
 
     /// How many of these places were taken.
-    pub(super) fn taken(&self, places: std::ops::Range<usize>) -> usize {
+    pub(super) fn applied(&self, places: std::ops::Range<usize>) -> usize {
         let parts = self.parts[places].iter();
         parts
-            .filter(|(_, _, state)| matches!(state, State::Taken))
+            .filter(|(_, _, state)| matches!(state, State::Applied))
             .count()
     }
 
@@ -178,7 +178,7 @@ impl Followed {
     pub(super) fn set_aside(&self) -> impl Iterator<Item = Left<'_>> {
         self.left(|state| match state {
             State::SetAside(reason) => Some(reason),
-            State::Sent | State::Taken | State::Waits(_) => None,
+            State::Sent | State::Applied | State::Waits(_) => None,
         })
     }
 
@@ -186,7 +186,7 @@ impl Followed {
     pub(super) fn waiting(&self) -> impl Iterator<Item = Left<'_>> {
         self.left(|state| match state {
             State::Waits(reason) => Some(reason),
-            State::Sent | State::Taken | State::SetAside(_) => None,
+            State::Sent | State::Applied | State::SetAside(_) => None,
         })
     }
 

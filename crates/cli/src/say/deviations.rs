@@ -13,25 +13,26 @@ pub(crate) fn deviations(answer: &Value) -> Deviations {
 
 /// Each kind on a line with its remedy, and its items below. What is held or parked is told elsewhere, with more.
 pub(crate) fn lines(deviations: &Deviations) -> Vec<String> {
-    let told_elsewhere = |kind| matches!(kind, DeviationKind::Held | DeviationKind::Parked);
-    let told = deviations.iter().filter(|entry| !told_elsewhere(entry.kind));
-    told.flat_map(|entry| {
-        let head = format!(
-            "DIFFERS {}. {}",
-            entry.kind.said(entry.count),
-            entry.kind.remedy()
-        );
-        let shown = entry.items.iter().take(ITEMS_MAX);
-        let mut lines: Vec<String> = std::iter::once(head)
-            .chain(shown.map(|item| format!("  - {}", item.said)))
-            .collect();
-        let more = entry.count.saturating_sub(entry.items.len().min(ITEMS_MAX));
-        if more > 0 && !entry.items.is_empty() {
-            lines.push(format!("  - and {more} more"));
-        }
-        lines
-    })
-    .collect()
+    let shown_elsewhere = |kind| matches!(kind, DeviationKind::Held | DeviationKind::Parked);
+    let outcome = deviations.iter().filter(|entry| !shown_elsewhere(entry.kind));
+    outcome
+        .flat_map(|entry| {
+            let head = format!(
+                "DIFFERS {}. {}",
+                entry.kind.describe(entry.count),
+                entry.kind.remedy()
+            );
+            let shown = entry.items.iter().take(ITEMS_MAX);
+            let mut lines: Vec<String> = std::iter::once(head)
+                .chain(shown.map(|item| format!("  - {}", item.message)))
+                .collect();
+            let more = entry.count.saturating_sub(entry.items.len().min(ITEMS_MAX));
+            if more > 0 && !entry.items.is_empty() {
+                lines.push(format!("  - and {more} more"));
+            }
+            lines
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -50,13 +51,13 @@ mod tests {
                 format!("p{n}: no manager")
             });
         }
-        let told = deviations(&json!({"deviations": all}));
-        assert_eq!(told, all);
+        let outcome = deviations(&json!({"deviations": all}));
+        assert_eq!(outcome, all);
         assert_eq!(
-            told.said(),
+            outcome.describe(),
             "2 items are parked; 30 managers are unknown; 3 events could not be used"
         );
-        let lines = lines(&told);
+        let lines = lines(&outcome);
         assert_eq!(
             lines[0],
             "DIFFERS 30 managers are unknown. Correct the manager at the source, or add that person to the roster."

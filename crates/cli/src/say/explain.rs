@@ -116,21 +116,21 @@ fn act(act: &Value) -> String {
     if flag(act, "under_way") {
         return "a request is under way".to_owned();
     }
-    let mut said = match number(act, "applied_revision") {
+    let mut message = match number(act, "applied_revision") {
         0 => "nothing has been made true in Litmos yet".to_owned(),
         revision => format!("revision {revision} is in Litmos"),
     };
     if flag(act, "leave_teams_due") {
-        said.push_str("; teams are still to be left");
+        message.push_str("; teams are still to be left");
     }
     if number(act, "attempts") > 0 {
         let attempts = count(number(act, "attempts"), "attempt failed", "attempts failed");
-        said.push_str(&format!(
+        message.push_str(&format!(
             "; {attempts}, the last because: {}",
             text(act, "last_error")
         ));
     }
-    said
+    message
 }
 
 /// What will happen, when, and what it waits for.
@@ -151,7 +151,7 @@ fn next(person: &Value) -> Vec<String> {
             "parked: {} {} {}. {} Once the cause is gone: rollcall retry {id}",
             text(parked, "code"),
             text(parked, "attribute"),
-            text(parked, "said").trim_end_matches('.'),
+            text(parked, "message").trim_end_matches('.'),
             text(parked, "remedy"),
         ));
     }
@@ -159,7 +159,7 @@ fn next(person: &Value) -> Vec<String> {
         lines.push(format!(
             "held: {} ({}); approve it with: rollcall approve {} --only {id}",
             text(held, "label"),
-            text(held, "said"),
+            text(held, "message"),
             text(plan, "held_hash"),
         ));
     }
@@ -174,8 +174,8 @@ fn next(person: &Value) -> Vec<String> {
     }
     // What is parked, held or frozen has been said, with more.
     let waits = &plan["waits"];
-    let said = waits.get("parked").or(waits.get("held")).is_some() || waits == "frozen";
-    if let Some(why) = plan["waits_said"].as_str().filter(|_| !said) {
+    let message = waits.get("parked").or(waits.get("held")).is_some() || waits == "frozen";
+    if let Some(why) = plan["waits_message"].as_str().filter(|_| !message) {
         lines.push(match waits["retry_at"]["at_ms"].as_u64() {
             Some(at) => format!(
                 "tried again at {}, after: {}",

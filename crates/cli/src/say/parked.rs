@@ -14,7 +14,7 @@ pub(crate) fn parked_line(item: &Value) -> String {
         "  {name} ({id}): {} {} {}. {}",
         text(item, "code"),
         text(item, "attribute"),
-        text(item, "said").trim_end_matches('.'),
+        text(item, "message").trim_end_matches('.'),
         text(item, "remedy"),
     )
 }

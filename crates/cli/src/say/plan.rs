@@ -63,7 +63,7 @@ pub(crate) fn plan(plan: &Value) -> String {
             waiting
                 .iter()
                 .take(LINES_MAX)
-                .map(|item| format!("  ~ {}: {}", subject(&item["subject"]), text(item, "said"))),
+                .map(|item| format!("  ~ {}: {}", subject(&item["subject"]), text(item, "message"))),
         );
     }
     lines.extend(super::deviations::lines(&deviations(plan)));
@@ -113,7 +113,7 @@ pub(crate) fn forecast(forecast: &Value) -> Vec<String> {
 pub(crate) fn held(held: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for kind in list(&held["kinds"]) {
-        lines.push(format!("HELD {}", text(kind, "said")));
+        lines.push(format!("HELD {}", text(kind, "message")));
         let items = list(&kind["items"]);
         for item in items.iter().take(HELD_MAX) {
             lines.push(format!(

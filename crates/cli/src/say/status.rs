@@ -49,7 +49,7 @@ pub(crate) fn status(status: &Value) -> String {
     } else {
         lines.push(format!(
             "nothing is left to do, but Litmos differs: {}",
-            deviations.said()
+            deviations.describe()
         ));
     }
     lines.extend(held(&status["held"]));

@@ -37,13 +37,13 @@ impl Price {
             .plan
             .held
             .iter()
-            .map(|held| json!({"harm": held.harm, "said": held.said(), "count": held.items.len()}))
+            .map(|held| json!({"harm": held.harm, "message": held.describe(), "count": held.items.len()}))
             .collect();
         let park: Vec<&str> = self
             .plan
             .park
             .iter()
-            .map(|(_, parked)| parked.said.as_str())
+            .map(|(_, parked)| parked.message.as_str())
             .collect();
         json!({"operations": self.plan.operations.len(), "calls": self.plan.calls(), "seconds": self.expected.as_secs_f64(),
             "held": held, "parked": park})
@@ -106,14 +106,17 @@ fn wished(mut state: OrgState, undo: &Undo, now_ms: u64) -> (OrgState, BTreeSet<
     (state, touched)
 }
 
-pub(super) fn said(price: &Value) -> Vec<String> {
+pub(super) fn render(price: &Value) -> Vec<String> {
     let mut lines = vec![format!(
         "it would take {} in about {}",
         say::count(say::number(price, "calls"), "call", "calls"),
         say::duration(price["seconds"].as_f64().unwrap_or_default())
     )];
     for held in say::list(&price["held"]) {
-        lines.push(format!("and wait for your approval: {}", say::text(held, "said")));
+        lines.push(format!(
+            "and wait for your approval: {}",
+            say::text(held, "message")
+        ));
     }
     for parked in say::list(&price["parked"]) {
         lines.push(format!(

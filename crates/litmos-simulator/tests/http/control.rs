@@ -75,9 +75,9 @@ async fn modes_and_faults_are_set_all_or_none() {
     let rules = json!([{"kind": "status", "value": 504, "path": "/teams", "times": 1}]);
     assert_eq!(tell(&litmos, "faults", rules).await.status, 200);
     assert_eq!(litmos.get("/teams").await.status, 504);
-    let told = ask(&litmos, "faults").await.json();
+    let output = ask(&litmos, "faults").await.json();
     assert_eq!(
-        (&told[0]["kind"], &told[0]["met"], &told[0]["struck"]),
+        (&output[0]["kind"], &output[0]["met"], &output[0]["struck"]),
         (&json!("status"), &json!(1), &json!(1))
     );
     for wrong in [

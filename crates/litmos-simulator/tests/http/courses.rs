@@ -84,16 +84,16 @@ async fn a_teams_courses_are_added_with_201_and_present_and_invalid_ids_are_igno
         .iter()
         .map(|line| serde_json::to_value(line).unwrap())
         .collect();
-    let told: Vec<&Value> = lines
+    let output: Vec<&Value> = lines
         .iter()
         .filter(|line| line["method"] == "POST" && line["path"].as_str().unwrap().contains("/courses"))
         .collect();
     assert_eq!(
-        (told[0].get("sendmessage"), told[1]["sendmessage"].as_bool()),
+        (output[0].get("sendmessage"), output[1]["sendmessage"].as_bool()),
         (None, Some(false))
     );
-    assert_eq!(told[0]["effect"], format!("team.courses_added team={team} n=1"));
-    assert_eq!(told[1]["effect"], format!("team.courses_added team={team} n=0"));
+    assert_eq!(output[0]["effect"], format!("team.courses_added team={team} n=1"));
+    assert_eq!(output[1]["effect"], format!("team.courses_added team={team} n=0"));
     litmos.post("/teams/unknown/courses", json!([])).await.detail(404);
     let gone = litmos
         .try_send(Method::DELETE, &path, Some(json!([{"Id": courses[0]}])))

@@ -140,7 +140,7 @@ async fn the_log_tells_what_was_asked_of_mails_and_first_logins() {
     ] {
         litmos.post(path, user(&format!("person{}", path.len()))).await;
     }
-    let told: Vec<Value> = litmos
+    let output: Vec<Value> = litmos
         .running
         .log()
         .iter()
@@ -150,7 +150,7 @@ async fn the_log_tells_what_was_asked_of_mails_and_first_logins() {
         })
         .collect();
     assert_eq!(
-        told,
+        output,
         [json!([null, null]), json!([true, false]), json!([true, true])]
     );
 }

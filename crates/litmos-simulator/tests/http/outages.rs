@@ -184,9 +184,13 @@ async fn the_control_api_switches_an_outage_on_and_off() {
         {"kind": "maintenance", "value": 503, "path": "/teams"},
         {"kind": "forbidden", "user": "mira.lund"},
     ]);
-    let told = tell(rules).await;
+    let output = tell(rules).await;
     assert_eq!(
-        (told.status, &told.json()[0]["location"], &told.json()[2]["user"]),
+        (
+            output.status,
+            &output.json()[0]["location"],
+            &output.json()[2]["user"]
+        ),
         (200, &json!("/elsewhere"), &json!("mira.lund"))
     );
     assert_eq!(litmos.get("/teams").await.status, 503);

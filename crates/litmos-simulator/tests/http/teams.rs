@@ -260,10 +260,10 @@ async fn only_members_are_promoted_and_demotion_keeps_the_membership() {
         litmos.delete(&of(&stranger)).await.detail(404);
         assert_eq!(litmos.get(&format!("/teams/{team}/{role}")).await.text, "[]");
     }
-    let told = litmos.effects();
+    let output = litmos.effects();
     let role_of = |done: &str, role: &str| format!("member.{done} team={team} id={mira} role={role}");
     assert_eq!(
-        told[told.len() - 8..],
+        output[output.len() - 8..],
         [
             role_of("promoted", "leader"),
             "nothing".to_owned(),

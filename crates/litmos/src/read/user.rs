@@ -197,12 +197,12 @@ mod tests {
         }))
         .unwrap();
         let kept = rest(&record.rest).unwrap();
-        let said: Vec<String> = kept
+        let message: Vec<String> = kept
             .iter()
             .map(|kept| format!("{}<{} {}", kept.after, kept.name, kept.value))
             .collect();
         assert_eq!(
-            said,
+            message,
             [
                 "IsCustomUsername<SkipFirstLogin true",
                 "SkipFirstLogin<Seats 3",

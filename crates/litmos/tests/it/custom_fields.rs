@@ -96,7 +96,7 @@ async fn a_mandatory_field_left_out_is_no_account_that_is_gone() {
             "{refused}"
         );
         assert!(!refused.no_such_call() && !refused.body_unreadable(), "{refused}");
-        assert!(refused.said.contains("mandatory custom field"), "{refused}");
+        assert!(refused.message.contains("mandatory custom field"), "{refused}");
     }
     assert!(kept(&litmos).is_empty());
     let gone = client.custom_field_values(permit(), "nobody").await.unwrap_err();

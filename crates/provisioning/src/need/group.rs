@@ -119,24 +119,24 @@ pub(crate) fn group_need(
 fn unacceptable(group: &Group, revision: u64, now_ms: u64) -> Option<Parked> {
     let chars = group.name.trim().chars().count();
     if chars == 0 || chars > TEAM_NAME_MAX {
-        let said = format!("has {chars} characters; Litmos takes 1 to {TEAM_NAME_MAX} in a team name");
+        let message = format!("has {chars} characters; Litmos takes 1 to {TEAM_NAME_MAX} in a team name");
         let remedy = "Rename the group at the source.".to_owned();
         let code = if chars == 0 {
             ParkCode::ValueMissing
         } else {
             ParkCode::ValueTooLong
         };
-        return Some(parked(code, "Name", said, remedy, revision, now_ms));
+        return Some(parked(code, "Name", message, remedy, revision, now_ms));
     }
     let chars = desired_description(group).map_or(0, |text| text.chars().count());
     if chars > TEAM_DESCRIPTION_MAX {
-        let said =
+        let message =
             format!("has {chars} characters; Litmos takes {TEAM_DESCRIPTION_MAX} in a team's description");
         let remedy = "Shorten the description at the source.".to_owned();
         return Some(parked(
             ParkCode::ValueTooLong,
             "Description",
-            said,
+            message,
             remedy,
             revision,
             now_ms,
@@ -184,14 +184,14 @@ fn misplaced(state: &OrgState, group: &Group, team: &Team, revision: u64, now_ms
             .team(id)
             .map_or_else(|| id.to_string(), |team| team.name.clone())
     });
-    let said = match above {
+    let message = match above {
         Some(above) => format!("lies under team {above:?} and is wanted under {:?}", parent.name),
         None => format!("lies under no team and is wanted under {:?}", parent.name),
     };
     Some(parked(
         ParkCode::TeamParentDiffers,
         "ParentTeamId",
-        said,
+        message,
         "Move the team in Litmos and import again, or name another parent at the source.".to_owned(),
         revision,
         now_ms,
@@ -199,7 +199,7 @@ fn misplaced(state: &OrgState, group: &Group, team: &Team, revision: u64, now_ms
 }
 
 fn circle(group: &Group, revision: u64, now_ms: u64) -> Parked {
-    let said = format!(
+    let message = format!(
         "{:?} lies under itself, going up from parent to parent",
         group.name
     );
@@ -207,7 +207,7 @@ fn circle(group: &Group, revision: u64, now_ms: u64) -> Parked {
     parked(
         ParkCode::ParentCircle,
         "ParentTeamId",
-        said,
+        message,
         remedy,
         revision,
         now_ms,
@@ -231,8 +231,8 @@ fn unlinked(
         Parent::Unknown => return awaited(),
         Parent::Several(count) => {
             let desired = group.parent.as_deref().unwrap_or_default();
-            let said = format!("{count} groups in the roster answer to {desired:?}");
-            return GroupNeed::Park(ambiguous("ParentTeamId", said, revision, now_ms));
+            let message = format!("{count} groups in the roster answer to {desired:?}");
+            return GroupNeed::Park(ambiguous("ParentTeamId", message, revision, now_ms));
         }
         Parent::None | Parent::Group(_) => {}
     }
@@ -245,8 +245,8 @@ fn unlinked(
     match found {
         Found::None => GroupNeed::Create,
         Found::Several(count) => {
-            let said = format!("{count} teams in Litmos are called {:?}", group.name);
-            GroupNeed::Park(ambiguous("Name", said, revision, now_ms))
+            let message = format!("{count} teams in Litmos are called {:?}", group.name);
+            GroupNeed::Park(ambiguous("Name", message, revision, now_ms))
         }
         // One team is linked once: a namesake that comes after gets a team of its own.
         Found::One(team) if is_anothers(state, group, team, now_ms) => GroupNeed::Create,
@@ -254,12 +254,12 @@ fn unlinked(
     }
 }
 
-fn ambiguous(attribute: &str, said: String, revision: u64, now_ms: u64) -> Parked {
+fn ambiguous(attribute: &str, message: String, revision: u64, now_ms: u64) -> Parked {
     let remedy = AMBIGUOUS_REMEDY.to_owned();
     parked(
         ParkCode::TeamNameAmbiguous,
         attribute,
-        said,
+        message,
         remedy,
         revision,
         now_ms,

@@ -19,12 +19,12 @@ pub(super) enum NameClaim<'a> {
     Unowned(&'a Account),
     /// This person's account is to be renamed first.
     From(&'a PersonId),
-    Taken(Taken),
+    Taken(NameTaken),
 }
 
 /// Why somebody cannot have a user name, and what a person can do about it.
-pub(super) struct Taken {
-    said: String,
+pub(super) struct NameTaken {
+    message: String,
     remedy: String,
 }
 
@@ -50,12 +50,12 @@ pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Poli
         return match state.account_for(&person.id) {
             Some(own) if own == &account.id => NameClaim::Unowned(account),
             _ => NameClaim::Taken(match state.adopter(&name) {
-                Some(adopter) => Taken {
-                    said: format!("{:?} is the user name of person {adopter} too", person.user_name),
+                Some(adopter) => NameTaken {
+                    message: format!("{:?} is the user name of person {adopter} too", person.user_name),
                     remedy: NAME_REMEDY.to_owned(),
                 },
-                None => Taken {
-                    said: format!(
+                None => NameTaken {
+                    message: format!(
                         "{:?} is the user name of account {}, which is nobody's in the roster",
                         person.user_name, account.id
                     ),
@@ -67,8 +67,8 @@ pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Poli
     if let Some(first) = first_to_want(state, &name, owner, policy)
         && first != &person.id
     {
-        return NameClaim::Taken(Taken {
-            said: format!(
+        return NameClaim::Taken(NameTaken {
+            message: format!(
                 "{:?} is the user name of person {first} too, who was there first",
                 person.user_name
             ),
@@ -104,12 +104,12 @@ fn first_to_want<'a>(
     first.map(|person| &person.id)
 }
 
-fn belongs_to(state: &OrgState, person: &Person, owner: &PersonId) -> Taken {
+fn belongs_to(state: &OrgState, person: &Person, owner: &PersonId) -> NameTaken {
     let left = state
         .person(owner)
         .is_none_or(|owner| !owner.value.wanted_active());
-    Taken {
-        said: format!(
+    NameTaken {
+        message: format!(
             "{:?} is the user name of an account that belongs to person {owner}{}",
             person.user_name,
             if left { ", who left" } else { "" }
@@ -173,12 +173,12 @@ fn gives_up_its_name(state: &OrgState, owner: &PersonId, policy: &Policy) -> boo
         && (state.is_to_be_active(person) || (!protection::keeps_its_name(account, policy) && goes()))
 }
 
-pub(super) fn name_taken(taken: Taken, revision: u64, now_ms: u64) -> Parked {
-    let Taken { said, remedy } = taken;
+pub(super) fn name_taken(taken: NameTaken, revision: u64, now_ms: u64) -> Parked {
+    let NameTaken { message, remedy } = taken;
     parked(
         ParkCode::UserNameTaken,
         "UserName",
-        said,
+        message,
         remedy,
         revision,
         now_ms,

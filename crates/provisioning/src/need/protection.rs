@@ -22,7 +22,7 @@ pub enum Protection {
 
 impl Protection {
     /// Why the account is protected, for a person to read.
-    pub fn said(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Protection::Listed => "the setting protect names it",
             Protection::ApiKeyOwner => "it owns the API key that Rollcall uses",
@@ -84,12 +84,12 @@ pub(crate) fn is_protected(state: &OrgState, account: &Account, policy: &Policy)
 
 /// Why somebody whose account is protected is not cut off.
 pub(super) fn not_cut_off(account: &Account, why: Protection, revision: u64, now_ms: u64) -> Parked {
-    let said = format!(
+    let message = format!(
         "{:?} is a protected account and is not cut off: {}",
         account.user_name,
-        why.said()
+        why.describe()
     );
-    refusal("Active", said, why, revision, now_ms)
+    refusal("Active", message, why, revision, now_ms)
 }
 
 /// Takes out of the changes what a protected account is spared, and says so.
@@ -113,14 +113,14 @@ pub(super) fn spare(
             Attribute::Active | Attribute::Manager | Attribute::Profile(_) => (false, ""),
         };
         if harms {
-            let said = format!(
+            let message = format!(
                 "{:?} is a protected account and is not {what} ({} to {}): {}",
                 account.user_name,
                 change.from,
                 change.to,
-                why.said()
+                why.describe()
             );
-            spared = Some(refusal(change.attribute.wire(), said, why, revision, now_ms));
+            spared = Some(refusal(change.attribute.wire(), message, why, revision, now_ms));
         }
         !harms
     });
@@ -135,11 +135,11 @@ fn demotes(account: &Account, change: &AttributeChange) -> bool {
     }
 }
 
-fn refusal(attribute: &str, said: String, why: Protection, revision: u64, now_ms: u64) -> Parked {
+fn refusal(attribute: &str, message: String, why: Protection, revision: u64, now_ms: u64) -> Parked {
     parked(
         ParkCode::ProtectedAccount,
         attribute,
-        said,
+        message,
         why.remedy().to_owned(),
         revision,
         now_ms,

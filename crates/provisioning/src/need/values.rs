@@ -15,8 +15,8 @@ const CUSTOM_MAX: usize = 255;
 pub(super) type Refusal = (ParkCode, String, String, String);
 
 pub(super) fn refused(refusal: Refusal, revision: u64, now_ms: u64) -> Parked {
-    let (code, attribute, said, remedy) = refusal;
-    parked(code, &attribute, said, remedy, revision, now_ms)
+    let (code, attribute, message, remedy) = refusal;
+    parked(code, &attribute, message, remedy, revision, now_ms)
 }
 
 /// The new account that this person wants.
@@ -35,8 +35,8 @@ pub(super) fn draft(state: &OrgState, person: &Person) -> Result<Draft, Refusal>
     }
     for field in [Field::FirstName, Field::LastName, Field::Email] {
         if profile.value(field).trim().is_empty() {
-            let said = "is empty, and Litmos makes no account without it".to_owned();
-            return Err(missing(field, said));
+            let message = "is empty, and Litmos makes no account without it".to_owned();
+            return Err(missing(field, message));
         }
     }
     for (field, value) in profile.iter() {
@@ -59,8 +59,8 @@ pub(super) fn unacceptable(changes: &[AttributeChange]) -> Option<Refusal> {
     changes.iter().find_map(|change| match change.attribute {
         Attribute::UserName => forbidden_name(&change.to),
         Attribute::Profile(field @ (Field::LastName | Field::FirstName)) if change.to.trim().is_empty() => {
-            let said = "is to be emptied, and Litmos keeps no account without it".to_owned();
-            Some(missing(field, said))
+            let message = "is to be emptied, and Litmos keeps no account without it".to_owned();
+            Some(missing(field, message))
         }
         Attribute::Profile(field) => too_long(field.wire(), &change.to, field.max_chars()).err(),
         Attribute::Active | Attribute::AccessLevel | Attribute::Manager => None,
@@ -83,9 +83,9 @@ fn forbidden_name(user_name: &str) -> Option<Refusal> {
     ))
 }
 
-fn missing(field: Field, said: String) -> Refusal {
+fn missing(field: Field, message: String) -> Refusal {
     let remedy = format!("Give {} at the source.", field.wire());
-    (ParkCode::ValueMissing, field.wire().to_owned(), said, remedy)
+    (ParkCode::ValueMissing, field.wire().to_owned(), message, remedy)
 }
 
 fn too_long(name: &str, value: &str, max_chars: usize) -> Result<(), Refusal> {

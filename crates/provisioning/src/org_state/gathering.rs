@@ -33,15 +33,15 @@ impl<L: Eq + Hash, K: Ord, V> Lists<L, K, V> {
 
     /// The lists with what was said last about each item.
     pub(super) fn into_sorted(self) -> HashMap<L, BTreeMap<K, V>> {
-        let sorted = |said: Vec<(K, Option<V>)>| {
-            let last: BTreeMap<K, Option<V>> = said.into_iter().collect();
+        let sorted = |message: Vec<(K, Option<V>)>| {
+            let last: BTreeMap<K, Option<V>> = message.into_iter().collect();
             last.into_iter()
                 .filter_map(|(key, value)| Some((key, value?)))
                 .collect()
         };
         self.0
             .into_iter()
-            .map(|(list, said)| (list, sorted(said)))
+            .map(|(list, message)| (list, sorted(message)))
             .collect()
     }
 }
@@ -54,9 +54,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_said_last_counts(said in prop::collection::vec((0..2u8, 0..5u8, prop::option::of(0..3u8)), 0..40)) {
+        fn what_was_said_last_counts(message in prop::collection::vec((0..2u8, 0..5u8, prop::option::of(0..3u8)), 0..40)) {
             let (mut lists, mut model) = (Lists::default(), HashMap::<u8, BTreeMap<u8, u8>>::default());
-            for (list, key, value) in said {
+            for (list, key, value) in message {
                 lists.push(list, key, value);
                 let list = model.entry(list).or_default();
                 match value {

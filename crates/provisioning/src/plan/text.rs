@@ -39,7 +39,7 @@ impl Plan {
         }
         if let Some(hash) = self.held_hash() {
             for held in &self.held {
-                let _ = writeln!(text, "HELD {}", held.said());
+                let _ = writeln!(text, "HELD {}", held.describe());
                 for item in held.items.iter().take(lines_max) {
                     let _ = writeln!(text, "  - {}", item.label);
                 }
@@ -55,14 +55,14 @@ impl Plan {
                 "! {}: {} {}: {}",
                 subject_text(subject),
                 parked.code,
-                parked.said,
+                parked.message,
                 parked.remedy
             );
         }
-        let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. });
-        let waiting = self.waiting.iter().filter(|(_, reason)| told(reason));
+        let stated = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. });
+        let waiting = self.waiting.iter().filter(|(_, reason)| stated(reason));
         for (subject, reason) in waiting.take(lines_max) {
-            let _ = writeln!(text, "~ {}: {}", subject_text(subject), reason.said());
+            let _ = writeln!(text, "~ {}: {}", subject_text(subject), reason.describe());
         }
         text
     }
@@ -70,7 +70,7 @@ impl Plan {
 
 impl WaitReason {
     /// Why, for a person to read.
-    pub fn said(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             WaitReason::UnderWay => "a request about it is under way".to_owned(),
             WaitReason::RetryAt { at_ms, error } => {
@@ -79,7 +79,7 @@ impl WaitReason {
             }
             WaitReason::FirstImport => "no complete import has been seen yet".to_owned(),
             WaitReason::Parked(parked) => {
-                format!("parked, {}: {}: {}", parked.code, parked.said, parked.remedy)
+                format!("parked, {}: {}: {}", parked.code, parked.message, parked.remedy)
             }
             WaitReason::SwitchedOff { feature } => format!("{feature} is switched off"),
             WaitReason::Held { harm } => format!("held by the safeguard: {harm}"),

@@ -108,7 +108,7 @@ pub(crate) fn single() -> Policy {
     }
 }
 
-pub(crate) fn told(events: &[Event], policy: Policy) -> Scene {
+pub(crate) fn stated(events: &[Event], policy: Policy) -> Scene {
     let mut scene = Scene::new();
     scene.policy = policy;
     for event in events {

@@ -219,7 +219,7 @@ fn happen(state: &mut OrgState, naive: &mut Naive, event: &Event, revision: u64)
                     Box::new(Parked {
                         code: ParkCode::KeepsFailing,
                         attribute: None,
-                        said: String::new(),
+                        message: String::new(),
                         remedy: String::new(),
                         revision,
                         at_ms: 0,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use provisioning::{Limit, Plan, Policy, Safeguard, Subject, WaitReason};
 
 use crate::company::{
-    Event, assert_equal, assert_well_formed, company, happen, mentions, plain, single, told,
+    Event, assert_equal, assert_well_formed, company, happen, mentions, plain, single, stated,
 };
 
 fn labels(plan: &Plan) -> BTreeSet<String> {
@@ -39,15 +39,15 @@ proptest! {
 
     #[test]
     fn performing_plans_until_none_is_left_makes_litmos_equal_the_roster(events in company(14, 60)) {
-        let mut scene = told(&events, plain());
+        let mut scene = stated(&events, plain());
         scene.run();
         assert_equal(&scene);
     }
 
     #[test]
     fn bulk_and_single_calls_end_in_the_same_litmos(events in company(14, 60)) {
-        let mut bulk = told(&events, plain());
-        let mut single = told(&events, single());
+        let mut bulk = stated(&events, plain());
+        let mut single = stated(&events, single());
         bulk.run();
         single.run();
         prop_assert_eq!(bulk.litmos(), single.litmos());
@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn the_chosen_encoding_is_never_dearer_than_single_calls(events in company(30, 60)) {
-        let mut scene = told(&events, plain());
+        let mut scene = stated(&events, plain());
         let bulk = scene.plan();
         scene.policy.bulk = false;
         let single = scene.plan();
@@ -67,7 +67,7 @@ proptest! {
         before in company(10, 60),
         after in company(10, 8),
     ) {
-        let mut scene = told(&before, single());
+        let mut scene = stated(&before, single());
         scene.run();
         scene.touched.clear();
         for event in without_settling(after) {
@@ -78,7 +78,7 @@ proptest! {
 
     #[test]
     fn every_step_of_the_way_is_planned_from_what_was_touched(before in company(8, 40), after in company(8, 30)) {
-        let mut scene = told(&before, single());
+        let mut scene = stated(&before, single());
         scene.run();
         scene.touched.clear();
         let mut pending: BTreeSet<Subject> = BTreeSet::new();
@@ -104,7 +104,7 @@ proptest! {
         before in company(20, 40),
         after in company(40, 80),
     ) {
-        let mut scene = told(&without_settling(before), plain());
+        let mut scene = stated(&without_settling(before), plain());
         scene.run();
         scene.calls = 0;
         for event in without_settling(after) {
@@ -123,14 +123,14 @@ proptest! {
 
     #[test]
     fn every_plan_stands_in_an_order_that_can_be_performed(events in company(14, 60)) {
-        let scene = told(&events, plain());
+        let scene = stated(&events, plain());
         assert_well_formed(&scene.plan());
         prop_assert_eq!(labels(&scene.plan()), labels(&scene.plan()));
     }
 
     #[test]
     fn nothing_held_is_planned_and_nothing_planned_rests_on_it(events in company(14, 80)) {
-        let mut scene = told(&events, Policy { safeguard: tight(), ..plain() });
+        let mut scene = stated(&events, Policy { safeguard: tight(), ..plain() });
         let plan = scene.plan();
         assert_well_formed(&plan);
         let planned = labels(&plan);
@@ -142,7 +142,7 @@ proptest! {
 
     #[test]
     fn people_without_a_wish_about_them_are_never_touched(events in company(14, 60)) {
-        let mut scene = told(&events, plain());
+        let mut scene = stated(&events, plain());
         let stranger = scene.account("stranger");
         let before = scene.state.account(&stranger).cloned();
         prop_assert!(!scene.plan().operations.iter().any(|operation| mentions(&operation.change, &stranger)));

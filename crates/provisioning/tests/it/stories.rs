@@ -22,7 +22,7 @@ fn operations(scene: &Scene) -> String {
     lines.extend(
         plan.park
             .iter()
-            .map(|(_, parked)| format!("! {}: {}", parked.code, parked.said)),
+            .map(|(_, parked)| format!("! {}: {}", parked.code, parked.message)),
     );
     lines.join("\n")
 }
@@ -203,9 +203,10 @@ fn what_litmos_would_refuse_is_parked_with_the_rule_and_nothing_is_sent() {
         .waiting
         .iter()
         .filter_map(|(_, reason)| match reason {
-            WaitReason::Parked(parked) => {
-                Some(format!("{} {:?} {}", parked.code, parked.attribute, parked.said))
-            }
+            WaitReason::Parked(parked) => Some(format!(
+                "{} {:?} {}",
+                parked.code, parked.attribute, parked.message
+            )),
             _ => None,
         })
         .collect();

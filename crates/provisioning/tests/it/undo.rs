@@ -21,7 +21,7 @@ fn decision(label: &str, at_ms: u64, images: Vec<Image>) -> Decision {
         label: label.to_owned(),
         at_ms,
         ended: Ended::Done,
-        said: None,
+        message: None,
         images,
     }
 }

@@ -528,7 +528,7 @@ impl Cluster {
         let Some(governor) = self.governor(name) else {
             return;
         };
-        let answers = governor.leadership.take_answers();
+        let answers = governor.leadership.take_responses();
         for answer in answers {
             let Worker::Asked { request, at } = self.worker else {
                 continue;

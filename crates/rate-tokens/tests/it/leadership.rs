@@ -98,7 +98,7 @@ impl Shell {
             let input = self.perform(command);
             self.leadership.handle(self.moment(), input);
         }
-        self.answers.extend(self.leadership.take_answers());
+        self.answers.extend(self.leadership.take_responses());
     }
 
     /// Lets time pass, looking when the governor wants to.
@@ -342,7 +342,7 @@ fn a_rejected_append_frees_its_grants_and_keeps_its_reports() {
     let now = shell.moment();
     assert!(matches!(shell.leadership.next(now), Some(Command::Append { .. })));
     shell.leadership.handle(now, Input::Rejected);
-    let answers = shell.leadership.take_answers();
+    let answers = shell.leadership.take_responses();
     assert!(
         matches!(
             answers[..],
@@ -391,7 +391,7 @@ fn while_an_append_is_in_doubt_asks_are_answered_in_time_and_then_go_on() {
     assert!(matches!(command, Some(Command::Append { .. })));
     shell.leadership.handle(shell.moment(), Input::Unknown);
     assert_eq!(
-        shell.leadership.take_answers().len(),
+        shell.leadership.take_responses().len(),
         1,
         "who asked is body to request again"
     );

@@ -159,7 +159,7 @@ impl Directory {
             PersonTarget::Resolve => match self.resolve_person(origin, draft) {
                 Resolution::Known(id) => (self.person(&id), self.holder_to_release(draft, &id)?),
                 Resolution::New { releasing } => (None, releasing.and_then(|id| self.person(&id))),
-                Resolution::Taken { by } => return Err(name_taken(draft, by)),
+                Resolution::NameTaken { by } => return Err(name_taken(draft, by)),
                 Resolution::Unclear { candidate } => {
                     return Err(self.question_about(origin, draft, &candidate));
                 }

@@ -21,7 +21,7 @@ impl UserDocument {
             }
         }
         match without_effect {
-            Some(error) if draft.active_said != Some(false) => Err(error),
+            Some(error) if draft.stated_active != Some(false) => Err(error),
             _ => UserDocument::finish(draft),
         }
     }

@@ -44,7 +44,7 @@ fn numbers_keep_their_digits_wherever_they_stand() {
 fn a_byte_order_mark_is_no_part_of_a_body() {
     let marked = [b"\xef\xbb\xbf".as_slice(), br#"{"userName": "mira"}"#].concat();
     assert_eq!(read_json(&marked).unwrap(), json!({"userName": "mira"}));
-    let told = |bytes: &[u8]| {
+    let described = |bytes: &[u8]| {
         let error = read_json(bytes).unwrap_err();
         assert_eq!(
             (error.status(), error.scim_type()),
@@ -53,12 +53,12 @@ fn a_byte_order_mark_is_no_part_of_a_body() {
         error.detail().to_owned()
     };
     let all = [
-        told(b"\xff\xfe{\0}\0"),
-        told(b"{\"userName\": \"m\xfcller\"}"),
-        told(b""),
-        told(b" \r\n"),
-        told(b"{\"userName\": "),
-        told(b"userName=mira"),
+        described(b"\xff\xfe{\0}\0"),
+        described(b"{\"userName\": \"m\xfcller\"}"),
+        described(b""),
+        described(b" \r\n"),
+        described(b"{\"userName\": "),
+        described(b"userName=mira"),
     ]
     .join("\n");
     insta::assert_snapshot!(all, @r#"
@@ -90,30 +90,30 @@ fn what_a_request_says_of_active_has_three_states() {
         (json!({"active": [{"value": "False"}]}), Some(false)),
     ];
     let off = created(&user(json!({"active": false})));
-    for (more, said) in words {
+    for (more, message) in words {
         let post = UserDocument::from_create(&user(more.clone())).unwrap();
-        assert_eq!(post.active_said(), said, "POST {more}");
+        assert_eq!(post.stated_active(), message, "POST {more}");
         assert_eq!(
             post.document.active(),
-            said.unwrap_or(true),
+            message.unwrap_or(true),
             "POST {more}: new people are active"
         );
         let put = off.replaced_by(&user(more.clone())).unwrap();
-        assert_eq!(put.active_said(), said, "PUT {more}");
+        assert_eq!(put.stated_active(), message, "PUT {more}");
         assert_eq!(
             put.document.active(),
-            said.unwrap_or(false),
+            message.unwrap_or(false),
             "PUT {more}: silence leaves"
         );
         let patch = patched(&off, &json!([{"op": "replace", "value": user(more.clone())}])).unwrap();
-        assert_eq!(patch.active_said(), said, "PATCH {more}");
+        assert_eq!(patch.stated_active(), message, "PATCH {more}");
         assert_eq!(
             patch.document.active(),
-            said.unwrap_or(false),
+            message.unwrap_or(false),
             "PATCH {more}: silence leaves"
         );
     }
-    for (operation, said) in [
+    for (operation, message) in [
         (
             json!({"op": "Replace", "path": "active", "value": "False"}),
             Some(false),
@@ -123,7 +123,7 @@ fn what_a_request_says_of_active_has_three_states() {
         (json!({"op": "Replace", "path": "title", "value": "Nurse"}), None),
     ] {
         let write = patched(&off, &json!([operation])).unwrap();
-        assert_eq!(write.active_said(), said, "{operation}");
+        assert_eq!(write.stated_active(), message, "{operation}");
         assert!(!write.document.active(), "{operation}");
     }
 }

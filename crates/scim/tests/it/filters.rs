@@ -326,7 +326,7 @@ fn values_in_other_quotes_find_what_they_say() {
 /// K5.
 #[test]
 fn a_filter_that_could_match_nothing_is_refused_by_name() {
-    let said = |(kind, text): (ResourceKind, &str)| {
+    let message = |(kind, text): (ResourceKind, &str)| {
         let error = Filter::parse(text)
             .and_then(|parsed| parsed.filter.check(kind))
             .expect_err(text);
@@ -368,7 +368,7 @@ fn a_filter_that_could_match_nothing_is_refused_by_name() {
         group("members.name eq \"x\""),
         group("urn:acme:hr:badge eq \"x\""),
     ]
-    .map(said)
+    .map(message)
     .join("\n");
     insta::assert_snapshot!(all, @r#"
     userName eq 'mira  ->  at character 13: the quote that opens here is never closed

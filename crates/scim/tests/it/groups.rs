@@ -346,14 +346,18 @@ fn a_group_is_shown_with_members_or_without() {
     );
 }
 
-fn told(change: &GroupChange) -> String {
-    let said = |change: &Option<FieldChange>| match change {
+fn described(change: &GroupChange) -> String {
+    let message = |change: &Option<FieldChange>| match change {
         None => "leave".to_owned(),
         Some(FieldChange::Clear) => "clear".to_owned(),
         Some(FieldChange::Set(text)) => text.clone(),
     };
     let noted = notes(&change.notes);
-    format!("{} / {} {noted}", said(&change.description), said(&change.parent))
+    format!(
+        "{} / {} {noted}",
+        message(&change.description),
+        message(&change.parent)
+    )
 }
 
 #[test]
@@ -384,7 +388,7 @@ fn description_and_parent_stand_in_the_litmos_extension_and_silence_leaves_them(
             "leave / leave ",
         ),
     ] {
-        assert_eq!(told(&change(&operations).unwrap()), expected, "{operations}");
+        assert_eq!(described(&change(&operations).unwrap()), expected, "{operations}");
     }
     for (body, expected) in [
         (json!({"displayName": "Care"}), "leave / leave "),
@@ -395,7 +399,7 @@ fn description_and_parent_stand_in_the_litmos_extension_and_silence_leaves_them(
         (json!({"displayName": "Care", (urn): null}), "clear / clear "),
     ] {
         assert_eq!(
-            told(&GroupChange::from_replace(&body).unwrap()),
+            described(&GroupChange::from_replace(&body).unwrap()),
             expected,
             "{body}"
         );

@@ -415,7 +415,7 @@ fn the_end_of_access_is_not_refused_for_an_operation_without_effect_beside_it() 
     ] {
         for operations in [json!([active, idle]), json!([idle, active])] {
             let write = patched(&mira(), &operations).unwrap();
-            assert_eq!(write.active_said(), Some(false), "{operations}");
+            assert_eq!(write.stated_active(), Some(false), "{operations}");
             assert!(!write.document.active(), "{operations}");
             assert_eq!(write.notes.len(), 1, "{operations}");
         }

@@ -1,7 +1,7 @@
 //! When a file is the whole truth of its source, and who is then gone.
 //!
 //! A file that was cut between two lines looks like a shorter file, and everybody behind the cut like a leaver. So the
-//! end must be said: by the file's own last line, `#end 12` (in JSON lines `{"end": 12}`), or by whoever knows how many
+//! end must be message: by the file's own last line, `#end 12` (in JSON lines `{"end": 12}`), or by whoever knows how many
 //! people the source exported. A file that says it and holds as many people, all of whose lines were taken, was read
 //! whole; nothing else can make a [`CompleteRead`], and without one nobody can be found absent.
 
@@ -19,7 +19,7 @@ const CONSENT_ABOVE_PERCENT: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
     /// The line that says the number of people, and the number.
-    said: Option<(u64, usize)>,
+    message: Option<(u64, usize)>,
     /// Whether the last line ends with a line break.
     terminated: bool,
     /// Whether a quotation mark of a CSV is left open.
@@ -38,11 +38,11 @@ impl End {
             }
             end_of_last = start - 1;
         };
-        let said = people_said(last);
-        let body = if said.is_some() { &text[..start] } else { text };
+        let message = stated_people(last);
+        let body = if message.is_some() { &text[..start] } else { text };
         let json = body.trim_start().starts_with('{');
         let end = End {
-            said: said.map(|people| (body.lines().count() as u64 + 1, people)),
+            message: message.map(|people| (body.lines().count() as u64 + 1, people)),
             terminated: text.ends_with('\n'),
             open_quote: !json && body.matches('"').count() % 2 == 1,
         };
@@ -50,9 +50,9 @@ impl End {
     }
 
     /// The end of an array, which cannot be cut without notice.
-    pub(super) fn of_array(said: Option<(u64, usize)>) -> End {
+    pub(super) fn of_array(message: Option<(u64, usize)>) -> End {
         End {
-            said,
+            message,
             terminated: true,
             open_quote: false,
         }
@@ -60,11 +60,11 @@ impl End {
 
     /// What is wrong with the end line, if nothing else explains why it counts otherwise.
     pub(super) fn contradiction(&self, file: &RosterFile) -> Option<BadLine> {
-        let (line, said) = self.said.filter(|_| file.bad.is_empty())?;
-        (!file.counts(said)).then(|| BadLine {
+        let (line, message) = self.message.filter(|_| file.bad.is_empty())?;
+        (!file.counts(message)).then(|| BadLine {
             line,
             reason: format!(
-                "it says that there are {said} people, but {} were read; export the file again",
+                "it says that there are {message} people, but {} were read; export the file again",
                 file.people.len()
             ),
         })
@@ -77,7 +77,7 @@ fn is_blank_row(line: &str) -> bool {
 }
 
 /// The number in `#end 12`, however a spreadsheet wrote it, or in `{"end": 12}`.
-fn people_said(line: &str) -> Option<usize> {
+fn stated_people(line: &str) -> Option<usize> {
     let line = line.trim();
     if let Some(rest) = line.trim_start_matches('"').strip_prefix("#end") {
         let number = rest.trim_matches(|c: char| ",;|\"".contains(c) || c.is_whitespace() || c.is_control());
@@ -118,8 +118,8 @@ pub struct CompleteRead {
 impl RosterFile {
     /// Whether the end line counts right: people, or rows where a person has several. A cut takes the end line away, so
     /// neither can be met by chance; a number from elsewhere is of people.
-    fn counts(&self, said: usize) -> bool {
-        said == self.people.len() || said == self.rows
+    fn counts(&self, message: usize) -> bool {
+        message == self.people.len() || message == self.rows
     }
 
     /// The proof that this is the whole of its source; `announced` is how many people that exported, if it said so
@@ -144,11 +144,11 @@ impl RosterFile {
             return Err(Incomplete::OpenQuote);
         }
         let read = self.people.len();
-        let said = self.end.said.map(|(_, people)| people);
-        if said.is_none() && announced.is_none() {
+        let message = self.end.message.map(|(_, people)| people);
+        if message.is_none() && announced.is_none() {
             return Err(Incomplete::NoEnd);
         }
-        let wrong_end = said.filter(|said| !self.counts(*said));
+        let wrong_end = message.filter(|message| !self.counts(*message));
         if let Some(announced) = wrong_end.or(announced.filter(|announced| *announced != read)) {
             return Err(Incomplete::Count { announced, read });
         }

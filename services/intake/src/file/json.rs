@@ -76,21 +76,21 @@ fn is_unfinished(object: &str) -> bool {
 pub(super) fn array(text: &str) -> Result<(RosterFile, End), FileError> {
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| FileError::Json {
         line: error.line() as u64,
-        said: error.to_string(),
+        message: error.to_string(),
     })?;
     let mut reading = Reading::default();
     let (mut line, mut counted) = (1, 0);
-    let mut said = None;
+    let mut message = None;
     for (index, object) in objects.iter().enumerate() {
         let at = object.get().as_ptr() as usize - text.as_ptr() as usize;
         line += text[counted..at].matches('\n').count() as u64;
         counted = at;
         match end(object.get()) {
-            Some(people) if index + 1 == objects.len() => said = Some((line, people)),
+            Some(people) if index + 1 == objects.len() => message = Some((line, people)),
             _ => reading.object(line, object.get()),
         }
     }
-    Ok((reading.finish(), End::of_array(said)))
+    Ok((reading.finish(), End::of_array(message)))
 }
 
 #[derive(Default)]

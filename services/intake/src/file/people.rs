@@ -117,7 +117,7 @@ fn joined(rows: Vec<PersonRow>) -> Result<Joined, Vec<BadLine>> {
         }));
     }
     if !bad.is_empty() {
-        return Err(told(bad));
+        return Err(described(bad));
     }
     let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
     let mut notes = Vec::new();
@@ -126,14 +126,16 @@ fn joined(rows: Vec<PersonRow>) -> Result<Joined, Vec<BadLine>> {
         let line = row.line;
         notes.extend(row.repairs.drain(..).map(|text| Note { line, text }));
         if let Err(reason) = parts.add(row) {
-            return Err(told(lines.iter().map(|line| (*line, reason.clone())).collect()));
+            return Err(described(
+                lines.iter().map(|line| (*line, reason.clone())).collect(),
+            ));
         }
     }
     let line = lines.first().copied().unwrap_or_default();
     Ok((line, parts.person, notes))
 }
 
-fn told(bad: BTreeMap<u64, String>) -> Vec<BadLine> {
+fn described(bad: BTreeMap<u64, String>) -> Vec<BadLine> {
     bad.into_iter()
         .map(|(line, reason)| BadLine { line, reason })
         .collect()
@@ -251,9 +253,9 @@ impl Parts {
         }
         for (name, value) in row.attributes {
             let mut known = person.attributes.remove(&name);
-            let told = text(&mut self.given_in, &name, line, &mut known, value, false);
+            let described = text(&mut self.given_in, &name, line, &mut known, value, false);
             person.attributes.extend(known.map(|value| (name, value)));
-            told?;
+            described?;
         }
         for (name, value) in row.custom_fields {
             let normal = NormalName::of(&name);
@@ -267,9 +269,9 @@ impl Parts {
                 .and_then(|name| person.custom_fields.remove(name));
             let name = spelled.map_or(name.clone(), |spelled| spelled.max(name));
             let key = format!("custom:{normal}");
-            let told = text(&mut self.given_in, &key, line, &mut known, value, false);
+            let described = text(&mut self.given_in, &key, line, &mut known, value, false);
             person.custom_fields.extend(known.map(|value| (name, value)));
-            told?;
+            described?;
         }
         Ok(())
     }

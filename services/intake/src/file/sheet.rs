@@ -19,12 +19,16 @@ impl<'a> Sheet<'a> {
     /// Reads the header. `known`: whether a name of a column means something; the separator that gives most such columns
     /// is the file's.
     pub(super) fn open(text: &'a str, known: impl Fn(&str) -> bool) -> Result<Sheet<'a>, FileError> {
-        let (said, text, before) = match separator_line(text)? {
+        let (message, text, before) = match separator_line(text)? {
             Some((separator, rest)) => (Some(separator), rest, 1),
             None => (None, text, 0),
         };
         let mut best: Option<(usize, Sheet<'a>)> = None;
-        for separator in SEPARATORS.into_iter().filter(|_| said.is_none()).chain(said) {
+        for separator in SEPARATORS
+            .into_iter()
+            .filter(|_| message.is_none())
+            .chain(message)
+        {
             let header = rows(text, separator).find(|row| !row.as_ref().is_ok_and(is_blank));
             let Some(Ok(header)) = header else { continue };
             let columns = header.iter().filter(|name| known(name)).count();
@@ -113,19 +117,19 @@ fn is_blank(row: &StringRecord) -> bool {
 fn separator_line(text: &str) -> Result<Option<(u8, &str)>, FileError> {
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     let line = line.trim_matches('"');
-    let Some(said) = line
+    let Some(message) = line
         .get(..4)
         .filter(|start| start.eq_ignore_ascii_case("sep="))
         .map(|_| &line[4..])
     else {
         return Ok(None);
     };
-    match said.trim_end_matches(['"', ' ']).as_bytes() {
+    match message.trim_end_matches(['"', ' ']).as_bytes() {
         [separator] if separator.is_ascii() && !separator.is_ascii_alphanumeric() && *separator != b'"' => {
             Ok(Some((*separator, rest)))
         }
         _ => Err(FileError::Separator {
-            said: said.to_owned(),
+            message: message.to_owned(),
         }),
     }
 }

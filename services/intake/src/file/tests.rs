@@ -16,11 +16,11 @@ fn bodies(file: &RosterFile) -> impl Iterator<Item = &EventBody> {
 fn check(text: &str) -> String {
     match read(text.as_bytes()) {
         Err(error) => format!("error: {error}"),
-        Ok(file) => told(&file),
+        Ok(file) => described(&file),
     }
 }
 
-fn told(file: &RosterFile) -> String {
+fn described(file: &RosterFile) -> String {
     let line = |body: &EventBody| match body {
         EventBody::PersonUpserted {
             user_name,
@@ -161,7 +161,7 @@ fn groups_are_lines_of_their_own() {
         b"group,user_name,external_id,description,parent,deleted\nSales,mira,,,,\nSales,,G1,\"Sells, mostly\",EMEA,\nOld,,,,,yes\nSales,mira,,x,,\n,,x,,,\n",
     )
     .unwrap();
-    assert_snapshot!(told(&roster), @r#"
+    assert_snapshot!(described(&roster), @r#"
     group Sales (G1) description=Some("Sells, mostly") parent=Some("EMEA")
     group Old deleted
     mira active=None manager=None groups=None {} custom={}
@@ -210,22 +210,22 @@ fn the_end_line_is_no_person_and_must_be_true_and_last() {
 
 #[test]
 fn why_nothing_is_concluded_is_said() {
-    let said = |text: &str, announced| match read(text.as_bytes()).unwrap().complete(announced) {
+    let message = |text: &str, announced| match read(text.as_bytes()).unwrap().complete(announced) {
         Ok(_) => "whole".to_owned(),
         Err(incomplete) => incomplete.to_string(),
     };
     let whole = "user_name\nmira\n";
-    assert_eq!(said(whole, Some(1)), "whole");
-    assert_eq!(said("user_name\nmira\n#end 1\n", None), "whole");
-    assert_eq!(said("user_name\nmira\n#end 1\n", Some(1)), "whole");
-    assert_snapshot!(said(whole, None), @r#"it does not say that it is whole, and a file cut between two lines looks the same; end it with the line #end N ({"end": N} in JSON lines), or give --people N, where N is how many people its source exported"#);
-    assert_snapshot!(said(whole, Some(2)), @"2 people were announced and 1 were read; export it again");
-    assert_snapshot!(said("user_name\nmira\n#end 1\n", Some(2)), @"2 people were announced and 1 were read; export it again");
-    assert_snapshot!(said("user_name\nmira", Some(1)), @"its last line does not end with a line break, so it may be cut; export it again");
-    assert_snapshot!(said("user_name\n", Some(0)), @"it holds nobody, and nobody is no proof that everybody left");
-    assert_snapshot!(said("user_name,City\nmira,\"Os\n", Some(1)), @"a quotation mark is left open, so it may be cut; inside a value write it twice, and the value in quotation marks");
-    assert_eq!(said("user_name\nmira\n,,\nzed\n#end 2\n", None), "whole");
-    assert_snapshot!(said("user_name\nmira\n,x,\nzed\n#end 2\n", None), @"1 of its lines could not be taken, first line 3: it has 3 columns and the header has 1; put a value that holds ',' in double quotation marks; correct them at the source");
+    assert_eq!(message(whole, Some(1)), "whole");
+    assert_eq!(message("user_name\nmira\n#end 1\n", None), "whole");
+    assert_eq!(message("user_name\nmira\n#end 1\n", Some(1)), "whole");
+    assert_snapshot!(message(whole, None), @r#"it does not say that it is whole, and a file cut between two lines looks the same; end it with the line #end N ({"end": N} in JSON lines), or give --people N, where N is how many people its source exported"#);
+    assert_snapshot!(message(whole, Some(2)), @"2 people were announced and 1 were read; export it again");
+    assert_snapshot!(message("user_name\nmira\n#end 1\n", Some(2)), @"2 people were announced and 1 were read; export it again");
+    assert_snapshot!(message("user_name\nmira", Some(1)), @"its last line does not end with a line break, so it may be cut; export it again");
+    assert_snapshot!(message("user_name\n", Some(0)), @"it holds nobody, and nobody is no proof that everybody left");
+    assert_snapshot!(message("user_name,City\nmira,\"Os\n", Some(1)), @"a quotation mark is left open, so it may be cut; inside a value write it twice, and the value in quotation marks");
+    assert_eq!(message("user_name\nmira\n,,\nzed\n#end 2\n", None), "whole");
+    assert_snapshot!(message("user_name\nmira\n,x,\nzed\n#end 2\n", None), @"1 of its lines could not be taken, first line 3: it has 3 columns and the header has 1; put a value that holds ',' in double quotation marks; correct them at the source");
 }
 
 fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool) -> Person {

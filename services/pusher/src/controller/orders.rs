@@ -54,7 +54,7 @@ pub(super) enum Order {
 pub(super) struct OpenOrder {
     pub(super) order: Order,
     pub(super) subjects: Vec<Subject>,
-    said: Value,
+    message: Value,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -120,11 +120,11 @@ impl Controller {
             other => Err(format!("{other:?} is no order")),
         };
         match taken {
-            Ok((order, subjects, said)) => {
+            Ok((order, subjects, message)) => {
                 self.orders.push(OpenOrder {
                     order,
                     subjects,
-                    said,
+                    message,
                     answer,
                 });
                 self.carry_out_orders();
@@ -154,7 +154,7 @@ impl Controller {
             let OpenOrder {
                 order,
                 subjects,
-                said,
+                message,
                 answer,
             } = open;
             self.urgent |= matches!(order, Order::Freeze { .. });
@@ -166,8 +166,8 @@ impl Controller {
                 let wanted = links.subjects().len();
                 let done = executor.write_links(links).await;
                 let written = done.effects.person_links.len() + done.effects.group_links.len();
-                let said = if written == wanted {
-                    Ok(said)
+                let message = if written == wanted {
+                    Ok(message)
                 } else {
                     Err(
                         "the order could not be written: the org has another owner now, or the bus is away; \
@@ -175,7 +175,7 @@ impl Controller {
                             .to_owned(),
                     )
                 };
-                let _ = answer.send(said);
+                let _ = answer.send(message);
                 Finished::of(done)
             });
         }
@@ -220,12 +220,12 @@ impl Controller {
             .filter(|operation| !operation.change.cuts_access() && concerns(&operation.change, &person))
             .map(|operation| operation.label.as_str())
             .collect();
-        let said = json!({
+        let message = json!({
             "org": self.org, "person": person, "account": account, "frozen": !lift, "ordered_at_ms": unix_ms(),
             "active": seen.map(|account| account.active), "account_user_name": seen.map(|account| &account.user_name),
             "teams": account.map(|id| self.team_names(id)).unwrap_or_default(), "stopped": stopped,
         });
-        Ok((order, vec![Subject::Person(person)], said))
+        Ok((order, vec![Subject::Person(person)], message))
     }
 
     /// Says before an order is given why nobody cuts this account off.
@@ -236,7 +236,7 @@ impl Controller {
         Err(format!(
             "{}: the account is protected and is not cut off; {}. {} No order was given",
             account.user_name,
-            why.said(),
+            why.describe(),
             why.remedy()
         ))
     }
@@ -249,8 +249,8 @@ impl Controller {
         } else {
             vec![Subject::Person(self.named_person(body)?)]
         };
-        let said = json!({"org": self.org, "retried": subjects.len()});
-        Ok((Order::Retry, subjects, said))
+        let message = json!({"org": self.org, "retried": subjects.len()});
+        Ok((Order::Retry, subjects, message))
     }
 
     /// What is parked or waits after a failure, and is not being worked on.
@@ -280,8 +280,8 @@ impl Controller {
                 ));
             }
         };
-        let said = json!({"org": self.org, "group": group, "did": body["do"]});
-        Ok((order, vec![Subject::Group(group)], said))
+        let message = json!({"org": self.org, "group": group, "did": body["do"]});
+        Ok((order, vec![Subject::Group(group)], message))
     }
 
     fn tie(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
@@ -311,8 +311,8 @@ impl Controller {
             }
         };
         let before = self.state.linked_account(&person);
-        let said = json!({"org": self.org, "person": person, "before": before, "account": account});
-        Ok((Order::Link { account }, vec![Subject::Person(person)], said))
+        let message = json!({"org": self.org, "person": person, "before": before, "account": account});
+        Ok((Order::Link { account }, vec![Subject::Person(person)], message))
     }
 
     /// Approves what is held, bound to the hash that the person fetched at.
@@ -325,14 +325,14 @@ impl Controller {
                     .take(STANDING_MAX)
                     .map(|item| item.label.as_str())
                     .collect();
-                let said = json!({
+                let message = json!({
                     "org": self.org, "approved": approval.hash, "changes": approval.keys.len(), "items": labels,
                     "by": approval.by, "at_ms": approval.at_ms, "expires_at_ms": approval.expires_at_ms,
                 });
                 let executor = self.executor.clone();
                 self.running.spawn(async move {
                     let written = executor.links.put_approval(&approval).await;
-                    let _ = answer.send(written.map(|()| said).map_err(|error| error.to_string()));
+                    let _ = answer.send(written.map(|()| message).map_err(|error| error.to_string()));
                     Finished::default()
                 });
             }
@@ -391,7 +391,7 @@ impl Controller {
     }
 
     /// Orders that stand until somebody takes them back, and approvals that have not run out.
-    pub(super) fn say_standing_orders(&self) -> Value {
+    pub(super) fn report_standing_orders(&self) -> Value {
         let paused: Vec<&GroupId> = self
             .state
             .group_links()

@@ -64,12 +64,12 @@ impl Controller {
             return;
         }
         let answer = match question.method.as_str() {
-            "plan" => Ok(self.say_plan(&question.body)),
+            "plan" => Ok(self.report_plan(&question.body)),
             "apply" => self.apply(&question.body),
-            "status" => Ok(self.say_status()),
+            "status" => Ok(self.report_status()),
             "explain" => self.explain(&question.body),
-            "parked" => Ok(self.say_parked(&question.body)),
-            "runs" => Ok(self.say_runs()),
+            "parked" => Ok(self.report_parked(&question.body)),
+            "runs" => Ok(self.report_runs()),
             other => Err(format!(
                 "the pusher has no answer to {other:?}; ask for plan, apply, status, explain, parked or runs, or order approve, retry, leaver, group or tie"
             )),
@@ -79,9 +79,9 @@ impl Controller {
     }
 
     /// The plan, with a page of its operations and of what is held from an offset on.
-    fn say_plan(&mut self, body: &Value) -> Value {
+    fn report_plan(&mut self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
-        let forecast = self.say_forecast();
+        let forecast = self.report_forecast();
         let deviations = self.deviations();
         let plan = &self.plan;
         let operations: Vec<Value> = plan
@@ -103,10 +103,10 @@ impl Controller {
             "groups": plan.groups,
             "okta_formula_calls": okta_formula(plan.people, plan.groups),
             "forecast": forecast,
-            "held": self.say_held(start, LINES_MAX),
+            "held": self.report_held(start, LINES_MAX),
             "parked": self.state.parked().count() + plan.park.len(),
             "deviations": deviations,
-            "waiting": self.say_waiting(),
+            "waiting": self.report_waiting(),
             "summary": plan.summary(),
             "start": start,
             "lines": operations,
@@ -114,7 +114,7 @@ impl Controller {
     }
 
     /// What is expected of the plan from now on, with its band, by class, and what past forecasts were worth.
-    fn say_forecast(&mut self) -> Value {
+    fn report_forecast(&mut self) -> Value {
         let now_ms = unix_ms();
         let forecast = self
             .forecast_records
@@ -152,7 +152,7 @@ impl Controller {
     }
 
     /// What the safeguard holds back, with a page of its items, and the hash that approves it.
-    fn say_held(&self, start: usize, lines_max: usize) -> Value {
+    fn report_held(&self, start: usize, lines_max: usize) -> Value {
         let mut before = 0;
         let held: Vec<Value> = self
             .plan
@@ -165,7 +165,7 @@ impl Controller {
                     json!({"subject": item.subject, "label": item.label, "requested_at_ms": item.requested_at_ms})
                 }).collect();
                 json!({"harm": held.harm, "count": held.items.len(), "allowed": held.allowed, "population": held.population,
-                    "in_day": held.in_day, "exceeded": held.exceeded, "said": held.said(), "items": items})
+                    "in_day": held.in_day, "exceeded": held.exceeded, "message": held.describe(), "items": items})
             })
             .collect();
         json!({"hash": self.plan.held_hash(), "kinds": held,
@@ -173,7 +173,7 @@ impl Controller {
     }
 
     /// Whom nothing is done about just now for a reason of its own, beside those who are parked or held.
-    fn say_waiting(&self) -> Vec<Value> {
+    fn report_waiting(&self) -> Vec<Value> {
         let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. } | WaitReason::Parked(_));
         let waiting = self
             .plan
@@ -182,11 +182,11 @@ impl Controller {
             .filter(|(_, reason)| told(reason))
             .take(WAITING_MAX);
         waiting
-            .map(|(subject, reason)| json!({"subject": subject, "kind": wait_kind(reason), "said": reason.said()}))
+            .map(|(subject, reason)| json!({"subject": subject, "kind": wait_kind(reason), "message": reason.describe()}))
             .collect()
     }
 
-    fn say_runs(&self) -> Value {
+    fn report_runs(&self) -> Value {
         let runs: Vec<Value> = self.forecast_records.runs().map(|run| {
             json!({"id": run.id, "started_at_ms": run.started_at_ms, "ended_at_ms": run.ended_at_ms, "operations": run.operations,
                 "calls": run.calls, "forecast_calls": run.forecast.calls, "forecast_ms": run.forecast.expected_ms,
@@ -198,12 +198,12 @@ impl Controller {
     }
 
     /// What waits for a person, from an offset on: a page of it.
-    fn say_parked(&mut self, body: &Value) -> Value {
+    fn report_parked(&mut self, body: &Value) -> Value {
         let deviations = self.deviations();
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
         json!({"org": self.org, "total": self.state.parked().count(), "start": start, "items": items,
-            "held": self.say_held(0, 0), "deviations": deviations})
+            "held": self.report_held(0, 0), "deviations": deviations})
     }
 
     fn apply(&mut self, body: &Value) -> Answer {
@@ -222,15 +222,15 @@ impl Controller {
                 self.released.insert(subject, revision);
             }
         }
-        let forecast = self.say_forecast();
+        let forecast = self.report_forecast();
         Ok(
             json!({"org": self.org, "applied": hash, "operations": self.plan.operations.len(), "calls": self.plan.calls(),
             "forecast": forecast}),
         )
     }
 
-    fn say_status(&mut self) -> Value {
-        let forecast = self.say_forecast();
+    fn report_status(&mut self) -> Value {
+        let forecast = self.report_forecast();
         let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
         for (_, reason) in &self.plan.waiting {
             *waits.entry(wait_kind(reason)).or_default() += 1;
@@ -267,8 +267,8 @@ impl Controller {
             "subjects_under_way": busy,
             "operations_performed": self.performed,
             "forecast": forecast,
-            "held": self.say_held(0, 0),
-            "orders": self.say_standing_orders(),
+            "held": self.report_held(0, 0),
+            "orders": self.report_standing_orders(),
             "waiting_for_apply": self.waiting_for_apply(),
             "waiting": waits,
             "retries": retries,
@@ -285,10 +285,10 @@ impl Controller {
     /// Why nothing can be sent, in words for a person; `None` while something can.
     pub(super) fn paused(&self) -> Option<String> {
         let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
-        let halt = halt.map(|(Halt::Bus { said }, _)| {
-            format!("the bus does not take writes ({said}); see whether nats-server is well")
+        let halt = halt.map(|(Halt::Bus { message }, _)| {
+            format!("the bus does not take writes ({message}); see whether nats-server is well")
         });
-        let closed = self.executor.gate.state().map(|closed| closed.said);
+        let closed = self.executor.gate.state().map(|closed| closed.message);
         closed
             .or_else(|| self.state.import_paused().map(str::to_owned))
             .or(halt)
@@ -297,7 +297,7 @@ impl Controller {
     fn parked(&self) -> impl Iterator<Item = Value> {
         let say = |(subject, parked): (Subject, &Parked)| {
             let mut item = json!({"code": parked.code, "at_ms": parked.at_ms, "attribute": parked.attribute,
-                "said": parked.said, "remedy": parked.remedy});
+                "message": parked.message, "remedy": parked.remedy});
             match subject {
                 Subject::Person(id) => {
                     item["user_name"] = json!(self.state.person(&id).map(|person| &person.value.user_name));
@@ -355,7 +355,7 @@ impl Controller {
             .iter()
             .flat_map(|held| held.items.iter().map(move |item| (held, item)))
             .filter(|(_, item)| item.subject == subject)
-            .map(|(held, item)| json!({"label": item.label, "said": held.said()}))
+            .map(|(held, item)| json!({"label": item.label, "message": held.describe()}))
             .collect();
         let groups: Vec<Value> = self
             .state
@@ -386,7 +386,7 @@ impl Controller {
             "match": {"account": account.map(|account| &account.id), "user_name": account.map(|account| &account.user_name),
                 "teams": account.map(|account| self.team_names(&account.id)), "linked": link.is_some_and(|link| link.account.is_some()),
                 "active": account.map(|account| account.active), "seen_at_ms": account.map(|account| account.as_of_ms)},
-            "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "waits_said": waits.map(WaitReason::said), "held": held,
+            "plan": {"operations": next, "in_seconds": in_seconds, "waits": waits, "waits_message": waits.map(WaitReason::describe), "held": held,
                 "held_hash": self.plan.held_hash(), "manual": self.mode == Mode::Manual},
             "act": {"applied_revision": link.map_or(0, |link| link.applied_revision),
                 "under_way": self.state.is_under_way(&subject), "attempts": link.map_or(0, |link| link.attempts),

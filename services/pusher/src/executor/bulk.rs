@@ -19,7 +19,7 @@ use super::imports::shows_all;
 use super::leavers::InImport;
 use super::people::tie;
 use super::records::account;
-use super::setback::{Sequel, bounded, person_setback, said, sequel};
+use super::setback::{Sequel, bounded, explain, person_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
@@ -199,7 +199,7 @@ impl Executor {
             start += u32::try_from(page.len()).unwrap_or(u32::MAX);
             refused.extend(
                 page.into_iter()
-                    .map(|error| (NormalName::of(&error.user_name), error.said)),
+                    .map(|error| (NormalName::of(&error.user_name), error.message)),
             );
         }
         Ok(refused)
@@ -382,7 +382,7 @@ impl Executor {
                 }
             }
         }
-        let outcome = ended.map(|ended| Outcome::not_done(ended, said(&failure)));
+        let outcome = ended.map(|ended| Outcome::not_done(ended, explain(&failure)));
         self.finish_bulk(plan, Effects::default(), outcome).await
     }
 
@@ -427,16 +427,16 @@ fn row_images(row: &BulkRow, before: Option<&Account>, after: &Account) -> Vec<I
 
 /// A job that took at least one row is done; what it refused is said besides, and waits on the rows' links.
 fn bulk_outcome(images: Vec<Image>, refused: &BTreeMap<NormalName, String>) -> Outcome {
-    let said = refused.values().next().map(|words| {
+    let message = refused.values().next().map(|words| {
         bounded(&format!(
             "{} rows were refused, the first with: {words}",
             refused.len()
         ))
     });
-    match said {
-        Some(said) if images.is_empty() => Outcome::not_done(Ended::Parked, said),
-        said => Outcome {
-            said,
+    match message {
+        Some(message) if images.is_empty() => Outcome::not_done(Ended::Parked, message),
+        message => Outcome {
+            message,
             ..Outcome::done(images)
         },
     }
@@ -473,7 +473,7 @@ fn refused_by_bulk(words: &str, revision: u64, at_ms: u64) -> Parked {
     Parked {
         code: ParkCode::RejectedByLitmos,
         attribute: None,
-        said: bounded(words),
+        message: bounded(words),
         remedy: "Correct it at the source; the change is sent again by itself.".to_owned(),
         revision,
         at_ms,

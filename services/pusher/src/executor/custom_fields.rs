@@ -169,11 +169,11 @@ impl Executor {
         let image = custom_set(&link.person, &id, &before, &there);
         link.custom = there.into();
         let kept = link.custom.get(&name).map_or("", String::as_str);
-        let said = bounded(&format!("Litmos said yes, and has {kept:?} in {name}"));
+        let message = bounded(&format!("Litmos message yes, and has {kept:?} in {name}"));
         link.parked = Some(Box::new(Parked {
             code: ParkCode::ValueNotTaken,
             attribute: Some(name),
-            said: said.clone(),
+            message: message.clone(),
             remedy:
                 "Snapshot at the field's type, options and length in Litmos, or correct the value at the source."
                     .to_owned(),
@@ -182,7 +182,7 @@ impl Executor {
         }));
         let outcome = Outcome {
             images: vec![image],
-            ..Outcome::not_done(Ended::Parked, said)
+            ..Outcome::not_done(Ended::Parked, message)
         };
         self.close(job, Effects::default(), outcome).await
     }

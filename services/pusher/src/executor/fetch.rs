@@ -15,7 +15,7 @@ fn unreadable(call: &'static str, what: &str) -> Trouble {
         kind: FailureKind::Broken,
         call,
         status: None,
-        said: format!("the answer is no {what} of ours"),
+        message: format!("the answer is no {what} of ours"),
         foreign: true,
         permit_id: None,
     })

@@ -32,7 +32,7 @@ const WORDS_MAX: usize = 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Closed {
     /// In plain words, with what to do.
-    pub(crate) said: String,
+    pub(crate) message: String,
     pub(crate) since_ms: u64,
     pub(crate) probes: u32,
     probe_at: Instant,
@@ -82,7 +82,7 @@ impl Gate {
             }
             tracing::error!(error = %failure, "this org is paused until Litmos can be reached again");
             *closed = Some(Closed {
-                said: failure.connection_words(),
+                message: failure.connection_words(),
                 since_ms: unix_ms(),
                 probes: 0,
                 probe_at: Instant::now() + pause_after(0),
@@ -114,7 +114,7 @@ impl Gate {
                 }
                 Err(failure) if says_nothing(failure) => {}
                 Err(failure) => {
-                    closed.said = failure.connection_words();
+                    closed.message = failure.connection_words();
                     closed.probes += 1;
                 }
             }
@@ -250,7 +250,7 @@ mod tests {
             kind,
             call: "user.get",
             status: Some(401),
-            said: "no".to_owned(),
+            message: "no".to_owned(),
             foreign: false,
             permit_id: None,
         }
@@ -270,7 +270,7 @@ mod tests {
         gate.close(&failure(FailureKind::Credentials));
         gate.close(&failure(FailureKind::Redirected));
         assert_eq!(
-            gate.state().unwrap().said,
+            gate.state().unwrap().message,
             "Litmos rejected the API key (401); check api_key"
         );
         assert!(!gate.begins_probe());

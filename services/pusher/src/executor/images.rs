@@ -118,12 +118,12 @@ mod tests {
         let Some(Image::Changed { changes, .. }) = changed(&person, &account(), &after) else {
             panic!("something changed");
         };
-        let said: Vec<String> = changes
+        let message: Vec<String> = changes
             .iter()
             .map(|change| format!("{} {:?} -> {:?}", change.attribute, change.from, change.to))
             .collect();
         assert_eq!(
-            said,
+            message,
             [
                 "UserName \"mira@corp.example\" -> \"mira.lund@corp.example\"",
                 "Active \"true\" -> \"false\"",

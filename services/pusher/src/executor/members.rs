@@ -126,7 +126,7 @@ impl Executor {
             kind: FailureKind::Broken,
             call: "team.members",
             status: None,
-            said: format!("the list has not ended after {PAGES_MAX} pages"),
+            message: format!("the list has not ended after {PAGES_MAX} pages"),
             foreign: false,
             permit_id: None,
         })

@@ -13,7 +13,7 @@ use provisioning::{
 use rate_tokens::{Class, Permit};
 
 use super::records::{account, new_user, record};
-use super::setback::{Sequel, blaming, person_setback, said, sequel};
+use super::setback::{Sequel, blaming, explain, person_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, ended, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
@@ -383,7 +383,7 @@ impl Executor {
         Done {
             subjects,
             effects,
-            outcome: outcome.map(|ended| Outcome::not_done(ended, said(&failure))),
+            outcome: outcome.map(|ended| Outcome::not_done(ended, explain(&failure))),
             halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }

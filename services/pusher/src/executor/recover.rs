@@ -46,8 +46,8 @@ fn outcome(found: bool) -> Outcome {
     if found {
         Outcome::done(Vec::new())
     } else {
-        let said = "not found after no answer had come";
-        Outcome::not_done(Ended::Failed, said.to_owned())
+        let message = "not found after no answer had come";
+        Outcome::not_done(Ended::Failed, message.to_owned())
     }
 }
 

@@ -61,7 +61,7 @@ fn backoff_ms(attempts: u32) -> u64 {
         .min(BACKOFF_MAX_MS)
 }
 
-pub(crate) fn said(failure: &Failure) -> String {
+pub(crate) fn explain(failure: &Failure) -> String {
     let mut text = String::new();
     let _ = write!(text, "{failure}");
     bounded(&text)
@@ -101,7 +101,7 @@ impl Setback<'_> {
     /// Notes a failed attempt: a pause that doubles, and in the end a place among the parked.
     pub(crate) fn note(self, failure: &Failure, revision: u64) -> Ended {
         *self.attempts += 1;
-        *self.last_error = Some(said(failure));
+        *self.last_error = Some(explain(failure));
         *self.next_try_ms = unix_ms() + backoff_ms(*self.attempts);
         if *self.attempts < ATTEMPTS_MAX {
             return Ended::Failed;
@@ -109,7 +109,7 @@ impl Setback<'_> {
         *self.parked = Some(Box::new(Parked {
             code: ParkCode::KeepsFailing,
             attribute: None,
-            said: said(failure),
+            message: explain(failure),
             remedy: "See whether Litmos answers at all, then ask for a retry.".to_owned(),
             revision,
             at_ms: unix_ms(),
@@ -140,11 +140,11 @@ impl Setback<'_> {
         } else {
             "Correct it at the source; the change is sent again by itself."
         };
-        *self.last_error = Some(said(failure));
+        *self.last_error = Some(explain(failure));
         *self.parked = Some(Box::new(Parked {
             code,
             attribute,
-            said: bounded(&failure.said),
+            message: bounded(&failure.message),
             remedy: remedy.to_owned(),
             revision,
             at_ms: unix_ms(),

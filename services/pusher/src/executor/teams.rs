@@ -8,7 +8,7 @@ use provisioning::{
 use rate_tokens::{Class, Permit};
 
 use super::records::{team, team_record};
-use super::setback::{Sequel, group_setback, said, sequel};
+use super::setback::{Sequel, explain, group_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, ended, halt_of, set_aside, unix_ms};
 use crate::effects::Effects;
 
@@ -346,7 +346,7 @@ impl Executor {
         Done {
             subjects,
             effects,
-            outcome: outcome.map(|ended| Outcome::not_done(ended, said(&failure))),
+            outcome: outcome.map(|ended| Outcome::not_done(ended, explain(&failure))),
             halt: written.err().and_then(|trouble| halt_of(&trouble)),
         }
     }

@@ -108,20 +108,20 @@ pub(crate) async fn scimmy_routers() -> anyhow::Result<Server> {
 }
 
 /// A server that somebody else started: `NAME=PORT,BASE,TOKEN`.
-pub(crate) async fn running(said: &str) -> anyhow::Result<Server> {
-    let parts = said
+pub(crate) async fn running(message: &str) -> anyhow::Result<Server> {
+    let parts = message
         .split_once('=')
         .map(|(name, rest)| (name, rest.splitn(3, ',').collect::<Vec<_>>()));
     let Some((name, [port, base, token])) = parts.as_ref().map(|(name, parts)| (*name, parts.as_slice()))
     else {
-        anyhow::bail!("--peer {said}: write NAME=PORT,BASE,TOKEN, such as mine=8880,/v2,secret");
+        anyhow::bail!("--peer {message}: write NAME=PORT,BASE,TOKEN, such as mine=8880,/v2,secret");
     };
     let server = Server {
         name: name.to_owned(),
         target: Target {
             port: port
                 .parse()
-                .with_context(|| format!("--peer {said}: {port} is no port"))?,
+                .with_context(|| format!("--peer {message}: {port} is no port"))?,
             base: (*base).to_owned(),
             token: (*token).to_owned(),
         },

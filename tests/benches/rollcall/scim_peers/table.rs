@@ -179,8 +179,8 @@ pub(super) fn goals(columns: &[Column]) -> String {
     }
     goals.push(health(&column.measured, &at));
     let lines = goals.into_iter().flatten().map(|goal| {
-        let said = if goal.reached { "reached" } else { "NOT reached" };
-        format!("{:<80} {:<56} {said}", goal.what, goal.found)
+        let message = if goal.reached { "reached" } else { "NOT reached" };
+        format!("{:<80} {:<56} {message}", goal.what, goal.found)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

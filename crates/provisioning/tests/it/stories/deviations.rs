@@ -12,15 +12,15 @@ use crate::scene::{NOW, Scene};
 
 const LONG_AGO: u64 = NOW - 24 * 3_600_000;
 
-fn told(scene: &Scene) -> Deviations {
+fn stated(scene: &Scene) -> Deviations {
     deviations(&scene.state, &scene.plan(), &BTreeMap::new())
 }
 
 fn listed(scene: &Scene) -> String {
-    let all = told(scene);
+    let all = stated(scene);
     let lines = all.iter().flat_map(|entry| {
-        let items = entry.items.iter().map(|item| format!("- {}", item.said));
-        std::iter::once(entry.kind.said(entry.count)).chain(items)
+        let items = entry.items.iter().map(|item| format!("- {}", item.message));
+        std::iter::once(entry.kind.describe(entry.count)).chain(items)
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -75,11 +75,11 @@ fn a_manager_who_never_becomes_one_is_a_deviation() {
     - mira@corp.example: manager "nobody@corp.example" is nobody in the roster
     - noor@corp.example: manager "gone@corp.example" is inactive and has no account in Litmos
     "#);
-    assert!(told(&scene).wait_for_a_person());
+    assert!(stated(&scene).wait_for_a_person());
     // A manager who left with an account is still one in Litmos.
     scene.edit(&boss, |person| person.active = false);
     scene.run();
-    assert_eq!(told(&scene).count(DeviationKind::UnknownManager), 2);
+    assert_eq!(stated(&scene).count(DeviationKind::UnknownManager), 2);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn members_whom_no_source_named_are_counted_and_stay() {
     let zed = provisioning::PersonId::parse("zed").unwrap();
     scene.membership(&group, &zed, false);
     scene.run();
-    assert_eq!(told(&scene).count(DeviationKind::ExtraMember), 1);
+    assert_eq!(stated(&scene).count(DeviationKind::ExtraMember), 1);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn nothing_is_taken_out_on_incomplete_knowledge_or_beyond_the_safeguard() {
         .values_mut()
         .for_each(|limit| (limit.most, limit.floor) = (1, 1));
     assert_eq!(operations(&scene), "");
-    assert_eq!(told(&scene).count(DeviationKind::Held), 2);
+    assert_eq!(stated(&scene).count(DeviationKind::Held), 2);
     // A group of whose members no source has told yet keeps all that it found.
     let empty = scene.group("Found", &[]);
     scene.run();
@@ -165,7 +165,7 @@ fn parked_held_paused_frozen_and_switched_off_are_counted() {
     let (mira, noor) = (scene.person("mira"), scene.person("noor"));
     let group = scene.group("Sales", &[&mira]);
     scene.run();
-    assert!(told(&scene).is_empty());
+    assert!(stated(&scene).is_empty());
     let order = Frozen {
         at_ms: NOW,
         by: "ops".to_owned(),
@@ -174,7 +174,7 @@ fn parked_held_paused_frozen_and_switched_off_are_counted() {
     scene.group_link(&group, |link| link.paused = true);
     scene.run();
     assert_eq!(
-        told(&scene).said(),
+        stated(&scene).describe(),
         "1 person is frozen by order",
         "a paused group that is as wanted does not differ"
     );
@@ -185,11 +185,11 @@ fn parked_held_paused_frozen_and_switched_off_are_counted() {
     let off = BTreeMap::from([(provisioning::Subject::Person(mira.clone()), "update_attributes")]);
     let all = deviations(&scene.state, &scene.plan(), &off);
     assert_eq!(
-        all.said(),
+        all.describe(),
         "1 item is parked; 1 group waits for its parent; 1 item is switched off in the settings; 1 group is paused; \
          1 person is frozen by order"
     );
     // What an order and a source agree on is no deviation.
     scene.edit(&noor, |person| person.active = false);
-    assert_eq!(told(&scene).count(DeviationKind::Frozen), 0);
+    assert_eq!(stated(&scene).count(DeviationKind::Frozen), 0);
 }

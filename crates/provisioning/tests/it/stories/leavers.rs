@@ -55,7 +55,7 @@ fn a_freeze_passes_the_safeguard_a_failure_and_an_older_refusal() {
         link.parked = Some(Box::new(provisioning::Parked {
             code: provisioning::ParkCode::RejectedByLitmos,
             attribute: None,
-            said: "no".to_owned(),
+            message: "no".to_owned(),
             remedy: "none".to_owned(),
             revision: u64::MAX,
             at_ms: NOW - 1,

@@ -19,7 +19,7 @@ fn held(scene: &Scene) -> String {
     let plan = scene.plan();
     let lines = plan.held.iter().flat_map(|held| {
         let items = held.items.iter().map(|item| format!("- {}", item.label));
-        std::iter::once(held.said()).chain(items)
+        std::iter::once(held.describe()).chain(items)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

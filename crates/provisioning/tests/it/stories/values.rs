@@ -214,7 +214,7 @@ fn what_litmos_refused_waits_for_another_wish() {
     let refused = provisioning::Parked {
         code: provisioning::ParkCode::RejectedByLitmos,
         attribute: None,
-        said: "Culture invalid".to_owned(),
+        message: "Culture invalid".to_owned(),
         remedy: "Correct it at the source.".to_owned(),
         revision,
         at_ms: 0,

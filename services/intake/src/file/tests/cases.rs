@@ -240,7 +240,7 @@ fn k6_rows_of_one_person_are_joined() {
     let file =
         read(b"external_id,user_name,FirstName,active,groups\nE1,mira,,no,A\n,MIRA,Mira,,B;C\n").unwrap();
     assert_eq!(groups_of(&file, "mira"), ["A", "B", "C"]);
-    assert_snapshot!(told(&file), @r#"mira active=Some(false) manager=None groups=Some(["A", "B", "C"]) {"FirstName": "Mira"} custom={}"#);
+    assert_snapshot!(described(&file), @r#"mira active=Some(false) manager=None groups=Some(["A", "B", "C"]) {"FirstName": "Mira"} custom={}"#);
     let file = read(b"{\"user_name\":\"mira\",\"groups\":[\"A\"],\"custom:Region\":\"North\"}\n{\"user_name\":\"mira\",\"groups\":[\"B\"],\"custom_fields\":{\"REGION\":\"North\"}}\n").unwrap();
     assert_eq!(
         (groups_of(&file, "mira"), file.bad.len()),
@@ -250,7 +250,7 @@ fn k6_rows_of_one_person_are_joined() {
 
 #[test]
 fn k6_rows_of_one_person_that_contradict_each_other_are_named_with_both_lines() {
-    for (text, said) in [
+    for (text, message) in [
         (
             "user_name,JobTitle\nmira,Clerk\nmira,Head\n",
             "JobTitle is \"Clerk\" in line 2 and \"Head\" in line 3",
@@ -276,7 +276,7 @@ fn k6_rows_of_one_person_that_contradict_each_other_are_named_with_both_lines() 
         assert!(!people.contains(&"mira".to_owned()), "{text:?}");
         assert_eq!(bad.len(), 2, "{text:?}: {bad:?}");
         assert!(
-            bad.iter().all(|bad| bad.reason.contains(said)),
+            bad.iter().all(|bad| bad.reason.contains(message)),
             "{text:?}: {bad:#?}"
         );
     }

@@ -34,7 +34,7 @@ fn value(file: &RosterFile, wanted: &str) -> String {
 #[test]
 fn k8_errors_of_a_spreadsheet_are_bad_lines_that_name_the_column() {
     let file = read(b"external_id,user_name,FirstName,LastName,JobTitle,manager,groups,custom:Region\nE1,mira@corp.example,Mira,Lund,#N/A,#N/A,#REF!,#VALUE!\nE3,zoe@corp.example,#NAME?,Moe,x,,,\n").unwrap();
-    assert_snapshot!(told(&file), @r##"
+    assert_snapshot!(described(&file), @r##"
     line 2: JobTitle "#N/A", manager "#N/A", groups "#REF!", custom:Region "#VALUE!": these are errors of a spreadsheet, no values; correct the cells and export the file again
     line 3: FirstName: "#NAME?" is an error of a spreadsheet, no value; correct the cell and export the file again
     "##);
@@ -273,9 +273,9 @@ fn k15_headers_follow_one_rule_in_both_files() {
         );
         assert_eq!(bad.unwrap(), [], "{header}");
         assert!(
-            told(&file).contains("groups=Some([\"Sales\"])"),
+            described(&file).contains("groups=Some([\"Sales\"])"),
             "{header}: {}",
-            told(&file)
+            described(&file)
         );
     }
     let mut file = read(b"user_name\nmira\n").unwrap();
@@ -283,7 +283,7 @@ fn k15_headers_follow_one_rule_in_both_files() {
         add_groups(&mut file, b"Group,External ID,Description\nSales,G1,Sells\n").unwrap(),
         []
     );
-    assert_snapshot!(told(&file), @r#"
+    assert_snapshot!(described(&file), @r#"
     group Sales (G1) description=Some("Sells") parent=None
     mira active=None manager=None groups=None {} custom={}
     "#);
@@ -291,7 +291,7 @@ fn k15_headers_follow_one_rule_in_both_files() {
         .unwrap_err()
         .to_string();
     assert_snapshot!(twice, @"the header names User Name twice; keep one of the columns");
-    assert_snapshot!(told(&read(b"{\"Group\":\"Sales\",\"Description\":\"x\"}\n{\"User Name\":\"mira\",\"Job Title\":\"Clerk\"}\n").unwrap()), @r#"
+    assert_snapshot!(described(&read(b"{\"Group\":\"Sales\",\"Description\":\"x\"}\n{\"User Name\":\"mira\",\"Job Title\":\"Clerk\"}\n").unwrap()), @r#"
     group Sales () description=Some("x") parent=None
     mira active=None manager=None groups=None {"JobTitle": "Clerk"} custom={}
     "#);

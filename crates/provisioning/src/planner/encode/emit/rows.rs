@@ -84,15 +84,15 @@ fn new_row(person: &PersonId, creation: &Creation, groups: Vec<GroupId>) -> Bulk
 
 /// A row for somebody with an account. What a row cannot say has been said by a call before it.
 fn changed_row(person: &PersonId, amendment: &Amendment, account: &Account, groups: Vec<GroupId>) -> BulkRow {
-    let said: &[_] = if amendment.bulk { &amendment.changes } else { &[] };
-    let change = |attribute| said.iter().find(|change| change.attribute == attribute);
+    let message: &[_] = if amendment.bulk { &amendment.changes } else { &[] };
+    let change = |attribute| message.iter().find(|change| change.attribute == attribute);
     BulkRow {
         person: person.clone(),
         revision: amendment.revision,
         account: Some(account.id.clone()),
         user_name: account.user_name.clone(),
         access_level: change(Attribute::AccessLevel).and_then(|change| AccessLevel::parse(&change.to).ok()),
-        profile: need::bulk_update_profile(account, said),
+        profile: need::bulk_update_profile(account, message),
         manager: change(Attribute::Manager).and_then(|change| AccountId::parse(&change.to).ok()),
         groups,
     }

@@ -80,7 +80,7 @@ async fn a_value_that_was_not_taken_is_a_persons_business() {
     let played = harness.perform(set(&harness, "mira", &change)).await;
     let outcome = played.outcome.unwrap();
     assert_eq!(outcome.ended, Ended::Parked);
-    assert!(outcome.said.unwrap().contains("No such field"));
+    assert!(outcome.message.unwrap().contains("No such field"));
     assert_eq!(
         outcome.images,
         written(

@@ -377,7 +377,7 @@ impl Played {
     /// The images of one that was done.
     pub(super) fn images(self) -> Vec<Image> {
         let outcome = self.outcome.expect("an outcome");
-        assert_eq!((outcome.ended, outcome.said), (Ended::Done, None));
+        assert_eq!((outcome.ended, outcome.message), (Ended::Done, None));
         outcome.images
     }
 
@@ -386,7 +386,7 @@ impl Played {
         let outcome = self.outcome.as_ref().expect("an outcome");
         assert_eq!(outcome.ended, ended, "{outcome:?}");
         assert!(outcome.images.is_empty(), "{outcome:?}");
-        outcome.said.as_deref().expect("what Litmos said")
+        outcome.message.as_deref().expect("what Litmos message")
     }
 }
 

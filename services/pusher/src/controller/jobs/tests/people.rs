@@ -304,7 +304,7 @@ async fn a_bulk_import_says_of_each_row_what_it_did() {
     assert_eq!(outcome.ended, Ended::Done);
     assert!(
         outcome
-            .said
+            .message
             .unwrap()
             .starts_with("1 rows were refused, the first with: ")
     );

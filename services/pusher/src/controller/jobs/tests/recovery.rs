@@ -264,7 +264,7 @@ async fn struck(harness: &Harness, fault: &str) -> Vec<(Case, Ended, String)> {
         let case = open.remove(&subject).expect("an intent of ours");
         let outcome = played.outcome.expect("an end");
         assert!(outcome.images.is_empty() && played.halt.is_none());
-        ends.push((case, outcome.ended, outcome.said.unwrap_or_default()));
+        ends.push((case, outcome.ended, outcome.message.unwrap_or_default()));
     }
     assert!(open.is_empty(), "somebody was forgotten");
     ends
@@ -279,8 +279,8 @@ fn effects(harness: &Harness, effect: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_whose_answer_was_lost_is_found_and_never_repeated() {
     let harness = harness().await;
-    for (case, ended, said) in struck(&harness, "lose_reply_after_acting").await {
-        assert_eq!((ended, said.as_str()), (Ended::Done, ""), "{}", case.effect);
+    for (case, ended, message) in struck(&harness, "lose_reply_after_acting").await {
+        assert_eq!((ended, message.as_str()), (Ended::Done, ""), "{}", case.effect);
     }
     assert_eq!(harness.untruths().await, Vec::<String>::new());
     let state = harness.state().await;
@@ -328,9 +328,9 @@ async fn an_effect_whose_answer_was_lost_is_found_and_never_repeated() {
 async fn a_request_that_never_arrived_has_failed_and_is_sent_again() {
     let harness = harness().await;
     let before = harness.litmos.state();
-    for (case, ended, said) in struck(&harness, "cut_before_acting").await {
+    for (case, ended, message) in struck(&harness, "cut_before_acting").await {
         assert_eq!(ended, Ended::Failed, "{}", case.effect);
-        assert!(said.starts_with("not found after"), "{said}");
+        assert!(message.starts_with("not found after"), "{message}");
     }
     assert_eq!(harness.litmos.state(), before);
     assert_eq!(harness.untruths().await, Vec::<String>::new());

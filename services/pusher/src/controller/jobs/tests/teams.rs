@@ -142,10 +142,10 @@ async fn a_description_is_written_once_and_cleared_when_that_is_wanted() {
         .litmos
         .put_teams(&[serde_json::json!({"Name": "Sales", "Description": "By hand"})])
         .unwrap();
-    let said = harness
+    let message = harness
         .perform(amend(&harness, "Sales", None, Some("Sellers")))
         .await;
-    assert_eq!(said.requests, ["GET /teams/{}", "PUT /teams/{}"]);
+    assert_eq!(message.requests, ["GET /teams/{}", "PUT /teams/{}"]);
     let described = |from: &str, to: &str| Image::TeamDescribed {
         group: group_id("Sales"),
         change: ValueChange {
@@ -153,7 +153,7 @@ async fn a_description_is_written_once_and_cleared_when_that_is_wanted() {
             to: to.to_owned(),
         },
     };
-    assert_eq!(said.images(), [described("By hand", "Sellers")]);
+    assert_eq!(message.images(), [described("By hand", "Sellers")]);
     let same = harness
         .perform(amend(&harness, "Sales", None, Some("Sellers")))
         .await;
@@ -247,12 +247,12 @@ async fn only_a_look_at_the_team_says_that_it_is_gone() {
     let (id, link) = (harness.team_id("Sales"), harness.group_link("Sales").await);
     harness.delete_team("Sales").await;
     for change in gone {
-        let said = format!("{change:?}");
+        let message = format!("{change:?}");
         harness.put_group_link(link.clone()).await;
         harness.put_team(&id, "Sales").await;
         harness.perform(change).await.not_done(Ended::Failed);
-        assert_eq!(harness.group_link("Sales").await.team, None, "{said}");
-        assert!(harness.state().await.team(&id).is_none(), "{said}");
+        assert_eq!(harness.group_link("Sales").await.team, None, "{message}");
+        assert!(harness.state().await.team(&id).is_none(), "{message}");
     }
     // To be deleted and gone is the same; it was not us.
     harness.put_group_link(link.clone()).await;
