@@ -108,6 +108,6 @@ fn every_complaint_has_its_story() {
     assert_eq!(
         only(&stories, &table),
         Shown::new(),
-        "message by a test, but not in the table"
+        "stated by a test, but not in the table"
     );
 }

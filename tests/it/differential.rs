@@ -148,7 +148,7 @@ async fn bulk_or_single_and_early_or_late_wishes_end_in_the_same_litmos() {
         for bulk in [true, false] {
             for telling in [Telling::Before, Telling::While] {
                 let more = format!("{QUICK}bulk_import = {bulk}\n");
-                let what = format!("seed {seed}, bulk {bulk}, output {telling:?}");
+                let what = format!("seed {seed}, bulk {bulk}, telling {telling:?}");
                 let play = Play::new(&hall, plays.len(), &what, simulator(), &more).await;
                 plays.push(Play {
                     company: Company { seed },
@@ -315,7 +315,7 @@ async fn a_limit_by_rolling_and_by_fixed_windows_is_kept_to_the_same_end() {
                 limit: LIMIT,
                 ..simulator()
             };
-            let what = format!("{kind:?}, output {telling:?}");
+            let what = format!("{kind:?}, telling {telling:?}");
             let play = Play::new(
                 &hall,
                 plays.len(),

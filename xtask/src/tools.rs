@@ -46,39 +46,57 @@ pub(crate) fn nats_server() -> anyhow::Result<PathBuf> {
     )
 }
 
-/// Version of cargo-deny that is built where none is installed.
-const CARGO_DENY: &str = "0.20.2";
+/// A cargo subcommand that is built where it is not installed.
+struct Subcommand {
+    name: &'static str,
+    version: &'static str,
+    arguments: &'static [&'static str],
+}
+
+const CARGO_DENY: Subcommand = Subcommand {
+    name: "cargo-deny",
+    version: "0.20.2",
+    arguments: &["--no-default-features"],
+};
+
+const CARGO_MACHETE: Subcommand = Subcommand {
+    name: "cargo-machete",
+    version: "0.9.2",
+    arguments: &[],
+};
 
 /// The cargo-deny to use: an installed one, or one built into `.tools`.
-///
-/// Its own release settings are tuned for speed of running; what counts here is speed of building.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
-    let installed = Command::new("cargo-deny").arg("--version").output();
+    subcommand(&CARGO_DENY)
+}
+
+/// The cargo-machete to use: an installed one, or one built into `.tools`.
+pub(crate) fn cargo_machete() -> anyhow::Result<PathBuf> {
+    subcommand(&CARGO_MACHETE)
+}
+
+/// Built without its own release settings: they are for speed of running, and here speed of building counts.
+fn subcommand(wanted: &Subcommand) -> anyhow::Result<PathBuf> {
+    let Subcommand { name, version, .. } = wanted;
+    let installed = Command::new(name).arg("--version").output();
     if installed.is_ok_and(|output| output.status.success()) {
-        return Ok("cargo-deny".into());
+        return Ok(name.into());
     }
     let tools = root().join(".tools");
-    let program = tools.join("bin/cargo-deny");
+    let program = tools.join("bin").join(name);
     if !program.is_file() {
-        eprintln!("building cargo-deny {CARGO_DENY} into .tools, which takes some minutes once");
+        eprintln!("building {name} {version} into .tools, which takes some minutes once");
         let mut install = cargo();
         install
-            .args([
-                "install",
-                "--locked",
-                "--quiet",
-                "cargo-deny",
-                "--version",
-                CARGO_DENY,
-                "--no-default-features",
-                "--root",
-            ])
+            .args(["install", "--locked", "--quiet", name, "--version", version])
+            .args(wanted.arguments)
+            .arg("--root")
             .arg(&tools)
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         crate::succeed(&mut install)
-            .context("cargo-deny cannot be built; run `cargo install cargo-deny` yourself")?;
+            .with_context(|| format!("{name} cannot be built; run `cargo install {name}` yourself"))?;
     }
     Ok(program)
 }

@@ -1,5 +1,7 @@
 //! Typed key-value buckets in which every write is guarded.
 
+use async_nats::header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE};
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MARKER_REASON};
 use std::marker::PhantomData;
 
 use async_nats::HeaderMap;
@@ -11,7 +13,7 @@ use crate::commit::ChangeSet;
 use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::error::{BusError, WriteError};
 use crate::key::{Key, KeysUnder};
-use crate::publish::{EXPECTED, EXPECTED_UNDER, TYPE, headers_in, read_ack};
+use crate::publish::{EXPECTED_UNDER, TYPE, headers_in, read_ack};
 use crate::record::Record;
 use crate::trace::{self, TRACEPARENT};
 
@@ -22,7 +24,6 @@ pub const BATCH_MAX: usize = 1_000;
 pub(crate) const SET: &str = "Rollcall-Set";
 
 pub(crate) const OPERATION: &str = "KV-Operation";
-pub(crate) const MARKER: &str = "Nats-Marker-Reason";
 
 /// What must be there for a write to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl<K, V> Clone for Bucket<K, V> {
 }
 
 pub(crate) fn is_removal(headers: &HeaderMap) -> bool {
-    headers.get(MARKER).is_some()
+    headers.get(NATS_MARKER_REASON).is_some()
         || headers
             .get(OPERATION)
             .is_some_and(|operation| matches!(operation.as_str(), "DEL" | "PURGE"))
@@ -90,7 +91,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "opening a bucket",
-                message: error.to_string(),
+                source: error.into(),
             })
     }
 
@@ -111,7 +112,7 @@ impl Bus {
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::Unavailable {
                 doing: "reading a key",
-                message: error.to_string(),
+                source: error.into(),
             }),
         }
     }
@@ -225,7 +226,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             .bus
             .last(K::BUCKET, &subject)
             .await
-            .map_err(|_| WriteError::Unknown { key: subject.clone() })?;
+            .map_err(|error| WriteError::unknown(subject.clone(), error))?;
         match last {
             None => Ok(write),
             Some(message) if is_removal(&message.headers) => Ok(Write {
@@ -270,13 +271,12 @@ impl<K: Key, V: Record> Bucket<K, V> {
             if size > 1 {
                 headers.insert(SET, format!("{place}/{size}").as_str());
             }
-            headers.insert("Nats-Batch-Id", id.as_str());
-            headers.insert("Nats-Batch-Sequence", (index + 1).to_string().as_str());
+            headers.insert(NATS_BATCH_ID, id.as_str());
+            headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string().as_str());
             if index == last {
-                headers.insert("Nats-Batch-Commit", "1");
+                headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
             }
             if index == last {
-                let unknown = || WriteError::Unknown { key: subject.clone() };
                 let sent = self
                     .bus
                     .client
@@ -286,7 +286,11 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 let exchange = tokio::time::timeout(REQUEST_TIMEOUT, sent);
                 let answer = self.bus.crash_points.between(exchange).await;
                 self.bus.crash_points.place().await;
-                let reply = answer.map_err(|_| unknown())?.map_err(|_| unknown())?;
+                let reply = match answer {
+                    Ok(Ok(reply)) => reply,
+                    Ok(Err(error)) => return Err(WriteError::unknown(subject, error)),
+                    Err(elapsed) => return Err(WriteError::unknown(subject, elapsed)),
+                };
                 let stored = read_ack(&subject, &reply.payload)?;
                 return Ok((0..count)
                     .map(|at| stored.sequence - (last - at) as u64)
@@ -297,7 +301,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .client
                     .publish_with_headers(subject.clone(), headers, payload)
                     .await;
-                sent.map_err(|_| WriteError::Unknown { key: subject })?;
+                sent.map_err(|error| WriteError::unknown(subject, error))?;
             }
         }
         Ok(Vec::new())
@@ -317,10 +321,12 @@ pub(crate) fn message<K: Key, V: Record>(write: &Write<K, V>, trace: Option<&str
         }
     };
     match &write.expect {
-        Expect::Absent => headers.insert(EXPECTED, "0"),
-        Expect::Revision(revision) => headers.insert(EXPECTED, revision.to_string().as_str()),
+        Expect::Absent => headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0"),
+        Expect::Revision(revision) => {
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str())
+        }
         Expect::NewestUnder(keys, revision) => {
-            headers.insert(EXPECTED, revision.to_string().as_str());
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
             headers.insert(EXPECTED_UNDER, format!("$KV.{}.{}", K::BUCKET, keys.0).as_str());
         }
         Expect::Any => {}

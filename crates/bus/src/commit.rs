@@ -122,7 +122,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 .bus
                 .last(K::BUCKET, &subject)
                 .await
-                .map_err(|_| WriteError::Unknown { key: subject })?;
+                .map_err(|error| WriteError::unknown(subject, error))?;
             let (_, payload) = message(write, None);
             let same = last.filter(|last| match write.change {
                 Change::Put(_) => !is_removal(&last.headers) && last.payload == payload,

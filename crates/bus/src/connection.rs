@@ -195,10 +195,6 @@ fn streams() -> Vec<Config> {
         ..log("dead", "rollcall.dead.v1.>")
     });
     all.push(Config {
-        max_age: 7 * 24 * HOUR,
-        ..log("import", "rollcall.import.v1.>")
-    });
-    all.push(Config {
         max_messages_per_subject: 1,
         ..log(crate::snapshot::STREAM, "rollcall.snapshot.v1.>")
     });

@@ -59,7 +59,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "listening for questions",
-                message: error.to_string(),
+                source: error.into(),
             })?;
         let handler = Arc::new(handler);
         let client = self.client.clone();

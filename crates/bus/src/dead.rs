@@ -3,6 +3,7 @@
 //! A letter lies on `rollcall.dead.v1.{org}.{id}`. The id is made of what was set aside and where it lay, so setting the same
 //! thing aside twice leaves one letter.
 
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -17,9 +18,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bucket::header;
 use crate::connection::Bus;
-use crate::error::{BusError, WriteError};
+use crate::error::{BusError, Cause, WriteError};
 use crate::feed::{Event, RECEIPT, ReceiptInbox, event_in};
-use crate::publish::{EXPECTED, headers};
+use crate::publish::headers;
 
 /// Most characters of a reason.
 const REASON_MAX: usize = 500;
@@ -156,7 +157,7 @@ impl Bus {
         let mut headers = HeaderMap::new();
         headers.insert(SUBJECT, subject);
         headers.insert(REASON, line.as_str());
-        headers.insert(EXPECTED, "0");
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         if let Some(type_name) = &buried.type_name {
             headers.insert(OF_TYPE, type_name.as_str());
         }
@@ -205,11 +206,11 @@ impl Bus {
         let stream = self.letters().await?;
         let consumer = letters_after(&stream, org, behind).await?;
         let messages = consumer.fetch().max_messages(LETTERS_AT_ONCE).messages().await;
-        let mut messages = messages.map_err(|error| unavailable(error.to_string()))?;
+        let mut messages = messages.map_err(|error| unavailable(error.into()))?;
         let mut letters = Vec::new();
         while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| unavailable(error.to_string()))?;
-            let info = message.info().map_err(|error| unavailable(error.to_string()))?;
+            let message = message.map_err(|error| unavailable(error.into()))?;
+            let info = message.info().map_err(|error| unavailable(error.into()))?;
             let at_ms = u64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
             let sequence = info.stream_sequence;
             let headers = message.headers.clone().unwrap_or_default();
@@ -265,7 +266,7 @@ impl Bus {
         let own = v1::IdentityEvent::full_name();
         let mut headers = headers(letter.type_name.as_ref().unwrap_or(&own));
         let message_id = format!("{org}/replay/{}/{}", letter.id, letter.sequence);
-        headers.insert("Nats-Msg-Id", message_id.as_str());
+        headers.insert(NATS_MESSAGE_ID, message_id.as_str());
         if let Some(receipts) = receipts {
             headers.insert(RECEIPT, receipts.subject());
         }
@@ -310,7 +311,7 @@ impl Bus {
         };
         let mut headers = headers(&v1::Letter::full_name());
         let message_id = format!("{org}/letter/{}/{}", letter.id, letter.sequence);
-        headers.insert("Nats-Msg-Id", message_id.as_str());
+        headers.insert(NATS_MESSAGE_ID, message_id.as_str());
         let journal = format!("rollcall.journal.v1.{org}.letter");
         self.publish(&journal, headers, Bytes::from(record.encode_to_vec()))
             .await
@@ -320,13 +321,13 @@ impl Bus {
         stream
             .delete_message(letter.sequence)
             .await
-            .map_err(|error| deleted(unavailable(error.to_string())))?;
+            .map_err(|error| deleted(unavailable(error.into())))?;
         Ok(())
     }
 
     async fn letters(&self) -> Result<Stream<()>, BusError> {
         let stream = self.js.get_stream_no_info("dead").await;
-        stream.map_err(|error| unavailable(error.to_string()))
+        stream.map_err(|error| unavailable(error.into()))
     }
 }
 
@@ -347,7 +348,7 @@ async fn letters_after(
         ..pull::Config::default()
     };
     let consumer = stream.create_consumer(config).await;
-    consumer.map_err(|error| unavailable(error.to_string()))
+    consumer.map_err(|error| unavailable(error.into()))
 }
 
 fn letter(place: &str, headers: &HeaderMap, payload: &Bytes, (sequence, at_ms): (u64, u64)) -> DeadLetter {
@@ -373,9 +374,9 @@ fn letter(place: &str, headers: &HeaderMap, payload: &Bytes, (sequence, at_ms): 
     }
 }
 
-fn unavailable(message: String) -> BusError {
+fn unavailable(source: Cause) -> BusError {
     BusError::Unavailable {
         doing: "reading dead letters",
-        message,
+        source,
     }
 }

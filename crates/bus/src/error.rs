@@ -1,12 +1,15 @@
-//! What can go wrong on the bus, and whether a write may be stored all the same.
+//! Errors of the bus. An error of a write says whether the write may be stored.
 
 use std::fmt;
 
-/// A read, or a write whose fate does not matter, failed.
+/// Cause of a [`BusError`] or a [`WriteError`].
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A read failed, or a write whose outcome does not matter.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     #[error("the bus did not answer while {doing}; is nats-server running at the [nats] url?")]
-    Unavailable { doing: &'static str, message: String },
+    Unavailable { doing: &'static str, source: Cause },
     #[error("the bus refused {doing}: {message}")]
     Refused { doing: &'static str, message: String },
     #[error("{what} on the bus cannot be read: {message}")]
@@ -16,13 +19,13 @@ pub enum BusError {
 /// A guarded write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Somebody else wrote the key first. Nothing was stored.
+    /// Another writer was first. Nothing was stored.
     #[error("{key} was written by somebody else meanwhile")]
     Conflict { key: String },
-    /// No answer: the write may or may not be stored.
+    /// No response came. The write may or may not be stored.
     #[error("no answer to a write of {key}; it may be stored all the same")]
-    Unknown { key: String },
-    /// The server has too much to do. Nothing was stored.
+    Unknown { key: String, source: Cause },
+    /// The server is too busy. Nothing was stored.
     #[error("the bus is too busy to store {key}; try again")]
     Busy { key: String },
     /// The server refused. Nothing was stored.
@@ -31,7 +34,15 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Whether somebody else wrote first, so that reading again and deciding again is right.
+    /// A [`WriteError::Unknown`]: the write may or may not be stored.
+    pub fn unknown(key: impl Into<String>, cause: impl Into<Cause>) -> WriteError {
+        WriteError::Unknown {
+            key: key.into(),
+            source: cause.into(),
+        }
+    }
+
+    /// Whether another writer was first. The caller then reads and decides again.
     pub fn is_conflict(&self) -> bool {
         matches!(self, WriteError::Conflict { .. })
     }

@@ -18,7 +18,7 @@ use provisioning::{OrgId, SourceId};
 use crate::bucket::header;
 use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::dead::Buried;
-use crate::error::BusError;
+use crate::error::{BusError, Cause};
 use crate::publish::TYPE;
 use crate::trace::TRACEPARENT;
 
@@ -141,15 +141,15 @@ impl Bus {
     /// # Errors
     /// When the bus does not answer.
     pub async fn feed(&self) -> Result<FeedBatch, BusError> {
-        let unavailable = |message: String| BusError::Unavailable {
+        let unavailable = |source: Cause| BusError::Unavailable {
             doing: "joining the feed",
-            message,
+            source,
         };
         let stream = self
             .js
             .get_stream("feed")
             .await
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.into()))?;
         let end = stream.cached_info().state.last_sequence;
         let config = pull::Config {
             durable_name: Some("intake".to_owned()),
@@ -162,7 +162,7 @@ impl Bus {
         let consumer = stream
             .create_consumer(config)
             .await
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.into()))?;
         Ok(FeedBatch {
             bus: self.clone(),
             consumer,
@@ -220,14 +220,14 @@ impl FeedBatch {
     /// Messages that lie in the feed at this moment.
     async fn there_now(&self, most: usize) -> Result<Vec<Message>, BusError> {
         let messages = self.consumer.fetch().max_messages(most).messages().await;
-        collected(messages.map_err(|error| unavailable(error.to_string()))?).await
+        collected(messages.map_err(|error| unavailable(error.into()))?).await
     }
 
     /// The next event, as soon as it comes.
     async fn first(&self) -> Result<Vec<Message>, BusError> {
         let batch = self.consumer.batch().max_messages(1).expires(FIRST);
         let messages = batch.messages().await;
-        collected(messages.map_err(|error| unavailable(error.to_string()))?).await
+        collected(messages.map_err(|error| unavailable(error.into()))?).await
     }
 }
 
@@ -236,19 +236,19 @@ async fn collected(mut messages: pull::Batch) -> Result<Vec<Message>, BusError> 
     let mut there = Vec::new();
     loop {
         match tokio::time::timeout(FIRST + REQUEST_TIMEOUT, messages.next()).await {
-            Ok(Some(message)) => there.push(message.map_err(|error| unavailable(error.to_string()))?),
+            Ok(Some(message)) => there.push(message.map_err(|error| unavailable(error.into()))?),
             Ok(None) => return Ok(there),
             // What came is worked on; what did not comes again.
             Err(_) if !there.is_empty() => return Ok(there),
-            Err(_) => return Err(unavailable("no answer".to_owned())),
+            Err(_) => return Err(unavailable("no answer".into())),
         }
     }
 }
 
-fn unavailable(message: String) -> BusError {
+fn unavailable(source: Cause) -> BusError {
     BusError::Unavailable {
         doing: "reading the feed",
-        message,
+        source,
     }
 }
 

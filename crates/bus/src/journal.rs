@@ -1,5 +1,6 @@
 //! The journal: who spent which token on whom, with what result, and the trace that led to it.
 
+use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
 use prost::{Message as _, Name as _};
 use proto::v1;
@@ -159,7 +160,7 @@ impl Bus {
                     }
                 };
                 let mut headers = headers(&type_name);
-                headers.insert("Nats-Msg-Id", id.as_str());
+                headers.insert(NATS_MESSAGE_ID, id.as_str());
                 let payload = Bytes::from(payload);
                 while let Err(error) = bus.publish(&subject, headers.clone(), payload.clone()).await {
                     tracing::warn!(%error, "the journal waits for the bus");

@@ -1,4 +1,4 @@
-//! Keys of the buckets: which thing lies where.
+//! Keys of the buckets.
 
 use provisioning::{
     AccountId, GroupId, NormalName, OperationId, OrgId, Person, PersonId, PlanHash, QuestionId, TeamId,
@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 pub trait Key: Clone + Send + Sync + std::fmt::Debug + 'static {
     const BUCKET: &'static str;
 
-    /// The key as dot-separated tokens, the org first.
+    /// The key as text: parts separated by dots, the org first.
     fn text(&self) -> String;
 
-    /// Reads a key back; `None` if it is none of this bucket.
+    /// Parses a key; `None` if the text is not a key of this bucket.
     fn parse(text: &str) -> Option<Self>;
 }
 
-/// Sixteen bytes of SHA-256 as hex: names of any form become one token.
+/// First 16 bytes of the SHA-256 as hex, so that any name fits in one part of a key.
 fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
@@ -28,7 +28,7 @@ fn digest(text: &str) -> String {
         })
 }
 
-/// A name that was turned into a token.
+/// Hash of a name, used as one part of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameToken(String);
 
@@ -40,10 +40,10 @@ impl NameToken {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RosterKey {
-    /// A person, under the token of the user name: one guard over all keys of a name keeps it unique.
+    /// A person, under the hash of the user name. One guard over all keys of a name keeps the name unique.
     Person(OrgId, NameToken, PersonId),
     Group(OrgId, GroupId),
-    /// Lies under its group: one guard over all keys of a group orders every change of it.
+    /// A membership, under its group. One guard over all keys of a group orders all its changes.
     Membership(OrgId, GroupId, PersonId),
     /// The group that has this name.
     GroupName(OrgId, NameToken),
@@ -51,7 +51,7 @@ pub enum RosterKey {
 }
 
 impl RosterKey {
-    /// Kinds of keys that hold the desired state. The others are indexes for those who write the roster.
+    /// Kinds of keys that hold the desired state. Questions and the index of group names do not.
     pub const DESIRED: [&str; 2] = ["person", "group"];
 
     /// The key of this person.
@@ -71,7 +71,7 @@ impl RosterKey {
     }
 }
 
-/// A set of keys of one bucket, as a subject filter behind the bucket's name.
+/// A set of keys of one bucket: a subject filter without the bucket's own prefix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeysUnder(pub(crate) String);
 
@@ -152,7 +152,7 @@ pub enum LinksKey {
     Person(OrgId, PersonId),
     Group(OrgId, GroupId),
     Bulk(OrgId, OperationId),
-    /// What was taken away in the last day.
+    /// Harmful changes of the last day, for the safeguard.
     Harm(OrgId),
     Approval(OrgId, PlanHash),
     Run(OrgId, PlanHash),

@@ -1,9 +1,10 @@
-//! Leases: one owner at a time, as far as a clock can promise.
+//! Leases: one holder at a time, as far as clocks allow.
 //!
-//! A lease decides who *tries*. What must never happen twice is guarded by compare-and-set besides.
+//! A lease decides which process *tries*. Compare-and-set guards what must never happen twice.
 //!
-//! The holder counts from before its write left, the server from when it arrived: the holder gives up first.
+//! The holder counts from before it sent its write, the server from when the write arrived. So the holder gives up first.
 
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,11 +19,11 @@ use tokio::time::Instant;
 use crate::bucket::is_removal;
 use crate::connection::Bus;
 use crate::error::{BusError, WriteError};
-use crate::publish::{EXPECTED, headers};
+use crate::publish::headers;
 
 const BUCKET: &str = "leases";
 
-/// A lease that is held, and renewed in a task of its own until dropped.
+/// A lease that this process holds. A task renews it until it is dropped.
 #[derive(Debug)]
 pub struct Lease {
     bus: Bus,
@@ -63,7 +64,7 @@ impl Held {
 }
 
 impl Bus {
-    /// Takes the lease if nobody holds it. `ttl` is in whole seconds, at least one.
+    /// Takes the lease if it is free. `ttl` is in whole seconds, at least one.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -114,8 +115,8 @@ impl Bus {
 
     async fn put_lease(&self, subject: &str, revision: u64, ttl: Duration) -> Result<u64, WriteError> {
         let mut headers = headers(&LeaseHolder::full_name());
-        headers.insert(EXPECTED, revision.to_string().as_str());
-        headers.insert("Nats-TTL", format!("{}s", ttl.as_secs().max(1)).as_str());
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
+        headers.insert(NATS_MESSAGE_TTL, format!("{}s", ttl.as_secs().max(1)).as_str());
         let holder = LeaseHolder {
             holder: self.worker().to_owned(),
         };
@@ -170,7 +171,7 @@ impl Lease {
         self.epoch
     }
 
-    /// Whether it is certain that nobody else holds it.
+    /// Whether it is certain that no other process holds the lease.
     pub fn is_held(&self) -> bool {
         !self.held.gone.load(Ordering::Acquire) && Instant::now() < self.held.until()
     }
@@ -189,14 +190,14 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back, so that the next one need not wait for its end.
+    /// Releases the lease, so that the next holder does not wait until it expires.
     pub async fn release(&self) {
         self.renewal.abort();
         self.held.lose();
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(crate::bucket::OPERATION, "DEL");
         headers.insert(
-            EXPECTED,
+            NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
             self.held.revision.load(Ordering::Acquire).to_string().as_str(),
         );
         if let Err(error) = self.bus.publish(&self.subject, headers, Bytes::new()).await {

@@ -1,12 +1,12 @@
-//! The governor's log: one subject for all orgs, every append conditional on the last.
+//! The ledger: one subject for all orgs. Every append expects the sequence of the last one.
 //!
-//! The log is the lock. Whoever appends first wins; the other is fenced, and what it had decided was never told. One subject
-//! for all orgs makes one append, and one sync to disk, out of whatever was decided for a thousand of them at a time; and a
-//! take-over is one append, not a thousand.
+//! The ledger is the lock. The governor that appends first wins. The other one is fenced, and its decisions were never sent. With
+//! one subject, the decisions for a thousand orgs need one append and one sync to disk. A takeover is one append, not a thousand.
 
 mod line;
 mod run;
 
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use rate_tokens::{Command, Distrust, Entry, Input, Line, OrgName, Stamp};
 use tokio::sync::watch;
 
 use crate::connection::Bus;
-use crate::error::{BusError, WriteError};
-use crate::publish::{EXPECTED, headers};
+use crate::error::{BusError, Cause, WriteError};
+use crate::publish::headers;
 
 const STREAM: &str = "ledger";
 
 pub(crate) const SUBJECT: &str = "rollcall.ledger.v1";
 
-/// The ledger as a governor uses it.
+/// The ledger of one governor.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     bus: Bus,
@@ -35,7 +35,7 @@ pub struct Ledger {
 }
 
 impl Bus {
-    /// The ledger, for a governor of these orgs. `clocks` are the writer's own; the server adds its own.
+    /// Opens the ledger for a governor of these orgs. `clocks` reads the writer's clocks; the server adds its own.
     pub fn ledger(&self, orgs: impl IntoIterator<Item = OrgName>, clocks: fn() -> Stamp) -> Ledger {
         Ledger {
             bus: self.clone(),
@@ -46,12 +46,12 @@ impl Bus {
 }
 
 impl Ledger {
-    /// Changes with every connection made anew to the server.
+    /// Number of connections made to the server. Changes with every reconnect.
     pub fn connections(&self) -> watch::Receiver<u64> {
         self.bus.connections.clone()
     }
 
-    /// Does what a governor wants of the ledger, and says what came of it.
+    /// Performs a command of the governor and returns its outcome.
     pub async fn perform(&self, command: Command) -> Input {
         match command {
             Command::Read { from } => match self.read(from).await {
@@ -75,7 +75,7 @@ impl Ledger {
         }
     }
 
-    /// All entries from a sequence on, oldest first.
+    /// Reads all entries from a sequence on, oldest first.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -89,7 +89,7 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// An empty ledger proves nothing about orgs of whose requests the journal knows.
+    /// Returns the orgs to distrust: the ledger is empty, but the journal has requests of them.
     async fn distrust(&self, from: u64, entries: &[Entry]) -> Distrust {
         if from > 1 || !entries.is_empty() {
             return Distrust::Nobody;
@@ -98,7 +98,7 @@ impl Ledger {
         let journal = self.bus.js.get_stream_no_info("journal").await;
         for org in &self.orgs {
             let subject = format!("rollcall.journal.v1.{org}.call");
-            // Without an answer: rather silent for a window than wrong.
+            // Without a response, distrust the org: no grants for one window is better than too many.
             let last = match &journal {
                 Ok(journal) => self.bus.last_of(journal, &subject).await.ok(),
                 Err(_) => None,
@@ -120,7 +120,7 @@ impl Ledger {
 
     async fn append(&self, after: u64, lines: &[Line]) -> Input {
         let mut headers = headers(&v1::LedgerEntry::full_name());
-        headers.insert(EXPECTED, after.to_string().as_str());
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string().as_str());
         let entry = Bytes::from(line::write(lines, (self.clocks)()).encode_to_vec());
         match self.bus.publish(SUBJECT, headers, entry).await {
             Ok(stored) => Input::Appended {
@@ -137,19 +137,19 @@ impl Ledger {
     }
 
     async fn trim(&self, before: u64) -> Result<(), BusError> {
-        let unavailable = |message: String| BusError::Unavailable {
+        let unavailable = |source: Cause| BusError::Unavailable {
             doing: "cutting off old entries of the ledger",
-            message,
+            source,
         };
         let stream = self.bus.js.get_stream_no_info(STREAM).await;
-        let stream = stream.map_err(|error| unavailable(error.to_string()))?;
+        let stream = stream.map_err(|error| unavailable(error.into()))?;
         let purged = stream.purge().filter(SUBJECT).sequence(before).await;
-        purged.map(drop).map_err(|error| unavailable(error.to_string()))
+        purged.map(drop).map_err(|error| unavailable(error.into()))
     }
 }
 
 impl Bus {
-    /// Reads everything that a stream holds of a subject now, from a sequence on.
+    /// Reads all messages that a stream has on a subject now, from a sequence on.
     pub(crate) async fn read_stream(
         &self,
         stream: &'static str,
@@ -157,15 +157,15 @@ impl Bus {
         from: u64,
         mut take: impl FnMut(u64, u64, Option<&async_nats::HeaderMap>, &[u8]),
     ) -> Result<(), BusError> {
-        let unavailable = |message: String| BusError::Unavailable {
+        let unavailable = |source: Cause| BusError::Unavailable {
             doing: "reading a stream",
-            message,
+            source,
         };
         let stream = self
             .js
             .get_stream_no_info(stream)
             .await
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.into()))?;
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: from.max(1),
@@ -180,7 +180,7 @@ impl Bus {
         let consumer = stream
             .create_consumer(config)
             .await
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.into()))?;
         let mut left = consumer.cached_info().num_pending;
         if left == 0 {
             return Ok(());
@@ -190,14 +190,14 @@ impl Bus {
             .max_messages_per_batch(1_000)
             .messages()
             .await
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.into()))?;
         while left > 0 {
             let message = messages
                 .next()
                 .await
-                .ok_or_else(|| unavailable("it broke off".to_owned()))?;
-            let message = message.map_err(|error| unavailable(error.to_string()))?;
-            let info = message.info().map_err(|error| unavailable(error.to_string()))?;
+                .ok_or_else(|| unavailable("it broke off".into()))?;
+            let message = message.map_err(|error| unavailable(error.into()))?;
+            let info = message.info().map_err(|error| unavailable(error.into()))?;
             let written = info.published.unix_timestamp_nanos() / 1_000_000;
             let (sequence, written_ms) = (info.stream_sequence, u64::try_from(written).unwrap_or_default());
             take(sequence, written_ms, message.headers.as_ref(), &message.payload);

@@ -1,8 +1,8 @@
-//! Everything Rollcall says over NATS, and the only crate that knows NATS.
+//! State and messages of Rollcall in NATS. No other crate uses NATS.
 //!
-//! State lives in typed [`Bucket`]s in which every write is guarded by what it expects to find; events and records live
-//! in streams; questions go over request-reply. Trace context travels in headers. The traps of the client library are
-//! owned here: see `publish` (error codes), `watch` (resumption), `lease` (time to live over deleted keys).
+//! State is in typed [`Bucket`]s. Every write names what it expects to find. Events and records are in streams. Requests use
+//! NATS request-reply. Headers carry the trace context. This crate works around the traps of the client library: see `publish`
+//! (error codes), `watch` (resumption), `lease` (time to live of deleted keys).
 
 mod bucket;
 mod commit;
@@ -29,7 +29,7 @@ pub use commit::{ChangeSet, Revisions};
 pub use connection::{Bus, ConnectError, NatsConnection};
 pub use control::ControlError;
 pub use dead::{DeadLetter, LETTERS_AT_ONCE, LetterError};
-pub use error::{BusError, WriteError};
+pub use error::{BusError, Cause, WriteError};
 pub use feed::{Delivery, Event, EventBody, FeedBatch, Outcome, Receipt, ReceiptInbox, Receipts};
 pub use journal::{CallRecord, Decisions, Journal};
 pub use key::{Key, KeysUnder, LinksKey, NameToken, ObservedKey, RosterKey, SchemaKey};
@@ -51,17 +51,17 @@ pub type LinksBucket = Bucket<LinksKey, LinksValue>;
 pub type SchemaBucket = Bucket<SchemaKey, provisioning::SchemaVersion>;
 
 impl Bus {
-    /// What sources want.
+    /// The roster: what sources want.
     pub fn roster(&self) -> RosterBucket {
         Bucket::new(self)
     }
 
-    /// What Litmos has.
+    /// The observed state: what Litmos has.
     pub fn observed(&self) -> ObservedBucket {
         Bucket::new(self)
     }
 
-    /// The ties between both.
+    /// The links between people and accounts, and between groups and teams.
     pub fn links(&self) -> LinksBucket {
         Bucket::new(self)
     }

@@ -1,8 +1,8 @@
-//! How far a watch has come: the barrier that makes a read from memory as good as a read from the bus.
+//! Position of a watch in its bucket. It makes a read from memory as good as a read from the bus.
 //!
-//! A watch follows its bucket by some milliseconds, more when the process was frozen. Before memory may answer "there is
-//! none" or "that is so already", it must have seen every write that was acknowledged before the question came. The server
-//! knows what the watch's consumer has not delivered yet; that is asked, and waited for.
+//! A watch is some milliseconds behind its bucket, and more after the process was frozen. Before memory may answer "there is
+//! none" or "that is so already", the watch must have seen every write that was acknowledged before the request came. The
+//! server knows what the watch's consumer has not delivered yet. [`Position::catch_up`] asks the server and waits.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::connection::{Bus, REQUEST_TIMEOUT};
-use crate::error::BusError;
+use crate::error::{BusError, Cause};
 
-/// Pause before the server is asked again while the consumer has messages to deliver.
+/// Pause before asking the server again while the consumer has messages to deliver.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Where one watch stands.
+/// Consumer and sequence of one watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
     /// The consumer's name; `None` while there is none.
     consumer: Option<String>,
-    /// Everything up to this sequence of the stream has been dealt with.
+    /// Everything up to this sequence of the stream was handled.
     followed: u64,
 }
 
-/// How far a watch has come.
+/// Position of a watch in its bucket.
 #[derive(Debug)]
 pub struct Position {
     place: watch::Sender<Place>,
@@ -82,7 +82,7 @@ impl Position {
         });
     }
 
-    /// Waits until the watch over this bucket has dealt with everything that was stored when this was called.
+    /// Waits until the watch of this bucket has handled everything that was stored before this call.
     ///
     /// # Errors
     /// When the bus does not answer in time.
@@ -91,7 +91,7 @@ impl Position {
         caught_up.await.unwrap_or_else(|_| {
             Err(BusError::Unavailable {
                 doing: "following a bucket to its end",
-                message: "it did not come to its end in time".to_owned(),
+                source: "it did not come to its end in time".into(),
             })
         })
     }
@@ -110,7 +110,7 @@ impl Position {
                 return Ok(());
             }
             let info = bus.api(&format!("CONSUMER.INFO.KV_{bucket}.{consumer}")).await?;
-            // A consumer that is gone is replaced by the watch.
+            // The watch replaces a consumer that is gone.
             let Some(ConsumerInfo {
                 num_pending,
                 delivered: Some(delivered),
@@ -144,14 +144,14 @@ impl Bus {
         let sent = self
             .client
             .request(format!("$JS.API.{request}"), bytes::Bytes::new());
-        let unavailable = |message: String| BusError::Unavailable {
+        let unavailable = |source: Cause| BusError::Unavailable {
             doing: "asking how far a watch has come",
-            message,
+            source,
         };
         match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
             Ok(Ok(reply)) => Ok(reply.payload),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable("no answer in time".to_owned())),
+            Ok(Err(error)) => Err(unavailable(error.into())),
+            Err(_) => Err(unavailable("no answer in time".into())),
         }
     }
 }

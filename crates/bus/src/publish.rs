@@ -4,6 +4,8 @@
 //! acknowledgement is read here.
 
 use async_nats::HeaderMap;
+use async_nats::header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE};
+use async_nats::jetstream::ErrorCode;
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -12,23 +14,22 @@ use crate::error::WriteError;
 use crate::trace;
 
 /// Somebody else has written the subject since ("wrong last sequence").
-const WRONG_LAST_SEQUENCE: u64 = 10_071;
+const WRONG_LAST_SEQUENCE: u64 = ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0;
 
 /// Another write to the subject is in flight in the cluster: a definite refusal as well.
 const SEQUENCE_IN_FLIGHT: u64 = 10_164;
 
 /// Too many atomic batches are open on the stream.
-const BATCHES_IN_FLIGHT: u64 = 10_210;
+const BATCHES_IN_FLIGHT: u64 = ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT.0;
 
 /// The server does not have the beginning of the batch: it refused that as one batch too many, gave the batch up because its
 /// end came too late, or never got a part of it. Only the last message of a batch is answered, so this is the answer.
-const INCOMPLETE_BATCH: u64 = 10_176;
+const INCOMPLETE_BATCH: u64 = ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH.0;
 
 pub(crate) const TYPE: &str = "Rollcall-Type";
 pub(crate) const SCHEMA: &str = "Rollcall-Schema";
 pub(crate) const SCHEMA_VERSION: &str = "1";
-pub(crate) const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
-/// The subjects that [`EXPECTED`] is about, where it is more than the message's own.
+/// The subjects that [`NATS_EXPECTED_LAST_SUBJECT_SEQUENCE`](async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE) is about, where it is more than the message's own.
 pub(crate) const EXPECTED_UNDER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +102,8 @@ impl Bus {
                     message: "it is larger than the server takes".to_owned(),
                 });
             }
-            Ok(Err(_)) | Err(_) => return Err(WriteError::Unknown { key: key() }),
+            Ok(Err(error)) => return Err(WriteError::unknown(key(), error)),
+            Err(elapsed) => return Err(WriteError::unknown(key(), elapsed)),
         };
         read_ack(subject, &reply.payload)
     }
@@ -118,26 +120,27 @@ impl Bus {
         let last = messages.len().saturating_sub(1);
         for (index, (headers, payload)) in messages.iter().enumerate() {
             let (mut headers, payload) = (headers.clone(), payload.clone());
-            headers.insert("Nats-Batch-Id", id.as_str());
-            headers.insert("Nats-Batch-Sequence", (index + 1).to_string().as_str());
+            headers.insert(NATS_BATCH_ID, id.as_str());
+            headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string().as_str());
             if index == last {
-                headers.insert("Nats-Batch-Commit", "1");
+                headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
             }
-            let unknown = || WriteError::Unknown {
-                key: subject.to_owned(),
-            };
             if index != 0 && index != last {
                 let sent = self
                     .client
                     .publish_with_headers(subject.to_owned(), headers, payload);
-                sent.await.map_err(|_| unknown())?;
+                sent.await.map_err(|error| WriteError::unknown(subject, error))?;
                 continue;
             }
             let sent = self
                 .client
                 .request_with_headers(subject.to_owned(), headers, payload);
             let reply = tokio::time::timeout(REQUEST_TIMEOUT, sent).await;
-            let reply = reply.map_err(|_| unknown())?.map_err(|_| unknown())?;
+            let reply = match reply {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(error)) => return Err(WriteError::unknown(subject, error)),
+                Err(elapsed) => return Err(WriteError::unknown(subject, elapsed)),
+            };
             // The first of a batch is answered with nothing unless the server refuses the batch as such.
             if index == last || !reply.payload.is_empty() {
                 read_ack(subject, &reply.payload)?;
@@ -149,7 +152,7 @@ impl Bus {
 
 pub(crate) fn read_ack(subject: &str, payload: &[u8]) -> Result<Stored, WriteError> {
     let key = || subject.to_owned();
-    let ack: Ack = serde_json::from_slice(payload).map_err(|_| WriteError::Unknown { key: key() })?;
+    let ack: Ack = serde_json::from_slice(payload).map_err(|error| WriteError::unknown(key(), error))?;
     match ack.error {
         None => Ok(Stored {
             sequence: ack.seq,

@@ -1,7 +1,7 @@
-//! Values of the buckets as protobuf, and back.
+//! Encodes the values of the buckets as protobuf, and decodes them.
 //!
-//! Law: what is encoded decodes to the same value (a property of the tests). What does not decode is somebody else's
-//! mistake and is named as such; it never becomes a half-right value.
+//! Invariant, checked by a property test: an encoded value decodes to the same value. Bytes that do not decode are an error,
+//! never a partly correct value.
 
 mod decisions;
 pub(crate) mod fields;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 pub use observed::TeamMember;
 
-/// A payload that cannot be read, and why.
+/// A payload that cannot be read, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{type_name}: {reason}")]
 pub struct BrokenRecord {
@@ -37,26 +37,26 @@ pub(crate) fn broken(type_name: impl Into<String>, reason: impl ToString) -> Bro
 
 /// A value of one bucket.
 pub trait Record: Clone + Send + Sync + std::fmt::Debug + 'static {
-    /// The protobuf type and the bytes.
+    /// The name of the protobuf type and the bytes.
     fn encode(&self) -> (String, Vec<u8>);
 
     /// # Errors
-    /// [`BrokenRecord`] if the type is unknown here or the bytes are not of it.
+    /// [`BrokenRecord`] if the bucket does not have this type or the bytes are not of this type.
     fn decode(type_name: &str, bytes: &[u8]) -> Result<Self, BrokenRecord>;
 
-    /// The bytes without what only a door to sources asks for; `None` if there is nothing of that in them.
+    /// The bytes without fields that only the SCIM gateway needs; `None` if the type has no such field or the bytes are damaged.
     fn lean(_type_name: &str, _bytes: &[u8]) -> Option<Vec<u8>> {
         None
     }
 }
 
-/// A type of ours and its payload.
+/// A domain type with its protobuf type `M`.
 trait Wire<M>: Sized {
     fn to_wire(&self) -> M;
 
     fn from_wire(message: M) -> Result<Self, BrokenRecord>;
 
-    /// Reads the usual form without the generated type; `None` leaves it to that, for the value or for the reason.
+    /// Reads the usual form without the generated type. On `None` the generated type reads the bytes and gives the value or the error.
     fn read(_bytes: &[u8]) -> Option<Self> {
         None
     }
@@ -65,7 +65,7 @@ trait Wire<M>: Sized {
     const LEFT_OUT: Option<u32> = None;
 }
 
-/// Whether this is the name of the type, without making the name.
+/// Whether `type_name` is the name of `M`. Does not allocate that name.
 fn is<M: Name>(type_name: &str) -> bool {
     let rest = type_name.strip_prefix(M::PACKAGE);
     rest.and_then(|rest| rest.strip_prefix('.')) == Some(M::NAME)
@@ -97,7 +97,7 @@ fn profile_in(type_name: &str, values: BTreeMap<String, String>) -> Result<Profi
         .collect()
 }
 
-/// Large records are boxed in the enums below, so that a value that comes by the hundred thousand is small to move.
+/// The enums below box large records, so that moving hundreds of thousands of values is cheap.
 impl<M, T: Wire<M>> Wire<M> for Box<T> {
     const LEFT_OUT: Option<u32> = T::LEFT_OUT;
 
@@ -145,7 +145,7 @@ macro_rules! record {
     };
 }
 
-/// Points from a name to the id of who has it.
+/// Id of the group that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index(pub String);
 
@@ -160,7 +160,7 @@ impl Wire<proto::v1::Index> for Index {
 }
 
 record!(
-    /// What the bucket `roster` holds.
+    /// A value of the bucket `roster`.
     RosterValue {
         Person(Box<Person>) = proto::v1::Person,
         Group(Box<Group>) = proto::v1::Group,
@@ -171,7 +171,7 @@ record!(
 );
 
 record!(
-    /// What the bucket `observed` holds.
+    /// A value of the bucket `observed`.
     ObservedValue {
         Account(Box<Account>) = proto::v1::Account,
         Team(Team) = proto::v1::Team,
@@ -180,7 +180,7 @@ record!(
     }
 );
 
-/// What the bucket `links` holds. People's and groups' links share one payload; the key tells them apart.
+/// A value of the bucket `links`. Links of people and of groups share one payload type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinksValue {
     Person(Box<PersonLink>),

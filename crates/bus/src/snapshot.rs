@@ -1,17 +1,18 @@
-//! Snapshots: one org's part of a bucket, packed into few large messages, so that a start is quick.
+//! Snapshots: one org's part of a bucket, packed into few large messages, so that a start is fast.
 //!
-//! A bucket gives its keys one message at a time, and each costs the server and the reader microseconds: a million and a
-//! half of them are ten seconds of two processors. A snapshot holds the same values, thousands to a message, as they were
-//! up to one sequence of the bucket. A watch begins with the snapshot and goes on in the bucket from the sequence after,
-//! exactly as it goes on after a reconnect: since a bucket keeps the last message of every key, also of a removed one,
-//! what changed since then is told, and nothing else is needed.
+//! A bucket delivers its keys one message at a time. Each message costs the server and the reader some microseconds: 1.5 million
+//! messages are 10 s of two processors. A snapshot has the same values, thousands in one message, up to one sequence of the
+//! bucket. A watch reads the snapshot, then continues in the bucket from the next sequence, as it does after a reconnect. A bucket
+//! keeps the last message of every key, also of a removed one. So the watch receives everything that changed since the snapshot.
 //!
-//! Laws: a snapshot is only ever a shortcut, and whatever is odd about one (another bucket, other filters, a part of
-//! another drawing, a part that is missing) means that the bucket is read; a head names a drawing only after all its
-//! parts are stored; drawing never stands in the way of the watch.
+//! Invariants:
+//! - A snapshot is only a shortcut. If anything in it is unexpected (another bucket, other filters, a part of another snapshot, a
+//!   missing part), the watch reads the bucket.
+//! - A head names a snapshot only after all its parts are stored.
+//! - Writing a snapshot never blocks the watch.
 //!
-//! Deliberately missing: any use of a snapshot as a record. It leaves out SCIM documents, and what was removed before. And one thing is not
-//! seen: messages that an operator takes out of a bucket's stream by hand, which no watch sees either.
+//! Deliberately missing: use of a snapshot as a record. It leaves out SCIM documents and keys that were removed before. If an
+//! operator deletes messages from a bucket's stream by hand, the snapshot does not show it; a running watch does not see it either.
 
 mod load;
 mod write;
@@ -33,19 +34,19 @@ use crate::watch::{Source, WatchEvent};
 
 pub(crate) const STREAM: &str = "snapshots";
 
-/// When snapshots are worth their making.
+/// Conditions for writing a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotPolicy {
-    /// Fewer keys than this are read from the bucket in no time.
+    /// Fewest keys for a snapshot. Fewer keys are read fast enough from the bucket.
     pub keys_min: u64,
-    /// A snapshot is drawn anew when so many messages have come since.
+    /// Number of messages since the last snapshot after which a new one is written.
     pub stale_after: u64,
-    /// How long a drawing waits before it begins.
+    /// Delay before writing starts.
     pub delay: Duration,
 }
 
-/// Twenty thousand keys are read in a fifth of a second, a hundred thousand messages in about one; and a drawing that
-/// waits ten seconds does not compete with the first plan.
+/// 20,000 keys are read in 0.2 s, 100,000 messages in about 1 s. After a delay of 10 s, writing does not compete with the first
+/// plan.
 impl Default for SnapshotPolicy {
     fn default() -> SnapshotPolicy {
         SnapshotPolicy {
@@ -60,7 +61,7 @@ fn subject(source: &Source, rest: &str) -> String {
     format!("rollcall.snapshot.v1.{}.{}.{rest}", source.org, source.bucket)
 }
 
-/// A snapshot could not be used, or not be drawn, and why.
+/// Reason why a snapshot could not be used or written.
 #[derive(Debug)]
 pub(crate) struct SnapshotError(String);
 
@@ -74,16 +75,16 @@ fn no(why: impl ToString) -> SnapshotError {
     SnapshotError(why.to_string())
 }
 
-/// How a watch stands to snapshots.
+/// Reads and writes the snapshots of one watch.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     terms: SnapshotPolicy,
     reader: Option<SnapshotReader>,
-    /// Nothing has been looked for yet.
+    /// No snapshot was searched yet.
     fresh: bool,
-    /// There is a snapshot, or one is being drawn.
+    /// There is a snapshot, or one is being written.
     exists: bool,
-    /// Messages that came from the bucket and are in no snapshot.
+    /// Number of messages that came from the bucket and are not in a snapshot.
     since: u64,
     writes: tokio::task::JoinSet<()>,
 }
@@ -100,7 +101,7 @@ impl Snapshots {
         }
     }
 
-    /// Looks for a snapshot, once. Says the sequence up to which it tells everything.
+    /// Searches for a snapshot, at the first call only. Returns the sequence up to which the snapshot is complete.
     pub(crate) async fn begin(&mut self, bus: &Bus, source: &Source, made: &str, last: u64) -> Option<u64> {
         if !std::mem::take(&mut self.fresh) {
             return None;
@@ -126,7 +127,7 @@ impl Snapshots {
     /// The next events; `None` when there are no more.
     ///
     /// # Errors
-    /// When the snapshot turns out not to be whole: then the bucket must be read from the start.
+    /// When the snapshot is not complete. Then the bucket must be read from the start.
     pub(crate) async fn next<K: Key, V: Record>(
         &mut self,
     ) -> Result<Option<VecDeque<WatchEvent<K, V>>>, SnapshotError> {
@@ -141,12 +142,12 @@ impl Snapshots {
         events
     }
 
-    /// A message came from the bucket.
+    /// Counts a message that came from the bucket.
     pub(crate) fn count(&mut self) {
         self.since += 1;
     }
 
-    /// Everything is told up to now: begins a drawing in the background if it is time for one.
+    /// Starts writing a snapshot in the background if one is due. Called when the watch has delivered everything.
     pub(crate) fn consider<K: Key, V: Record>(&mut self, bucket: &Bucket<K, V>, source: &Source) {
         let due = if self.exists {
             self.terms.stale_after
@@ -170,14 +171,14 @@ impl Snapshots {
                     tracing::info!(org.id = %source.org, bucket = source.bucket, items, "snapshot written")
                 }
                 Err(why) => {
-                    tracing::warn!(org.id = %source.org, bucket = source.bucket, %why, "no snapshot was drawn")
+                    tracing::warn!(org.id = %source.org, bucket = source.bucket, %why, "no snapshot was written")
                 }
             }
         });
     }
 }
 
-/// The message on a subject of snapshots.
+/// Reads the last message on a subject of the stream `snapshots`.
 async fn last(bus: &Bus, subject: &str) -> Result<Option<StreamMessage>, SnapshotError> {
     let stream = bus.js.get_stream_no_info(STREAM).await.map_err(no)?;
     bus.last_of(&stream, subject).await.map_err(no)

@@ -1,4 +1,4 @@
-//! Asking the rate governor, and serving those who request it.
+//! Token requests: the worker's side and the governor's side.
 
 mod client;
 mod server;

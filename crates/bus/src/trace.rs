@@ -1,4 +1,4 @@
-//! Trace context across the bus: W3C `traceparent` in headers, spans continued or linked on the other side.
+//! Trace context across the bus: W3C `traceparent` in headers. The receiver continues the trace or links to it.
 
 use std::collections::HashMap;
 
@@ -45,17 +45,17 @@ fn context(traceparent: &str) -> Context {
 /// Makes `span` a child of the given trace context.
 pub fn set_parent(span: &Span, traceparent: Option<&str>) {
     if let Some(traceparent) = traceparent {
-        // Without a tracer there is nothing to be a child of, and nothing lost.
+        // Fails without a tracer. Then there is no trace to continue.
         let _ = span.set_parent(context(traceparent));
     }
 }
 
-/// Links `span` to the given trace context: for work that many messages share.
+/// Links `span` to the given trace context, for work that many messages share.
 pub fn link(span: &Span, traceparent: &str) {
     span.add_link(context(traceparent).span().span_context().clone());
 }
 
-/// The trace id of the current span, for records that people look up.
+/// The trace id of the current span, for records that people read; empty if it is not traced.
 pub fn current_id() -> String {
     current()
         .and_then(|parent| parent.split('-').nth(1).map(str::to_owned))

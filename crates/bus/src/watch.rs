@@ -294,7 +294,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         match snapshots.next().await {
             Ok(events) => self.ready.extend(events.into_iter().flatten()),
             Err(why) => {
-                tracing::warn!(org.id = %self.source.org, bucket = self.source.bucket, %why, "a snapshot is not whole, the bucket is read");
+                tracing::warn!(org.id = %self.source.org, bucket = self.source.bucket, %why, "the snapshot is incomplete; reading the bucket instead");
                 self.seen = 0;
             }
         }

@@ -1,4 +1,4 @@
-//! Commands that ask what runs.
+//! Commands that send control requests to running services.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use tokio::time::Instant;
 
 use crate::{Ending, Global, say};
 
-/// How long an answer may take.
+/// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How often progress is looked at.
+/// Time between two polls.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long the first answer is waited for: the services may be starting.
+/// Longest wait for the first answer: the services may be starting.
 const STARTING: Duration = Duration::from_secs(15);
 
-/// How long an org may stand still before a command that waits for it gives up: a hiccup of the bus takes a second.
+/// How long an org may be paused before a command that waits for it gives up. A short interruption of the bus takes a second.
 const STANDS_STILL: Duration = Duration::from_secs(5);
 
 pub(crate) struct CliSession {
@@ -53,7 +53,7 @@ impl CliSession {
         self.ask_within(ANSWER, service, method, body).await
     }
 
-    /// Asks for something that may take its time.
+    /// Sends a request that may take up to `patience`.
     pub(crate) async fn ask_within(
         &self,
         patience: Duration,
@@ -93,10 +93,10 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
     Ok(ending(&status))
 }
 
-/// The pusher's status, with what the intake adds to it.
+/// Returns the pusher's status, with the intake's numbers added.
 async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
     let mut status = session.ask("pusher", "status", Value::Null).await?;
-    // Without an intake nothing is fed, and nothing waits there: it is not waited for.
+    // If no intake runs, its numbers are left out.
     let intake = session
         .bus
         .control("intake", &session.org, "status", &Value::Null, ANSWER);
@@ -106,7 +106,7 @@ async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
     Ok(status)
 }
 
-/// Adds to the deviations what never reached the roster: events that wait, events that could not be used, refused lines.
+/// Adds what never reached the roster to the deviations: waiting events, unusable events, refused lines.
 fn add_intake(status: &mut Value, intake: &Value) {
     let mut deviations = say::deviations(status);
     let count = |name: &str| usize::try_from(say::number(intake, name)).unwrap_or(usize::MAX);
@@ -125,7 +125,7 @@ fn add_intake(status: &mut Value, intake: &Value) {
     status["deviations"] = json!(deviations);
 }
 
-/// Exit code of an answer: whether something that a source asked for waits for a person.
+/// Result of a command: whether something that a source asked for waits for a person.
 pub(crate) fn ending(answer: &Value) -> Ending {
     if say::deviations(answer).wait_for_a_person() {
         Ending::Waits
@@ -134,7 +134,7 @@ pub(crate) fn ending(answer: &Value) -> Ending {
     }
 }
 
-/// Whether so much that is held or parked waits for a person.
+/// Result of a command: whether any held or parked items wait for a person.
 pub(crate) fn ends_with(held: u64, parked: u64) -> Ending {
     if held + parked > 0 {
         Ending::Waits
@@ -150,9 +150,10 @@ pub(crate) async fn wait(session: &CliSession, json: bool) -> anyhow::Result<End
     Ok(ending)
 }
 
-/// The same without the last words: the status at the end, and what it comes to.
+/// Like [`wait`], but returns the final status and the result instead of printing them.
 ///
-/// What waits for `rollcall apply` is not waited for: nobody may ever say so.
+///
+/// Does not wait for `rollcall apply`: it may never be run.
 pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Result<(Value, Ending)> {
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
@@ -176,7 +177,7 @@ pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Re
                 ),
             );
         }
-        // Twice in a row: the roster may have been about to change.
+        // Required twice in a row: a roster change may not be planned yet.
         quiet = if done { quiet + 1 } else { 0 };
         let halted = status["paused"].is_string() && !done;
         still_since = halted.then(|| still_since.unwrap_or_else(Instant::now));
@@ -207,7 +208,7 @@ pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Resu
         if run.is_null() {
             continue;
         }
-        // A run that was under way when this was asked accepts nothing: the one after it does.
+        // A run that was already running ignores `accept_losses`. The next run uses it.
         let joins = before["running"].as_bool().unwrap_or_default() && !accept_losses;
         let newer = before.is_null() || run["id"] != before["id"] || joins;
         if progress {
@@ -228,7 +229,7 @@ pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Resu
     }
 }
 
-/// Asks the governor for the two permits where one runs; without, nobody else can be using the limit through us.
+/// Checks the credentials. Both permits come from the governor, if one runs. If none runs, no other part of Rollcall uses the limit.
 pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> {
     let settings = Settings::load(global.config.as_deref(), std::env::vars())?;
     let org = settings
@@ -272,7 +273,7 @@ async fn governed(settings: &Settings, org: &OrgId) -> Option<(Accounts, Permit,
     Some((accounts, first, second))
 }
 
-/// The same two requests where nothing of Rollcall runs.
+/// The same check without a governor.
 fn alone(org: &Org) -> anyhow::Result<impl Future<Output = litmos::Diagnosis>> {
     let litmos = litmos::Client::new(litmos::Connection {
         base_url: org.base_url.clone(),

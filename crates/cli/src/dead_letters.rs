@@ -1,4 +1,4 @@
-//! `rollcall dead-letters`: events that could not be taken, and what becomes of them.
+//! `rollcall dead-letters`: shows, replays or drops events that could not be used.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
-/// Letters shown to a person; `--json` has all.
+/// Most letters shown in text output; `--json` has all.
 const SHOWN: usize = 50;
 
-/// How long the next receipt of a replayed letter is waited for.
+/// Longest wait for the next receipt of a replayed letter.
 const RECEIPT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
@@ -24,13 +24,13 @@ pub(crate) struct DeadLetters {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lists them, oldest first (the default).
+    /// List them, oldest first (the default).
     List,
-    /// Shows one: where it came from, why it was set aside, what it says.
+    /// Show one: its source, why it was set aside, and its content.
     Show { id: String },
-    /// Hands them to the feed once more, when the cause is gone, and says what became of each.
+    /// Send events to the feed again, after the cause is removed, and show the result of each.
     Replay(Which),
-    /// Takes them off the list for good. The journal keeps them.
+    /// Remove them from the list for good. The journal keeps them.
     Drop(Which),
 }
 
@@ -40,7 +40,7 @@ struct Which {
     /// Ids, as the list shows them.
     #[arg(group = "which", num_args = 1..)]
     ids: Vec<String>,
-    /// All that there are now.
+    /// All dead letters that exist now.
     #[arg(long, group = "which")]
     all: bool,
 }
@@ -114,7 +114,7 @@ fn line(letter: &Value) -> String {
     )
 }
 
-/// Whom or what an event is about.
+/// Names the person or group of an event.
 fn about(event: &Event) -> String {
     match &event.body {
         EventBody::PersonUpserted {
@@ -144,7 +144,7 @@ fn about(event: &Event) -> String {
     }
 }
 
-/// What an event says, field by field; what it leaves as it is, is left out.
+/// Returns the fields of an event. Fields that it does not change are left out.
 fn content(event: &Event) -> Value {
     let mut described = match &event.body {
         EventBody::PersonUpserted {
@@ -232,7 +232,7 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
     Ok(ending(1))
 }
 
-/// The ids that are meant. All of them are read before anything is done: a replayed event that is refused again is a new letter.
+/// Returns the chosen ids. All are read before anything is done: a replayed event that is refused again is a new letter.
 async fn ids(session: &CliSession, which: &Which) -> anyhow::Result<Vec<String>> {
     if !which.all {
         return Ok(which.ids.clone());
@@ -303,7 +303,7 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
     })
 }
 
-/// What became of replayed events, as far as it is heard.
+/// Returns the results of replayed events, as far as receipts came.
 async fn receive(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -> Vec<Value> {
     let mut described = Vec::new();
     while !expected.is_empty() {
@@ -343,7 +343,7 @@ async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> a
     say::answer(global.json, &answer, |_| {
         let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
         format!(
-            "dropped {count}; the journal keeps what they message\n{}",
+            "dropped {count}; the journal keeps what they contained\n{}",
             remaining(left)
         )
     });

@@ -1,7 +1,8 @@
-//! `rollcall demo`: a company of 2,000 people arrives in a simulated Litmos, and then has a day.
+//! `rollcall demo`: loads a company of 2,000 people into a simulated Litmos, then makes the changes of one day.
 //!
-//! Simulator and Rollcall run as processes of their own, as they would anywhere. What the report says of requests is
-//! read from the simulator's log, not from what Rollcall says of itself; it ends well only if Litmos equals the roster.
+//!
+//! Simulator and Rollcall run in their own processes, as in production. All request numbers of the report come from the
+//! simulator's log, not from Rollcall. The demo succeeds only if Litmos equals the roster.
 
 mod company;
 mod compare;
@@ -18,13 +19,13 @@ use crate::{Ending, say};
 use company::{GROUPS, PEOPLE};
 use stage::Stage;
 
-/// Accounts that Litmos has before: the first so many of the company, made by hand some time ago.
+/// Number of accounts that exist in Litmos before the load: the first people of the company.
 const THERE_BEFORE: usize = 300;
 
-/// Changes of an ordinary day.
+/// Number of changes on an ordinary day.
 const CHANGES: usize = 25;
 
-/// People who leave while the company is still arriving.
+/// Number of people who leave during the load.
 const LEAVERS: usize = 3;
 
 #[derive(Debug, Args)]
@@ -35,10 +36,10 @@ pub(crate) struct Demo {
     /// How the simulated account counts its limit of 100 requests a minute.
     #[arg(long, default_value = "rolling", value_parser = ["rolling", "fixed"])]
     window: String,
-    /// Where the invented company comes from: the same seed makes the same people.
+    /// Seed of the invented company. The same seed makes the same people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keeps the folder with settings, logs and data, and says where it is.
+    /// Keep the folder with settings, logs and data, and print its path.
     #[arg(long)]
     keep: bool,
 }
@@ -52,7 +53,7 @@ impl Demo {
         println!(
             "A company of {people} people in {GROUPS} groups; Litmos has {THERE_BEFORE} of the accounts already."
         );
-        // Whoever ends the demo early leaves nothing of it running.
+        // If the demo is stopped early, all its processes are stopped too.
         let result = tokio::select! {
             result = self.play(&mut stage, company) => result,
             () = stop.cancelled() => Err(anyhow::anyhow!("the demo was stopped")),
@@ -140,13 +141,13 @@ impl Demo {
         .await
     }
 
-    /// People who are in Litmos already leave while the others are still arriving.
+    /// Deactivates people who are already in Litmos, while others are still being created.
     async fn leave(&self, stage: &mut Stage, company: &[company::Employee]) -> anyhow::Result<Leavers> {
         let mut leavers = Leavers {
             names: Vec::new(),
             cut_off_after: Vec::new(),
         };
-        // While team after team is being made, the bulk import with everybody in it still waits.
+        // While teams are being created one by one, the bulk import of all people still waits.
         stage
             .until("the arrival to begin", Stage::report, |report| {
                 report["effects"]["team.created"].as_u64() > Some(3)
@@ -273,7 +274,7 @@ struct Story {
     renamed: (String, String),
 }
 
-/// The request log of the simulator, in order of arrival.
+/// Request log of the simulator, in order of arrival.
 fn parse_log(text: &str) -> anyhow::Result<Vec<Entry>> {
     let mut log = read_log(text)?;
     log.sort_by_key(|entry| entry.n);

@@ -1,4 +1,4 @@
-//! `rollcall explain PERSON`: one person's story, now or as it was known at some moment.
+//! `rollcall explain PERSON`: one person's sync history, now or at an earlier time.
 
 mod past;
 
@@ -13,16 +13,16 @@ use crate::{Ending, Global, say};
 pub(crate) struct Explain {
     /// User name, id or external id.
     person: String,
-    /// What had been decided and done by then: 2026-03-01T09:30:00Z, or "2 hours ago".
+    /// Show only what was decided and done until this time: 2026-03-01T09:30:00Z, or "2 hours ago".
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<u64>,
 }
 
-/// A moment as Unix milliseconds.
+/// Parses a time to Unix milliseconds.
 fn moment(text: &str) -> Result<u64, String> {
     let at = text.parse::<Timestamp>().or_else(|_| {
         let span: Span = text.parse()?;
-        // A day of 24 hours: "yesterday, this time" is meant.
+        // "1 day ago" means 24 hours ago.
         let ago = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
         Timestamp::now().checked_add(ago)
     });

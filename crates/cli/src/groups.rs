@@ -1,4 +1,4 @@
-//! `rollcall groups`: how each group stands to its team, and the orders about one.
+//! `rollcall groups`: shows each group and its team, and sends orders about one group.
 
 use clap::{Args, Subcommand};
 use provisioning::OrgState;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::ask::CliSession;
 use crate::{Ending, Global, parked, plan, say};
 
-/// Names of extra members that are spelled out for one group.
+/// Most extra members shown for one group.
 const EXTRA_MAX: usize = 20;
 
 #[derive(Debug, Args)]
@@ -18,11 +18,11 @@ pub(crate) struct Groups {
 
 #[derive(Debug, Subcommand)]
 enum Order {
-    /// Sends nothing more about a group and its members until it is resumed.
+    /// Send no changes of a group and its members until it is resumed.
     Pause(Of),
-    /// Sends what has changed meanwhile, and goes on.
+    /// Send the changes made while the group was paused, and continue.
     Resume(Of),
-    /// Makes the team hold exactly the members of the group: strangers are taken out, within the safeguard.
+    /// Make the team equal to the group: remove all other members, within the safeguard.
     Push(Of),
 }
 
@@ -30,7 +30,7 @@ enum Order {
 struct Of {
     /// Name or id.
     group: String,
-    /// Waits until nothing is left to do.
+    /// Wait until nothing is left to do.
     #[arg(long)]
     wait: bool,
 }
@@ -72,7 +72,7 @@ async fn order(global: &Global, session: &CliSession, of: &Of, does: &str) -> an
     Ok(Ending::Done)
 }
 
-/// Every group that is not deleted, by name.
+/// All groups that are not deleted, sorted by name.
 pub(crate) fn list(state: &OrgState) -> Vec<Value> {
     let mut groups: Vec<_> = state.groups().filter(|group| !group.value.deleted).collect();
     groups.sort_by(|a, b| a.value.name.cmp(&b.value.name));

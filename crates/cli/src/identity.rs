@@ -1,4 +1,4 @@
-//! `rollcall identity`: questions whether two records mean one person, and the answers.
+//! `rollcall identity`: lists questions about whether two records are the same person, and answers them.
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -18,13 +18,13 @@ pub(crate) struct Identity {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lists the open questions, oldest first (the default).
+    /// List the open questions, oldest first (the default).
     List,
-    /// Shows both sides of one: what the source states, and what the roster knows.
+    /// Show both records of a question: what the source reports, and what the roster has.
     Show { id: String },
-    /// Answers that both are one person, and hands in again what waits for the answer.
+    /// Answer that both records are the same person, and replay the events that wait for the answer.
     Same { id: String },
-    /// Answers that they are two people, and hands in again what waits for the answer.
+    /// Answer that the records are two people, and replay the events that wait for the answer.
     Different { id: String },
 }
 
@@ -200,7 +200,7 @@ async fn answer(
     })
 }
 
-/// Hands in again the events that were set aside because of this question. Says their ids, and what went wrong.
+/// Replays the events that were set aside because of this question. Returns their ids, and errors.
 async fn replay(
     session: &CliSession,
     question: &IdentityQuestion,

@@ -1,4 +1,4 @@
-//! `rollcall leaver PERSON`: cuts somebody off now, waits for it, and hands over the receipt.
+//! `rollcall leaver PERSON`: cuts a person off now, waits for the result, and prints a receipt.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use tokio::time::Instant;
 use crate::ask::CliSession;
 use crate::{Ending, Global, parked, say};
 
-/// How often the account is looked at.
+/// Time between two checks of the account.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long the teams, which are left after the cut-off, and the journal are waited for: a receipt may go without.
+/// Longest wait, after the cut-off, for the person to leave all teams and for the journal. The receipt may lack both.
 const REST: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(crate) struct Leaver {
     /// User name, id or external id.
     person: String,
-    /// Takes the order back: the sources decide again.
+    /// Withdraw the order. The sources decide again.
     #[arg(long)]
     lift: bool,
-    /// How long the cut-off is waited for; the order stands also after that.
+    /// Seconds to wait for the cut-off. The order stays in force after that.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     within: u64,
 }
@@ -69,7 +69,7 @@ fn active(story: &Value) -> bool {
     say::flag(&story["match"], "active")
 }
 
-/// Looks until the account is inactive and has left its teams, or the time is up.
+/// Waits until the account is inactive and has left its teams, or the time is over.
 async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> anyhow::Result<Value> {
     let mut rest = None;
     loop {
@@ -90,7 +90,7 @@ async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> an
     }
 }
 
-/// The request that cut the person off: the last one that changed anything, since the order where there is one.
+/// Finds the request that cut the person off: the last successful write, sent after the order if possible.
 async fn request(session: &CliSession, ordered: &Value) -> anyhow::Result<Option<CallRecord>> {
     let subject = format!("person/{}", say::text(ordered, "person"));
     let since = say::number(ordered, "ordered_at_ms");
@@ -209,7 +209,7 @@ fn render(receipt: &Value) -> String {
     lines.join("\n")
 }
 
-/// Why somebody is not cut off yet.
+/// Returns why the person is not cut off yet.
 fn standing(receipt: &Value) -> String {
     let (plan, act) = (&receipt["plan"], &receipt["act"]);
     if say::flag(act, "under_way") {

@@ -1,4 +1,4 @@
-//! `rollcall links`: who is tied to which account, what is tied to nothing, and how to mend it.
+//! `rollcall links`: shows which person is linked to which account, shows what is not linked, and changes links.
 
 mod file;
 mod table;
@@ -13,7 +13,7 @@ use crate::ask::CliSession;
 use crate::{Ending, Global, groups, parked, say};
 use table::{Row, Show};
 
-/// Rows of one page for people.
+/// Rows of one page of text output.
 const PAGE: usize = 50;
 
 #[derive(Debug, Args)]
@@ -21,46 +21,46 @@ const PAGE: usize = 50;
 pub(crate) struct Links {
     #[command(subcommand)]
     mend: Option<Mend>,
-    /// Only people in whose ids or names this text is found.
+    /// Show only people whose ids or names contain this text.
     text: Option<String>,
-    /// Only people without an account.
+    /// Show only people without an account.
     #[arg(long, group = "which")]
     unlinked: bool,
-    /// Only people who wait for somebody.
+    /// Show only people who are parked.
     #[arg(long, group = "which")]
     parked: bool,
-    /// Only people whom an order keeps cut off.
+    /// Show only people who are cut off by an order.
     #[arg(long, group = "which")]
     frozen: bool,
-    /// What is tied to nothing: accounts that no person answers to, accounts still to be matched, people without one.
+    /// Show what is not linked: accounts without a person, accounts still to be matched, people without an account.
     #[arg(long, group = "which", conflicts_with = "export")]
     orphans: bool,
-    /// Groups and their teams instead.
+    /// Show groups and their teams instead.
     #[arg(long, conflicts_with_all = ["which", "export", "text"])]
     groups: bool,
-    /// Which page, from 1; `--json` and `--export` have all.
+    /// Page to show, from 1. `--json` and `--export` contain all pages.
     #[arg(long, value_name = "N", default_value_t = 1)]
     page: usize,
-    /// Writes the ties to a CSV file, from which `rollcall links import` restores them in a rebuilt Rollcall.
+    /// Write the links to a CSV file. `rollcall links import` restores them from it after a rebuild.
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Mend {
-    /// Ties a person to an account, whatever the names say.
+    /// Link a person to an account, even if the user names differ.
     Link {
         /// User name, id or external id.
         person: String,
         /// Id or user name of the account in Litmos.
         account: String,
     },
-    /// Ends a person's tie. They are matched anew by user name; if nothing matches they get an account of their own.
+    /// Remove a person's link. The person is matched again by user name. Without a match, a new account is created.
     Unlink {
         /// User name, id or external id.
         person: String,
     },
-    /// Ties people as a file of `--export` says, by external id or user name; what is tied so already is left alone.
+    /// Create links from a file of `--export`. Finds people by external id or user name, and skips existing links.
     Import { file: PathBuf },
 }
 
@@ -136,24 +136,24 @@ async fn link(
     account: Option<&str>,
 ) -> anyhow::Result<Ending> {
     let order = json!({"person": person, "account": account, "by": parked::by()});
-    let tied = session.ask("pusher", "link", order).await?;
-    say::answer(global.json, &tied, render);
+    let linked = session.ask("pusher", "link", order).await?;
+    say::answer(global.json, &linked, render);
     Ok(Ending::Done)
 }
 
-fn render(tied: &Value) -> String {
-    let before = match tied["before"].as_str() {
+fn render(linked: &Value) -> String {
+    let before = match linked["before"].as_str() {
         Some(before) => format!("; before it was account {before}"),
         None => String::new(),
     };
-    match tied["account"].as_str() {
+    match linked["account"].as_str() {
         Some(account) => format!(
-            "person {} is tied to account {account}{before}",
-            say::text(tied, "person")
+            "person {} is linked to account {account}{before}",
+            say::text(linked, "person")
         ),
         None => format!(
-            "person {} is tied to no account{before}",
-            say::text(tied, "person")
+            "person {} is linked to no account{before}",
+            say::text(linked, "person")
         ),
     }
 }

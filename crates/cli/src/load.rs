@@ -1,4 +1,4 @@
-//! `rollcall load`: a roster file into the roster, each line followed to its end.
+//! `rollcall load`: sends a roster file as events, and waits for the receipt of each line.
 
 mod followed;
 mod known;
@@ -17,28 +17,28 @@ use crate::{Ending, Global, say};
 use followed::{Followed, Left, Part};
 use known::Known;
 
-/// Most absent people whom a person is shown; `--json` names all.
+/// Most absent people shown in text output; `--json` has all.
 const SHOWN: usize = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// The file: CSV with a header line, JSON lines, or an array of JSON objects.
+    /// Roster file: CSV with a header line, JSON lines, or an array of JSON objects.
     file: PathBuf,
-    /// A second file with memberships, descriptions and parents: CSV with the column group, and user_name or
-    /// description, parent, external_id, deleted.
+    /// Second file, with memberships, descriptions and parents: CSV with the column group, and user_name or description, parent,
+    /// external_id, deleted.
     #[arg(long, value_name = "FILE")]
     groups: Option<PathBuf>,
-    /// Where these people come from: the name under which their external ids are known.
+    /// Name of the source of these people. Their external ids are stored under this name.
     #[arg(long, default_value = "file")]
     source: String,
-    /// The file is the whole truth of its source: whoever of the source is not in it loses access. The file must say that
-    /// it is whole, by a last line `#end N` (`{"end": N}` in JSON lines) or with --people.
+    /// The file is a complete list: people of the source who are not in it lose access. Prove that it is complete with a last
+    /// line `#end N` (`{"end": N}` in JSON lines), or with --people.
     #[arg(long)]
     complete: bool,
-    /// How many people the source exported, for a file without an end line.
+    /// Number of people that the source exported, for a file without an end line.
     #[arg(long, value_name = "N", requires = "complete")]
     people: Option<usize>,
-    /// Agrees that more than a fifth of the source's people lose access.
+    /// Agree that more than a fifth of the source's people lose access.
     #[arg(long, requires = "complete")]
     yes: bool,
 }
@@ -47,7 +47,7 @@ impl Load {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let source = SourceId::parse(&self.source)?;
         let mut roster = self.read()?;
-        // Before anything is sent: a file that is not whole may be cut inside of its last line, too.
+        // Checked before anything is sent: an incomplete file may also be cut inside its last line.
         let proof = self
             .complete
             .then(|| roster.complete(self.people))
@@ -63,7 +63,7 @@ impl Load {
         let deletes = |entry: &Entry| matches!(entry.body, EventBody::GroupDeleted { .. });
         let mut absences = None;
         if proof.is_some() || roster.groups.iter().any(deletes) {
-            // Let go before anything is sent: it holds everybody.
+            // Dropped before anything is sent: it holds the whole roster in memory.
             let known = Known::read(&session, &source).await;
             absences = proof.map(|proof| known.absences(&proof));
             roster.groups.retain(|entry| known.says_something(&entry.body));
@@ -156,7 +156,7 @@ impl Load {
                 session.org
             )];
             if groups > 0 {
-                lines.push(format!("{groups} groups were outcome of"));
+                lines.push(format!("{groups} groups were sent"));
             }
             lines.extend(
                 report
@@ -199,7 +199,7 @@ impl Load {
     }
 }
 
-/// What there is to tell of a file, besides its events.
+/// Facts about a file, besides its events.
 struct Report {
     groups: usize,
     people: usize,

@@ -1,6 +1,7 @@
-//! The command `rollcall`: runs everything in one process, and asks what runs.
+//! The command `rollcall`: runs all services in one process, and sends requests to running services.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage, 3 something waits for a person.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person.
 
 mod ask;
 mod dead_letters;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Keeps the people and groups of your identity providers and the users and teams of Litmos the same.
+/// Keep the people and groups of your identity providers and the users and teams of Litmos the same.
 #[derive(Debug, Parser)]
 #[command(
     name = "rollcall",
@@ -40,84 +41,84 @@ struct Cli {
 
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// The settings file; every value can also be given as ROLLCALL_SECTION__KEY.
+    /// Settings file. Every value can also be set as ROLLCALL_SECTION__KEY.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which org, if the settings have several.
+    /// Org to use, if the settings have several.
     #[arg(long, global = true, value_name = "ID")]
     org: Option<String>,
-    /// Answers as JSON, for scripts.
+    /// Print JSON, for scripts.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs all services in this process; with a nats-server of its own unless the settings name one.
+    /// Run all services in this process. Starts its own nats-server unless the settings name one.
     Up,
-    /// Runs one service as a process of its own, on the nats-server that the settings name.
+    /// Run one service in its own process, with the nats-server named in the settings.
     Service(service::ServiceCommand),
-    /// Rehearses with an invented company of 2,000 people and a simulated Litmos account.
+    /// Run a demo: an invented company of 2,000 people and a simulated Litmos account.
     Demo(demo::Demo),
-    /// Loads people and groups from a roster file (CSV or JSON), and says of every line what became of it.
+    /// Load people and groups from a roster file (CSV or JSON), and show the result of each line.
     Load(load::Load),
-    /// Reads users, teams and members from Litmos, and reports what is new, changed, gone, and whose it is.
+    /// Read users, teams and members from Litmos, and show what is new, changed, removed and linked.
     Import {
-        /// What Litmos does not list any more is really gone, however much of it: somebody looked.
+        /// Accept that everything missing from Litmos was really deleted.
         #[arg(long)]
         accept_losses: bool,
     },
-    /// Shows what would be done now: operations, calls, minutes, and what is held or parked.
+    /// Show the pending plan: operations, calls, minutes, and what is held or parked.
     Plan,
-    /// Performs exactly the plan of this hash, or the current one, and waits until it is done.
+    /// Perform the current plan, or only the plan with this hash, and wait until it is done.
     Apply {
         /// Hash of the plan, as `rollcall plan` shows it.
         plan: Option<String>,
-        /// Returns at once instead of waiting for the end.
+        /// Return at once. Do not wait for the end.
         #[arg(long)]
         no_wait: bool,
     },
-    /// Shows who is in, what is left to do, and what waits for a person.
+    /// Show people and groups, remaining work, and what waits for a person.
     Status {
-        /// Waits until nothing is left to do.
+        /// Wait until nothing is left to do.
         #[arg(long)]
         wait: bool,
     },
-    /// Shows what was done and when, and whether the forecasts held.
+    /// Show past runs, and whether their forecasts were right.
     Runs,
-    /// Takes back what a run did: shows what that comes to, and does it with --yes.
+    /// Undo a run. Shows what would change, and changes it with --yes.
     Undo(undo::Undo),
-    /// Shows what waits for a person: who, which attribute, what Litmos said, what to do.
+    /// Show what waits for a person: who, which attribute, the message of Litmos, what to do.
     Parked(parked::Parked),
-    /// Tries again what is parked, once its cause is gone.
+    /// Retry parked items, after their cause is removed.
     Retry(parked::Retry),
-    /// Approves what the safeguard holds back, bound to the hash that `rollcall plan` shows.
+    /// Approve changes held by the safeguard. Needs the hash that `rollcall plan` shows.
     Approve(parked::Approve),
-    /// Lists events that could not be taken; shows, replays or drops them.
+    /// List events that could not be used. Show, replay or drop them.
     DeadLetters(dead_letters::DeadLetters),
-    /// Lists questions whether two records mean one person; shows both sides, takes the answer.
+    /// List questions about whether two records are the same person. Show both records, or answer.
     Identity(identity::Identity),
-    /// Cuts somebody off now, in front of everything else, and hands over the receipt.
+    /// Cut a person off now, before all other work, and print a receipt.
     Leaver(leaver::Leaver),
-    /// Tells one person's story: source, scope, match, plan, act, and what comes next.
+    /// Show one person's sync history and next steps.
     Explain(explain::Explain),
-    /// Shows who is tied to which account and what is tied to nothing; exports, imports and mends ties.
+    /// Show which person is linked to which account, and what is not linked. Export, import or change links.
     Links(links::Links),
-    /// Shows how groups stand to their teams; pauses, resumes or pushes one.
+    /// Show groups and their teams. Pause, resume or push a group.
     Groups(groups::Groups),
-    /// Tests base URL, key and rights against Litmos, with at most two requests.
+    /// Check base URL, API key and permissions with Litmos. Sends at most two requests.
     TestCredentials,
-    /// Shows the budget of requests: used, free, waiting, refused, and who spent it on what.
+    /// Show the request budget: used, free, waiting and refused requests, and what used them.
     Tokens(tokens::Tokens),
 }
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Done,
     /// Held or parked items remain.
     Waits,
-    /// It did what it could, and the answer is no.
+    /// The command did what it could, but the result is negative.
     Failed,
 }
 

@@ -1,4 +1,4 @@
-//! `rollcall parked`, `retry` and `approve`: what waits for a person, and the person's word.
+//! `rollcall parked`, `retry` and `approve`: shows what waits for a person, and sends the person's decision.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::ask::{self, CliSession};
 use crate::{Ending, Global, plan, say};
 
-/// Items shown without `--all`: what somebody reads at once.
+/// Number of items shown without `--all`.
 const SHOWN: usize = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct Parked {
-    /// Shows all of them, however many.
+    /// Show all parked items.
     #[arg(long)]
     all: bool,
 }
@@ -19,33 +19,33 @@ pub(crate) struct Parked {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Retry {
-    /// Whom to try again: user name, id or external id.
+    /// Person to retry: user name, id or external id.
     #[arg(group = "what")]
     person: Option<String>,
-    /// Tries a group again, by name or id.
+    /// Retry this group: name or id.
     #[arg(long, group = "what")]
     group: Option<String>,
-    /// Tries everything again that is parked or waits after a failure.
+    /// Retry everything that is parked or waits after a failure.
     #[arg(long, group = "what")]
     all: bool,
-    /// Waits until nothing is left to do.
+    /// Wait until nothing is left to do.
     #[arg(long)]
     wait: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
-    /// Hash of what is held, as `rollcall plan` shows it.
+    /// Hash of the held changes, as `rollcall plan` shows it.
     hash: String,
-    /// Approves only what concerns these people or groups; may be given several times.
+    /// Approve only the changes of these people or groups. Can be given several times.
     #[arg(long, value_name = "ID", num_args = 1..)]
     only: Vec<String>,
-    /// Waits until nothing is left to do.
+    /// Wait until nothing is left to do.
     #[arg(long)]
     wait: bool,
 }
 
-/// Who gives an order, for the record.
+/// Name of the person who gives an order. It is recorded.
 pub(crate) fn by() -> String {
     let named = ["ROLLCALL_BY", "USER", "LOGNAME", "USERNAME"]
         .into_iter()

@@ -1,11 +1,11 @@
-//! `rollcall plan`, `apply` and `runs`: what would be done, doing exactly that, and what became of it.
+//! `rollcall plan`, `apply` and `runs`: shows the plan, performs it, and shows past runs.
 
 use serde_json::{Value, json};
 
 use crate::ask::{self, CliSession};
 use crate::{Ending, Global, say};
 
-/// How often a plan is read anew because it changed between two pages of it.
+/// Most attempts to read all pages of a plan. A new attempt starts when the plan changes between two pages.
 const READS: usize = 5;
 
 pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
@@ -19,7 +19,7 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
     Ok(ask::ending(&plan))
 }
 
-/// The plan with all its operations and all that is held: pages of one and the same plan.
+/// Returns the plan with all its operations and all held changes. All pages are of the same plan.
 pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
     for _ in 0..READS {
         let mut plan = session.ask("pusher", "plan", Value::Null).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
     anyhow::bail!("the plan changes faster than it can be read: it is being performed; ask again in a moment")
 }
 
-/// How far a page reaches: each holds as many operations as held changes, where there are so many.
+/// Number of items to skip to reach the next page. A full page has as many operations as held changes.
 fn page_size(page: &Value) -> u64 {
     let held: usize = say::list(&page["held"]["kinds"])
         .iter()
@@ -83,7 +83,7 @@ pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) ->
     report(&session, global.json).await
 }
 
-/// Waits until nothing is left to do, and says what it took against what had been promised.
+/// Waits until nothing is left to do, then prints the status and compares the run with its forecast.
 pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
     let (mut status, ending) = ask::wait_quietly(session, json).await?;
     let runs = session.ask("pusher", "runs", Value::Null).await?;

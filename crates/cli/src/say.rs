@@ -1,4 +1,4 @@
-//! Answers for people, by subject.
+//! Text output, by subject.
 
 mod deviations;
 mod explain;
@@ -10,7 +10,7 @@ mod status;
 
 use serde_json::Value;
 
-/// Lines of each sort that are spelled out; `--json` has all.
+/// Most lines shown for each kind; `--json` has all.
 const LINES_MAX: usize = 40;
 
 pub(crate) use deviations::deviations;
@@ -37,7 +37,7 @@ pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A line for each, and how many more there are.
+/// Returns one line per item, up to the maximum, and then the number of omitted items.
 pub(crate) fn shown<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
     let mut lines: Vec<String> = items.iter().take(LINES_MAX).map(line).collect();
     if items.len() > LINES_MAX {
@@ -46,25 +46,25 @@ pub(crate) fn shown<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec<String> 
     lines
 }
 
-/// Texts of a list, with commas between.
+/// Joins the texts of a list with commas.
 pub(crate) fn names(value: &Value) -> String {
     let names: Vec<&str> = list(value).iter().filter_map(Value::as_str).collect();
     names.join(", ")
 }
 
-/// So many of something, with the word in the right number.
+/// Formats a number with the singular or plural of a noun.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Says what is missing where the journal is damaged, if it is.
+/// Returns a warning if journal records cannot be read.
 pub(crate) fn unreadable(records: u64) -> Option<String> {
     let says = if records == 1 { "it says" } else { "they say" };
     let damaged = count(records, "record", "records");
     (records > 0).then(|| format!("{damaged} of the journal cannot be read; what {says} is missing here"))
 }
 
-/// Seconds as somebody would say them.
+/// Formats seconds for people to read.
 pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;
     match whole {
@@ -74,7 +74,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A moment, to the second, in UTC: the one zone that everybody reads alike.
+/// Formats a time in UTC, to the second.
 pub(crate) fn moment(unix_ms: u64) -> String {
     let millis = i64::try_from(unix_ms).unwrap_or(i64::MAX);
     match jiff::Timestamp::from_millisecond(millis) {
@@ -83,7 +83,7 @@ pub(crate) fn moment(unix_ms: u64) -> String {
     }
 }
 
-/// Prints an answer as JSON, or as the text that `human` makes of it.
+/// Prints an answer as JSON, or as the text that `human` returns for it.
 pub(crate) fn answer(json: bool, value: &Value, human: impl FnOnce(&Value) -> String) {
     if json {
         println!("{value:#}");

@@ -1,6 +1,7 @@
-//! `rollcall service NAME`: one service as a process of its own, on the bus that the settings name.
+//! `rollcall service NAME`: one service in its own process, with the bus named in the settings.
 //!
-//! Every service is in this one executable, so an image holds each library once.
+//!
+//! One executable contains all services, so an image contains each library only once.
 
 use std::path::Path;
 
@@ -11,28 +12,28 @@ use crate::Global;
 /// A service that runs as a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Service {
-    /// Grants request tokens to every worker, within the limit of each org.
+    /// Grant request tokens to all services, within the limit of each org.
     RateGovernor,
-    /// Plans and sends the changes that make Litmos equal to the roster.
+    /// Plan and send the changes that make Litmos equal to the roster.
     Pusher,
-    /// Reads users, teams and members from Litmos.
+    /// Read users, teams and members from Litmos.
     Importer,
-    /// Finds out which fields the Litmos account has.
+    /// Find out which fields the Litmos account has.
     SchemaDiscovery,
-    /// Takes events of identity providers and files into the roster.
+    /// Store events of identity providers and files in the roster.
     Intake,
-    /// Serves SCIM 2.0 to identity providers.
+    /// Serve SCIM 2.0 to identity providers.
     ScimGateway,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceCommand {
-    /// The service to run.
+    /// Service to run.
     name: Service,
 }
 
 impl ServiceCommand {
-    /// The governor is on one thread: see `rate_governor::run_apart`.
+    /// True for the governor: see `rate_governor::run_apart`.
     pub(crate) fn needs_one_thread(&self) -> bool {
         self.name == Service::RateGovernor
     }

@@ -1,4 +1,4 @@
-//! `rollcall tokens`: the budget, who spent it on what, and which limit would do.
+//! `rollcall tokens`: the budget, what used it, and which limit would be enough.
 
 mod accounts;
 mod advice;
@@ -18,28 +18,28 @@ use accounts::Accounts;
 pub(crate) struct Tokens {
     #[command(subcommand)]
     ask: Option<Ask>,
-    /// Shows it again every second.
+    /// Repeat every second.
     #[arg(long)]
     watch: bool,
-    /// Of whom the requests are told apart.
+    /// Group requests by.
     #[arg(long, value_enum, default_value_t = By::Service)]
     by: By,
-    /// Counts only the requests of the last so many minutes.
+    /// Count only the requests of the last N minutes.
     #[arg(long, value_name = "N")]
     minutes: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Ask {
-    /// Tells which limit to ask Litmos Support for, from the plan that is waiting and from what was sent.
+    /// Advise which limit to request from Litmos Support, based on the pending plan and past requests.
     Advise {
-        /// Within how many minutes a full load should be done.
+        /// Minutes within which a full load must finish.
         #[arg(long, default_value_t = 60)]
         within_minutes: u32,
     },
 }
 
-/// What requests are told apart by.
+/// How requests are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum By {
     Service,
@@ -82,7 +82,7 @@ impl Tokens {
                 "accounts": accounts,
             });
             if self.watch && !global.json {
-                // Home, and clear what was there.
+                // Moves the cursor to the start and clears the screen.
                 print!("\x1b[H\x1b[2J");
             }
             say::answer(global.json, &answer, |_| {

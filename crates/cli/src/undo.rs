@@ -1,8 +1,9 @@
-//! `rollcall undo RUN`: takes back what a run did, by changing the wishes that led to it.
+//! `rollcall undo RUN`: undoes a run, by changing the desired values that caused it.
 //!
-//! Without `--yes` it is a look: what would be wished, what cannot be taken back and why, and the price, planned on a
-//! state in which it has been wished already. With it the wishes go into the roster as words of the source `undo`,
-//! each only in place of what was looked at; the pusher then plans and holds them like any others.
+//!
+//! Without `--yes` it only shows the edits, what cannot be undone and why, and the price: a plan on a copy of the org state that
+//! already has the edits. With `--yes` it writes the edits into the roster, with `undo` as their source. Each write fails if the
+//! roster has changed since it was read. The pusher then plans and holds the changes like any others.
 
 mod price;
 
@@ -22,14 +23,14 @@ use crate::ask::CliSession;
 use crate::{Ending, Global, plan, say};
 use price::Price;
 
-/// Wishes written side by side. Each is acknowledged when it is on disk.
+/// Most concurrent roster writes. Each is acknowledged when it is on disk.
 const SIDE_BY_SIDE: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct Undo {
-    /// The run: its id or how it begins, as `rollcall runs` shows it, or `last`.
+    /// Run to undo: `last`, or its id (or the first part of it) as `rollcall runs` shows it.
     run: String,
-    /// Does it. Without, it only says what would be done.
+    /// Undo the run. Without this, only show what would change.
     #[arg(long)]
     yes: bool,
 }
@@ -76,18 +77,18 @@ impl Undo {
     }
 }
 
-/// A run, and what it did.
+/// A run and its decisions.
 #[derive(Debug)]
 struct Chosen {
     id: String,
     decisions: Vec<Decision>,
     under_way: bool,
-    /// Records of the journal that may be about this run or any other.
+    /// Journal records that cannot be read. They may be about this run or any other.
     unreadable: usize,
 }
 
 impl Chosen {
-    /// The run of this name. Two runs can begin with the same plan, so where the record knows its times they count.
+    /// Finds the run with this id. Two runs can begin with the same plan, so its recorded times are compared too, if known.
     fn find(wanted: &str, runs: &[Value], kept: Decisions) -> anyhow::Result<Chosen> {
         let Decisions {
             decisions,
@@ -140,7 +141,7 @@ impl Chosen {
     }
 }
 
-/// One wish, for people and scripts.
+/// Returns one edit as JSON, with a message.
 fn wish(state: &OrgState, edit: &Edit) -> Value {
     let name_of = |id: &PersonId| {
         let person = state.person(id);
@@ -204,7 +205,7 @@ fn describe_group(edit: &GroupEdit) -> String {
     name.into_iter().chain(description).collect()
 }
 
-/// Writes the wishes, each in place of what was looked at. Says which were not written, and why.
+/// Writes the edits, each only if the roster is unchanged. Returns what was not written, and why.
 async fn write(session: &CliSession, state: &OrgState, wishes: &Wishes) -> Vec<(String, String)> {
     let stop = CancellationToken::new();
     let roster = Roster::follow(&session.bus, &session.org, stop.clone());
@@ -227,7 +228,7 @@ async fn write(session: &CliSession, state: &OrgState, wishes: &Wishes) -> Vec<(
                     continue;
                 };
                 let mut person = edit.apply(&known.value);
-                // What a SCIM client wrote no longer says what is wanted; it reads the roster's words until it writes again.
+                // The stored SCIM document is outdated. The client reads the roster's values until it writes again.
                 person.scim_document = None;
                 let (what, revision) = (person.user_name.clone(), known.revision);
                 writing.spawn(async move {

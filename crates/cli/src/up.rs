@@ -1,4 +1,4 @@
-//! `rollcall up`: all services in one process, on a nats-server of its own unless the settings name one.
+//! `rollcall up`: all services in one process. Starts its own nats-server unless the settings name one.
 
 use std::sync::Arc;
 
@@ -99,7 +99,6 @@ fn start(
     running.spawn(async move {
         Ok(rate_governor::run_apart(governor_bus, budgets, governor_health, &governor_stop).await?)
     });
-    // Each service holds its own place on the bus: shares of the budget are counted by service.
     let parts = || (bus.clone(), settings.clone(), health.clone(), stop.clone());
     let (bus, settings, health, stop) = parts();
     let pusher = pusher::Dependencies {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rate_tokens::{Outcome, Permit};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, Response};
@@ -173,7 +174,9 @@ impl Client {
     fn count(&self, kind: Option<&FailureKind>, foreign: bool) {
         match kind {
             None | Some(FailureKind::Exists) => self.in_a_row.store(0, Ordering::Relaxed),
-            Some(FailureKind::Rejected { .. }) if !foreign => self.in_a_row.store(0, Ordering::Relaxed),
+            Some(FailureKind::Rejected { .. } | FailureKind::NoSuchCall) if !foreign => {
+                self.in_a_row.store(0, Ordering::Relaxed)
+            }
             Some(FailureKind::Retry | FailureKind::NotSent | FailureKind::Unknown | FailureKind::Broken) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
             }
@@ -181,6 +184,7 @@ impl Client {
                 FailureKind::Void
                 | FailureKind::RateLimited { .. }
                 | FailureKind::Rejected { .. }
+                | FailureKind::NoSuchCall
                 | FailureKind::Gone
                 | FailureKind::Credentials
                 | FailureKind::Forbidden
@@ -363,6 +367,7 @@ fn outcome_name(kind: &FailureKind) -> &'static str {
         FailureKind::RateLimited { .. } => "refused",
         FailureKind::Exists => "exists",
         FailureKind::Rejected { .. } => "rejected",
+        FailureKind::NoSuchCall => "no_such_call",
         FailureKind::Gone => "gone",
         FailureKind::Credentials => "credentials",
         FailureKind::Forbidden => "forbidden",
@@ -429,13 +434,12 @@ async fn read_body(mut response: Response, max: usize) -> Result<Vec<u8>, String
 
 /// Percent-encodes one path segment.
 fn encoded(segment: &str) -> String {
-    let mut text = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    utf8_percent_encode(segment, SEGMENT).to_string()
 }
+
+/// Characters of a path segment that are percent-encoded: all but the unreserved ones of RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'.');

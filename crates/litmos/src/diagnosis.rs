@@ -99,6 +99,7 @@ impl Client {
             | FailureKind::Broken
             | FailureKind::Retry
             | FailureKind::Rejected { .. }
+            | FailureKind::NoSuchCall
             | FailureKind::Exists => diagnosis(
                 Verdict::NotLitmos,
                 format!("{base} answers, but not as Litmos does: {failure}"),

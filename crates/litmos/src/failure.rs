@@ -9,9 +9,6 @@ use serde_json::Value;
 /// Most characters of the other side's words that are kept.
 const SAID_MAX: usize = 400;
 
-/// How the words of a call begin that Litmos does not have.
-const NO_SUCH_CALL: &str = "this Litmos has no such call";
-
 /// What to do about a call that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -26,6 +23,8 @@ pub enum FailureKind {
         /// The field at fault, where the words name one.
         attribute: Option<String>,
     },
+    /// This Litmos does not have the call: public sources disagree on changing and deleting teams.
+    NoSuchCall,
     /// What the call is about is not there.
     Gone,
     /// The API key was refused (401).
@@ -82,7 +81,7 @@ impl Failure {
     /// Whether this Litmos does not have the call at all: public sources disagree on changing and deleting teams. What
     /// the call was about may well be there.
     pub fn no_such_call(&self) -> bool {
-        matches!(self.kind, FailureKind::Rejected { .. }) && self.message.starts_with(NO_SUCH_CALL)
+        self.kind == FailureKind::NoSuchCall
     }
 
     /// Whether Litmos could not read the body, so that another shape of it may do.
@@ -99,13 +98,14 @@ pub(crate) fn judged(
     message: String,
 ) -> (FailureKind, String) {
     let kind = classify(method, status, retry_after, &message);
-    let words = if matches!(kind, FailureKind::Rejected { .. }) && matches!(status, 404 | 405) {
-        let words = format!("{NO_SUCH_CALL}: {message}");
-        words.chars().take(SAID_MAX).collect()
-    } else {
-        message
+    let message = match kind {
+        FailureKind::NoSuchCall => {
+            let message = format!("this Litmos has no such call: {message}");
+            message.chars().take(SAID_MAX).collect()
+        }
+        _ => message,
     };
-    (kind, words)
+    (kind, message)
 }
 
 /// 503 is Litmos's refusal for its limit, and it says nothing else.
@@ -118,9 +118,9 @@ fn classify(method: &Method, status: u16, retry_after: Option<Duration>, message
         // The framework's own page, before Litmos has looked for anything. A read may ask for a user name that the
         // framework takes for a path, and nobody has that name; a write names ids, which are safe in a path.
         404 if *method != Method::GET && message.to_ascii_lowercase().contains("endpoint not found") => {
-            FailureKind::Rejected { attribute: None }
+            FailureKind::NoSuchCall
         }
-        405 => FailureKind::Rejected { attribute: None },
+        405 => FailureKind::NoSuchCall,
         404 => FailureKind::Gone,
         409 if message.to_ascii_lowercase().contains("exists") => FailureKind::Exists,
         500..=599 | 408 => FailureKind::Retry,

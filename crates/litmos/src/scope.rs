@@ -30,8 +30,8 @@ impl Client {
             FailureKind::Credentials | FailureKind::Redirected | FailureKind::NotSent => Scope::Connection,
             FailureKind::Gone | FailureKind::Forbidden => Scope::Doubtful,
             FailureKind::Void | FailureKind::RateLimited { .. } | FailureKind::Exists => Scope::Item,
-            FailureKind::Rejected { .. } if failure.foreign => Scope::Doubtful,
-            FailureKind::Rejected { .. } => match failure.status {
+            FailureKind::Rejected { .. } | FailureKind::NoSuchCall if failure.foreign => Scope::Doubtful,
+            FailureKind::Rejected { .. } | FailureKind::NoSuchCall => match failure.status {
                 None | Some(400 | 406 | 409) => Scope::Item,
                 Some(_) => Scope::Doubtful,
             },
@@ -70,7 +70,7 @@ impl Failure {
             FailureKind::Redirected => {
                 format!("base_url does not lead to Litmos ({status}, {message}); check base_url")
             }
-            FailureKind::Gone | FailureKind::Rejected { .. } => {
+            FailureKind::Gone | FailureKind::Rejected { .. } | FailureKind::NoSuchCall => {
                 format!("base_url does not lead to Litmos ({status} on every call); check base_url")
             }
             FailureKind::NotSent => {

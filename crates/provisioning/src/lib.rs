@@ -1,8 +1,9 @@
-//! People, groups, accounts and teams: what is wanted, what is there, and the plan that makes them equal.
+//! Compares the roster with what Litmos has, and plans the changes that make Litmos equal to the roster.
 //!
-//! A source wants **people**, **groups** and **memberships** (the roster); Litmos has **accounts**, **teams** and
-//! team memberships (the observed state); a **link** ties one to the other and remembers what is under way. The
-//! planner compares the three and returns a [`Plan`]: an immutable, priced, printable list of operations.
+//! Sources want **people**, **groups** and **memberships** (the roster). Litmos has **accounts**, **teams** and
+//! **team members** (the observed state). A **link** is the durable pair of a person and an account, or of a group and
+//! a team; it also records what is in flight. The planner compares the three and returns a [`Plan`]: an immutable list
+//! of operations, each with its price, printable as text.
 //!
 //! Nothing here reads a clock, opens a socket or draws a random number.
 

@@ -1,4 +1,4 @@
-//! What one person or one group needs, looked at by itself.
+//! The need of one person or one group: the next change for it, a reason to wait, or a reason to park it.
 
 mod bulk;
 mod group;
@@ -20,16 +20,16 @@ pub use protection::{Protection, protection_of};
 use crate::plan::WaitReason;
 use crate::{Intent, ParkCode, Parked};
 
-/// Says what to do where two in the roster want one user name.
+/// Remedy if two people in the roster want the same user name.
 const NAME_REMEDY: &str = "Give one of the two another user name at the source.";
 
-/// Opens the remedy where the account belongs to somebody who left under the same user name.
+/// Start of the remedy if the account belongs to a leaver with the same user name. A person id follows.
 const HAND_OVER: &str = "If they are the same person, hand the account over with: rollcall links untie ";
 
-/// Says what to do where an account that is nobody's has the user name.
+/// Remedy if an account without a person has the user name.
 const STRANGER_REMEDY: &str = "Rename that account in Litmos and run: rollcall import. Or give the person another user name at the source.";
 
-/// Says what to do where several things answer to one name.
+/// Remedy if several groups or teams have one name.
 const AMBIGUOUS_REMEDY: &str = "Rename all but one of them, in Litmos or at the source, and import again.";
 
 fn parked(
@@ -50,9 +50,10 @@ fn parked(
     }
 }
 
-/// Whether the reason lies in the roster or the observed state, so that looking again tells whether it still holds.
+/// Whether the roster and the observed state show if the reason still holds, so that planning checks it again.
 ///
-/// Of a name that is taken Litmos tells too, in its own words; then asking again would only be refused again.
+/// Litmos also refuses a user name that is taken. Such a reason has another remedy and is not checked again, because
+/// Litmos would refuse the same request again.
 pub(crate) fn is_looked_at_again(parked: &Parked) -> bool {
     match parked.code {
         ParkCode::ProtectedAccount | ParkCode::TeamParentDiffers | ParkCode::ParentCircle => true,
@@ -70,7 +71,7 @@ pub(crate) fn is_looked_at_again(parked: &Parked) -> bool {
     }
 }
 
-/// What a link says against acting on it now.
+/// The parts of a link that can stop a change for now.
 struct Standing<'a> {
     intent: Option<&'a Intent>,
     parked: Option<&'a Parked>,

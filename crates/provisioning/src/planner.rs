@@ -1,8 +1,12 @@
-//! From needs to the cheapest plan that meets them.
+//! Collects what people and groups need, and turns it into the cheapest plan.
 //!
-//! Laws, each a property in the tests: planning is deterministic; what is equal already needs no operation; the order
-//! of operations respects their dependencies; cut-offs stand first; nothing that is held is in the operations, nor
-//! what rests on it; and among the ways of saying the same that `cost` writes down none is cheaper.
+//! Invariants, each a property in the tests:
+//!
+//! - Planning is deterministic.
+//! - Values that are equal already need no operation.
+//! - The order of operations respects their dependencies, and cut-offs come first.
+//! - The operations contain no change that is held, and no change that depends on a held one.
+//! - No other encoding that `cost` describes is cheaper.
 
 mod encode;
 mod guard;
@@ -20,18 +24,18 @@ use crate::{
     Policy, Subject, TeamId, TeamRole,
 };
 
-/// A new account to be made, one way or the other.
+/// A new account to create, by a call of its own or by a bulk row.
 pub(crate) struct Creation {
     pub(crate) revision: u64,
     pub(crate) requested_at_ms: u64,
     pub(crate) draft: Draft,
-    /// Somebody without an account yet whom this one reports to.
+    /// This person's manager, if the manager has no account yet.
     pub(crate) awaits: Option<PersonId>,
-    /// Whose account has the user name until it is renamed.
+    /// The person whose account has the user name now; it is renamed first.
     pub(crate) name_from: Option<PersonId>,
 }
 
-/// An account to be changed, one way or the other.
+/// An account to update, by a call of its own or by a bulk row.
 pub(crate) struct Amendment {
     pub(crate) revision: u64,
     pub(crate) user_name: String,
@@ -40,11 +44,11 @@ pub(crate) struct Amendment {
     pub(crate) fresh: bool,
     pub(crate) bulk: bool,
     pub(crate) requested_at_ms: u64,
-    /// Somebody this plan makes an account for, whom this one reports to.
+    /// This person's manager, if this plan creates the manager's account.
     pub(crate) awaits: Option<PersonId>,
-    /// Whose account has the wanted user name until it is renamed.
+    /// The person whose account has the desired user name now; it is renamed first.
     pub(crate) name_from: Option<PersonId>,
-    /// The name that the account bears for a moment, because those who swap names cannot all be first.
+    /// Temporary user name of the account. It breaks a cycle of accounts that swap user names.
     pub(crate) aside: Option<String>,
 }
 
@@ -57,7 +61,7 @@ impl Amendment {
         self.changes.iter().any(|change| change.attribute == attribute)
     }
 
-    /// What the changes, and others named beside them, come to for a person to read.
+    /// Label of an operation with these changes. `beside` names more attributes that it changes.
     pub(crate) fn label(&self, changes: &[AttributeChange], beside: &[&str]) -> String {
         let mut names: Vec<&str> = Vec::new();
         let mut renamed = None;
@@ -80,18 +84,18 @@ impl Amendment {
     }
 }
 
-/// An account to be cut off, and then to leave its teams.
+/// An account to cut off and then to remove from all its teams.
 pub(crate) struct CutOff {
     pub(crate) person: PersonId,
     pub(crate) revision: u64,
     pub(crate) requested_at_ms: u64,
-    /// An admin ordered it by name.
+    /// Whether an admin ordered it for this person by name.
     pub(crate) ordered: bool,
     pub(crate) cut: Operation,
     pub(crate) leave: Operation,
 }
 
-/// An active account to be taken out of one team.
+/// An active account to remove from one team.
 pub(crate) struct Removal {
     pub(crate) group: GroupId,
     pub(crate) team: TeamId,
@@ -102,7 +106,7 @@ pub(crate) struct Removal {
     pub(crate) operation: Operation,
 }
 
-/// A team to be deleted with its group.
+/// A team to delete, because its group is deleted.
 pub(crate) struct Deletion {
     pub(crate) group: GroupId,
     pub(crate) revision: u64,
@@ -110,7 +114,7 @@ pub(crate) struct Deletion {
     pub(crate) operation: Operation,
 }
 
-/// Advanced custom fields to be set.
+/// Advanced custom fields to set on one account.
 pub(crate) struct Custom {
     pub(crate) revision: u64,
     pub(crate) user_name: String,
@@ -119,7 +123,7 @@ pub(crate) struct Custom {
     pub(crate) need: CustomNeed,
 }
 
-/// Somebody to be promoted or demoted in one team.
+/// A promotion or demotion of one person in one team.
 pub(crate) struct RoleNeed {
     pub(crate) group: GroupId,
     pub(crate) group_name: String,
@@ -129,18 +133,18 @@ pub(crate) struct RoleNeed {
     pub(crate) account: Option<AccountId>,
     pub(crate) role: TeamRole,
     pub(crate) holds: bool,
-    /// Whether the person joins the team by this plan.
+    /// Whether this plan adds the person to the team.
     pub(crate) joins: bool,
-    /// Whether the account's level becomes the desired one by this plan.
+    /// Whether this plan gives the account the desired access level.
     pub(crate) levelled: bool,
 }
 
-/// Everything that is needed, before it is decided how to say it.
+/// Everything that is needed, before the planner chooses the operations for it.
 #[derive(Default)]
 pub(crate) struct Needs {
     pub(crate) creations: BTreeMap<PersonId, Creation>,
     pub(crate) amendments: BTreeMap<PersonId, Amendment>,
-    /// Accounts that need nothing now, but a manager as soon as this plan has made that manager's account.
+    /// Accounts that need only a manager, after this plan has created the manager's account.
     pub(crate) later: BTreeMap<PersonId, Amendment>,
     pub(crate) customs: BTreeMap<PersonId, Custom>,
     pub(crate) cut_offs: Vec<CutOff>,
@@ -148,20 +152,20 @@ pub(crate) struct Needs {
     pub(crate) roles: Vec<RoleNeed>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) deletions: Vec<Deletion>,
-    /// Operations that have only one way of being said.
+    /// Operations that can be encoded in only one way.
     pub(crate) others: Vec<Operation>,
     pub(crate) park: Vec<(Subject, Parked)>,
     pub(crate) waiting: Vec<(Subject, WaitReason)>,
 }
 
-/// One group with people who are wanted in its team and not there yet.
+/// The people to add to the team of one group.
 pub(crate) struct Joining {
     pub(crate) name: String,
-    /// The operation that makes or links the team, if that is still to be done.
+    /// The operation of this plan that creates or links the team; `None` if the team is linked already.
     pub(crate) made_by: Option<OperationId>,
-    /// Whether bulk rows can name the team: its code is known, or will be when it has been made.
+    /// Whether bulk rows can name the team: its code is known, or will be known when the team is created.
     pub(crate) bulk: bool,
-    /// Those who join, with the account they have today.
+    /// The people who join, each with the current account.
     pub(crate) people: BTreeMap<PersonId, Option<AccountId>>,
 }
 
@@ -200,7 +204,7 @@ impl Needs {
         self.waiting.push((subject, reason));
     }
 
-    /// Parks the subject, or leaves it where it is if it is parked for that already.
+    /// Parks the subject. If it is parked with the same code already, records only that it waits.
     fn set_aside(&mut self, state: &OrgState, subject: Subject, revision: u64, parked: Parked) {
         let standing = match &subject {
             Subject::Person(id) => state.person_link(id).and_then(|link| link.value.parked.as_ref()),
@@ -215,7 +219,7 @@ impl Needs {
         }
     }
 
-    /// Forgets what rests on people whose own need is not in the plan after all.
+    /// Removes the needs that depend on people whose own creation or update is no longer in the plan.
     fn settle(&mut self, state: &OrgState) {
         names::settle(state, self);
         let created = |manager: &PersonId| self.creations.contains_key(manager);
@@ -232,7 +236,7 @@ impl Needs {
             amendment.is_some_and(Amendment::reactivates)
         };
         let links: BTreeSet<&PersonId> = self.others.iter().filter_map(linked_by).collect();
-        let tied = |person: &PersonId| {
+        let linked = |person: &PersonId| {
             state.linked_account(person).is_some()
                 || links.contains(person)
                 || self.amendments.contains_key(person)
@@ -240,7 +244,7 @@ impl Needs {
         self.customs
             .retain(|person, custom| match custom.account.as_ref().map(there) {
                 None => self.creations.contains_key(person),
-                Some(true) => tied(person),
+                Some(true) => linked(person),
                 Some(false) => returns(person),
             });
         for joining in self.joinings.values_mut() {
@@ -268,7 +272,7 @@ impl Needs {
         self.settle_deletions();
     }
 
-    /// A team goes after those under it, and stays with them.
+    /// Keeps a team if the deletion of a team under it is not in the plan.
     fn settle_deletions(&mut self) {
         loop {
             let left: BTreeSet<OperationId> = self
@@ -291,13 +295,13 @@ impl Needs {
     }
 }
 
-/// Whether a reason that was looked at again no longer holds, where nothing else is to be done: then writing the tie
-/// once more takes the reason off.
+/// Whether a subject that needs nothing is still parked for a reason that was checked again and no longer holds.
+/// Writing the link again then ends the parking.
 fn is_over(parked: &Parked, revision: u64) -> bool {
     parked.revision >= revision && need::is_looked_at_again(parked)
 }
 
-/// Whom the operation ties to an account at no cost.
+/// The person that a [`Change::Link`] operation links to an account.
 pub(crate) fn linked_by(operation: &Operation) -> Option<&PersonId> {
     match &operation.change {
         Change::Link { person, .. } => Some(person),
@@ -305,9 +309,9 @@ pub(crate) fn linked_by(operation: &Operation) -> Option<&PersonId> {
     }
 }
 
-/// Plans what makes Litmos equal the roster for these subjects.
+/// Plans the changes that make Litmos equal to the roster for these subjects.
 ///
-/// Looking at the touched subjects only gives the same operations about them as looking at all.
+/// Planning only the touched subjects gives the same operations about them as planning all subjects.
 pub fn plan(
     org: &OrgId,
     state: &OrgState,

@@ -1,11 +1,14 @@
-//! One org's budget: the ring, the pacer, the flows and what refusals taught, behind four verbs.
+//! The budget of one org: ring, pacer, flows and the reactions to refusals, behind four main methods.
 //!
-//! - [`Budget::request`] queues a wish for tokens, [`Budget::report`] settles tokens, [`Budget::advance`] decides what may go out now and
-//!   says when to look again, [`Budget::disown`] undoes a grant whose record did not reach the ledger.
-//! - The shell around it appends the [`Step::records`] to the ledger, in order, and only after the ledger has acknowledged them
-//!   tells anybody of the [`Step::grants`].
+//! - [`Budget::request`] queues a token request.
+//! - [`Budget::report`] settles tokens.
+//! - [`Budget::advance`] decides what may be granted now and returns the time of the next call.
+//! - [`Budget::disown`] undoes a grant whose record did not reach the ledger.
 //!
-//! `now` never runs backwards in here: an earlier moment than the last one counts as the last one.
+//! The caller appends the [`Step::records`] to the ledger in order. It sends the [`Step::grants`] only after the ledger
+//! has acknowledged them.
+//!
+//! `now` never goes backwards inside a budget: a moment earlier than the last one counts as the last one.
 
 use std::time::Duration;
 
@@ -21,12 +24,12 @@ use crate::{
     Settlement, Status,
 };
 
-/// A grant carries at most what the limit yields in this time, so that a large limit costs few messages and yet no worker
-/// sits on tokens that others could use.
+/// Time whose yield of tokens one grant has at most. So a large limit costs few messages, and a worker does not hold
+/// tokens that others could use.
 const BATCH: Duration = Duration::from_millis(500);
-/// What the first step of stretch adds to the guard.
+/// Increase of the guard by the first step of stretch.
 const STRETCH_GUARD: Duration = Duration::from_millis(250);
-/// How many reports the moving average of the report delay looks back.
+/// Number of reports that the moving average of the report delay covers.
 const DELAY_MEMORY: u32 = 16;
 
 /// The state of one org's budget.
@@ -35,7 +38,7 @@ pub struct Budget {
     settings: BudgetSettings,
     epoch: Epoch,
     next_number: u64,
-    /// The newest grant that predecessors are known to have made. What they may have made beyond is covered by silence.
+    /// Newest grant that predecessors are known to have made. Silence covers grants that they may have made after it.
     made_before: Option<GrantId>,
     now: Moment,
     silent_until: Option<Moment>,
@@ -49,7 +52,7 @@ pub struct Budget {
     contradictions: u64,
 }
 
-/// What stands between the next request and its grant.
+/// Reason why no grant can be made now.
 enum Obstacle {
     Until(Moment),
     /// Only a report, a use-by or a new request can change it.
@@ -57,7 +60,8 @@ enum Obstacle {
 }
 
 impl Budget {
-    /// A budget that certainly nobody has used for [`BudgetSettings::quiet`]: a new org. All tokens are free.
+    /// Creates a budget with all tokens free. Only for a new org: the budget must be unused for at least
+    /// [`BudgetSettings::quiet`].
     pub fn new(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
         Budget {
             refusals: Refusals::new(settings.tokens(), settings.tokens_at_most(), now),
@@ -77,13 +81,14 @@ impl Budget {
         }
     }
 
-    /// A budget whose ledger is lost or was rolled back: it grants nothing until whatever was granted before has cooled.
+    /// Creates a budget whose ledger is lost or went back in time. It grants nothing until everything granted before
+    /// has cooled.
     pub fn quiet(settings: BudgetSettings, epoch: Epoch, now: Moment) -> Budget {
         let until = now + settings.quiet();
         Budget::silent(settings, epoch, now, until)
     }
 
-    /// Keeps silent, from a moment on, until whatever was granted before it has cooled.
+    /// Grants nothing until everything that was granted before `from` has cooled.
     pub(crate) fn hush(&mut self, from: Moment) {
         self.silent_until = self.silent_until.max(Some(from + self.settings.quiet()));
         self.made(Some(self.all_before()));
@@ -104,10 +109,10 @@ impl Budget {
         &self.settings
     }
 
-    /// Queues an request; [`Budget::advance`] answers it.
+    /// Queues a token request; [`Budget::advance`] answers it.
     ///
     /// # Errors
-    /// [`RequestRefused`] if the request makes no sense or its queue is full.
+    /// [`RequestRefused`] if the request is invalid or its queue is full.
     pub fn request(&mut self, now: Moment, mut request: TokenRequest) -> Result<(), RequestRefused> {
         let now = self.observe(now);
         if request.want == 0 {
@@ -127,10 +132,10 @@ impl Budget {
         })
     }
 
-    /// Settles tokens. Reporting the same again changes nothing, so reports may be repeated until they are acknowledged.
+    /// Settles tokens. Repeating a report changes nothing, so reports may be repeated until they are acknowledged.
     ///
     /// # Errors
-    /// [`UnknownGrant`] if nothing is remembered of the grant.
+    /// [`UnknownGrant`] if the grant is not remembered.
     pub fn report(
         &mut self,
         now: Moment,
@@ -176,7 +181,7 @@ impl Budget {
         Ok(reported)
     }
 
-    /// Undoes a grant whose record was not acknowledged by the ledger, so that nobody was told of it.
+    /// Undoes a grant that was not sent because the ledger did not acknowledge its record.
     pub fn disown(&mut self, now: Moment, grant: GrantId, append: Append) {
         let now = self.observe(now);
         let origin = match append {
@@ -188,8 +193,8 @@ impl Budget {
         }
     }
 
-    /// Takes other settings into use. Tokens in flight stay in flight: a lower limit is reached as they cool, a longer window
-    /// makes them cool longer, and what had cooled already is made up for by a silence of the difference.
+    /// Applies new settings. Tokens in flight stay in flight. A lower limit is reached as they cool. A longer window
+    /// makes them cool longer; a silence of the difference makes up for tokens that have cooled already.
     pub fn retune(&mut self, now: Moment, settings: BudgetSettings) {
         let now = self.observe(now);
         let before = self.spans().cooling;
@@ -205,7 +210,8 @@ impl Budget {
         }
     }
 
-    /// ExchangeResponse requests whose deadline has come, and decides nothing else: for while the ledger is in unconfirmed.
+    /// Answers requests whose deadline has come, and decides nothing else. Used while an append is unconfirmed or in
+    /// flight.
     pub fn put_off_overdue(&mut self, now: Moment) -> Vec<Wait> {
         let now = self.observe(now);
         let mut waits = Vec::new();
@@ -215,7 +221,7 @@ impl Budget {
         waits
     }
 
-    /// What must outlive the ledger's older entries, as a record to append before they are cut off.
+    /// Snapshot of this budget, as a record to append before the ledger's older entries are deleted.
     pub fn carried(&self) -> LedgerRecord {
         LedgerRecord::Carried {
             working_limit: self.refusals.working_limit(),
@@ -225,12 +231,12 @@ impl Budget {
         }
     }
 
-    /// Whether this budget was ever asked for anything, by the word of its ledger.
+    /// Whether this budget was never used, according to its ledger.
     pub fn is_untouched(&self) -> bool {
         self.counts == PerClass::default() && self.refusals.working_limit() == self.settings.tokens()
     }
 
-    /// Whether a grant that somebody has seen is one that this governor or a predecessor can have made.
+    /// Whether this governor or a predecessor can have made `grant`.
     pub fn can_have_made(&self, grant: GrantId) -> bool {
         self.newest().is_some_and(|newest| grant <= newest)
     }
@@ -326,7 +332,7 @@ impl Budget {
         self.now
     }
 
-    /// The intervals in force: every step of stretch more than doubles what is added to the window.
+    /// Intervals in force: every step of stretch more than doubles the addition to the window.
     pub(crate) fn spans(&self) -> Spans {
         let extra = STRETCH_GUARD * ((1 << self.refusals.stretch()) - 1);
         Spans {

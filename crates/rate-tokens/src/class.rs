@@ -2,17 +2,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How soon a request should go: lower in this list waits for higher.
+/// Priority of a request, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Cuts somebody's access.
+    /// Removes a leaver's access.
     Urgent,
     /// A person waits for the answer.
     Interactive,
     /// Creates and updates that follow a change in the roster.
     Normal,
-    /// Imports, discovery, drift checks: important, never in a hurry.
+    /// Imports, discovery and drift checks. Important, but never urgent.
     Background,
 }
 

@@ -1,28 +1,31 @@
-//! Who is next: requests wait in flows, flows in classes, and both share by stride scheduling.
+//! Chooses the next token request. Requests wait in flows and flows in classes; both share by stride scheduling.
 //!
 //! Laws:
-//! - Within a flow the older request goes first; a worker at its bound is skipped, not waited for.
-//! - Flows of one class get equal numbers of tokens while they wait, however often or by however many workers they request.
-//! - Waiting classes share 64 : 16 : 4 : 1. So nothing starves, and whoever woke up late has no claim on the past.
-//! - While background waits it gets the configured floor, on top of what its weight gives.
-//! - The urgent class is first, ahead of any backlog and of the floor, as long as its demand is small (see [`HEAD_START`]).
+//! - Within a flow, the oldest request is served first. A worker at its bound is skipped.
+//! - Waiting flows of one class get equal numbers of tokens, no matter how often, or by how many workers, they request.
+//! - Waiting classes share 64 : 16 : 4 : 1. So every class makes progress, and a class that starts to wait gets nothing
+//!   for the time before.
+//! - While background waits it gets the configured floor, in addition to its share by weight.
+//! - The urgent class is served first, before any backlog and before the floor, as long as its demand is small (see
+//!   [`HEAD_START`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{Class, FlowId, Moment, RequestId, TokenRequest, WorkerId};
 
-/// Waiting requests of one class. A backlog waits with the workers; here waits what could go soon.
+/// Most waiting requests of one class. A backlog stays with the workers; only requests that may be granted soon wait
+/// here.
 pub const REQUESTS_PER_CLASS_MAX: usize = 4_096;
-/// Waiting requests of one worker in one class, so that one worker cannot fill the queue of all.
+/// Most waiting requests of one worker in one class, so that one worker cannot fill the queue of all.
 pub const REQUESTS_PER_WORKER_MAX: usize = 256;
 
-/// Idle flows beyond this are looked through for those that may be forgotten.
+/// Number of idle flows above which idle flows that may be forgotten are removed.
 const IDLE_FLOWS_MAX: usize = 64;
 
-/// How far a class's pass moves per token: the reciprocal of the weights 64 : 16 : 4 : 1.
+/// Increase of a class's pass per token: the reciprocal of the weights 64 : 16 : 4 : 1.
 const STRIDE: [u64; 4] = [1, 4, 16, 64];
-/// How far behind the others a class may start when it wakes: 20 urgent or 4 interactive tokens go before anything else, and
-/// about one token of normal work earns that back.
+/// How far behind the others a class may start when it begins to wait: 20 urgent or 4 interactive tokens are served
+/// before all others, and about one token of normal work makes up for that.
 const HEAD_START: [u64; 4] = [20, 16, 0, 0];
 
 #[derive(Clone, Debug, Hash)]
@@ -32,11 +35,11 @@ pub(crate) struct Waiting {
     deadlines: BTreeSet<(Moment, RequestId)>,
     per_worker: BTreeMap<(WorkerId, Class), usize>,
     arrivals: u64,
-    /// The largest pass that was ever served: what a class that wakes up is measured against.
+    /// Largest pass that was ever served. A class that begins to wait starts relative to it.
     served_pass: u64,
-    /// Urgent tokens since the urgent queue was last empty.
+    /// Urgent tokens granted since the urgent queue was last empty.
     urgent_streak: u64,
-    /// Tokens that others got since background last did, while it waited.
+    /// Tokens that other classes got since background last got one, while background waited.
     background_passed_over: u32,
 }
 
@@ -54,21 +57,21 @@ struct ClassQueue {
 struct Flow {
     pass: u64,
     turn: u64,
-    /// By arrival, oldest first.
+    /// By arrival number, oldest first.
     requests: VecDeque<(u64, TokenRequest)>,
 }
 
-/// Where an request waits.
+/// Position of a waiting request.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Place {
     pub(crate) class: Class,
     flow: FlowId,
     arrival: u64,
-    /// Chosen out of turn, to keep the floor.
+    /// Chosen out of order, to keep the background floor.
     by_floor: bool,
 }
 
-/// Why an request cannot be queued.
+/// Reason why a request cannot be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
     Class,
@@ -142,7 +145,7 @@ impl Waiting {
         Ok(())
     }
 
-    /// The request to serve next among those that `fits` accepts.
+    /// Chooses the next request to serve among those that `fits` accepts.
     pub(crate) fn choose(
         &self,
         background_floor_percent: u32,
@@ -175,11 +178,11 @@ impl Waiting {
             .find_map(|class| self.classes[class as usize].choose(class, &fits))
     }
 
-    /// Takes a chosen request out and books the tokens it got on its flow and class.
+    /// Removes a chosen request and charges its tokens to its flow and class.
     pub(crate) fn serve(&mut self, place: &Place, tokens: u32) -> Option<TokenRequest> {
         let tokens_wide = u64::from(tokens);
         let queue = &mut self.classes[place.class as usize];
-        // What the floor gives comes on top of what the weight does.
+        // Tokens by the floor are in addition to the share by weight.
         if !place.by_floor {
             self.served_pass = self.served_pass.max(queue.pass);
             queue.pass += STRIDE[place.class as usize] * tokens_wide;
@@ -196,7 +199,7 @@ impl Waiting {
         self.remove(place)
     }
 
-    /// Takes out the next request whose deadline is before `now`, or at `now` if `due_now`.
+    /// Removes the next request whose deadline is before `now`, or at `now` if `due_now`.
     pub(crate) fn overdue(&mut self, now: Moment, due_now: bool) -> Option<TokenRequest> {
         let &(deadline, id) = self.deadlines.first()?;
         if deadline > now || (deadline == now && !due_now) {
@@ -225,7 +228,7 @@ impl ClassQueue {
     fn push(&mut self, request: TokenRequest, arrival: u64) {
         let flow = self.flows.entry(request.flow.clone()).or_default();
         if flow.requests.is_empty() {
-            // Joins behind those who already wait in this round.
+            // Joins behind the flows that already wait in this round.
             flow.pass = flow.pass.max(self.served_pass + 1);
             flow.turn = arrival;
             self.order.insert((flow.pass, flow.turn, request.flow.clone()));

@@ -1,7 +1,7 @@
-//! When queued work will have been granted, by the budget's own rules.
+//! Forecasts when queued work will have been granted, by the budget's own rules.
 //!
-//! There is no second formula to drift from the first: the forecast runs a real [`Budget`] from the given state on simulated time.
-//! Once it has run long enough for the pattern of grants to repeat, it skips whole repetitions, so that 100,000 calls cost
+//! There is no second formula that could differ from the rules: the forecast runs a real [`Budget`] from the given
+//! state on simulated time. Once the pattern of grants repeats, it skips whole repetitions, so that 100,000 calls cost
 //! hardly more than a few thousand.
 
 use std::cmp::Reverse;
@@ -14,29 +14,29 @@ use crate::{
     TokenRequest, WorkerId,
 };
 
-/// Grants after which shares of the classes repeat well enough to be extrapolated: the strides of all classes together come
-/// round every 85 tokens.
+/// Tokens after which the shares of the classes repeat well enough to be extrapolated: the strides of all classes
+/// together repeat every 85 tokens.
 const SAMPLE_TOKENS: u64 = 1_000;
-/// Rounds of the ring that a sample covers at least, so that unpaced waves are cut between two waves.
+/// Least rounds of the ring in a sample, so that a sample of unpaced waves ends between two waves.
 const SAMPLE_ROUNDS: u32 = 2;
 
-/// Work that is to be done.
+/// Work to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Calls of each class, beside those that already wait.
+    /// Calls of each class, in addition to those that already wait.
     pub calls: PerClass<u64>,
     /// Expected time from a grant to its report.
     pub latency: Duration,
 }
 
-/// When each class will have been granted its last call, from now on; zero for classes without calls.
+/// Time from now until each class has been granted its last call; zero for classes without calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
     pub granted_by: PerClass<Duration>,
 }
 
 impl Forecast {
-    /// When the last call of any class will have been granted.
+    /// Time until the last call of any class has been granted.
     pub fn all(&self) -> Duration {
         Class::ALL
             .into_iter()
@@ -46,9 +46,11 @@ impl Forecast {
     }
 }
 
-/// Forecasts from a snapshot on the assumption that nobody else requests, that each class has one worker, and that nothing is refused.
+/// Forecasts from a status. It assumes that nobody else requests tokens, that each class has one worker, and that
+/// nothing is refused.
 ///
-/// Tokens that cool are taken to be spread evenly, as pacing leaves them; held ones to be reported after the latency.
+/// Cooling tokens are assumed to be spread evenly, as pacing leaves them. Held tokens are assumed to be reported after
+/// the latency.
 pub fn forecast(status: &Status, demand: &Demand) -> Forecast {
     let mut run = Run::new(status, demand);
     while run.left() > 0 {
@@ -71,7 +73,7 @@ struct Run {
     forecast: Forecast,
 }
 
-/// What was granted since a moment at which the same classes had work as now.
+/// Tokens granted since a moment at which the same classes had work as now.
 struct Sample {
     since: Moment,
     granted: PerClass<u64>,
@@ -141,7 +143,8 @@ impl Run {
             .fold(0, u64::saturating_add)
     }
 
-    /// Reports what is due, lets every class with work request, and moves on to the next moment at which anything can change.
+    /// Reports what is due, makes a request for every class with work, and moves on to the next moment at which
+    /// anything can change.
     fn step(&mut self) {
         while let Some(&Reverse((at, grant, tokens))) =
             self.reports.peek().filter(|Reverse((at, ..))| *at <= self.now)
@@ -228,7 +231,7 @@ impl Run {
     }
 }
 
-/// The epoch of the simulated budget; grants that were out before belong to epoch 0.
+/// Epoch of the simulated budget. Grants made before belong to epoch 0.
 const FORECAST: Epoch = Epoch::new(1);
 
 fn place_of(request: RequestId) -> usize {
@@ -249,5 +252,5 @@ fn ask_of(class: Class, left: u64, now: Moment) -> TokenRequest {
     }
 }
 
-/// Beyond every permit's life; the budget cuts it.
+/// Longer than every permit's life. The budget shortens it.
 const FAR: Duration = Duration::from_secs(3_600);

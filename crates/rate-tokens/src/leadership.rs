@@ -1,24 +1,26 @@
-//! One governor's rule over the budgets of all orgs, by way of one ledger: take over, decide, append, tell.
+//! The leadership of one governor over the budgets of all orgs: take over, decide, append to the ledger, respond.
 //!
-//! The ledger is the lock. Every append is conditional on the sequence of the entry before it, so of two governors that both
-//! believe they rule, one is refused; and since nobody is told of a grant before its append is acknowledged, the
-//! refused one has told nobody.
+//! The ledger is the lock. Every append is conditional on the sequence of the entry before it. If two governors both
+//! believe that they lead, the append of one of them is refused. A grant is sent only after its append is acknowledged,
+//! so no grant of a refused append is ever sent.
 //!
 //! Laws:
-//! - An append carries everything that was decided since the last: a thousand grants cost one write. The next may follow
-//!   before the last is acknowledged, on the condition that it follows exactly that; nobody is told of it before both are.
-//! - A governor tells of a grant only after the ledger acknowledged it, and after the acknowledgement nothing else can
-//!   stand in its place.
-//! - An append without an answer is a unconfirmed, not a failure: nothing is decided until it is known whether it is stored. Repeating
-//!   the same append settles it, because only one of the two can follow the same entry.
-//! - A governor that cannot know what its predecessors granted (the ledger is gone, damaged, or older than what a worker has
-//!   seen) is silent until whatever they granted has cooled.
-//! - A sequence names an entry only as long as the log server lives: one that comes back may have lost entries and give
-//!   their sequences again. So after every reconnect a governor first looks whether its newest entry is still there.
-//! - Older entries are cut off only after what they said that is still of use was written anew.
+//! - One append carries everything that was decided since the last one: a thousand grants cost one write. The next
+//!   append may be sent before the last one is acknowledged, on the condition that it directly follows that one. Its
+//!   grants are sent only after both are acknowledged.
+//! - A governor sends a grant only after the ledger has acknowledged it. After that, no other entry can take its place.
+//! - An append without an answer is unconfirmed. It is not a failure: nothing is decided until the governor knows
+//!   whether it is stored. Repeating the same append settles the question, because only one of the two can follow the
+//!   same entry.
+//! - If a governor cannot know what its predecessors granted (the ledger is gone, is damaged, or is older than a grant
+//!   that a worker has seen), it grants nothing until everything that they may have granted has cooled.
+//! - A sequence identifies an entry only until the log server restarts: a restarted server may have lost entries, and
+//!   then it assigns their sequences again. So after every reconnect a governor first checks that its newest entry is
+//!   still there.
+//! - Older entries are deleted only after a snapshot of their content that is still needed was written.
 //!
-//! The shell performs each [`Command`] as it comes, in order, and says what came of each in the same order with
-//! [`Leadership::handle`].
+//! The caller performs each [`Command`] in the order of the commands, and passes the results to [`Leadership::handle`]
+//! in the same order.
 
 mod appends;
 mod messages;
@@ -39,17 +41,17 @@ use crate::{
     Settlement, Status, TokenRequest,
 };
 
-/// Lines of one append: a few hundred kilobytes, well below what a log server takes in one message.
+/// Most lines in one append: a few hundred kilobytes, well below the largest message that a log server accepts.
 pub const LINES_MAX: usize = 2_000;
 
-/// Appends that may be under way at a time: while one is synced to disk the next is there already, and the answer to the one
-/// before is on its way back.
+/// Most appends in flight at a time. While one is synced to disk, the next has already arrived, and the answer to the
+/// one before is on its way back.
 pub const APPENDS_MAX: usize = 3;
 
-/// How often what must be kept is written anew, so that older entries can be cut off.
+/// Interval between snapshots. After a snapshot, older entries can be deleted.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
-/// Sequences are remembered this far apart, to know later how old an entry is.
+/// Interval between remembered sequences. They show later how old an entry is.
 const MARK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, Hash)]
@@ -60,17 +62,17 @@ struct OrgBudget {
 
 #[derive(Clone, Debug, Hash)]
 enum Phase {
-    /// Wants to know what the ledger holds, and which entry is its newest.
+    /// Reads the ledger and finds its newest entry.
     Looking {
         reading: bool,
     },
-    /// Wants its epoch to be the newest entry, and whose silence it found necessary.
+    /// Appends its epoch as the newest entry, and the orgs that must be silent.
     Claiming {
         epoch: Epoch,
         silent: Distrust,
         appending: bool,
     },
-    /// Has the ledger; wants to know when the server stored its claim, which is the zero of all ages.
+    /// Has appended its claim. Reads it back to learn when the server stored it: all ages are counted from that time.
     Dating {
         epoch: Epoch,
         sequence: u64,
@@ -80,16 +82,16 @@ enum Phase {
     Over(End),
 }
 
-/// One append that is not acknowledged yet.
+/// An append that is not acknowledged yet.
 #[derive(Clone, Debug, Hash)]
 struct Pending {
     lines: Arc<Vec<Line>>,
     answers: Vec<TokenResponse>,
-    /// Grants, to be undone if the append fails.
+    /// Grants to undo if the append fails.
     grants: Vec<(OrgName, GrantId, u32)>,
 }
 
-/// Appends of which it is not known whether they are stored, oldest first. Nobody was told of their grants, and nobody will be.
+/// Appends that may or may not be stored, oldest first. Their grants were not sent and never will be.
 #[derive(Clone, Debug, Default, Hash)]
 struct UnconfirmedAppends {
     appends: VecDeque<Pending>,
@@ -98,23 +100,25 @@ struct UnconfirmedAppends {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum UnconfirmedState {
-    /// The ledger is to be read.
+    /// The ledger must be read.
     #[default]
     Unread,
     Reading,
-    /// The oldest is not there: it is to be appended again.
+    /// The oldest is not in the ledger and must be appended again.
     Missing,
     AppendingAgain,
 }
 
-/// Orgs whose sums are still to be written anew, and what may be cut off then.
+/// A snapshot in progress: the orgs that are still to be written, and the sequence below which entries may then be
+/// deleted.
 #[derive(Clone, Debug, Hash)]
 struct Snapshot {
     left: VecDeque<OrgName>,
     before: Option<u64>,
 }
 
-/// A worker has seen what this governor cannot explain: either it is deposed, or the ledger went back in time.
+/// A worker has seen a grant that this governor cannot explain: either the governor was replaced, or the ledger went
+/// back in time.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Suspicion {
     seen: Epoch,
@@ -126,7 +130,7 @@ struct Verify {
     reading: bool,
 }
 
-/// One governor's rule over all budgets.
+/// The leadership of one governor over all budgets.
 #[derive(Clone, Debug, Hash)]
 pub struct Leadership {
     settings: BTreeMap<OrgName, BudgetSettings>,
@@ -140,10 +144,10 @@ pub struct Leadership {
     org_budgets: BTreeMap<OrgName, OrgBudget>,
     wakes: BTreeSet<(Moment, OrgName)>,
     touched: BTreeSet<OrgName>,
-    /// Oldest first. Each is conditional on the one before.
+    /// Appends in flight, oldest first. Each is conditional on the one before.
     under_way: VecDeque<Pending>,
     unconfirmed: UnconfirmedAppends,
-    /// Lines whose append was rejected and that still are to be written: reports and snapshots.
+    /// Lines to write again because their append was rejected: use reports and snapshots.
     left_over: Vec<Line>,
     answers: Vec<TokenResponse>,
     marks: VecDeque<(Moment, u64)>,
@@ -152,18 +156,18 @@ pub struct Leadership {
     trim: Option<u64>,
     trimming: bool,
     suspicion: Option<Suspicion>,
-    /// What the newest entry says.
+    /// Content of the newest entry.
     newest: Arc<Vec<Line>>,
-    /// The log server was away: the newest entry must be looked at.
+    /// Set after a reconnect: the newest entry must be checked.
     verify: Option<Verify>,
     anomalies: Anomalies,
 }
 
 impl Leadership {
-    /// A governor that is about to take over.
+    /// Creates a governor that is about to take over.
     ///
-    /// `least_epoch` must be above every epoch that the caller knows of, and `known` is the newest sequence that it knows
-    /// to have been stored (0: none): a ledger that ends before it has lost entries.
+    /// `least_epoch` must be above every epoch that the caller knows. `known` is the newest sequence that the caller
+    /// knows to be stored (0: none): a ledger that ends before it has lost entries.
     pub fn new(settings: BTreeMap<OrgName, BudgetSettings>, least_epoch: Epoch, known: u64) -> Leadership {
         Leadership {
             settings,
@@ -192,7 +196,7 @@ impl Leadership {
         }
     }
 
-    /// The same, for a ledger that is known to have lost entries: all budgets begin silent.
+    /// Makes all budgets start silent, for a ledger that is known to have lost entries.
     pub fn distrusting(self) -> Leadership {
         Leadership {
             distrust: Distrust::Everybody,
@@ -227,7 +231,7 @@ impl Leadership {
         self.anomalies
     }
 
-    /// The budgets, once this governor rules.
+    /// Status of each budget. Empty until this governor leads.
     pub fn statuses(&self, now: Moment) -> impl Iterator<Item = (&OrgName, Status)> {
         self.org_budgets
             .iter()
@@ -240,12 +244,12 @@ impl Leadership {
             .map(|org_budget| org_budget.budget.status(now))
     }
 
-    /// ExchangeResponse that may be told now. Each request is answered once.
+    /// Takes the responses that may be sent now. Each token request is answered once.
     pub fn take_responses(&mut self) -> Vec<TokenResponse> {
         std::mem::take(&mut self.answers)
     }
 
-    /// When to call [`Leadership::next`] again if nothing happens before.
+    /// Time of the next call to [`Leadership::next`] if nothing happens before.
     pub fn wake(&self) -> Option<Moment> {
         if !self.is_leading() {
             return None;
@@ -254,10 +258,10 @@ impl Leadership {
         budgets.into_iter().chain(self.snapshot_due).min()
     }
 
-    /// Queues an request.
+    /// Queues a token request.
     ///
     /// # Errors
-    /// [`RequestError`]; then there will be no other answer.
+    /// [`RequestError`]; then no response follows.
     pub fn request(&mut self, now: Moment, org: &OrgName, request: TokenRequest) -> Result<(), RequestError> {
         if !self.settings.contains_key(org) {
             self.anomalies.unknown_orgs += 1;
@@ -280,7 +284,7 @@ impl Leadership {
     /// Settles tokens.
     ///
     /// # Errors
-    /// [`ReportError`]; unless it [is for now](ReportError::is_for_now), reporting again is of no use.
+    /// [`ReportError`]. Reporting again helps only if [`ReportError::is_for_now`].
     pub fn report(
         &mut self,
         now: Moment,
@@ -307,8 +311,9 @@ impl Leadership {
         Ok(reported)
     }
 
-    /// A worker says which grant of an org is the newest that it has seen. One that nobody can have made yet means that this
-    /// governor is deposed, or that the ledger went back in time; the ledger tells which.
+    /// Compares the newest grant of an org that a worker has seen with the budget. If no governor known here can have
+    /// made it, this governor was replaced or the ledger went back in time. [`Leadership::next`] then reads the ledger
+    /// to find out which.
     pub fn seen(&mut self, org: &OrgName, grant: GrantId) {
         let Some(org_budget) = self.org_budgets.get(org) else {
             return;
@@ -321,8 +326,8 @@ impl Leadership {
         }
     }
 
-    /// The connection to the log server was made anew. No command may be under way across it: one that was must be
-    /// [input](Leadership::handle) of as unknown or failed before this is called.
+    /// Handles a new connection to the log server. No command may be in flight at this time: first pass a command that
+    /// was in flight to [`Leadership::handle`] as unknown or failed.
     pub fn reconnected(&mut self) {
         match self.phase {
             Phase::Looking { .. } | Phase::Claiming { .. } | Phase::Dating { .. } => {
@@ -336,7 +341,7 @@ impl Leadership {
         }
     }
 
-    /// What to do with the ledger now; `None` while a command is under way or nothing is due.
+    /// Next command for the ledger. `None` while the leadership must wait for an earlier command or nothing is due.
     pub fn next(&mut self, now: Moment) -> Option<Command> {
         match &mut self.phase {
             Phase::Looking { reading } if !*reading => {
@@ -365,7 +370,7 @@ impl Leadership {
         }
     }
 
-    /// What came of the command that is under way.
+    /// Handles the result of the oldest command in flight.
     pub fn handle(&mut self, now: Moment, input: Input) {
         match (std::mem::replace(&mut self.phase, Phase::Leading), input) {
             (Phase::Looking { .. }, Input::Read { entries, distrust }) => self.look(entries, distrust),
@@ -378,7 +383,7 @@ impl Leadership {
                     reading: false,
                 };
             }
-            // Whoever came in between, or our own claim without its answer: both are in the ledger.
+            // Another governor has appended, or our own claim was stored without an answer. Either is in the ledger.
             (Phase::Claiming { .. }, _) => self.phase = Phase::Looking { reading: false },
             (Phase::Dating { epoch, sequence, .. }, Input::Read { entries, .. }) => {
                 self.ascend(now, epoch, sequence, entries);
@@ -438,7 +443,8 @@ impl Leadership {
     /// Rebuilds every budget from what was read.
     fn ascend(&mut self, now: Moment, epoch: Epoch, sequence: u64, claim: Vec<Entry>) {
         let Some(claim) = claim.into_iter().find(|entry| entry.sequence == sequence) else {
-            // A successor may have cut it off already. It is the newest that this one wrote, so all is over.
+            // A successor may have deleted it already. It was the newest entry of this governor, so this leadership is
+            // over.
             self.phase = Phase::Over(End::Fenced);
             return;
         };
@@ -486,7 +492,7 @@ impl Leadership {
         self.phase = Phase::Leading;
     }
 
-    /// Whether an entry cannot be read that may still matter. Its age is not known before the claim is dated, so all matter.
+    /// Whether any entry cannot be read. Ages are unknown until the claim is dated, so every entry may still matter.
     fn is_damaged(&self) -> bool {
         self.entries.iter().any(|entry| entry.lines.is_none())
     }
@@ -545,7 +551,7 @@ impl Leadership {
         Some(Command::Append { after, lines })
     }
 
-    /// Everything that is due, of as many orgs as one append carries.
+    /// Collects everything that is due, for as many orgs as fit in one append.
     fn decide(&mut self, now: Moment) -> Pending {
         while let Some((at, org)) = self.wakes.pop_first() {
             if at > now {

@@ -1,16 +1,17 @@
-//! The right to send one request to one org: who may have it, and when.
+//! Decides when each request to one org may be sent, so that the org's limit is never exceeded.
 //!
-//! An org with a limit of N requests a minute has N **tokens**. A token goes *free → held → cooling → free*
-//! and cools for a whole window from the moment its holder reports that the response has arrived. Two uses
-//! of one token are therefore a whole window apart on any clock that the other side may count with, so no
-//! window, rolling or fixed, ever holds more than N requests.
+//! An org with a limit of N requests a minute has N **tokens**. A token is *free*, *held* by a worker, or *cooling*. It
+//! cools for a whole window, counted from the moment its holder reports that the response has arrived. Two uses of one
+//! token are therefore at least one window apart on any clock that the target may use. So no window, rolling or fixed,
+//! ever contains more than N requests.
 //!
-//! [`Budget`] is the governor's side: it queues requests, grants tokens by class and flow, and settles reports; what it decides it also
-//! hands out as [`LedgerRecord`]s, from which [`Budget::replay`] rebuilds it after a crash. [`Wallet`] and [`Permit`] are the
-//! worker's side, [`forecast()`] the planner's, [`Status`] everybody's.
+//! [`Budget`] is the governor's side: it queues token requests, grants tokens by class and flow, and settles use
+//! reports. It also returns every decision as a [`LedgerRecord`]; [`Budget::replay`] rebuilds a budget from these
+//! records after a crash. [`Wallet`] and [`Permit`] are the worker's side. [`forecast()`] is for the planner.
+//! [`Status`] is for monitoring.
 //!
-//! Nothing here reads a clock, opens a socket or draws a random number: `now` is a parameter, decisions are
-//! returned as plain data, and a thin shell (the rate-governor service) performs them.
+//! This crate reads no clock, opens no socket and draws no random number. `now` is a parameter, decisions are returned
+//! as plain data, and the rate-governor service performs them.
 
 mod budget;
 mod class;

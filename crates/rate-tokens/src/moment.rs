@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A point on one process's own clock, in milliseconds since an origin that only this process knows.
+/// A point in time on one process's own clock, in milliseconds since an origin that only this process knows.
 ///
-/// Moments of different processes are never compared: every rule of this crate needs intervals on one clock only.
+/// Moments of different processes are never compared: every rule of this crate needs only intervals on one clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Moment(u64);

@@ -1,4 +1,4 @@
-//! Names of the things that a budget deals in.
+//! Names that a budget uses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest worker or flow name. Names are kept per waiting request and per open grant, so their size is bounded too.
+/// Longest org, worker or flow name. Names are kept per waiting request and per open grant, so their size is bounded
+/// too.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// One governor's leadership over one budget: it grows with every take-over, and so no two governors name a grant alike.
+/// Number of a leadership. It increases with every take-over, so no two governors make grants with the same id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(u64);
@@ -30,7 +31,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Names one request towards the caller of [`Budget`](crate::Budget), which chooses it; answered requests free their id.
+/// Id of one request, chosen by the caller of [`Budget`](crate::Budget). After the response, the id may be used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(u64);
@@ -51,7 +52,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Names one grant for ever: the epoch that made it and its number within. Written `epoch-number`.
+/// Permanent id of one grant: the epoch that made it and its number within the epoch. Written `epoch-number`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrantId {
     pub epoch: Epoch,
@@ -81,7 +82,7 @@ impl FromStr for GrantId {
     }
 }
 
-/// The text does not name a grant.
+/// The text is not a grant id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a grant id; expected EPOCH-NUMBER, for example 3-17")]
 pub struct NotAGrantId {
@@ -134,23 +135,23 @@ macro_rules! name {
 }
 
 name!(
-    /// The owner of one budget: an org with a limit of its own.
+    /// Name of an org, which owns one budget with its own limit.
     OrgName,
     "org"
 );
 name!(
-    /// One process that sends requests. How many permits it may hold at a time is bounded.
+    /// Name of a process that sends requests. The number of permits that it may hold at a time is bounded.
     WorkerId,
     "worker"
 );
 name!(
-    /// What a run of requests is for: one job, one connector, one person at a console. Fairness is between flows, so a
-    /// worker that requests more often gains nothing.
+    /// Name of the purpose of requests: one job, one connector, one person at a console. Flows share tokens fairly, so
+    /// a worker gains nothing by requesting more often.
     FlowId,
     "flow"
 );
 
-/// The text cannot name an org, a worker or a flow.
+/// The text cannot be the name of an org, a worker or a flow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameRefused {
     #[error("the {what} name is empty; give every {what} a name")]

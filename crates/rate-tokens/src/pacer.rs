@@ -1,18 +1,18 @@
-//! The pacer spreads grants over the window. It may only delay: what it lets pass still needs a token of the ring.
+//! The pacer spreads grants over the window. It can only delay a grant: each one still needs a free token of the ring.
 
 use std::time::Duration;
 
 use crate::{Moment, Pacing};
 
-/// Wake-ups of a paced budget are at least this far apart; above a hundred grants a second several go at once.
+/// Least time between two wake-ups of a paced budget. Above a hundred grants a second, several are made at once.
 const TICK_US: u64 = 10_000;
-/// A grant made late may be caught up by this much, so that late wake-ups do not slow the average down.
+/// Most lateness that later grants may catch up, so that late wake-ups do not reduce the average rate.
 const CATCH_UP_US: u64 = 2 * TICK_US;
-/// What one step of stretch adds to the spacing, in thousandths: the first takes 1.010 to 1.033, where two-counter
-/// approximations of a window stop refusing.
+/// Increase of the spacing by one step of stretch, in thousandths. The first step takes 1.010 to 1.033, at which
+/// targets that approximate a window by two counters stop refusing.
 const STRETCH_STEP_PERMILLE: u32 = 23;
 
-/// Where even spacing starts that was not asked for.
+/// Even spacing of an unpaced budget after a first step of stretch, in thousandths, before the steps are added.
 const LEAST_EVEN_PERMILLE: u32 = 1_010;
 
 /// The spacing in force, in microseconds; zero without pacing.
@@ -23,7 +23,7 @@ impl Spacing {
     pub(crate) fn new(pacing: Pacing, window: Duration, working_limit: u32, stretch: u8) -> Spacing {
         let permille = match (pacing, stretch) {
             (Pacing::Unpaced, 0) => return Spacing(0),
-            // A target that refuses who sends in waves gets no waves, whatever the settings hoped.
+            // A target that refuses requests sent in waves gets evenly spaced ones, even if the settings say unpaced.
             (Pacing::Unpaced, _) => LEAST_EVEN_PERMILLE,
             (Pacing::Even { permille }, _) => permille,
         };
@@ -35,16 +35,16 @@ impl Spacing {
 
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub(crate) struct Pacer {
-    /// When the next grant is due, in microseconds on the scale of [`Moment`].
+    /// Time at which the next grant is due, in microseconds on the scale of [`Moment`].
     due_us: u64,
-    /// True while an request waits for the next grant and nothing but the spacing stands in its way.
+    /// True while a request waits for the next grant and only the spacing delays it.
     awaited: bool,
-    /// The latest moment to which an request was put off, because the next grant is due then.
+    /// Latest moment until which a request was put off because the next grant is due then, in microseconds.
     told_us: Option<u64>,
 }
 
 impl Pacer {
-    /// How many grants may go now if `ahead` may run ahead of the spacing.
+    /// Number of grants that may be made now, if `ahead` of them may run ahead of the spacing.
     pub(crate) fn room(&self, now: Moment, spacing: Spacing, ahead: u32) -> u32 {
         if spacing.0 == 0 {
             return u32::MAX;
@@ -56,7 +56,7 @@ impl Pacer {
         }
     }
 
-    /// When [`Pacer::room`] will next be above zero, after it was zero.
+    /// Time at which [`Pacer::room`] is above zero again, after it was zero.
     pub(crate) fn opens(&self, spacing: Spacing, ahead: u32) -> Moment {
         let pause = if spacing.0 < TICK_US { TICK_US } else { 0 };
         let at = self
@@ -72,14 +72,15 @@ impl Pacer {
             .saturating_add(u64::from(grants).saturating_mul(spacing.0));
     }
 
-    /// Says whether somebody waits for the next grant alone. Then a grant that comes late was late through our fault, and is
-    /// caught up: on a busy machine each wake-up is late, by a third of the spacing and more. By one spacing at most, since
-    /// several grants at once are a wave, which targets that approximate a window refuse.
+    /// Sets whether a request waits only for the spacing. If so, the governor itself causes a late grant, and the
+    /// lateness is caught up: on a busy machine each wake-up is late, by a third of the spacing and more. At most one
+    /// spacing is caught up, because several grants at once are a wave, which targets that approximate a window refuse.
     pub(crate) fn set_awaited(&mut self, awaited: bool) {
         self.awaited = awaited;
     }
 
-    /// Notes that an request was put off until this moment. To come late then is no pause either.
+    /// Notes that a request was put off until this moment. If it comes back a little late, that is not a pause in
+    /// demand.
     pub(crate) fn told_to_come(&mut self, at: Moment) {
         self.told_us = self.told_us.max(Some(us(at)));
     }

@@ -1,26 +1,27 @@
-//! A permit is a granted token in the hand of the code that sends: owned, used at most once, void after its use-by.
+//! A permit is a granted token in the code that sends. It is owned, used at most once, and void after its use-by.
 //!
-//! Law: every permit is settled exactly once. Dropped unspent it goes back unused; once spent it is settled as used,
-//! with the outcome that the sender saw, also if the sending task is cancelled half-way.
+//! Law: every permit is settled exactly once. If it is dropped before it is spent, it is returned as unused. Once
+//! spent, it is settled as used with the outcome that the sender saw, also if the sending task is cancelled before it
+//! ends.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::Moment;
 
-/// What became of the request that a permit was spent on.
+/// Outcome of the request that a permit was spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A response arrived (any status but a refusal).
+    /// A response arrived, with any status except a refusal.
     Answered,
-    /// The other side refused for its rate limit; `retry_after_ms` if it said so.
+    /// The target refused because of its rate limit. `retry_after_ms` is set if the response contains it.
     Refused { retry_after_ms: Option<u64> },
-    /// No response: whether and when it was counted is unknown.
+    /// No response: it is unknown whether and when the request was counted.
     Unknown,
 }
 
-/// The one report that every permit ends in.
+/// The final state of a permit, reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
@@ -30,7 +31,7 @@ pub enum Settlement {
 
 type Settle = Box<dyn FnOnce(Settlement) + Send>;
 
-/// The right to send one request to one org before its use-by. Cannot be cloned; [`Permit::spend`] consumes it.
+/// The right to send one request to one org before its use-by. It cannot be cloned; [`Permit::spend`] consumes it.
 pub struct Permit {
     org: Arc<str>,
     id: String,
@@ -39,7 +40,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Wraps one granted token. `settle` is called exactly once, from whichever thread ends the permit; it must not block.
+    /// Wraps one granted token. `settle` is called exactly once, on the thread that ends the permit. It must not block.
     pub fn new(
         org: impl Into<Arc<str>>,
         id: impl Into<String>,
@@ -58,7 +59,7 @@ impl Permit {
         &self.org
     }
 
-    /// Names the grant and token, for the journal.
+    /// Id of the grant and token, for the journal.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -67,10 +68,10 @@ impl Permit {
         self.use_by
     }
 
-    /// Turns the permit into a spent one if `now` lies before its use-by. Call it directly before writing to the socket.
+    /// Turns the permit into a spent one if `now` is before its use-by. Call it directly before writing to the socket.
     ///
     /// # Errors
-    /// [`VoidPermit`] after use-by; the permit then goes back unused.
+    /// [`VoidPermit`] after use-by; the permit is then returned as unused.
     pub fn spend(mut self, now: Moment) -> Result<Spent, VoidPermit> {
         if now >= self.use_by {
             return Err(VoidPermit {
@@ -103,7 +104,7 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// A permit whose request is on its way. Dropped without an outcome it settles as [`Outcome::Unknown`].
+/// A permit whose request is in flight. If it is dropped without an outcome, it settles as [`Outcome::Unknown`].
 pub struct Spent {
     id: String,
     settle: Option<Settle>,
@@ -114,7 +115,8 @@ impl Spent {
         &self.id
     }
 
-    /// Reports the outcome. Call it when the response *head* has arrived, before the body is read: the token cools from here.
+    /// Reports the outcome. Call it when the response *head* has arrived, before the body is read: the token cools from
+    /// then on.
     pub fn settle(mut self, outcome: Outcome) {
         if let Some(settle) = self.settle.take() {
             settle(Settlement::Used(outcome));
@@ -140,7 +142,7 @@ impl fmt::Debug for Spent {
 
 /// The permit was past its use-by, so nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("permit {id} of org {org} is past its use-by; nothing was sent, request for a new one")]
+#[error("permit {id} of org {org} has expired; nothing was sent, ask for a new one")]
 pub struct VoidPermit {
     pub org: String,
     pub id: String,

@@ -1,13 +1,13 @@
-//! What the governor writes to its ledger, and what it reads back when it takes a budget over.
+//! Records that the governor writes to its ledger, and reads back when it takes over a budget.
 //!
-//! Law: a record of a grant is durable *before* anybody is told of the grant. Reports may be written later or be lost: a token
-//! whose report is unknown only ever frees later.
+//! Law: the record of a grant is durable *before* the grant is sent. Use reports may be written later or be lost: a
+//! token without a known report only becomes free later.
 
 use std::time::Duration;
 
 use crate::{Class, ClassCounts, Epoch, FlowId, GrantId, PerClass, Settlement, WorkerId};
 
-/// What became of one token of a grant.
+/// Settlement of one token of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settled {
     /// Index of the token within its grant, from 0.
@@ -18,9 +18,9 @@ pub struct Settled {
 /// One entry of a budget's ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LedgerRecord {
-    /// A governor took over. Its append, conditional on the last sequence, is what fences its predecessor off.
+    /// A governor took over. Its append is conditional on the last sequence and thereby fences its predecessor.
     Epoch { epoch: Epoch },
-    /// Tokens went out.
+    /// Tokens were granted.
     Granted {
         grant: GrantId,
         worker: WorkerId,
@@ -29,48 +29,49 @@ pub enum LedgerRecord {
         tokens: u32,
         ttl_ms: u64,
     },
-    /// A worker told what became of tokens.
+    /// A worker reported the use of tokens.
     Reported {
         grant: GrantId,
         class: Class,
         settled: Vec<Settled>,
     },
-    /// Nobody told, and nothing that was sent can take effect any more: the tokens cool from here.
+    /// No report arrived, and a request sent with these tokens can have no effect any more: the tokens cool from here.
     Expired {
         grant: GrantId,
         class: Class,
         tokens: Vec<u32>,
     },
-    /// Refusals, or their absence, moved the working limit or the stretch of the pacing.
+    /// Refusals by the target, or their absence, changed the working limit or the stretch of the pacing.
     Adapted { working_limit: u32, stretch: u8 },
-    /// From here on nothing is granted until whatever any predecessor granted has cooled: the ledger may lack some of it.
+    /// From here on nothing is granted until everything that any predecessor granted has cooled: the ledger may lack
+    /// some of it.
     Silent,
-    /// What older entries said that is still of use, so that they can be cut off.
+    /// Snapshot of the content of older entries that is still needed, so that those can be deleted.
     Carried {
         working_limit: u32,
         stretch: u8,
         counts: Box<PerClass<ClassCounts>>,
-        /// The newest grant that was ever made.
+        /// Newest grant that was ever made.
         newest: Option<GrantId>,
     },
 }
 
-/// When an entry was written, by several clocks that do not depend on each other.
+/// Time at which an entry was written, by several independent clocks.
 ///
-/// A clock that is set forward makes everything before it look older than it is, and tokens free early. So an age is the least
-/// that any of the clocks says, and one of them may be wrong by any amount.
+/// A clock that is set forward makes everything before it look older than it is, and tokens would become free early. So
+/// an age is the smallest age by any of the clocks. One of them may be wrong by any amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stamp {
-    /// The log server's time of storing it, Unix milliseconds.
+    /// Time at which the log server stored it, Unix milliseconds.
     pub server_ms: u64,
-    /// The writer's wall clock, Unix milliseconds; 0 if it said none.
+    /// The writer's wall clock, Unix milliseconds; 0 if unknown.
     pub wall_ms: u64,
-    /// The writer's clock since its machine was started, which nobody can set, and which machine and start that was.
+    /// The machine and boot of the writer, and its time since that boot, in milliseconds. No one can set this clock.
     pub boot: Option<(u64, u64)>,
 }
 
 impl Stamp {
-    /// How long before `later` this was, at least.
+    /// Lower bound of the time from this stamp to `later`.
     pub fn age_at(&self, later: &Stamp) -> Duration {
         let between = |earlier: u64, later: u64| later.saturating_sub(earlier);
         let server = between(self.server_ms, later.server_ms);
@@ -84,7 +85,7 @@ impl Stamp {
     }
 }
 
-/// A record and how long before the take-over it was written.
+/// A record, and its age at the take-over.
 ///
 /// The age is counted back from the new governor's own first entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +95,8 @@ pub struct Aged {
 }
 
 impl Aged {
-    /// `written_ms` and `epoch_ms` are server time stamps. A stamp ahead of the epoch record's counts as just written.
+    /// Computes the age from server time stamps in milliseconds. A record with a later stamp than the epoch record
+    /// counts as just written.
     pub fn between(record: LedgerRecord, written_ms: u64, epoch_ms: u64) -> Aged {
         Aged {
             record,

@@ -1,64 +1,69 @@
-//! What refusals teach: when to stop, when to try again, and how much of the limit is ours.
+//! Reactions to refusals by the target: when to stop, when to try again, and how much of the limit is ours.
 //!
 //! Laws:
-//! - After a refusal nothing is granted until Retry-After, or [`FIRST_PAUSE`]; then one probe goes out. A refused probe doubles
-//!   the pause up to a window, an answered one opens the gate, one that comes back unused or without answer is sent again.
-//! - If our own use was clearly below the working limit when the target refused, others use the rest: the working limit
-//!   follows. If it was not, our picture of the window is wrong: guard and spacing stretch.
-//! - One wave of refusals teaches once: refusals of requests that were granted before the gate closed only keep it closed.
-//! - Where the settings allow it and all that is allowed is used, the working limit goes on climbing above the settings' limit.
-//!   A refusal up there says where the target's own limit lies, and nothing else; it is tried again after [`EXPLORE_AGAIN`].
-//! - Without refusals for [`CLIMB_AFTER`] the working limit climbs by one token every [`CLIMB_EVERY`], up to the settings.
+//! - After a refusal nothing is granted for the time in Retry-After, or for [`FIRST_PAUSE`]; then one probe is granted.
+//!   If the probe is refused, the pause doubles, up to a window. If it is answered, the gate opens. If it is returned
+//!   unused or has no answer, another probe is granted.
+//! - If our own use was clearly below the working limit when the target refused, others use the rest, and the working
+//!   limit is lowered to our use. If it was not, our own counting is wrong, and guard and spacing are stretched.
+//! - One wave of refusals counts once: a refusal of a request that was granted before the gate closed only keeps the
+//!   gate closed.
+//! - If the settings allow it and the whole limit is used, the working limit climbs above the settings' limit. A
+//!   refusal there only shows where the target's own limit is; the next attempt follows after [`EXPLORE_AGAIN`].
+//! - After [`CLIMB_AFTER`] without refusals, the working limit climbs by one token every [`CLIMB_EVERY`], up to the
+//!   settings' limit.
 
 use std::time::Duration;
 
 use crate::{GrantId, Moment};
 
-/// Pause after a refusal that did not say how long to wait.
+/// Pause after a refusal without Retry-After.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// Longest pause that a Retry-After can impose: a target gone mad must not silence an org for days.
+/// Longest pause that a Retry-After can cause: a faulty target must not stop an org for days.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
-/// How long no refusal must have come before the working limit climbs.
+/// Time without refusals before the working limit climbs.
 pub const CLIMB_AFTER: Duration = Duration::from_secs(60);
-/// How often the working limit then climbs by one token.
+/// Interval at which the working limit then climbs by one token.
 pub const CLIMB_EVERY: Duration = Duration::from_secs(30);
-/// The working limit never falls below this (or the settings' limit, if that is lower): a trickle keeps learning.
+/// Least working limit (or the settings' limit, if that is lower): a few requests must still be sent to see what the
+/// target accepts.
 pub const WORKING_LIMIT_MIN: u32 = 5;
-/// Stretch ends here: a guard wider by 1.75 s, and a spacing 7 % wider than configured.
+/// Most steps of stretch: a guard wider by 1.75 s, and a spacing 7 % wider than configured.
 pub const STRETCH_MAX: u8 = 3;
-/// How long no refusal must have come before one step of stretch is taken back, at first.
+/// Initial time without refusals before one step of stretch is taken back.
 pub const RELAX_AFTER: Duration = Duration::from_secs(60 * 60);
-/// Every step that had to be taken anew doubles that time, up to this: a target that approximates its window is not
-/// tried again every hour for ever.
+/// Longest time without refusals before one step of stretch is taken back. The time doubles with every step that had to
+/// be repeated, so that a target that approximates its window is not tested every hour for ever.
 pub const RELAX_AFTER_MAX: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// How long what a target refused above the settings' limit is believed.
+/// Time for which a refusal above the settings' limit is believed.
 pub const EXPLORE_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Our own use must lie this far below the working limit before others are suspected.
+/// Tokens by which our own use must be below the working limit before others are suspected.
 const CERTAINTY: u32 = 2;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Refusals {
     ceiling: u32,
-    /// Where exploring ends; the ceiling, where it is not allowed.
+    /// Highest limit to explore; equal to the ceiling if exploring is not allowed.
     summit: u32,
-    /// A refusal showed that the target's limit is not higher than the working limit; believed until then.
+    /// Set by a refusal that showed that the target's limit is not higher than the working limit. Believed until this
+    /// moment.
     explored_until: Option<Moment>,
-    /// Asks waited although nothing but the limit stood in their way, since the last climb.
+    /// Whether a request waited only because of the limit or its spacing since the last climb.
     pressed: bool,
     working: u32,
     stretch: u8,
     gate: Gate,
-    /// When the gate last closed: refusals of grants from before belong to the same wave.
+    /// Time at which the gate last closed: refusals of earlier grants belong to the same wave.
     closed_at: Option<Moment>,
     quiet_since: Moment,
     climbed_at: Moment,
     relaxed_at: Moment,
-    /// Steps of stretch that were taken back and had to be taken anew.
+    /// Steps of stretch that were taken back and had to be repeated.
     relapses: u32,
     relaxed_once: bool,
-    /// The working limit below which the current wave may not push.
+    /// Working limit below which the current wave cannot push.
     wave_floor: u32,
 }
 
@@ -69,14 +74,14 @@ enum Gate {
         until: Moment,
         pause: Duration,
     },
-    /// A probe is out.
+    /// A probe is in flight.
     Probing {
         probe: GrantId,
         pause: Duration,
     },
 }
 
-/// How much the gate lets through.
+/// State of the gate, as the budget needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Free,
@@ -85,15 +90,15 @@ pub(crate) enum Passage {
     AwaitingProbe,
 }
 
-/// A refusal as the budget input it.
+/// A refusal, as received by the budget.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     pub(crate) grant: GrantId,
     pub(crate) granted_at: Moment,
     pub(crate) retry_after: Option<Duration>,
-    /// Tokens in use when the refusal was input: an upper bound of our own use in the last window.
+    /// Tokens in use when the refusal arrived: an upper bound of our own use in the last window.
     pub(crate) own_use: u32,
-    /// The window, which bounds the pause.
+    /// Length of the window: the longest pause between probes, if it is above [`FIRST_PAUSE`].
     pub(crate) window: Duration,
 }
 
@@ -134,7 +139,7 @@ impl Refusals {
         }
     }
 
-    /// Follows a changed limit of the settings.
+    /// Applies a changed limit of the settings.
     pub(crate) fn retune(&mut self, ceiling: u32, summit: u32) {
         self.working = if self.working >= self.ceiling {
             ceiling
@@ -145,13 +150,13 @@ impl Refusals {
         self.summit = summit.max(ceiling);
     }
 
-    /// Takes over what an earlier governor had learnt.
+    /// Restores the values that an earlier governor had learned.
     pub(crate) fn restore(&mut self, working: u32, stretch: u8) {
         self.working = working.clamp(1, self.summit);
         self.stretch = stretch.min(STRETCH_MAX);
     }
 
-    /// Takes over that an earlier governor was refused `age` ago. The first grant from here is a probe in any case.
+    /// Restores a refusal that an earlier governor received `age` ago. The first grant after it is a probe in any case.
     pub(crate) fn restore_refusal(&mut self, now: Moment, age: Duration, retry_after: Option<Duration>) {
         let pause = retry_after.map_or(FIRST_PAUSE, |after| after.min(RETRY_AFTER_MAX));
         let until = now + pause.saturating_sub(age);
@@ -163,7 +168,7 @@ impl Refusals {
         self.close(now, until, FIRST_PAUSE);
     }
 
-    /// An request waits for nothing but the limit.
+    /// Notes that a request waits only because of the limit or its spacing.
     pub(crate) fn press(&mut self) {
         self.pressed = true;
     }
@@ -180,7 +185,7 @@ impl Refusals {
         }
     }
 
-    /// The grant ended without an answer. A probe goes out again.
+    /// Notes that a grant ended without an answer. If it was the probe, another probe is granted.
     pub(crate) fn unanswered(&mut self, grant: GrantId, now: Moment) {
         if let Gate::Probing { probe, pause } = self.gate
             && probe == grant
@@ -189,7 +194,7 @@ impl Refusals {
         }
     }
 
-    /// Whether the working limit or the stretch changed.
+    /// Applies a refusal. Returns whether the working limit or the stretch changed.
     pub(crate) fn refused(&mut self, now: Moment, refusal: Refusal) -> bool {
         self.quiet_since = now;
         let asked = refusal.retry_after.map(|after| now + after.min(RETRY_AFTER_MAX));
@@ -220,7 +225,7 @@ impl Refusals {
         }
     }
 
-    /// Climbs and relaxes as time passes; whether anything changed.
+    /// Climbs and relaxes as time passes. Returns whether anything changed.
     pub(crate) fn pass_time(&mut self, now: Moment) -> bool {
         let before = (self.working, self.stretch);
         while let Some(at) = self.next_climb().filter(|&at| at <= now) {
@@ -269,8 +274,8 @@ impl Refusals {
         self.closed_at = Some(now);
     }
 
-    /// A wave may halve the working limit at most: a target that refuses although we hardly send is down rather than shared,
-    /// and must not cost an hour of climbing.
+    /// Adapts the working limit or the stretch. One wave can at most halve the working limit: a target that refuses
+    /// although we send very little is down, not shared, and must not cost an hour of climbing.
     fn learn(&mut self, now: Moment, own_use: u32) -> bool {
         let before = (self.working, self.stretch);
         self.pressed = false;

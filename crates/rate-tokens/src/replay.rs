@@ -1,7 +1,7 @@
-//! Taking a budget over from a governor that is gone, from its ledger alone.
+//! Takes over a budget of a governor that is gone, from its ledger alone.
 //!
-//! Law: whatever prefix of the ledger is read, and however much of the reports it lacks, a token frees no earlier than it would
-//! have in the hands of the predecessor.
+//! Law: whatever prefix of the ledger is read, and however many reports are missing in it, a token never becomes free
+//! earlier than it would have with the predecessor.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::ring::Restored;
 use crate::settings::{LIMIT_MAX, PERMIT_TTL_MAX, millis};
 use crate::{Budget, BudgetSettings, Class, Epoch, GrantId, Moment, Outcome, Settled, Settlement};
 
-/// Why a ledger cannot be taken over. Start with [`Budget::quiet`] instead.
+/// Reason why a ledger cannot be taken over. Start with [`Budget::quiet`] instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     #[error(
@@ -24,9 +24,9 @@ pub enum ReplayError {
 impl Budget {
     /// Rebuilds a budget from the ledger's records, oldest first, at least as far back as [`BudgetSettings::horizon`].
     ///
-    /// Reported tokens cool for what is left of their time by the age of the report, and a guard more. Tokens without a report
-    /// are treated as granted just now, since their holder may have them still; late reports settle them as usual. Those whose
-    /// time was over while nobody ruled are entered as expired with the first append.
+    /// Reported tokens cool for the rest of their time, computed from the age of the report, and for one guard more.
+    /// Tokens without a report are treated as granted just now, since a worker may still hold them; late reports settle
+    /// them as usual. Tokens whose time ended while no governor led are recorded as expired with the first append.
     ///
     /// # Errors
     /// [`ReplayError`] if the records cannot be an earlier governor's.
@@ -40,7 +40,7 @@ impl Budget {
         let mut youngest = None;
         let mut overdue: BTreeMap<GrantId, (Class, BTreeSet<u32>)> = BTreeMap::new();
         for Aged { record, age } in records {
-            // Where the server's clock stepped back between two records, both count as young as the younger one.
+            // If the server's clock went back between two records, both count as young as the younger one.
             let age = youngest.map_or(age, |youngest| age.min(youngest));
             youngest = Some(age);
             match record {
@@ -137,7 +137,7 @@ impl Budget {
         Ok(budget)
     }
 
-    /// Tokens whose holder had its time while nobody ruled: free, and on the books as expired.
+    /// Frees tokens whose time ended while no governor led, and records them as expired.
     fn lapse_at_once(&mut self, grant: GrantId, class: Class, tokens: Vec<u32>) {
         self.counts.get_mut(class).expired += tokens.len() as u64;
         self.records.push(LedgerRecord::Expired { grant, class, tokens });

@@ -1,20 +1,21 @@
-//! The ring: which tokens are held, which cool, and until when.
+//! The ring: the state of each token (held, cooling or free), and until when it cools.
 //!
 //! Laws:
-//! - A used token cools for [`BudgetSettings::cooling`](crate::BudgetSettings::cooling) from the moment its report was *input*.
-//!   Its request was counted before it was answered and answered before that was input, so when the token frees, the target has
-//!   not counted its last use for a whole window.
-//! - Of any requests that the target counts within one window, all were in use when the last of them was granted. As long as a
-//!   grant is made only while fewer tokens are in use than the limit, no window holds more than the limit. That is all there is
-//!   to prove, so the ring counts tokens in use, and a limit that moves needs no further bookkeeping.
-//! - A token whose use is uncertain frees later than one whose use is known, never earlier.
+//! - A used token cools for [`BudgetSettings::cooling`](crate::BudgetSettings::cooling) from the moment its report
+//!   *arrived*. The target counted the request before it answered, and it answered before the report arrived. So when
+//!   the token becomes free, its last use was counted at least one window ago.
+//! - Take the requests that the target counts within one window: all of their tokens were in use when the last of them
+//!   was granted. If a grant is made only while fewer tokens are in use than the limit, no window contains more
+//!   requests than the limit. Nothing else must be proved. So the ring only counts tokens in use, and a changing limit
+//!   needs no further bookkeeping.
+//! - A token whose use is uncertain becomes free later than one whose use is known, never earlier.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::{Class, GrantId, Moment, Outcome, Settlement, WorkerId};
 
-/// How many grants without a token in use are remembered, so that repeated reports are told from unknown ones.
+/// Most grants without a token in use that are remembered, to distinguish repeated reports from unknown ones.
 const CLOSED_GRANTS_MAX: usize = 4_096;
 
 #[derive(Clone, Debug, Hash)]
@@ -22,7 +23,7 @@ pub(crate) struct Ring {
     grants: BTreeMap<GrantId, Entry>,
     /// Grants with a held token, by use-by.
     open: BTreeSet<(Moment, GrantId)>,
-    /// Cooling tokens, by the moment they free.
+    /// Cooling tokens, by the moment they become free.
     cooling: BTreeSet<(Moment, GrantId, u32)>,
     /// Grants without a token in use, oldest first.
     closed: VecDeque<GrantId>,
@@ -48,36 +49,36 @@ enum Token {
     Free { end: End },
 }
 
-/// What is known about how a token's life ended.
+/// How a token's use ended, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum End {
     Unused,
     Used,
-    /// Nobody reported in time.
+    /// No report arrived in time.
     Silent,
 }
 
-/// What the budget needs to know of a grant that is being settled.
+/// Data about a grant that the budget needs to settle it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) class: Class,
     pub(crate) granted_at: Moment,
 }
 
-/// What a settlement changed.
+/// Effect of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Settled,
     /// Settled after it had been given up as silent.
     SettledLate,
-    /// The same was reported before.
+    /// The same settlement was reported before.
     Repeated,
-    /// The report says otherwise than what the token's place was already given away for.
+    /// The report contradicts the state of the token, which may have been granted again since.
     Contradiction,
     NoSuchToken,
 }
 
-/// Tokens of one grant that nobody reported in time.
+/// Tokens of one grant that were not reported in time.
 #[derive(Clone, Debug)]
 pub(crate) struct Lapsed {
     pub(crate) grant: GrantId,
@@ -152,7 +153,7 @@ impl Ring {
         self.grants.insert(grant, entry);
     }
 
-    /// Settles one token as input at `now`.
+    /// Settles one token with a report that arrived at `now`.
     pub(crate) fn settle(
         &mut self,
         now: Moment,
@@ -165,7 +166,8 @@ impl Ring {
             return Verdict::NoSuchToken;
         };
         let input = now + spans.cooling;
-        // Without a response the request may take effect for a while yet; it was sent before now and before its use-by.
+        // Without a response, the request may still take effect for a while. It was sent before now and before its
+        // use-by.
         let silent = now.min(use_by) + spans.settle + spans.cooling;
         let until = match settlement {
             Settlement::Unused => None,
@@ -213,7 +215,8 @@ impl Ring {
                 self.set(grant, token, Token::Free { end: End::Used });
                 Verdict::SettledLate
             }
-            // Its place may be given away by now. Cooling again puts the ring over its limit, and so grants on hold.
+            // Its place may have been granted again. Cooling again puts the ring over its limit, which stops further
+            // grants.
             (
                 Token::Free {
                     end: End::Silent | End::Unused,
@@ -250,7 +253,7 @@ impl Ring {
         }
     }
 
-    /// Moves held tokens that can have no effect any more into cooling.
+    /// Starts to cool held tokens whose requests can have no effect any more.
     pub(crate) fn lapse(&mut self, now: Moment, spans: Spans) -> Vec<Lapsed> {
         let mut lapsed = Vec::new();
         while let Some(&(use_by, grant)) = self.open.first() {
@@ -282,7 +285,7 @@ impl Ring {
         lapsed
     }
 
-    /// Frees what has cooled.
+    /// Frees all tokens that have cooled.
     pub(crate) fn thaw(&mut self, now: Moment) {
         while let Some(&(until, grant, token)) = self.cooling.first() {
             if until > now {
@@ -303,7 +306,7 @@ impl Ring {
         }
     }
 
-    /// Takes a grant back that nobody was told of.
+    /// Undoes a grant that was not sent.
     pub(crate) fn withdraw(&mut self, grant: GrantId) -> Option<Origin> {
         let origin = self.origin(grant)?;
         let tokens = self.grants.get(&grant).map_or(0, |entry| entry.tokens.len());
@@ -318,7 +321,7 @@ impl Ring {
         Some(origin)
     }
 
-    /// Whether nobody reported this token in time.
+    /// Whether this token was not reported in time.
     pub(crate) fn is_silent(&self, grant: GrantId, token: u32) -> bool {
         matches!(
             self.state(grant, token),
@@ -329,7 +332,7 @@ impl Ring {
         )
     }
 
-    /// Puts a token of an earlier governor's grant into cooling. The grant itself need not be known.
+    /// Restores the state of a token of an earlier governor's grant. The grant itself need not be known.
     pub(crate) fn restore(
         &mut self,
         grant: GrantId,
@@ -372,7 +375,7 @@ impl Ring {
         self.set(grant, token, state);
     }
 
-    /// Re-times everything that cools after the cooling interval changed.
+    /// Moves the end of all cooling after the cooling interval changed.
     pub(crate) fn retime(&mut self, old: Duration, new: Duration) {
         let cooling = std::mem::take(&mut self.cooling);
         for (until, grant, token) in cooling {
@@ -405,7 +408,7 @@ impl Ring {
             .get_mut(usize::try_from(token).ok()?)
     }
 
-    /// The only place where a token changes, and all counts with it.
+    /// Changes the state of one token, and all counts with it. Only [`Ring::take`] makes a token held.
     fn set(&mut self, grant: GrantId, token: u32, to: Token) {
         let Some(entry) = self.grants.get_mut(&grant) else {
             return;
@@ -461,7 +464,7 @@ impl Ring {
     }
 }
 
-/// What the ledger says about a token of an earlier governor.
+/// State of an earlier governor's token, as read from the ledger.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Restored {
     Unused,

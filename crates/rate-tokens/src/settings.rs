@@ -1,43 +1,44 @@
-//! What an operator may choose about one budget, checked once.
+//! Settings of one budget, checked once.
 //!
-//! [`Terms`] is what comes out of a file, with every default filled in by [`Terms::per_minute`]; [`BudgetSettings`] is the
-//! same after all rules were checked. Nothing downstream checks again.
+//! [`Terms`] is the content of a file, with every default filled in by [`Terms::per_minute`]. [`BudgetSettings`] is the
+//! same after all rules were checked. No later code checks again.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Largest limit. The ring keeps a few dozen bytes per token, and a grant at this rate still pays one message per 10 ms.
+/// Largest limit. The ring keeps a few dozen bytes per token. A grant at this rate still costs one message per 10 ms.
 pub const LIMIT_MAX: u32 = 100_000;
-/// Longest window: a day. A token that is lost stays out for longer than a window.
+/// Longest window: a day. A lost token cannot be used for longer than a window.
 pub const WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// Longest life of a permit, which also says how much older than a window the ledger must be read at a take-over.
+/// Longest life of a permit. It also decides how much further back than a window a take-over must read the ledger.
 pub const PERMIT_TTL_MAX: Duration = Duration::from_secs(60);
-/// Longest time that a sent request may be given to take effect.
+/// Longest value of `settle`: the time for a sent request to take effect.
 pub const SETTLE_MAX: Duration = Duration::from_secs(10 * 60);
-/// Longest guard beside the window.
+/// Longest guard, which is added to the window.
 pub const GUARD_MAX: Duration = Duration::from_secs(10);
-/// Largest clock-rate error that the ring can be asked to absorb: 1 %. Healthy clocks drift by less than 100 ppm.
+/// Largest error of the clock rate that the ring can absorb: 1 %. Healthy clocks drift by less than 100 ppm.
 pub const CLOCK_ERROR_PPM_MAX: u32 = 10_000;
-/// Slowest pacing, in thousandths of window / limit. Slower than that is a lower limit, and should be called so.
+/// Slowest pacing, in thousandths of window / limit. For slower pacing, set a lower limit.
 pub const PACING_PERMILLE_MAX: u32 = 2_000;
 
-/// How grants are spread over the window.
+/// Spread of grants over the window.
 ///
-/// Without pacing a full ring is granted at once, and then nothing for a window: an urgent request behind such a wave waits for
-/// up to a window, and targets that only approximate a window refuse a quarter of the wave. Evenly spaced, a token frees all
-/// the time, so an urgent request waits for about window / limit even in front of ten thousand others.
+/// Without pacing, all tokens of a full ring are granted at once, and then none for a window. An urgent request after
+/// such a wave waits for up to a window, and targets that only approximate a window refuse a quarter of the wave. With
+/// even spacing, tokens become free all the time, so an urgent request waits for about window / limit even if ten
+/// thousand others wait.
 ///
-/// Spacing of exactly window / limit is safe at exact windows and token buckets; two-counter approximations (fixed windows
-/// with a weighted predecessor) refuse a few in ten thousand at 1.00 and 1.01 and none at 1.033. The default is 1.01, which
-/// gives 99 requests a minute of 100, and the spacing is stretched to 1.033 and further when the target refuses although our
-/// own count lay within the limit, so that the price is paid only where it is due.
+/// Spacing of exactly window / limit is safe with exact windows and token buckets. Two-counter approximations (fixed
+/// windows with a weighted predecessor) refuse a few in ten thousand at 1.00 and 1.01, and none at 1.033. The default
+/// is 1.01, which gives 99 requests a minute of 100. The spacing is stretched to 1.033 and further only when the target
+/// refuses although our own count was within the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pacing {
     /// At least `permille` thousandths of window / limit between two grants.
     Even { permille: u32 },
-    /// As fast as the ring allows. Only for targets known to count in exact windows.
+    /// As fast as the ring allows. Only for targets that are known to count in exact windows.
     Unpaced,
 }
 
@@ -45,48 +46,51 @@ impl Pacing {
     pub const DEFAULT: Pacing = Pacing::Even { permille: 1_010 };
 }
 
-/// The settings of one budget as an operator writes them. Durations are written in milliseconds.
+/// Settings of one budget, as an operator writes them. Durations are written in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// Requests that the target allows per window.
     pub limit: u32,
-    /// Up to which limit may be tried whether the target allows more than `limit`. `None`: never. Trying costs a refusal a day.
+    /// Highest limit to explore, if the target may allow more than `limit`. `None`: never explore. Exploring costs one
+    /// refusal a day.
     #[serde(default)]
     pub explore_to: Option<u32>,
-    /// The part of the limit that is ours, in percent; the rest is left to others on the same limit.
+    /// Our part of the limit, in percent. The rest is left to others on the same limit.
     pub share_percent: u32,
-    /// Length of the target's window, whether rolling or fixed.
+    /// Length of the target's window, rolling or fixed.
     #[serde(rename = "window_ms", with = "millis")]
     pub window: Duration,
-    /// Added to the window to absorb coarse clocks.
+    /// Addition to the window that absorbs coarse clocks.
     #[serde(rename = "guard_ms", with = "millis")]
     pub guard: Duration,
-    /// How much faster than true the governor's clock may run.
+    /// Most by which the governor's clock may run too fast, in parts per million.
     pub clock_error_ppm: u32,
-    /// A permit is void this long after its holder asked for it.
+    /// Life of a permit, from the time at which its holder requested it.
     #[serde(rename = "permit_ttl_ms", with = "millis")]
     pub permit_ttl: Duration,
-    /// Longest time after its sending within which a request may still take effect. Every time-out of the HTTP client and of
-    /// TCP must lie below it.
+    /// Longest time after sending during which a request may still take effect. Every time-out of the HTTP client and
+    /// of TCP must be shorter.
     #[serde(rename = "settle_ms", with = "millis")]
     pub settle: Duration,
     pub pacing: Pacing,
-    /// How many grants of the urgent and interactive classes may run ahead of the pacing.
+    /// Tokens that the urgent and interactive classes may get ahead of the pacing.
     pub burst: u32,
     /// Tokens that only the urgent class may take.
     pub reserve: u32,
     /// Tokens that one worker may hold unreported at a time.
     pub worker_max: u32,
-    /// Share of grants that the background class gets while it waits, whatever else does; an urgent leaver still goes first.
+    /// Share of grants, in percent, that the background class gets while it waits, whatever else waits. Urgent requests
+    /// that cut off leavers still go first.
     pub background_floor_percent: u32,
 }
 
 impl Terms {
-    /// The defaults for a limit per minute.
+    /// Returns the defaults for a limit per minute.
     ///
-    /// The guard covers clocks that count in milliseconds many times over, and costs less than a thousandth of the limit. The
-    /// reserve of 1 and the burst of 5 are meant for limits around 100 and shrink with the limit. A worker may hold what the
-    /// limit yields in ten seconds, so that one worker alone can use the whole limit at a latency of up to ten seconds.
+    /// The guard is many times larger than the error of clocks that count in milliseconds, and costs less than a
+    /// thousandth of the limit. The reserve of 1 and the burst of 5 are meant for limits around 100, and shrink with
+    /// the limit. A worker may hold the tokens of ten seconds, so that one worker alone can use the whole limit at a
+    /// latency of up to ten seconds.
     pub fn per_minute(limit: u32) -> Terms {
         Terms {
             limit,
@@ -112,6 +116,8 @@ impl Terms {
 pub struct BudgetSettings(Terms);
 
 impl BudgetSettings {
+    /// Checks the terms.
+    ///
     /// # Errors
     /// The first rule of [`SettingsError`] that the terms break.
     pub fn new(terms: Terms) -> Result<BudgetSettings, SettingsError> {
@@ -192,7 +198,7 @@ impl BudgetSettings {
         Ok(BudgetSettings(terms))
     }
 
-    /// The checked defaults for a limit per minute.
+    /// Returns the checked defaults for a limit per minute.
     ///
     /// # Errors
     /// [`SettingsError`] if the limit is 0 or above [`LIMIT_MAX`].
@@ -204,12 +210,12 @@ impl BudgetSettings {
         &self.0
     }
 
-    /// Size of the ring: our share of the limit, at least one.
+    /// Size of the ring: our share of the limit, at least 1.
     pub fn tokens(&self) -> u32 {
         share_of(self.0.limit, self.0.share_percent)
     }
 
-    /// What the ring may grow to while it is tried whether the target allows more.
+    /// Largest size of the ring while exploring whether the target allows more.
     pub fn tokens_at_most(&self) -> u32 {
         self.0
             .explore_to
@@ -228,26 +234,26 @@ impl BudgetSettings {
         self.0.settle
     }
 
-    /// How long a used token cools: the window, what a fast clock could cut off it, and the guard.
+    /// Time for which a used token cools: the window, the time that a fast clock could cut off it, and the guard.
     pub fn cooling(&self) -> Duration {
         let window_ms = self.0.window.as_millis();
         let drift_ms = (window_ms * u128::from(self.0.clock_error_ppm)).div_ceil(1_000_000);
         self.0.window + millis::from(drift_ms) + self.0.guard
     }
 
-    /// How long a governor that knows nothing of its predecessors must stay silent.
+    /// Time for which a governor must grant nothing if it does not know what its predecessors granted.
     pub fn quiet(&self) -> Duration {
         self.cooling() + self.0.guard + self.0.permit_ttl + self.0.settle
     }
 
-    /// How far back a take-over must read the ledger: what lies further back holds no token any more. It counts with
-    /// [`PERMIT_TTL_MAX`] because the predecessor may have had another time to live.
+    /// Time that a take-over must read back in the ledger: older entries hold no token any more. It uses
+    /// [`PERMIT_TTL_MAX`] because the predecessor may have had another `permit_ttl`.
     pub fn horizon(&self) -> Duration {
         self.cooling() + self.0.guard + PERMIT_TTL_MAX + self.0.settle
     }
 
-    /// How long an request may wait for its answer at most: half the permit's life, which runs from the asking, so that a granted
-    /// permit still has time to be used.
+    /// Longest time that a request may wait for its response: half the permit's life. The life starts with the request,
+    /// so this leaves time to use a granted permit.
     pub fn wait_max(&self) -> Duration {
         self.0.permit_ttl / 2
     }
@@ -273,7 +279,7 @@ fn share_of(limit: u32, percent: u32) -> u32 {
         .max(1)
 }
 
-/// Why terms are not settings. Every variant names the setting and its range.
+/// Reason why terms are invalid. Every variant names the setting and its range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     #[error(
@@ -310,7 +316,7 @@ pub enum SettingsError {
     BackgroundFloor { percent: u32 },
 }
 
-/// Durations as whole milliseconds on the wire.
+/// Serializes durations as whole milliseconds.
 pub(crate) mod millis {
     use std::time::Duration;
 

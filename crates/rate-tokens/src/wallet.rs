@@ -1,20 +1,21 @@
-//! The worker's side: permits with a use-by that needs no common clock, and reports that are repeated until they arrive.
+//! The worker's side: permits whose use-by needs no common clock, and reports that are repeated until they are
+//! acknowledged.
 //!
 //! Laws:
-//! - A permit's use-by counts from the moment the worker *asked*, on the worker's own clock. The governor granted later than that,
-//!   so nothing is sent after the time at which the governor gives an unreported token up.
-//! - Every token of an accepted grant is reported, once settled, until the governor has acknowledged it.
+//! - A permit's use-by counts from the moment the worker *requested* it, on the worker's own clock. The governor
+//!   granted it later. So nothing is sent after the time at which the governor gives up an unreported token.
+//! - Every token of an accepted grant is reported, once settled, until the governor has acknowledged the report.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{GrantId, Moment, Settled, Settlement};
 
-/// A report that was not acknowledged goes out again after this long. Repeating is free, a missing report costs a token for
-/// more than a window.
+/// Delay before a report that was not acknowledged is sent again. Repeating is free; a missing report blocks a token
+/// for more than a window.
 pub const REPORT_AGAIN: Duration = Duration::from_secs(1);
 
-/// One token in the hand of a worker: what a [`Permit`](crate::Permit) is made of.
+/// One token of a worker, from which a [`Permit`](crate::Permit) is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldToken {
     pub grant: GrantId,
@@ -30,7 +31,7 @@ pub struct GrantReport {
     pub settled: Vec<Settled>,
 }
 
-/// What one worker holds of one org's tokens, and what it still has to tell.
+/// The tokens of one org that one worker holds, and the reports that it still has to send.
 #[derive(Clone, Debug, Default)]
 pub struct Wallet {
     outbox: BTreeMap<GrantId, Outgoing>,
@@ -41,7 +42,7 @@ pub struct Wallet {
 struct Outgoing {
     /// By token.
     settled: Vec<Settled>,
-    /// When it goes out next; at once if never sent since the last change.
+    /// Time at which it is sent next; immediately if not sent since the last change.
     due: Moment,
 }
 
@@ -50,12 +51,14 @@ impl Wallet {
         Wallet::default()
     }
 
-    /// The highest grant that was ever seen. Sent with every request, it lets a governor notice that its ledger was rolled back.
+    /// Highest grant that was ever seen. It is sent with every request, so that a governor notices when its ledger went
+    /// back in time.
     pub fn seen(&self) -> Option<GrantId> {
         self.seen
     }
 
-    /// Takes a grant in. `asked_at` is when the request was made, before it was sent, on a clock that runs through suspends.
+    /// Accepts a grant. `asked_at` is the time of the request, before it was sent, on a clock that runs while the
+    /// machine is suspended.
     pub fn accept(&mut self, asked_at: Moment, grant: GrantId, tokens: u32, ttl: Duration) -> Vec<HeldToken> {
         self.seen = self.seen.max(Some(grant));
         let use_by = asked_at + ttl;
@@ -64,7 +67,7 @@ impl Wallet {
             .collect()
     }
 
-    /// Notes what became of a token, to be reported.
+    /// Stores the settlement of a token, to be reported.
     pub fn settle(&mut self, grant: GrantId, token: u32, settlement: Settlement) {
         let outgoing = self.outbox.entry(grant).or_default();
         if let Err(place) = outgoing
@@ -76,7 +79,7 @@ impl Wallet {
         outgoing.due = Moment::default();
     }
 
-    /// The reports to send now. Each comes again after [`REPORT_AGAIN`] unless it is acknowledged.
+    /// Reports to send now. Each is returned again after [`REPORT_AGAIN`] unless it is acknowledged.
     pub fn due(&mut self, now: Moment) -> Vec<GrantReport> {
         let mut reports = Vec::new();
         for (&grant, outgoing) in &mut self.outbox {
@@ -91,7 +94,7 @@ impl Wallet {
         reports
     }
 
-    /// Whether there is anything that the governor has not acknowledged.
+    /// Whether any report is not acknowledged by the governor.
     pub fn owes(&self) -> bool {
         !self.outbox.is_empty()
     }
@@ -100,7 +103,8 @@ impl Wallet {
         self.outbox.values().map(|outgoing| outgoing.due).min()
     }
 
-    /// The governor has taken this report in, or does not know the grant any more: it need not be sent again.
+    /// Removes a report that the governor has accepted, or whose grant it does not know any more. It need not be sent
+    /// again.
     pub fn acknowledged(&mut self, report: &GrantReport) {
         if let Some(outgoing) = self.outbox.get_mut(&report.grant) {
             let input = |token| {

@@ -54,9 +54,7 @@ impl Committer {
     pub(crate) async fn commit(&self, writes: Vec<RosterWrite>) -> Outcome {
         let set = ChangeSet::new(writes);
         let (answer, outcome) = oneshot::channel();
-        let stopping = || WriteError::Unknown {
-            key: "roster".to_owned(),
-        };
+        let stopping = || WriteError::unknown("roster", "the process is stopping");
         self.0
             .send(Request { set, answer })
             .await

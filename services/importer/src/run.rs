@@ -354,7 +354,7 @@ fn passes(failure: &Failure) -> bool {
         FailureKind::Exists | FailureKind::Rejected { .. } | FailureKind::Gone | FailureKind::Credentials => {
             false
         }
-        FailureKind::Forbidden | FailureKind::Redirected => false,
+        FailureKind::NoSuchCall | FailureKind::Forbidden | FailureKind::Redirected => false,
     }
 }
 
@@ -367,6 +367,7 @@ fn ends_the_run(error: &ImportError) -> Option<String> {
             | FailureKind::Forbidden
             | FailureKind::Redirected
             | FailureKind::Gone
+            | FailureKind::NoSuchCall
             | FailureKind::Rejected { .. } => Some(failure.to_string()),
             FailureKind::Void
             | FailureKind::RateLimited { .. }

@@ -1,10 +1,10 @@
-//! The controller of one org: it looks at what is wanted and what is there, and makes them equal.
+//! The controller of one org: it compares the roster with the observed state and makes them equal.
 //!
-//! What to do is always derived from state, never from a queue: an event that is lost, doubled or late changes nothing
-//! but the moment of looking. Permits decide the pace: a permit is asked for while there is work, and what it is spent
-//! on is decided when it arrives, so ten edits of one person cost one call and a leaver overtakes everything.
+//! The plan is always computed from the state, never from a queue. A lost, repeated or late event changes only the time of planning.
+//! Permits set the pace. The controller requests permits while there is work, and decides what to use a permit for when it arrives. So ten
+//! edits of one person cost one call, and a cut-off overtakes all other work.
 //!
-//! `run` reads as the loop: hear, plan, start, wait.
+//! `run` is the loop: plan, start operations, wait for events.
 
 mod deviations;
 mod forecast_record;
@@ -42,49 +42,50 @@ pub(crate) use jobs::FreeLinks;
 use orders::OpenOrder;
 pub(crate) use report::Question;
 
-/// Permits of normal class that are asked for ahead of need. One request takes a fraction of the time between two
-/// tokens at a hundred a minute; higher limits need a few at once.
+/// Most open token requests of normal class. At a limit of 100 per minute, a request to Litmos takes only a fraction of the time between
+/// two tokens. Higher limits need a few permits at once.
 const ASKS_MAX: usize = 4;
 
-/// Permits of urgent class that are asked for at once.
+/// Most open token requests of urgent class.
 const URGENT_ASKS_MAX: usize = 8;
 
-/// Planning takes at most one part in this many of the loop's time while changes keep coming.
+/// Pause between two plannings, as a multiple of the duration of the last planning. It limits the time spent on planning while changes keep
+/// arriving.
 const PLAN_SHARE: u32 = 10;
 
-/// The same while somebody asks: an answer may be as old as this many plannings take.
+/// Greatest age of the plan in an answer, as a multiple of the duration of the last planning. An older plan is computed again first.
 const ANSWER_SHARE: u32 = 3;
 
-/// How long an org stands still after the bus did not take a write.
+/// Pause of an org after the bus refused a write.
 const BUS_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest the loop sleeps: after this it looks at pauses that have run out.
+/// Longest sleep of the loop. After it, the loop checks which pauses have ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Whether changes go out by themselves or wait for `rollcall apply`.
+/// Whether changes are sent automatically or wait for `rollcall apply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Automatic,
-    /// Only cut-offs go out by themselves.
+    /// Only cut-offs are sent automatically.
     Manual,
 }
 
-/// An operation that was started, for what is told of it at its end.
+/// A started operation, with the data that its end needs.
 #[derive(Debug)]
 struct Performed {
     run: Option<PlanHash>,
     operation: OperationId,
     kind: &'static str,
     label: String,
-    /// Permits it has taken.
+    /// Number of permits that it has used.
     spent: Arc<AtomicU32>,
-    /// What it takes away, already in the safeguard's books.
+    /// Its harmful changes, already counted in the harm history.
     harms: BTreeMap<Harm, u32>,
     started: Instant,
     import: bool,
 }
 
-/// A piece of work at its end: an operation, or writes that no operation goes with.
+/// A finished piece of work: an operation, or writes without an operation.
 #[derive(Debug, Default)]
 struct Finished {
     performed: Option<Performed>,
@@ -108,44 +109,44 @@ pub(crate) struct Controller {
     mode: Mode,
     state: OrgState,
     plan: Plan,
-    /// The plan no longer says what the state needs.
+    /// The state has changed since the plan was computed.
     outdated: bool,
-    /// Somebody is to be cut off: planning does not wait.
+    /// A person has to be cut off: planning does not wait.
     urgent: bool,
     planned_at: Instant,
-    /// How long the last planning took.
+    /// Duration of the last planning.
     plan_cost: Duration,
-    /// Subjects that have something to be done, or may have.
+    /// Subjects that need, or may need, an operation.
     pending: BTreeSet<Subject>,
-    /// Subjects that are left as they are because a feature is off, and which.
+    /// Subjects that are left as they are because a feature is off, with the name of the feature.
     switched_off: BTreeMap<Subject, &'static str>,
     deviations: KnownDeviations,
     released: BTreeMap<Subject, u64>,
     jobs: BTreeMap<OperationId, BulkJob>,
-    /// Groups that the rows of each import of ours name, with one of its people, who is under way as long as it is.
+    /// Groups named by each running bulk import, keyed by one of its people.
     in_rows: Vec<(Subject, BTreeSet<GroupId>)>,
-    /// Groups of each person whom a call of their own is making.
+    /// Groups of each person whose account a single create operation is making.
     awaiting: Vec<(Subject, BTreeSet<GroupId>)>,
-    /// Imports that were planned with one that has been started: they go as they were planned.
+    /// Bulk imports that were planned together with a started one. They are sent as planned.
     together: VecDeque<Operation>,
     running: JoinSet<Finished>,
-    /// Orders about somebody who is being worked on.
+    /// Orders that wait for an operation in flight on the same subjects.
     orders: Vec<OpenOrder>,
     forecast_records: ForecastRecords,
     in_flight: InFlight,
-    /// Imports of ours that are under way.
+    /// Number of bulk imports in flight.
     imports: usize,
     asks: JoinSet<(Class, Permit)>,
     asked: HashMap<Class, usize>,
-    /// Trace of the newest change about a subject that is still pending.
+    /// Trace of the newest roster change of each pending subject.
     traces: HashMap<Subject, String>,
-    /// People under way whom their sources want cut off.
+    /// People with an operation in flight that their sources may want to cut off.
     leaving: BTreeSet<PersonId>,
-    /// Edits of each subject that no operation has answered yet.
+    /// Number of edits of each subject that no operation has covered yet.
     edits: HashMap<Subject, u32>,
     halt: Option<(Halt, Instant)>,
     quiet: Quiet,
-    /// What the times of `quiet` count from.
+    /// Start of the clock of `quiet`.
     began: Instant,
     performed: u64,
 }
@@ -251,7 +252,7 @@ impl Controller {
         self.drain().await;
     }
 
-    /// Lets requests under way come to their outcome. What does not in time is found by the next owner.
+    /// Waits at most 10 s for the operations in flight. The next owner recovers those that do not finish in time.
     async fn drain(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
@@ -330,12 +331,12 @@ impl Controller {
         self.touch(released);
     }
 
-    /// Tells the journal how an operation ended. What was not done is taken out of the safeguard's books again.
+    /// Writes the outcome of an operation to the journal. If the operation had no effect, its harms are subtracted from the harm history.
     fn record_outcome(&mut self, performed: Performed, done: &mut Done) {
         let outcome = done.outcome.take();
         let took_effect = match &outcome {
             Some(outcome) => outcome.ended == Ended::Done,
-            // An intent that stays open may have taken effect; without one nothing was sent.
+            // A request with an open intent may have taken effect. Without an intent, nothing was sent.
             None => done.subjects.iter().any(|subject| self.has_intent(subject)),
         };
         if !took_effect && !performed.harms.is_empty() {
@@ -373,7 +374,7 @@ impl Controller {
         }
     }
 
-    /// Writes down what was promised, and that it has come to its end.
+    /// Ends the current run when no work is left, and writes changed forecast records.
     fn keep_forecast_records(&mut self) {
         let idle = !self.outdated && self.plan.is_empty() && self.state.under_way().is_empty();
         if idle && self.forecast_records.run_id().is_some() {
@@ -389,7 +390,7 @@ impl Controller {
         }
     }
 
-    /// How long nothing need happen: shorter while a plan is due or the roster is about to be quiet.
+    /// Time until the loop must run again: at most `LOOK_AGAIN`, shorter if a plan, the end of a quiet time or a probe is due.
     fn next_look(&self) -> Duration {
         let settling = self.quiet.next_ms(self.now_ms()).map(Duration::from_millis);
         let planning = self
@@ -414,7 +415,7 @@ impl Controller {
         }
         let started = Instant::now();
         (self.outdated, self.urgent) = (false, false);
-        // Two plans for a whole company at once would be the most memory that is ever needed.
+        // Frees the old plan first: two plans of a whole company would be the highest memory use of the process.
         self.plan.operations = Vec::new();
         self.plan = plan(&self.org, &self.state, &self.pending, &self.policy, unix_ms());
         self.note_switched_off();
@@ -440,7 +441,8 @@ impl Controller {
         );
         self.traces.retain(|subject, _| kept.contains(subject));
         self.edits.retain(|subject, _| kept.contains(subject));
-        // A group whose newcomers are just being made is in no plan until they are: the word about it stands till then.
+        // A group is in no plan while the accounts of its new members are being created. So a release by `rollcall apply` is kept while any
+        // operation is in flight.
         if self.state.under_way().is_empty() {
             self.released.retain(|subject, _| kept.contains(subject));
         }
@@ -449,7 +451,7 @@ impl Controller {
         self.plan_cost = started.elapsed();
     }
 
-    /// What was just planned says anew of each subject whether a feature that is off leaves it as it is.
+    /// Updates, for each planned subject, whether it is left as it is because a feature is off.
     fn note_switched_off(&mut self) {
         if !self.switched_off.is_empty() {
             self.switched_off
@@ -462,7 +464,7 @@ impl Controller {
         }
     }
 
-    /// Milliseconds since this controller began.
+    /// Milliseconds since this controller was created.
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -498,7 +500,7 @@ impl Controller {
         }
     }
 
-    /// Parks what cannot be done and ties what needs no call. Neither needs a permit.
+    /// Parks subjects and performs the operations that need no call. Neither needs a permit.
     fn start_free_operations(&mut self) {
         if self.outdated {
             return;
@@ -552,7 +554,7 @@ impl Controller {
         self.ask(Class::Normal, normal.min(ASKS_MAX));
     }
 
-    /// Sends the probing read of a closed gate when it is due.
+    /// Sends the probe of a closed gate when it is due.
     fn probe(&mut self) {
         if !self.executor.gate.begins_probe() {
             return;
@@ -592,8 +594,8 @@ impl Controller {
             .and_then(|subject| self.traces.get(subject).cloned())
     }
 
-    /// Starts finding out about every intent that no operation of ours is working on. Not when the org is somebody else's: whose
-    /// outcome is not taken would look again and again, with the owner's tokens.
+    /// Starts the recovery of every intent that has no operation in flight. Does nothing after the lease is lost: the writes of this
+    /// replica would be refused, and it would repeat the recovery with tokens of the new owner.
     fn recover(&mut self) {
         if !self.executor.lease.is_held() {
             return;

@@ -1,11 +1,11 @@
-//! What an operation left behind, as plain data.
+//! The effects of an operation, as plain data.
 //!
-//! Performing an operation writes buckets; the controller's snapshot of the state would hear of it only when the watch
-//! brings it back. Effects close that gap: they are applied to the state at once, so nothing is planned twice.
+//! An operation writes to the buckets, and the watch delivers these writes to the controller only later. So the controller applies the
+//! effects to its state at once. This way nothing is planned twice.
 
 use provisioning::{Account, AccountId, GroupLink, PersonLink, Roles, Team, TeamId};
 
-/// Everything that one operation wrote, with the revisions of what is guarded by revision.
+/// Everything that one operation wrote. Links come with their revisions.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) person_links: Vec<(PersonLink, u64)>,
@@ -14,11 +14,11 @@ pub(crate) struct Effects {
     pub(crate) gone_accounts: Vec<AccountId>,
     pub(crate) teams: Vec<Team>,
     pub(crate) gone_teams: Vec<TeamId>,
-    /// New members. Roles of one who is a member already stay as they are.
+    /// New team members. The roles of an existing member stay as they are.
     pub(crate) joined: Vec<(TeamId, AccountId)>,
-    /// Members no more, with all roles.
+    /// Team members that were removed, with all their roles.
     pub(crate) left: Vec<(TeamId, AccountId)>,
-    /// What members are in their teams now.
+    /// Current roles of team members.
     pub(crate) roles: Vec<(TeamId, AccountId, Roles)>,
 }
 

@@ -1,12 +1,11 @@
-//! The executor of one org's owner: everything that touches Litmos or a bucket on behalf of an operation.
+//! The executor of one org: it sends the requests and bucket writes of operations.
 //!
-//! Every request follows the same five steps: permit, intent, check that the lease and the permit still hold, send,
-//! outcome. Between any two of them the process may die; whoever owns the org next finds the intent and reads before
-//! it writes.
-
+//! Every request follows the same five steps: get a permit, write the intent, check that the lease and the permit are still valid, send,
+//! write the outcome. The process may die between any two steps. The next owner of the org finds the intent and reads from Litmos before it
+//! writes.
 //!
-//! A 404 may be about anything that a request names, so nothing is taken for gone on the word of a write: only a read at
-//! the account or team itself says so ([`Trouble::Gone`]).
+//! A 404 may be about anything that a request names. So a 404 to a write never proves that something is gone: only a read of the account or
+//! team itself does ([`Trouble::Gone`]).
 
 mod bulk;
 mod custom_fields;
@@ -42,17 +41,17 @@ pub(crate) use custom_fields::CustomFieldsShape;
 pub(crate) use gate::Gate;
 pub(crate) use imports::Imports;
 pub(crate) use observed::Observed;
-pub(crate) use people::{PersonJob, tie};
+pub(crate) use people::{PersonJob, link_account};
 #[cfg(test)]
 pub(crate) use records::{account, team};
 pub(crate) use recover::{KnownGroup, KnownMember, KnownPerson, bulk_operation};
 pub(crate) use roles::RoleChange;
 pub(crate) use teams::{GroupJob, TeamDraft};
 
-/// How long an operation that lost a race holds its subject: about the time a watch takes to deliver.
+/// How long an operation keeps its subjects after a write conflict: about the time that a watch needs to deliver the other write.
 pub(crate) const STALE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What one org's operations are performed with.
+/// Everything that is needed to perform the operations of one org.
 #[derive(Clone, Debug)]
 pub(crate) struct Executor {
     pub(crate) org: OrgId,
@@ -63,31 +62,31 @@ pub(crate) struct Executor {
     pub(crate) lease: Arc<bus::Lease>,
     pub(crate) journal: bus::Journal,
     pub(crate) crash_points: CrashPoints,
-    /// One writer at a time for what was taken away, so that an older sum never overwrites a newer one.
+    /// Allows one writer of the harm history at a time, so that an older count never overwrites a newer one.
     pub(crate) harm_book: Arc<tokio::sync::Mutex<()>>,
     pub(crate) custom_fields: CustomFieldsShape,
     pub(crate) imports: Arc<Imports>,
     pub(crate) gate: Arc<Gate>,
-    /// How old a record may be to be written back without reading it again.
+    /// Greatest age in ms of a record that may be written back without reading it again.
     pub(crate) fresh_ms: u64,
-    /// Longest time after its use-by that a request of ours may still take effect.
+    /// Longest time after the use-by time of its permit that a request may still take effect.
     pub(crate) settle: Duration,
-    /// Permits that the operation these executor are for has taken.
+    /// Number of permits used by the operation that this executor performs.
     pub(crate) spent: Arc<AtomicU32>,
 }
 
-/// Why an operation came to no outcome of its own.
+/// Why an operation did not succeed.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// Somebody else has written the link, or the lease is gone: plan again from what is there.
+    /// Another writer changed the link, or the lease is lost: plan again from the current state.
     Stale,
-    /// The bus did not take the write.
+    /// The bus refused the write.
     Bus(WriteError),
-    /// Litmos did not do it.
+    /// The request to Litmos failed.
     Litmos(Failure),
-    /// A read at the account or team itself says that it is not there.
+    /// A read of the account or team itself shows that it does not exist.
     Gone(Failure),
-    /// No request can come to anything: the gate is closed.
+    /// No request can succeed at the moment: the gate is closed.
     Connection(Failure),
 }
 
@@ -107,11 +106,11 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// How an operation ended, for the journal: what it did, with what was there before, or why it did not.
+/// How an operation ended, for the journal: its changes with the earlier values, or why it failed.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) ended: Ended,
-    /// What Litmos said, where it did not do it.
+    /// The error message of Litmos, if the request failed.
     pub(crate) message: Option<String>,
     pub(crate) images: Vec<Image>,
 }
@@ -134,21 +133,21 @@ impl Outcome {
     }
 }
 
-/// What an operation came to.
+/// The result of an operation.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) effects: Effects,
-    /// `None` where nothing was tried, or it is not known yet what became of it.
+    /// `None` if nothing was tried, or if the outcome is not known yet.
     pub(crate) outcome: Option<Outcome>,
-    /// Something that stops the whole org, not this item only.
+    /// Set if the failure stops the whole org, not only this item.
     pub(crate) halt: Option<Halt>,
 }
 
-/// Why a whole org stands still.
+/// Why a whole org is paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
-    /// The bus did not take a write.
+    /// The bus refused a write.
     Bus { message: String },
 }
 
@@ -157,7 +156,7 @@ pub(crate) fn unix_ms() -> u64 {
 }
 
 impl Executor {
-    /// The same executor for an operation that comes with its first permit.
+    /// A copy of this executor for one operation. Its permit count starts at 1, for the first permit of the operation.
     pub(crate) fn counting(&self) -> Executor {
         Executor {
             spent: Arc::new(AtomicU32::new(1)),
@@ -165,14 +164,14 @@ impl Executor {
         }
     }
 
-    /// One more permit for an operation that needs several requests.
+    /// Waits for one more permit, for an operation that needs several requests.
     pub(crate) async fn permit(&self, class: Class) -> Permit {
         let permit = self.permit_through(class).await;
         self.spent.fetch_add(1, Ordering::Relaxed);
         permit
     }
 
-    /// The intent that goes with this permit: it settles when neither the permit nor the request can act any more.
+    /// The intent of a request that uses this permit. It is settled when the permit has expired and the request can no longer take effect.
     pub(crate) fn intent(
         &self,
         permit: &Permit,
@@ -194,7 +193,10 @@ impl Executor {
         }
     }
 
-    /// The last read before the socket: nothing is sent by somebody who no longer owns the org.
+    /// Checks the lease just before a request is sent.
+    ///
+    /// # Errors
+    /// Returns `Stale` if this replica no longer owns the org.
     pub(crate) fn still_owner(&self) -> Result<(), Trouble> {
         if self.lease.is_held() {
             Ok(())
@@ -203,14 +205,14 @@ impl Executor {
         }
     }
 
-    /// Writes what an operation is about to take away, before it does.
+    /// Writes the harm history with the harms of an operation, before the operation is performed.
     pub(crate) async fn note_harms(&self, history: HarmHistory) -> Result<(), Trouble> {
         let _one = self.harm_book.lock().await;
         self.still_owner()?;
         Ok(self.links.put_harm(&history).await?)
     }
 
-    /// An operation that was not begun, for this reason.
+    /// The result of an operation that was not started.
     pub(crate) fn not_started(&self, subjects: Vec<Subject>, trouble: &Trouble) -> Done {
         Done {
             subjects,
@@ -219,7 +221,7 @@ impl Executor {
         }
     }
 
-    /// Writes links that no request goes with: people who are parked, accounts and teams that are tied.
+    /// Writes links that need no request to Litmos: for example parked people, or people and groups linked to existing accounts and teams.
     pub(crate) async fn write_links(&self, mut links: FreeLinks) -> Done {
         let subjects = links.subjects();
         let mut effects = Effects::default();
@@ -256,11 +258,11 @@ impl Executor {
     }
 }
 
-/// Ends an operation that Litmos is not the reason of: its link was written by somebody else, or cannot be written.
-/// Whatever was sent is found out from the intent.
+/// Ends an operation that failed without a fault of Litmos: another writer changed its link, or the link cannot be written. Recovery uses
+/// the intent to find out what became of a sent request.
 pub(crate) async fn set_aside(subjects: Vec<Subject>, trouble: &Trouble) -> Done {
     if matches!(trouble, Trouble::Stale) {
-        // The watch will bring what somebody else wrote; planning before it has would fail the same way.
+        // Waits for the watch to deliver the other write: a plan made before it would fail in the same way.
         tokio::time::sleep(STALE_PAUSE).await;
     }
     Done {
@@ -270,7 +272,7 @@ pub(crate) async fn set_aside(subjects: Vec<Subject>, trouble: &Trouble) -> Done
     }
 }
 
-/// Ends an operation of which something was written down, or not: then what was seen of it is all that is known.
+/// Ends an operation after its outcome was written. If the write failed, the result has only the effects, and no outcome.
 pub(crate) async fn ended(
     subjects: Vec<Subject>,
     effects: Effects,

@@ -1,11 +1,10 @@
-//! When a plan will be done: the plan itself, played through on simulated time.
+//! Forecasts when a plan will be done, by a simulation of the plan.
 //!
-//! Pressures: a forecast by "calls × pace" is right for a thousand single calls and wrong for five imports, whose jobs
-//! are waited for while tokens lie idle. So the forecast plays what the controller does: tokens come at the governor's
-//! pace, the first ready operation takes one, whoever is under way asks again after its pauses, and what comes after
-//! something waits for it.
+//! The formula "calls × pace" is right for a thousand single calls, but wrong for five bulk imports: tokens stay unused while the import
+//! jobs run in Litmos. So the forecast simulates the controller. Tokens arrive at the governor's pace, and the first ready operation takes
+//! one. An operation in flight requests its next token after its pause, and an operation waits for those that it depends on.
 //!
-//! Nothing here reads a clock; the same plan and pace give the same answer.
+//! Nothing here reads a clock. The same plan and pace give the same answer.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
@@ -18,27 +17,27 @@ use rate_tokens::{Budget, BudgetSettings, Epoch, Moment, Pacing};
 use crate::executor::POLL_PAUSES;
 use crate::schedule::class_of;
 
-/// How fast requests can be sent, and how long answers take.
+/// Pace of requests, and duration of their handling.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pace {
-    /// Between two tokens while work waits.
+    /// Time between two tokens while work waits.
     pub(crate) token: Duration,
-    /// Tokens that may come at once after a rest.
+    /// Number of tokens that may arrive at once after an idle time.
     pub(crate) burst: u32,
-    /// From a token to what came of its request.
+    /// Time from a token to the outcome of its request.
     pub(crate) latency: Duration,
-    /// Writing down what came of one row of an import.
+    /// Time to write the outcome of one row of a bulk import.
     pub(crate) row: Duration,
 }
 
-/// What a request takes on average before any has been measured.
+/// Assumed average latency of a request until one is measured.
 pub(crate) const LATENCY_AT_FIRST: Duration = Duration::from_millis(120);
 
-/// What writing down one row of an import takes: account, link and memberships, each synced to disk.
+/// Time to write the outcome of one row of a bulk import: account, link and memberships, each synced to disk.
 pub(crate) const ROW: Duration = Duration::from_micros(600);
 
 impl Pace {
-    /// The pace that an org's budget allows while nobody else uses it and nothing is refused.
+    /// The pace that the budget of an org allows, if no other service uses it and Litmos refuses nothing.
     pub(crate) fn of(budget: &BudgetSettings, working_limit: Option<u32>) -> Pace {
         let status = Budget::new(budget.clone(), Epoch::new(1), Moment::default()).status(Moment::default());
         let tokens = working_limit.unwrap_or(status.working_limit).max(1);
@@ -56,35 +55,35 @@ impl Pace {
     }
 }
 
-/// When what of a plan is expected to be done, from now on.
+/// Expected time from now until the whole plan, each class and each operation are done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expectation {
     pub(crate) all: Duration,
-    /// Urgent and normal: when the last operation of the class is done, and how many calls it has.
+    /// For the classes urgent and normal: when the last operation is done, and the number of calls.
     pub(crate) by_class: BTreeMap<&'static str, (Duration, u32)>,
     pub(crate) by_operation: HashMap<OperationId, Duration>,
 }
 
-/// What a forecast needs to know of an operation.
+/// The data of one operation that a forecast needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) id: OperationId,
-    /// Calls that it has yet to make.
+    /// Number of calls that remain.
     pub(crate) calls: u32,
-    /// Calls that it has made.
+    /// Number of calls already made.
     made: u32,
     after: BTreeSet<OperationId>,
     class: &'static str,
-    /// Rows whose outcome is written down one by one.
+    /// Number of rows whose outcome is written one by one.
     rows: u32,
-    /// Waits for a job of Litmos between its calls.
+    /// Whether it waits for an import job of Litmos between its calls.
     polls: bool,
 }
 
 impl Step {
     pub(crate) fn of(operation: &Operation) -> Step {
         let (rows, polls) = match &operation.change {
-            // Where as many calls are planned as there are rows, they are single calls in the end.
+            // If there are as many calls as rows, the rows are sent as single calls.
             Change::Bulk { rows } => {
                 let new = rows.iter().filter(|row| row.account.is_none()).count();
                 let polls = operation.calls <= CostModel::default().import_calls(new)
@@ -104,7 +103,7 @@ impl Step {
         }
     }
 
-    /// The same when it has made so many of its calls, and waits for nothing any more.
+    /// This step after `made` of its calls. It no longer waits for other operations.
     pub(crate) fn resumed(mut self, made: u32) -> Step {
         self.made = made;
         self.calls = self.calls.saturating_sub(made);
@@ -112,7 +111,7 @@ impl Step {
         self
     }
 
-    /// How long it rests before it asks for the next of its calls.
+    /// Pause before the token request for its next call.
     fn pause(&self) -> Duration {
         if !self.polls || self.made == 0 {
             return Duration::ZERO;
@@ -126,12 +125,12 @@ impl Step {
     }
 }
 
-/// A plan, of which nothing has been done.
+/// The steps of a plan that has not started.
 pub(crate) fn steps(plan: &Plan) -> Vec<Step> {
     plan.operations.iter().map(Step::of).collect()
 }
 
-/// Plays the steps through; what stands first goes first.
+/// Simulates the steps. Earlier steps go first.
 pub(crate) fn expect(steps: &[Step], pace: &Pace) -> Expectation {
     let mut play = Simulation::new(steps, pace);
     play.run();
@@ -145,10 +144,10 @@ enum Event {
 }
 
 struct Simulation<'a> {
-    /// As they stand at this moment of the play.
+    /// The steps at the current simulated time.
     steps: Vec<Step>,
     pace: &'a Pace,
-    /// How many operations each one still waits for, and who waits for it.
+    /// Number of operations that each step still waits for. `waiters` holds the steps that wait for each operation.
     waits_for: Vec<usize>,
     waiters: HashMap<OperationId, Vec<usize>>,
     ready: BTreeSet<usize>,
@@ -299,7 +298,7 @@ mod tests {
         let plan = plan_of(&state_of_newcomers(10), false);
         assert_eq!(plan.calls(), 10);
         let expected = expect(&steps(&plan), &pace());
-        // The first goes at once, nine wait for a token each, and the last answer takes its time.
+        // The first call is sent at once, the other nine wait for one token each, and the last one has its latency.
         assert_eq!(expected.all, Duration::from_millis(9 * 600 + 100));
         assert_eq!(expected.by_class["normal"], (expected.all, 10));
         assert_eq!(expected.by_operation.len(), 10);

@@ -1,8 +1,8 @@
-//! The pusher: makes each Litmos account equal its roster.
+//! The pusher: makes the Litmos account of each org equal to its roster.
 //!
-//! Any number of replicas share the orgs; each org has one owner at a time, by lease. An owner loads what is wanted,
-//! what is there and what is tied, finds out about every request whose sender is gone, and then plans and performs
-//! until nothing is left. It never sends without a permit, and never concludes anything from what it did not see.
+//! Any number of replicas share the orgs. A lease gives each org one owner at a time. The owner loads the roster, the observed state and
+//! the links. It finds out what became of every request that an earlier owner left unfinished. Then it plans and performs operations until
+//! the plan is empty. It never sends a request without a permit, and it never concludes anything from data that it did not read.
 
 mod controller;
 mod effects;
@@ -32,13 +32,13 @@ use controller::{Controller, Mode, Question};
 use executor::{CustomFieldsShape, Executor, Observed};
 use links::Links;
 
-/// An org whose owner died is taken over after this long.
+/// Duration of the lease on an org. Another replica takes over this long after the owner died.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Questions that wait for the controller's next turn.
+/// Most control requests that wait for the controller.
 const QUESTIONS: usize = 64;
 
-/// What the service is made of.
+/// Everything that the service needs to run.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
@@ -47,7 +47,8 @@ pub struct Dependencies {
     pub crash_points: CrashPoints,
 }
 
-/// An org's roster, links and observed state as they are now: for whoever wants to know what a plan would be.
+/// Loads the org's current roster, links and observed state, for example to compute a plan. Returns an empty state if the watches end
+/// before everything is loaded.
 pub async fn state(bus: &Bus, org: &OrgId) -> OrgState {
     let over = CancellationToken::new();
     let snapshot = watcher::fetch(bus, org, over.clone()).await;
@@ -57,7 +58,7 @@ pub async fn state(bus: &Bus, org: &OrgId) -> OrgState {
         .unwrap_or_default()
 }
 
-/// How long a plan is expected to take under this budget while nobody else uses it.
+/// Expected duration of a plan under this budget, if no other service uses the budget.
 pub fn expected(plan: &Plan, budget: &BudgetSettings) -> Duration {
     forecast::expect(&forecast::steps(plan), &forecast::Pace::of(budget, None)).all
 }
@@ -65,7 +66,7 @@ pub fn expected(plan: &Plan, budget: &BudgetSettings) -> Duration {
 /// Shares the orgs with the other replicas until stopped.
 ///
 /// # Errors
-/// When an org's settings cannot be worked with.
+/// Returns an error if the settings of an org are not usable.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
     let Dependencies {
         bus,
@@ -93,7 +94,7 @@ pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<
     Ok(())
 }
 
-/// One replica's part in one org.
+/// The part of one replica that works on one org.
 struct Owner {
     bus: Bus,
     org: Org,
@@ -104,7 +105,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// Waits for the org, works on it while the lease holds, and again.
+    /// Waits for the lease of the org and works on the org while the lease is held. Repeats until stopped.
     async fn run(self, stop: CancellationToken) {
         let name = format!("pusher.{}", self.org.id);
         while !stop.is_cancelled() {
@@ -120,7 +121,7 @@ impl Owner {
 
     async fn own(&self, lease: Arc<bus::Lease>, stop: &CancellationToken) {
         let over = stop.child_token();
-        // Watches and answers are tasks of the bus: they end with this one, however it ends.
+        // Watches and the control service are tasks of the bus. The guard ends them when this function returns.
         let _ends = over.clone().drop_guard();
         let began = Instant::now();
         let fetched = tokio::select! {

@@ -1,8 +1,8 @@
-//! Intents before, outcomes after: the two writes of every operation.
+//! Writes intents before requests, and outcomes after them.
 //!
-//! An intent is written by compare-and-set on the revision that the plan was made from. If it fails, somebody else has
-//! written the link since (a second owner, or an earlier self whose write we have not seen): the operation is dropped
-//! and planned again from what is really there.
+//! An intent is written by compare-and-set on the revision that the plan was made from. If the write fails, the link has changed since: by
+//! a second owner, or by an earlier write of this owner that the watch has not delivered yet. Then the operation is dropped and planned
+//! again from the current state.
 
 use crate::CrashPoints;
 use bus::{Bucket, Change, Expect, LinksKey, LinksValue, Write, WriteError};
@@ -10,7 +10,7 @@ use provisioning::{
     Approval, GroupId, GroupLink, HarmHistory, OperationId, OrgId, OrgState, PersonId, PersonLink, Revised,
 };
 
-/// Most writes of one atomic batch.
+/// Most writes in one atomic batch.
 const BATCH_MAX: usize = 1_000;
 
 /// The links of one org.
@@ -21,7 +21,7 @@ pub(crate) struct Links {
     crash_points: CrashPoints,
 }
 
-/// The person links that an operation is about to write, as they were when it was planned.
+/// The current link of a person, or a new one with revision 0.
 pub(crate) fn current_person(state: &OrgState, person: &PersonId) -> Revised<PersonLink> {
     state.person_link(person).cloned().unwrap_or_else(|| Revised {
         value: PersonLink::new(person.clone()),
@@ -75,7 +75,7 @@ impl Links {
         Ok(())
     }
 
-    /// Writes many links, in atomic batches. A batch that fails leaves the ones before it written.
+    /// Writes many links, in atomic batches. If a batch fails, the batches before it stay written.
     pub(crate) async fn write_people(&self, links: &mut [Revised<PersonLink>]) -> Result<(), WriteError> {
         for batch in links.chunks_mut(BATCH_MAX) {
             let writes = batch.iter().map(|link| self.person_write(link)).collect();
@@ -112,7 +112,7 @@ impl Links {
         self.put_any(key, LinksValue::Harm(history.clone())).await
     }
 
-    /// Writes records that nothing depends on: if the bus does not take one, a forecast is missing from the record.
+    /// Writes forecast records. Nothing depends on them: if the bus refuses one, only this forecast record is missing.
     pub(crate) async fn keep(&self, changes: Vec<(LinksKey, Option<LinksValue>)>) {
         for (key, value) in changes {
             let write = Write {

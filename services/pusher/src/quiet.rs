@@ -1,82 +1,81 @@
-//! When a change of the roster may be acted on, and when it waits for more of its kind: pure, with time passed in.
+//! Decides when to act on a change of the roster, and when to wait for more changes. Pure: the time is a parameter.
 //!
-//! Pressures: a file of two thousand lines must become one bulk import and not ten, and a team must get its members in one
-//! call. But somebody who edits one person all day, or a client that writes five people a second, must not hold anything
-//! back while permits are free.
+//! Goals: a file of 2,000 lines must become one bulk import and not ten, and a team must get its members in one call. But an admin who
+//! edits one person all day, or a client that writes five people per second, must not delay other work while permits are free.
 //!
-//! The law, with all times in milliseconds:
+//! The rules:
 //!
 //! 1. A cut-off never waits here.
-//! 2. In the first second of a stir (changes less than 1.5 s apart) everything waits, until the roster was quiet for 250 ms:
-//!    only then is it known whether one change or a file has come.
-//! 3. After that each item waits for itself alone: until nothing new was said of it for 250 ms, and at most 2 s. While the
-//!    roster is flooded (20 changes a second or more), a group waits until nothing new was said of it for 1.5 s.
-//! 4. A bulk import, and a team that one may carry, waits until the roster was quiet for 1.5 s: at most 10 s, and at most
-//!    120 s while the roster is flooded. When an import starts, the next one collects from then on.
+//! 2. A stir is a series of changes less than 1.5 s apart. In its first second everything waits, until there was no change of the roster
+//!    for 250 ms. Only then is it clear whether the change is single or part of a file.
+//! 3. After that, each item waits only for itself: until it did not change for 250 ms, and at most 2 s. During a flood (20 changes per
+//!    second or more), a group waits until it did not change for 1.5 s, and at most 120 s.
+//! 4. A bulk import, and a team that a bulk import may name, wait until the roster did not change for 1.5 s: at most 10 s, and at most 120
+//!    s during a flood. After a bulk import starts, the limit counts from that start.
 //!
-//! So nothing but a bulk import waits longer than 3 s for a stream that is no flood, and no bulk import longer than 10 s.
+//! So without a flood, nothing except a bulk import waits longer than 3 s, and a bulk import waits at most 10 s.
 
 use std::collections::{HashMap, VecDeque};
 
 use provisioning::Subject;
 
-/// How long an item must be quiet.
+/// Time in ms without a change of an item, after which it no longer waits.
 const ITEM_QUIET_MS: u64 = 250;
 
-/// How long an item that is edited all the time waits at most.
+/// Longest wait in ms of an item that is edited all the time.
 const ITEM_WAIT_MAX_MS: u64 = 2_000;
 
-/// How long everything waits at the beginning of a stir: a file shows by then that it is one, even on a busy machine.
+/// Longest wait in ms of everything at the beginning of a stir. A file is recognizable in this time, even on a busy machine.
 const BEGINNING_MS: u64 = 1_000;
 
-/// How long the roster must be quiet before a bulk import starts. A longer pause ends a stir.
+/// Time in ms without a change of the roster, after which a bulk import starts. Such a pause also ends a stir.
 const ROSTER_QUIET_MS: u64 = 1_500;
 
-/// How long a bulk import waits for a quiet roster at most.
+/// Longest wait in ms of a bulk import for a quiet roster.
 const BULK_WAIT_MAX_MS: u64 = 10_000;
 
-/// How long anything waits for the end of a flood at most.
+/// Longest wait in ms for the end of a flood.
 const FLOOD_WAIT_MAX_MS: u64 = 120_000;
 
-/// Changes a second that only files and first pushes bring.
+/// Changes per second that count as a flood. Only files and first pushes of a source reach this rate.
 const FLOOD_PER_SECOND: u64 = 20;
 
-/// The time over which changes are counted to tell a flood.
+/// Window in ms in which changes are counted to detect a flood.
 const FLOOD_WINDOW_MS: u64 = 5_000;
 
-/// Changes are counted in parts of the window.
+/// Length in ms of one part of the window. Changes are counted per part.
 const PART_MS: u64 = 100;
 
-/// What was said of one item lately.
+/// Times of the first and the last recent change of one item.
 #[derive(Clone, Copy, Debug)]
 struct Said {
     first_ms: u64,
     last_ms: u64,
 }
 
-/// What the roster has done lately.
+/// The recent changes of the roster.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
     last_ms: Option<u64>,
-    /// When the stir that is on, or was last, began.
+    /// Start of the current or last stir.
     began_ms: u64,
-    /// Since when changes are collected for the next bulk import.
+    /// Time since which changes are collected for the next bulk import.
     collects_since_ms: u64,
-    /// Changes of the last window, by the part that they came in.
+    /// Number of changes in each part of the last window.
     arrivals: VecDeque<(u64, u64)>,
     items: HashMap<Subject, Said>,
-    /// The items in the order of what was said of them; an item that was named again later stands there again.
+    /// The items in the order of their changes. An item that changes again is in the queue again.
     order: VecDeque<(u64, Subject)>,
 }
 
-/// How long something must have been quiet, and how long it waits for that at most.
+/// Required quiet time and longest wait.
 struct Terms {
     quiet_ms: u64,
     at_most_ms: u64,
 }
 
 impl Quiet {
-    /// A change of the roster, and the item that it is about, if it is about one.
+    /// Notes a change of the roster, and the item that changed, if the change is about one.
     pub(crate) fn changed(&mut self, subject: Option<Subject>, now_ms: u64) {
         let stirs = self.last_ms.is_some_and(|last| now_ms - last < ROSTER_QUIET_MS);
         if !stirs {
@@ -103,7 +102,7 @@ impl Quiet {
         }
     }
 
-    /// Forgets items that wait for nothing any more, whatever happens.
+    /// Forgets items that cannot wait any longer.
     fn forget(&mut self, now_ms: u64) {
         while let Some((at_ms, _)) = self.order.front()
             && now_ms - at_ms >= ROSTER_QUIET_MS
@@ -121,14 +120,14 @@ impl Quiet {
         }
     }
 
-    /// Something is done about these items now. What is said of them later waits anew.
+    /// Notes that an operation on these items starts now. Later changes of the items start a new wait.
     pub(crate) fn acted_on(&mut self, subjects: &[Subject]) {
         for subject in subjects {
             self.items.remove(subject);
         }
     }
 
-    /// A bulk import starts now.
+    /// Notes that a bulk import starts now.
     pub(crate) fn imports(&mut self, now_ms: u64) {
         self.collects_since_ms = now_ms;
     }
@@ -169,7 +168,7 @@ impl Quiet {
         }
     }
 
-    /// Whether it was a flood when the last change came: a pause does not turn a file into something else.
+    /// Whether there was a flood at the time of the last change. A pause after a file does not change the answer.
     fn is_flooded(&self) -> bool {
         let oldest = self.last_ms.unwrap_or(0).saturating_sub(FLOOD_WINDOW_MS) / PART_MS;
         let lately = self.arrivals.iter().filter(|(part, _)| *part >= oldest);
@@ -181,7 +180,7 @@ impl Quiet {
         self.last_ms.is_some_and(|last| now_ms - last < bound_ms)
     }
 
-    /// In how many milliseconds something may stop waiting, if anything waits.
+    /// Milliseconds until a wait may end. `None` if nothing waits.
     pub(crate) fn next_ms(&self, now_ms: u64) -> Option<u64> {
         let last = self.last_ms?;
         let ends = [
@@ -212,7 +211,7 @@ mod tests {
         Subject::Group(GroupId::parse(name).unwrap())
     }
 
-    /// The moment, from `from` on and fetched at every 50 ms, when something stops waiting.
+    /// The first time, from `from` on and checked every 50 ms, at which `waits` is false.
     fn ends(from: u64, waits: impl Fn(u64) -> bool) -> u64 {
         (from..).step_by(50).find(|now| !waits(*now)).unwrap()
     }
@@ -296,7 +295,7 @@ mod tests {
         for n in 0..4_000 {
             now += 5;
             quiet.changed(Some(person(&format!("p{n}"))), now);
-            // Each of a hundred groups is named every half second.
+            // Each of the 100 groups changes every half second.
             quiet.changed(Some(group(&format!("g{}", n % 100))), now);
             assert!(quiet.waits(&group("g0"), now), "{now}");
         }
@@ -324,7 +323,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, nothing waits beyond its bound, and the next look comes in time.
+        /// For any series of changes, nothing waits beyond its bound, and `next_ms` is early enough.
         #[test]
         fn nothing_waits_longer_than_the_law_says(
             steps in prop::collection::vec((1_u64..400, 0_usize..5, any::<bool>()), 1..400),

@@ -1,8 +1,7 @@
-//! Which operation goes next: pure, so that its laws can be tested without a bus.
+//! Chooses the next operation. Pure, so that its rules can be tested without a bus.
 //!
-//! Laws: an operation never starts before those it comes after, never beside one that shares a subject with it, and a
-//! cut-off never waits for anything but its own subject. What waits for a quiet roster, and how long, is the law of
-//! `quiet`.
+//! Rules: an operation starts only after the operations that it depends on. It never runs at the same time as another operation on the same
+//! subject. A cut-off waits only for its own subject. The module `quiet` decides what waits for a quiet roster, and how long.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ use rate_tokens::Class;
 
 use crate::quiet::Quiet;
 
-/// The class of token an operation asks for.
+/// The class of token that an operation needs.
 pub(crate) fn class_of(change: &Change) -> Class {
     if change.cuts_access() {
         Class::Urgent
@@ -20,7 +19,8 @@ pub(crate) fn class_of(change: &Change) -> Class {
     }
 }
 
-/// What is better said once, after all imports, than in parts after each: who exists already and gets a manager.
+/// Whether to defer this change until all bulk imports finish: manager-only updates and bulk imports of existing accounts. So one change
+/// covers all of them, not a part after each import.
 fn rests_on_imports(change: &Change) -> bool {
     match change {
         Change::Bulk { rows } => rows.iter().all(|row| row.account.is_some()),
@@ -49,26 +49,26 @@ fn rests_on_imports(change: &Change) -> bool {
     }
 }
 
-/// What stands in the way of operations just now.
+/// The conditions that may keep operations from starting now.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic<'a> {
-    /// Changes are collected for a bulk import: none starts, and no team is made that one may carry.
+    /// Changes are collected for a bulk import: no import starts, and no team is created.
     pub(crate) unsettled: bool,
-    /// The roster has just begun to change: what is planned may be part of something larger.
+    /// The roster has just begun to change: the planned operations may be part of a larger change.
     pub(crate) stirring: bool,
-    /// Which items wait because more may be said of them, at this time.
+    /// The recent changes of the roster, and the current time in ms: items that may change again wait.
     pub(crate) quiet: Option<(&'a Quiet, u64)>,
-    /// An import is under way: what it makes may be what others are to be given as their manager.
+    /// A bulk import is running. It may create managers that other people need.
     pub(crate) importing: bool,
-    /// Only these subjects may be acted on; `None` for all (plans that are applied by hand).
+    /// In manual mode, the subjects released by `rollcall apply`. `None` releases all subjects.
     pub(crate) released: Option<BTreeSet<Subject>>,
-    /// Groups whose teams an import under way names by their codes.
+    /// Groups whose team codes are in the rows of a running bulk import.
     pub(crate) in_rows: BTreeSet<GroupId>,
-    /// Groups of people who are just being made by calls of their own.
+    /// Groups of people whose accounts are being created by single calls.
     pub(crate) awaiting: BTreeSet<GroupId>,
-    /// Somebody is just being made by a call of their own.
+    /// An account is being created by a single call.
     pub(crate) making: bool,
-    /// Whether imports are used at all.
+    /// Whether bulk imports are enabled.
     pub(crate) bulk: bool,
 }
 
@@ -95,7 +95,7 @@ impl Traffic<'_> {
         })
     }
 
-    /// Whether something new was just said of an item. An import has a wait of its own, which is for all of its rows.
+    /// Whether a subject of the operation changed very recently and may change again. A bulk import has its own wait, for all of its rows.
     fn may_become_more(&self, operation: &Operation) -> bool {
         let Some((quiet, now_ms)) = self.quiet else {
             return false;
@@ -111,9 +111,9 @@ impl Traffic<'_> {
                 .any(|subject| quiet.waits(subject, now_ms))
     }
 
-    /// Whether every code that a row names is the team's when the row is read. A new name gives a team a new code, an import
-    /// runs some time after it was sent, and Litmos refuses the whole row for a code that is no team's. And whether rows
-    /// name all the teams that they can: one that is being made, or waits for one more member, is a moment later.
+    /// Whether the team codes in the rows of bulk imports stay valid and complete. A new name gives a team a new code, a bulk import runs
+    /// some time after it was sent, and Litmos refuses the whole row for an unknown code. So a team named by a running import is not
+    /// renamed or deleted. An import waits while a team that its rows could name has an operation in flight or waits for one more member.
     fn codes_stand(&self, state: &OrgState, change: &Change) -> bool {
         match change {
             Change::Bulk { rows } => {
@@ -159,8 +159,8 @@ pub(crate) fn ready<'a>(
     traffic: &'a Traffic<'a>,
 ) -> impl Iterator<Item = &'a Operation> {
     let open: BTreeSet<&OperationId> = plan.operations.iter().map(|operation| &operation.id).collect();
-    // Somebody whose manager is just being made goes into the same import as the others, a moment later. Till then those
-    // whom nobody waits for wait too: alone they would look too few for one.
+    // A person whose manager is being created can join the same bulk import as the others in a moment. Until then, creates that no other
+    // operation waits for wait too: alone they would be too few for a bulk import.
     let joining = traffic.bulk
         && traffic.making
         && plan.waiting.iter().any(|(subject, reason)| {
@@ -185,9 +185,9 @@ pub(crate) fn ready<'a>(
     })
 }
 
-/// The first ready operation that a permit of this class may be spent on.
+/// The first ready operation that needs a permit.
 ///
-/// A permit in hand is spent on the most urgent thing there is, whatever it was asked for.
+/// A permit is used for the most urgent operation, whatever its class.
 pub(crate) fn next<'a>(
     plan: &'a Plan,
     state: &'a OrgState,
@@ -234,7 +234,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// One who leaves, with an account, and two who arrive, one of them reporting to the other.
+    /// A leaver with an account, and two new people; one reports to the other.
     fn state() -> OrgState {
         let mut state = OrgState::new();
         state.set_import_complete(true);
@@ -266,7 +266,7 @@ pub(crate) mod tests {
         state
     }
 
-    /// So many people without an account, in no group.
+    /// A state with this many people without an account, in no group.
     pub(crate) fn state_of_newcomers(people: usize) -> OrgState {
         let mut state = OrgState::new();
         state.set_import_complete(true);
@@ -276,7 +276,7 @@ pub(crate) mod tests {
         state
     }
 
-    /// So many newcomers, of whom every tenth leads the nine after.
+    /// A state with this many people without an account. Every tenth is the manager of the next nine.
     pub(crate) fn state_of_reports(people: usize) -> OrgState {
         let mut state = OrgState::new();
         state.set_import_complete(true);
@@ -367,7 +367,7 @@ pub(crate) mod tests {
             Subject::Person(PersonId::parse("leaver").unwrap()),
             Subject::Person(PersonId::parse("boss").unwrap()),
         ]);
-        // The report of one whose account is being made waits for it: then one call says all.
+        // A person waits while the account of their manager is being created. Then one call is enough.
         assert_eq!(ready_now(&state, &Traffic::default()), Vec::<String>::new());
         let boss = Subject::Person(PersonId::parse("boss").unwrap());
         state.release(&[boss]);

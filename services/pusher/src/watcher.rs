@@ -1,7 +1,7 @@
-//! What the controller hears: the three buckets of its org, first whole and then change by change.
+//! Reads the three buckets of an org for the controller: first all values, then each change.
 //!
-//! The buckets are read side by side, each by a task of its own, and taken into the state as they come: in which order
-//! makes no difference, for nobody plans before all three are told.
+//! One task per bucket reads the buckets in parallel. Values go into the state in the order in which they arrive. The order makes no
+//! difference, because planning starts only after all three buckets are loaded.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,10 +13,10 @@ use provisioning::{BulkJob, NormalName, OperationId, OrgId, OrgState, Run, Subje
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Batches of events that wait for the controller. A full channel slows the watch, nothing is lost.
+/// Most batches of events that wait for the controller. A full channel slows the watch; nothing is lost.
 const BATCHES: usize = 16;
 
-/// Buckets that must have been told whole before anything is planned.
+/// Number of buckets that must be fully loaded before anything is planned.
 const BUCKETS: usize = 3;
 
 /// One change in one of the buckets.
@@ -27,7 +27,7 @@ pub(crate) enum StateEvent {
     Links(WatchEvent<LinksKey, LinksValue>),
 }
 
-/// The state that everything starts from.
+/// The state that the controller starts from.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) state: OrgState,
@@ -36,7 +36,7 @@ pub(crate) struct Snapshot {
     pub(crate) runs: Vec<Run>,
 }
 
-/// Reads everything about the org, and goes on listening; `None` if it is over before everything was told.
+/// Loads everything about the org and keeps watching for changes. Returns `None` if the watches end before everything is loaded.
 pub(crate) async fn fetch(
     bus: &Bus,
     org: &OrgId,
@@ -93,7 +93,7 @@ fn follow<K: bus::Key, V: bus::Record>(
 }
 
 impl StateEvent {
-    /// The bucket of which everything has been told with this.
+    /// The bucket that is fully loaded with this event.
     fn synced(&self) -> Option<&'static str> {
         match self {
             StateEvent::Roster(WatchEvent::Synced) => Some(RosterKey::BUCKET),
@@ -103,7 +103,7 @@ impl StateEvent {
         }
     }
 
-    /// Whether somebody's wishes changed.
+    /// Whether the roster changed.
     pub(crate) fn is_roster(&self) -> bool {
         matches!(
             self,
@@ -111,7 +111,7 @@ impl StateEvent {
         )
     }
 
-    /// Whether somebody may be about to lose access.
+    /// Whether a person may have to be cut off.
     pub(crate) fn cuts_access(&self) -> bool {
         match self {
             StateEvent::Roster(WatchEvent::Put(_, stored)) => match &stored.value {
@@ -125,17 +125,17 @@ impl StateEvent {
         }
     }
 
-    /// Whether it is an echo of the safeguard's books. Only the owner writes them, and knows better what stands in them.
+    /// Whether this is a write of the safeguard's harm history. Only the owner writes it, and its own copy is newer.
     pub(crate) fn is_own_book(&self) -> bool {
         matches!(self, StateEvent::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Harm(_)))
     }
 
-    /// Whether a person has approved something.
+    /// Whether this is a new approval.
     pub(crate) fn is_approval(&self) -> bool {
         matches!(self, StateEvent::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Approval(_)))
     }
 
-    /// The record of a run.
+    /// The forecast record, if this event is one.
     fn run(&self) -> Option<&Run> {
         match self {
             StateEvent::Links(WatchEvent::Put(_, stored)) => match &stored.value {
@@ -150,7 +150,7 @@ impl StateEvent {
         }
     }
 
-    /// Whose change changed, and the trace that it came with.
+    /// The changed person or group, and the trace that the change carries.
     pub(crate) fn trace(&self) -> Option<(Subject, String)> {
         let StateEvent::Roster(WatchEvent::Put(_, stored)) = self else {
             return None;
@@ -158,7 +158,7 @@ impl StateEvent {
         Some((self.edited()?, stored.trace.clone()?))
     }
 
-    /// Whose change changed.
+    /// The changed person or group.
     pub(crate) fn edited(&self) -> Option<Subject> {
         let StateEvent::Roster(WatchEvent::Put(_, stored)) = self else {
             return None;
@@ -170,7 +170,7 @@ impl StateEvent {
         }
     }
 
-    /// Whose change changed, a group's also where one of its members did.
+    /// The person or group that a change or removal is about. A membership counts as its group.
     pub(crate) fn about(&self) -> Option<Subject> {
         let StateEvent::Roster(WatchEvent::Put(key, _) | WatchEvent::Removed(key)) = self else {
             return None;
@@ -182,7 +182,7 @@ impl StateEvent {
         }
     }
 
-    /// Takes the change into the snapshot, unless the snapshot is newer. Says whose plan it may change.
+    /// Applies the change to the state, unless the state is newer. Returns the subjects whose plan may change.
     pub(crate) fn apply(
         self,
         state: &mut OrgState,
@@ -204,7 +204,8 @@ fn roster(event: WatchEvent<RosterKey, RosterValue>, state: &mut OrgState) -> BT
             RosterValue::Membership(membership) => state.put_membership(&membership),
             RosterValue::Index(_) | RosterValue::Question(_) => BTreeSet::new(),
         },
-        // A person who got another user name lies under another key, which came first.
+        // A new user name gives a person a new key, and the write of the new key arrives first. So the removal of the old key counts only
+        // if the person still has the old name.
         WatchEvent::Removed(RosterKey::Person(_, name, id)) => match state.person(&id) {
             Some(known) if NameToken::of_name(&NormalName::of(&known.value.user_name)) == name => {
                 state.drop_person(&id)
@@ -247,7 +248,7 @@ fn observed(event: WatchEvent<ObservedKey, ObservedValue>, state: &mut OrgState)
                 touched.extend(state.put_roles(&member.team, &member.account, member.roles));
                 touched
             }
-            // Once complete it stays so: a later run that is under way or failed takes nothing back.
+            // Once complete, it stays complete: a later import that is running or has failed does not change that.
             ObservedValue::Import(run) if run.is_complete() => {
                 state.set_import_paused(run.paused);
                 let mut touched = state.set_import_complete(true);

@@ -1,8 +1,8 @@
-//! The governor on a thread of its own, within a process that does other things too.
+//! Runs the governor on its own thread, within a process that also does other work.
 //!
-//! A grant is a chain of short steps: a message is read, decided on, appended, acknowledged, told. On one thread each step
-//! finds the next one awake. Spread over several they wake each other, which costs more than all that they do; and among
-//! tasks that plan for a second, everybody would wait for a token that long.
+//! A grant is a chain of short steps: a message is read, decided on, appended, acknowledged and answered. On one
+//! thread, the next step needs no wake-up. Spread over several threads, the steps must wake each other, which costs
+//! more than all their work. Next to tasks that plan for a second, every worker would wait that long for a token.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Dependencies, run};
 
-/// Why a governor on a thread of its own ended.
+/// Reason why a governor on its own thread ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ApartError {
     #[error("the governor's thread cannot be started")]
@@ -27,10 +27,11 @@ pub enum ApartError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// Leads whenever the lease can be had, on a thread and a connection of its own, until stopped or no longer awaited.
+/// Leads whenever it gets the lease, on its own thread and connection, until stopped or until the returned future is
+/// dropped.
 ///
 /// # Errors
-/// When there is no thread or no server, or the bus takes no subscription.
+/// If the thread cannot be started, the server cannot be reached, or the bus accepts no subscription.
 pub async fn run_apart(
     connection: NatsConnection,
     budgets: BTreeMap<OrgId, BudgetSettings>,

@@ -1,10 +1,11 @@
 //! The rate governor: one leader grants the right to send requests, for all orgs.
 //!
-//! The lease only decides who tries. Safety is the ledger's: every grant is appended to it, on the condition that nobody else
-//! has appended since, before anybody is told of it. A leader that was deposed, frozen or cut off finds its append
-//! refused and has told nobody. What is decided when is [`rate_tokens::Leadership`]'s; here it is performed.
+//! The lease only decides which governor tries to lead. Safety comes from the ledger: every grant is appended to it
+//! before the grant is sent, on the condition that no other governor has appended since. The append of a leader that
+//! was replaced, frozen or cut off is refused, and its grants are not sent. [`rate_tokens::Leadership`] makes all
+//! decisions; this service performs them.
 //!
-//! This service never calls Litmos, and forgets everything but what the ledger says.
+//! This service never calls Litmos. After a restart it knows only what the ledger contains.
 
 mod apart;
 mod server;
@@ -23,19 +24,19 @@ use tokio_util::sync::CancellationToken;
 pub use apart::{ApartError, run_apart};
 use server::GovernorServer;
 
-/// A leader that is gone is followed after this long at most, and a little for the asking.
+/// Length of the lease: a leader that is gone is followed after this time, and a little more to acquire the lease.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Pause before the ledger is tried again after it failed.
+/// Pause before the ledger is used again after it failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often the gauges are set.
+/// Interval at which the gauges are set.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
-/// Exchanges that are taken in before the budgets are looked at again.
+/// Most requests that are handled in a row before the budgets decide again.
 const TAKEN_AT_ONCE: usize = 512;
 
-/// What the service is made of.
+/// Parts that the service needs.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
@@ -43,12 +44,12 @@ pub struct Dependencies {
     pub health: Health,
 }
 
-/// The clock that tokens cool by: a wall clock that is set forward must free none of them early.
+/// Clock by which tokens cool. It is not the wall clock: if that is set forward, no token may become free early.
 fn now() -> Moment {
     Moment::from_millis(chassis::clock::boot_ms())
 }
 
-/// What the ledger's entries are stamped with.
+/// Clocks with which the ledger's entries are stamped.
 fn clocks() -> Stamp {
     Stamp {
         server_ms: 0,
@@ -57,7 +58,7 @@ fn clocks() -> Stamp {
     }
 }
 
-/// What a governor knows from its own reigns, beside the ledger.
+/// Knowledge of a governor from its own earlier leaderships, in addition to the ledger.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownHistory {
     least_epoch: Epoch,
@@ -65,10 +66,10 @@ struct KnownHistory {
     distrusts: bool,
 }
 
-/// Leads whenever the lease can be had, until stopped.
+/// Leads whenever it gets the lease, until stopped.
 ///
 /// # Errors
-/// When the bus takes no subscription.
+/// If the bus accepts no subscription.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), BusError> {
     let Dependencies { bus, budgets, health } = dependencies;
     let budgets: BTreeMap<OrgName, BudgetSettings> = budgets
@@ -109,7 +110,7 @@ struct Leader<'a> {
 }
 
 impl Leader<'_> {
-    /// Reigns, again and again if need be, for as long as the lease is held.
+    /// Runs one leadership after another while the lease is held.
     async fn lead(&mut self, mut history: KnownHistory) -> Result<KnownHistory, BusError> {
         let mut requests = self.bus.governor_requests().await?;
         while self.lease.is_held() && !self.stop.is_cancelled() {
@@ -131,7 +132,7 @@ impl Leader<'_> {
                         "the ledger went back in time: no requests until what was sent has cooled"
                     );
                     history.least_epoch = history.least_epoch.max(Epoch::new(seen.get().saturating_add(1)));
-                    // What was known to be stored is known to be gone.
+                    // Entries that were known to be stored are lost.
                     (history.known, history.distrusts) = (0, true);
                 }
                 None => break,
@@ -141,11 +142,11 @@ impl Leader<'_> {
         Ok(history)
     }
 
-    /// One leadership: `None` if the lease ended it.
+    /// Runs one leadership. `None` if it ended by the loss of the lease or by the stop.
     async fn leadership(&self, server: &mut GovernorServer, requests: &mut GovernorRequests) -> Option<End> {
         let mut connections = self.ledger.connections();
         connections.mark_unchanged();
-        // Polled in the order in which they were started, so they are sent in that order too.
+        // They start in this order, so they are also sent in this order.
         let mut commands = FuturesOrdered::new();
         let (mut reconnected, mut is_due) = (false, false);
         let mut measure = tokio::time::interval(MEASURE_EVERY);
@@ -157,8 +158,9 @@ impl Leader<'_> {
             while !reconnected && let Some(command) = server.leadership.next(now()) {
                 commands.push_back(self.ledger.perform(command));
             }
-            // While the ledger is written, its answer brings grants soon: one message then says everything. Where the answer does
-            // not come, the gauges' turn does, well before a worker takes silence for a sign.
+            // While an append is in flight, its answer brings grants soon, and then one message carries everything. If
+            // the answer does not come, the next tick of the gauges sends the responses, well before a worker takes the
+            // missing response as a failure.
             server
                 .send_responses(commands.is_empty() || std::mem::take(&mut is_due))
                 .await;
@@ -169,7 +171,7 @@ impl Leader<'_> {
                 .leadership
                 .wake()
                 .map_or(MEASURE_EVERY, |wake| wake.since(now()));
-            // What is due and waits for the ledger goes on when the ledger answers.
+            // Work that is due and waits for the ledger continues when the ledger answers.
             let sleep = if due.is_zero() && !commands.is_empty() {
                 PAUSE
             } else {

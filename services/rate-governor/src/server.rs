@@ -1,4 +1,4 @@
-//! Where those who request and report are input and answered.
+//! Handles requests and reports of workers, and sends the responses.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::now;
 
-/// When to request again where there was no place, or no rule yet.
+/// Time after which a worker requests again if its queue is full or this governor does not lead yet.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Who waits for an answer.
+/// A token request that waits for its response.
 #[derive(Debug)]
 struct PendingRequest {
     to: ReplyTo,
@@ -23,7 +23,7 @@ struct PendingRequest {
     org: OrgName,
 }
 
-/// What all requests of one exchange have in common.
+/// Data that all requests of one exchange share.
 struct ExchangeContext {
     worker: Result<WorkerId, NameRefused>,
     at: Moment,
@@ -38,7 +38,7 @@ pub(crate) struct GovernorServer {
     pending: HashMap<RequestId, PendingRequest>,
     next_request: u64,
     responses: BTreeMap<ReplyTo, ResponseBatch>,
-    /// Used again for each report.
+    /// Buffer that is reused for each report.
     settled: Vec<Settled>,
     appends: u64,
 }
@@ -57,7 +57,7 @@ impl GovernorServer {
         }
     }
 
-    /// Takes in what came of a command; whether a pause is due before the next.
+    /// Handles the result of a ledger command. Returns whether a pause is needed before the next one.
     pub(crate) fn handle_input(&mut self, input: Input) -> bool {
         let failed = match &input {
             Input::Appended { .. } => {
@@ -100,7 +100,7 @@ impl GovernorServer {
             deadline: at + wait,
             to: to.clone(),
         };
-        // Answered in any case: also an empty exchange is a question.
+        // An empty exchange is answered too.
         let mut responses = self.responses.remove(&to).unwrap_or_default();
         let mut all_taken = true;
         for OrgMessages {
@@ -139,7 +139,7 @@ impl GovernorServer {
                 }
             }
         }
-        // Left unanswered, reports come again.
+        // Reports that are not acknowledged are sent again.
         responses.acknowledged.extend(Some(number).filter(|_| all_taken));
         self.responses.insert(to, responses);
     }
@@ -211,7 +211,8 @@ impl GovernorServer {
         }
     }
 
-    /// Sends what may be body by now, one message to each process. Unless `all`, that reports were input waits for company.
+    /// Sends the responses that are ready, one message to each process. Unless `all`, acknowledgements wait for the
+    /// next grant.
     pub(crate) async fn send_responses(&mut self, all: bool) {
         let mut granted: BTreeMap<(OrgName, Class), u64> = BTreeMap::new();
         for rate_tokens::TokenResponse { request, body } in self.leadership.take_responses() {
@@ -295,7 +296,7 @@ impl GovernorServer {
     }
 }
 
-/// Why an request waits for no token.
+/// Reason why a request was not queued.
 enum RequestFailure {
     ForNow,
     Senseless(String),
@@ -304,9 +305,9 @@ enum RequestFailure {
 /// What became of a report.
 enum ReportOutcome {
     TakenIn,
-    /// It is of use later.
+    /// The governor does not lead now. The same report may be accepted later.
     ForNow,
-    /// It need not come again, but something is wrong with it.
+    /// The report is wrong and must not be sent again.
     Odd(String),
 }
 

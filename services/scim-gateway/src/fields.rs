@@ -1,4 +1,4 @@
-//! The org's advanced custom fields, as schema discovery found them, kept in memory by a watch.
+//! Advanced custom fields of the org, as schema discovery found them. A watch keeps them in memory.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,7 +7,7 @@ use provisioning::{OrgId, SchemaKind, SchemaVersion};
 use scim::CustomAttributes;
 use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone. Empty until discovery has found something: then nothing is known of any field yet.
+/// Cheap to clone. Empty until discovery has found fields.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Arc<RwLock<Arc<CustomAttributes>>>);
 

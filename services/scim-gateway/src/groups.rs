@@ -1,4 +1,4 @@
-//! Groups: of the roster, with their members one by one.
+//! Groups of the roster in SCIM form. Members are stored one by one.
 
 use std::collections::BTreeSet;
 
@@ -36,13 +36,13 @@ pub(crate) fn document(group: &Group) -> GroupDocument {
 }
 
 fn render(request: &ScimRequest<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
-    // Fifty thousand members are listed only for those who want to see them.
+    // Members are listed only if the client asks for them: there may be 50,000.
     let members = shows_members(request).then(|| members_of(directory, directory.members(&entry.value.id)));
     let revision = directory.newest_of_group(&entry.value.id);
     rendered_group(entry, revision, members.as_deref(), &request.base_url)
 }
 
-/// The group of this id, if it is there and is what `If-Match` asks for.
+/// Returns the group with this id, if it exists and `If-Match` accepts its version.
 fn known<'d>(
     request: &ScimRequest<'_>,
     directory: &'d Directory,
@@ -65,7 +65,7 @@ fn there<'d>(directory: &'d Directory, id: &str) -> Result<&'d Entry<Group>, Sci
         .ok_or_else(|| no_group(id))
 }
 
-/// The group as it is now, as the answer shows it.
+/// The group as the response shows it.
 fn shown(request: &ScimRequest<'_>, directory: &Directory, entry: &Entry<Group>) -> Map<String, Value> {
     request.query.projection.apply(render(request, directory, entry))
 }
@@ -151,7 +151,7 @@ pub(crate) async fn replace(request: &ScimRequest<'_>, id: &str) -> Result<Answe
 pub(crate) async fn patch(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
     let change = GroupChange::from_patch(&PatchRequest::parse(&request.body)?)?;
     apply(request, id, change, false).await?;
-    // Entra wants no body, and Okta takes none just as well: no member is read to change one.
+    // Entra expects no body, and Okta accepts that too. So no members have to be read.
     Ok(Answer::NoContent)
 }
 
@@ -182,7 +182,7 @@ fn members_of<'a>(directory: &Directory, ids: impl Iterator<Item = &'a PersonId>
         .collect()
 }
 
-/// A group as this request wrote it: whatever came after it belongs to other answers.
+/// The group as this request wrote it, without later changes.
 fn written(request: &ScimRequest<'_>, group: Group, revision: u64, members: Option<&[Member]>) -> Value {
     let entry = Entry {
         value: group,
@@ -192,7 +192,7 @@ fn written(request: &ScimRequest<'_>, group: Group, revision: u64, members: Opti
     request.query.projection.apply(resource).into()
 }
 
-/// Changes the group from what it is now, whoever else changes it meanwhile. Says who is in it then, where that is shown.
+/// Changes the group, starting from its newest version, even if others change it at the same time. Returns its members if requested.
 async fn apply(
     request: &ScimRequest<'_>,
     id: &str,
@@ -208,7 +208,7 @@ async fn apply(
     let mut begun = false;
     loop {
         let decide = |directory: &Directory| -> Result<Change<Decided>, Refusal> {
-            // What a large change has begun it ends, though it made a new version itself.
+            // A large change is written in several steps. After the first step `If-Match` no longer fits, so only that step checks it.
             let old = match begun {
                 false => known(request, directory, id)?,
                 true => there(directory, id)?,
@@ -256,7 +256,7 @@ fn draft_of(change: &GroupChange, group: &Group) -> GroupDraft {
     }
 }
 
-/// Every membership that the change is about, and whether it is to be.
+/// All memberships that the change is about, and whether each is wanted.
 fn members_after(
     directory: &Directory,
     group: &GroupId,
@@ -269,7 +269,7 @@ fn members_after(
         let others = directory.members(group).filter(|person| !keep.contains(person));
         members.extend(others.map(|person| (person.clone(), false)));
     }
-    // Somebody unknown who is to be out is out.
+    // To remove an unknown person is not an error.
     let absent = net
         .absent
         .iter()
@@ -279,7 +279,7 @@ fn members_after(
     Ok(members)
 }
 
-/// The people that ids name. One that names nobody is told: it would be lost silently otherwise.
+/// Returns the people with these ids. An unknown id is an error: otherwise the member would be lost silently.
 fn people(directory: &Directory, ids: &[String]) -> Result<Vec<PersonId>, ScimError> {
     ids.iter()
         .map(|id| {
@@ -290,7 +290,7 @@ fn people(directory: &Directory, ids: &[String]) -> Result<Vec<PersonId>, ScimEr
                 let group = GroupId::parse(id).ok().filter(|id| directory.group(id).is_some());
                 let id: String = id.chars().take(80).collect();
                 ScimError::invalid_value(match group {
-                    // To create a user of that id would be the wrong advice.
+                    // Advice to create a user with that id would be wrong.
                     Some(_) => format!(
                         "members: {id:?} is a group, and Litmos teams hold people only; send the people in it"
                     ),

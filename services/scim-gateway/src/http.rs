@@ -1,4 +1,4 @@
-//! The http: who asks, for which org, about what.
+//! HTTP layer: checks the token, finds the org, and routes the request.
 
 mod address;
 mod body;
@@ -22,7 +22,7 @@ use tracing::Instrument as _;
 use crate::{AppState, OrgState, groups, users};
 use response::{Refusal, respond};
 
-/// What a request came to.
+/// Result of a request.
 pub(crate) enum Answer {
     Found(Value),
     Created {
@@ -30,15 +30,15 @@ pub(crate) enum Answer {
         body: Value,
     },
     NoContent,
-    /// Who asks has this version already.
+    /// The client already has this version.
     Unchanged {
         etag: String,
     },
-    /// The methods that are possible here.
+    /// Methods allowed at this endpoint.
     Methods(&'static str),
 }
 
-/// One request about one org, let in.
+/// An authorized request about one org.
 pub(crate) struct ScimRequest<'a> {
     pub(crate) org: &'a OrgState,
     pub(crate) base_url: String,
@@ -50,7 +50,7 @@ pub(crate) struct ScimRequest<'a> {
 }
 
 impl ScimRequest<'_> {
-    /// Waits until memory knows all that was stored before the request came.
+    /// Waits until memory contains everything stored before the request arrived.
     pub(crate) async fn catch_up(&self) -> Result<(), ScimError> {
         self.org.roster.catch_up().await.map_err(|error| {
             tracing::warn!(
@@ -105,7 +105,7 @@ async fn handle(app: &AppState, request: Request) -> Result<Answer, Refusal> {
     };
     tracing::Span::current().record("org.id", *org_id);
     let methods = methods(rest)?;
-    // Whoever may GET may ask for the head alone.
+    // HEAD is allowed where GET is.
     let method = if parts.method == Method::HEAD {
         Method::GET
     } else {
@@ -133,7 +133,7 @@ async fn handle(app: &AppState, request: Request) -> Result<Answer, Refusal> {
     org.turns.run(request.carry_out(body)).await
 }
 
-/// A request that is let in, with the parts of its path below the base URL.
+/// An authorized request, with the segments of its path below the base URL.
 struct Admitted<'a> {
     app: &'a AppState,
     org: &'a OrgState,
@@ -171,8 +171,8 @@ impl Admitted<'_> {
     }
 }
 
-/// The answer to a reader who has these versions already. The version of a user or group is that of its own record, so
-/// groups and members that changed later are sent all the same.
+/// Returns `Unchanged` if the client already has this version. The version of a resource covers only its own record, so the full
+/// answer is sent if its groups or members changed later.
 fn unless_had(request: &ScimRequest<'_>, rest: &[&str], answer: Answer, had: &str) -> Answer {
     let Answer::Found(body) = &answer else {
         return answer;
@@ -205,8 +205,7 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The parts of a path, decoded one by one: a slash that is written as `%2F` is no separator. Empty parts, as between
-/// doubled slashes and behind a last one, are none.
+/// The segments of a path, decoded one by one, so `%2F` does not separate. Empty segments, from doubled or trailing slashes, are dropped.
 fn segments(path: &str) -> Result<Vec<String>, ScimError> {
     let parts = path.split('/').filter(|part| !part.is_empty());
     let decoded = parts.map(|part| {
@@ -219,7 +218,7 @@ fn segments(path: &str) -> Result<Vec<String>, ScimError> {
         .map_err(|_| ScimError::not_found("there is nothing here: the path is not UTF-8"))
 }
 
-/// All values of a header that may come in several lines.
+/// All values of a header that may be repeated, joined with commas.
 fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
     let values = headers
         .get_all(name)
@@ -230,7 +229,7 @@ fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
         .reduce(|all, value| format!("{all}, {value}"))
 }
 
-/// The methods that are possible at an endpoint.
+/// Methods allowed at an endpoint.
 fn methods(rest: &[&str]) -> Result<&'static str, ScimError> {
     match rest {
         ["ServiceProviderConfig"] | ["ResourceTypes" | "Schemas"] | ["ResourceTypes" | "Schemas", _] => {

@@ -1,7 +1,8 @@
 //! The SCIM gateway: a SCIM 2.0 server with one base URL per org, `/scim/{org}/v2`.
 //!
-//! A write is answered when it is durable in the roster, without waiting for Litmos; a read comes from memory and
-//! never spends a request of the budget. Every answer, 401 and 404 included, is SCIM JSON.
+//!
+//! A write is answered when it is durable in the roster, without waiting for Litmos. A read is answered from memory and costs no
+//! request of the budget. Every response is SCIM JSON, also 401 and 404.
 
 mod fields;
 mod groups;
@@ -27,11 +28,11 @@ use tokio_util::sync::CancellationToken;
 
 use fields::Fields;
 
-/// What the service is made of.
+/// Dependencies of the service.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
-    /// Made by [`rosters`].
+    /// Created by [`rosters`].
     pub rosters: Rosters,
     pub settings: Arc<Settings>,
     pub health: Health,
@@ -47,7 +48,7 @@ pub enum GatewayError {
     Serve(#[source] std::io::Error),
 }
 
-/// One org behind the http.
+/// State of one org.
 #[derive(Debug)]
 pub(crate) struct OrgState {
     pub(crate) roster: Roster,
@@ -57,7 +58,7 @@ pub(crate) struct OrgState {
     pub(crate) turns: turns::Turns,
 }
 
-/// All orgs, where the http is, and its clock.
+/// All orgs, the address of the listener, and its clock.
 #[derive(Debug)]
 pub(crate) struct AppState {
     pub(crate) orgs: BTreeMap<String, OrgState>,
@@ -65,15 +66,16 @@ pub(crate) struct AppState {
     pub(crate) clock: fn() -> u64,
 }
 
-/// The rosters that a gateway needs: it looks people up by e-mail address and display name too.
+/// Creates the rosters that a gateway needs. They also index people by e-mail address and display name.
 pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
     Rosters::reading(list::other_names, bus, stop)
 }
 
 /// Serves SCIM until stopped.
 ///
+///
 /// # Errors
-/// When the address cannot be listened on.
+/// The listen address cannot be used.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), GatewayError> {
     let Dependencies {
         bus,
@@ -87,7 +89,7 @@ pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<
     let mut orgs = BTreeMap::new();
     for org in &settings.orgs {
         if org.scim_token.is_none() {
-            tracing::warn!(org.id = %org.id, "this org has no scim_token: its SCIM http stays shut");
+            tracing::warn!(org.id = %org.id, "this org has no scim_token: SCIM is disabled for it; set scim_token in its settings");
         }
         orgs.insert(
             org.id.to_string(),

@@ -1,8 +1,9 @@
-//! Lists of users and groups: a page at a time, through an index where the filter has one.
+//! Lists of users and groups: one page at a time, through an index if the filter allows it.
 //!
-//! A roster may hold hundreds of thousands of people, and everybody who writes waits for whoever reads it. So nothing
-//! here looks at more than [`CHUNK`] entries under the lock, and what has to look at everybody does so on a thread for
-//! such work, for a bounded time, few at a time.
+//!
+//! A roster may hold hundreds of thousands of people, and a write waits while the roster is read. So at most [`CHUNK`] entries
+//! are processed under the lock. A scan of all entries runs on a blocking thread, with a time limit, and only [`SCANS_MAX`] run
+//! at a time per org.
 
 mod groups;
 mod users;
@@ -21,48 +22,48 @@ pub(crate) use users::{Users, groups_of, other_names, rendered, shown_email};
 
 use crate::http::Answer;
 
-/// Entries looked at while the roster's lock is held: about a millisecond.
+/// Entries processed while the roster's lock is held: about a millisecond.
 const CHUNK: usize = 500;
-/// Candidates of an index that are looked at where the request is: they take less time than the way to another thread.
+/// Most index candidates processed on the thread of the request: less work than a switch to another thread.
 const AT_ONCE: usize = 16;
-/// Ids passed over while the lock is held, on the way to a page.
+/// Ids skipped while the lock is held, on the way to a page.
 const STRIDE: usize = 4000;
-/// Longest look at everybody. Two hundred thousand people take a few seconds; Okta hangs up after sixty.
+/// Longest scan of all entries. A scan of 200,000 people takes a few seconds; Okta disconnects after 60 s.
 const SCAN_TIME: Duration = Duration::from_secs(30);
-/// Looks at everybody that one org may have under way; each keeps a core busy.
+/// Most concurrent scans of one org. Each keeps a core busy.
 const SCANS_MAX: usize = 2;
 
 type Resource = Map<String, Value>;
 
-/// One kind of resource as lists need it.
+/// A kind of resource that can be listed.
 pub(crate) trait GroupCache: Send + Sync + 'static {
     const KIND: ResourceKind;
     type Id: Clone + Ord + Send;
     type Entry: Clone + Send;
 
     fn id(entry: &Self::Entry) -> &Self::Id;
-    /// Whether clients see it.
+    /// Whether clients see the entry.
     fn is_there(entry: &Self::Entry) -> bool;
     fn count(directory: &Directory) -> usize;
     fn get<'a>(directory: &'a Directory, id: &Self::Id) -> Option<&'a Self::Entry>;
     fn after<'a>(directory: &'a Directory, id: Option<&Self::Id>) -> impl Iterator<Item = &'a Self::Entry>;
-    /// Everything that can satisfy the equality, and perhaps more.
+    /// All entries that can satisfy the equality. May contain others too.
     fn candidates(directory: &Directory, lookup: &Lookup<'_>) -> Vec<Self::Id>;
-    /// The resource with what the filter asks for, whatever the answer shows.
+    /// The resource with everything that the filter needs. The response is not considered.
     fn for_filter(
         &self,
         roster: &Roster,
         entry: &Self::Entry,
         filter: &Filter,
     ) -> Result<Resource, ScimError>;
-    /// The resource as it is shown.
+    /// The resource as the response shows it.
     fn for_answer(
         &self,
         roster: &Roster,
         entry: &Self::Entry,
         projection: &Projection,
     ) -> Result<Resource, ScimError>;
-    /// The resource with all that the filter asks for and the answer shows, where one can serve both.
+    /// The resource with everything that the filter needs and the response shows, if one resource can serve both.
     fn for_both(
         &self,
         _roster: &Roster,
@@ -73,7 +74,7 @@ pub(crate) trait GroupCache: Send + Sync + 'static {
     }
 }
 
-/// Places for looks at everybody of one org.
+/// Permits for scans of one org.
 #[derive(Debug)]
 pub(crate) struct Scans(Arc<Semaphore>);
 
@@ -88,7 +89,7 @@ struct Listing<S> {
     shelf: S,
     roster: Roster,
     query: ListQuery,
-    /// Cancelled when the client has gone.
+    /// Cancelled when the client has disconnected.
     gone: CancellationToken,
 }
 
@@ -134,7 +135,7 @@ pub(crate) async fn answer<S: GroupCache>(
 }
 
 impl<S: GroupCache> Listing<S> {
-    /// Those that an index finds for the filter; `None` without a filter, or an index for it.
+    /// Ids that an index finds for the filter. `None` without a filter, or if no index fits.
     fn candidates(&self) -> Option<Vec<S::Id>> {
         let lookups = self.query.filter.as_ref()?.filter.lookups()?;
         let mut ids: Vec<S::Id> = lookups
@@ -180,7 +181,7 @@ impl<S: GroupCache> Listing<S> {
         }
     }
 
-    /// A page without a filter: only what is on it is looked at.
+    /// A page without a filter: only its own entries are processed.
     fn page(&self) -> Result<Answer, ScimError> {
         let total = self.roster.read(S::count);
         let wanted = self.query.page.range(total);
@@ -228,7 +229,7 @@ impl<S: GroupCache> Listing<S> {
         for entry in entries.iter().filter(|entry| S::is_there(entry)) {
             let mut resource = None;
             if let Some(parsed) = &self.query.filter {
-                // What an index found is mostly what is asked for: one resource serves the filter and the answer.
+                // Most index candidates match, so one resource is built for both the filter and the response.
                 let both = (entries.len() <= AT_ONCE)
                     .then(|| self.shelf.for_both(&self.roster, entry, &self.query))
                     .flatten()
@@ -276,7 +277,7 @@ impl<S: GroupCache> Listing<S> {
     }
 }
 
-/// Matches so far, and those of them on the page.
+/// Number of matches so far, and the matches on the page.
 struct Found {
     total: usize,
     page: std::ops::Range<usize>,

@@ -1,4 +1,4 @@
-//! Why a change was not made, as SCIM says it.
+//! Refused changes as SCIM errors.
 
 use provisioning::NormalName;
 use roster::{Applied, ChangeError, RosterError};
@@ -6,7 +6,7 @@ use scim::ScimError;
 
 use crate::http::ScimRequest;
 
-/// Why a change is refused: by the rules of SCIM, or by those of the roster.
+/// Reason why a change is refused: the rules of SCIM, or the rules of the roster.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Scim(ScimError),
@@ -25,7 +25,7 @@ impl From<RosterError> for Refusal {
     }
 }
 
-/// What a change came to. A question about identity that it raised is kept for a person to answer.
+/// Turns the outcome of a change into a SCIM result. A raised identity question is stored, for a person to answer.
 pub(crate) async fn answered<T>(
     request: &ScimRequest<'_>,
     outcome: Result<Applied<T>, ChangeError<Refusal>>,

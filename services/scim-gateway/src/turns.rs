@@ -1,8 +1,9 @@
-//! Turns of the processor: one org with hundreds of requests at once leaves room for the others.
+//! Fair sharing of the processor between orgs.
 //!
-//! The runtime works through what is ready in the order in which it became ready. Two hundred answers of one org that become
-//! ready together would stand in front of the one request of another org. So a request is worked on only while it holds one of
-//! its org's few turns, and gives it back whenever it waits. Others of the org wait for a turn outside the runtime's queue.
+//!
+//! The async runtime runs tasks in the order in which they became ready. Without turns, 200 ready tasks of one org would delay
+//! the single request of another org. So a request is polled only while it holds one of the few turns of its org, and releases
+//! the turn whenever it waits. Other requests of the org wait for a turn outside the runtime's queue.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -26,7 +27,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Runs the future, each step of it under a turn.
+    /// Runs the future. Each poll holds a turn.
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let mut turns = PollSemaphore::new(self.0.clone());

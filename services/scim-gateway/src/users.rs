@@ -1,4 +1,4 @@
-//! Users: people of the roster as SCIM shows them.
+//! Users: people of the roster in SCIM form.
 
 use bus::trace;
 use provisioning::{
@@ -15,13 +15,13 @@ use crate::http::{Answer, ScimRequest};
 use crate::list::{self, groups_of, rendered, shown_email};
 use crate::refusal::{Refusal, answered};
 
-/// The source under which SCIM clients' ids are known.
+/// Source of SCIM clients. Their external ids are stored under it.
 pub(crate) fn source() -> SourceId {
     SourceId::parse("scim").expect("letters are a source id")
 }
 
-/// The document that a SCIM client wrote, if one did. One that cannot be read is none: the user is shown from what the roster
-/// knows beside it, because one broken record must not fail a whole list.
+/// Returns the document that a SCIM client wrote, if there is one. An unreadable document counts as missing, and the user is
+/// shown from the roster's other values: one broken record must not fail a whole list.
 fn said_of(person: &Person) -> Option<UserDocument> {
     match UserDocument::from_stored(person.scim_document.as_ref()?) {
         Ok(document) => Some(document.standing(&person.user_name, person.active)),
@@ -36,7 +36,7 @@ fn said_of(person: &Person) -> Option<UserDocument> {
     }
 }
 
-/// The document a client wrote, or one made from what another source said.
+/// Returns the client's document, or a document built from the values of other sources.
 pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<UserDocument, ScimError> {
     if let Some(document) = said_of(person) {
         return Ok(document);
@@ -48,7 +48,7 @@ pub(crate) fn document_of(person: &Person, fields: &CustomAttributes) -> Result<
         "active": person.active,
         "name": {"givenName": value(Field::FirstName), "familyName": value(Field::LastName)},
     });
-    // Somebody whom another source has the last word about keeps the id that SCIM clients know them by.
+    // If another source wrote the person last, SCIM clients still see their own external id.
     let mark = person.sources.get(&source());
     if let Some(external) = mark.and_then(|mark| mark.external_id.as_ref()) {
         body["externalId"] = json!(external);
@@ -81,8 +81,8 @@ fn manager(change: Option<FieldChange>) -> DesiredManager {
     }
 }
 
-/// What a document wants of the roster; `old` is the client's document before. What the client once said and now does
-/// not mention is to be cleared; what only other sources ever said is left to them.
+/// Returns the desired values of a document; `old` is the client's previous document. A value that the client once set and no
+/// longer mentions is cleared. Values set only by other sources are left unchanged.
 fn draft(
     document: &UserDocument,
     old: Option<&UserDocument>,
@@ -97,7 +97,7 @@ fn draft(
     let before = old.map(litmos_attributes).unwrap_or_default();
     let mut profile = Profile::new();
     for (name, change) in carry_over(&before, document) {
-        // Litmos knows Windows names of time zones only; one it would not know is left as it is.
+        // Litmos accepts only Windows names of time zones. Other names are ignored.
         let foreign = name == "TimeZone" && change.value().is_some_and(|zone| zone.contains('/'));
         if let Some(field) = Field::from_wire(name).filter(|_| !foreign) {
             profile.set(field, change.value().unwrap_or_default());
@@ -126,7 +126,7 @@ fn render(
     rendered(entry, &groups, &request.org.fields.now(), &request.base_url)
 }
 
-/// A user as the answer shows it.
+/// A user as the response shows it.
 fn shown(
     request: &ScimRequest<'_>,
     directory: &Directory,
@@ -142,7 +142,7 @@ fn no_user(id: &str) -> ScimError {
     ))
 }
 
-/// The user of this id, if it is there and is what `If-Match` asks for.
+/// Returns the user with this id, if it exists and `If-Match` accepts its version.
 fn known<'d>(
     request: &ScimRequest<'_>,
     directory: &'d Directory,
@@ -204,7 +204,7 @@ pub(crate) async fn create(request: &ScimRequest<'_>) -> Result<Answer, ScimErro
             }
         };
         let old = directory.person(&id);
-        // Somebody who was cut off or deleted comes back in place, with the same id; only an active one is in the way.
+        // A deactivated or deleted user is reactivated with the same id. Only an active user is a conflict.
         if old.is_some_and(|old| old.value.wanted_active()) {
             return Err(exists(&document, old));
         }
@@ -224,7 +224,7 @@ pub(crate) async fn create(request: &ScimRequest<'_>) -> Result<Answer, ScimErro
     })
 }
 
-/// What was written, as it was written: whatever came after it belongs to other answers.
+/// The user as this request wrote it, without later changes.
 fn entry(applied: Applied<Person>) -> Entry<Person> {
     Entry {
         value: applied.value,
@@ -232,7 +232,7 @@ fn entry(applied: Applied<Person>) -> Entry<Person> {
     }
 }
 
-/// The refusal of a user who is there already: it names the attribute that both have.
+/// Returns the conflict error for an existing user. It names the attribute that both have.
 fn exists(document: &UserDocument, known: Option<&Entry<Person>>) -> Refusal {
     let id = known.map_or_else(String::new, |known| format!(", as user {}", known.value.id));
     let same_name = known
@@ -250,7 +250,7 @@ fn exists(document: &UserDocument, known: Option<&Entry<Person>>) -> Refusal {
 pub(crate) async fn replace(request: &ScimRequest<'_>, id: &str) -> Result<Answer, ScimError> {
     write_over(request, id, |old, document| {
         let write = document.replaced_by(&request.body)?;
-        // Silence clears only what a SCIM client stated.
+        // A missing attribute clears only values set by a SCIM client.
         Ok((write, said_of(&old.value)))
     })
     .await
@@ -260,13 +260,13 @@ pub(crate) async fn patch(request: &ScimRequest<'_>, id: &str) -> Result<Answer,
     let patch = PatchRequest::parse(&request.body)?;
     write_over(request, id, |_, document| {
         let write = document.patched(&patch)?;
-        // A patch is never silent: what it takes away was named.
+        // A patch names every attribute that it clears.
         Ok((write, Some(document)))
     })
     .await
 }
 
-/// Changes the user from what it is now, whoever else changes it meanwhile.
+/// Changes the user, starting from its newest version, even if others change it at the same time.
 async fn write_over(
     request: &ScimRequest<'_>,
     id: &str,

@@ -76,7 +76,7 @@ async fn a_change_for_an_account_that_vanished_ends_in_the_one_made_again() {
     let row = output(&harness, 0, &["links", &mira]).await["people"][0].take();
     assert_eq!(row["account"], new.id.0.as_str(), "{row:#}");
     let story = ends(&harness, 0, &["explain", &mira]).await;
-    assert!(story.contains("-> 404"), "what happened is output: {story}");
+    assert!(story.contains("-> 404"), "the story shows what happened: {story}");
     assert_eq!(output(&harness, 0, &["parked"]).await["total"], 0);
     rests(&harness, 2).await;
 }

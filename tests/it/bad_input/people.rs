@@ -168,7 +168,7 @@ async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
     assert_eq!(
         writes(&harness).len(),
         3,
-        "two accounts made, one output of its manager: {:?}",
+        "two accounts created, one of them given its manager: {:?}",
         writes(&harness)
     );
     let story = ends(&harness, 0, &["explain", id]).await;

@@ -89,10 +89,10 @@ async fn a_wrong_tie_is_mended() {
         unknown.contains("no account with the id or user name"),
         "{unknown}"
     );
-    let tied = ends(&harness, 0, &["links", "link", "E1", "mira.second@corp.example"]).await;
+    let linked = ends(&harness, 0, &["links", "link", "E1", "mira.second@corp.example"]).await;
     assert!(
-        tied.contains(first.id.0.as_str()) && tied.contains(second.id.0.as_str()),
-        "{tied}"
+        linked.contains(first.id.0.as_str()) && linked.contains(second.id.0.as_str()),
+        "{linked}"
     );
     // The name is taken by the account that she had; free it, and the right one gets her values.
     harness.settled(2).await;
@@ -130,7 +130,7 @@ async fn exported_ties_outlive_the_buckets() {
     let file = harness
         .folder
         .path()
-        .join("ties.csv")
+        .join("links.csv")
         .to_string_lossy()
         .into_owned();
     assert!(
@@ -148,7 +148,10 @@ async fn exported_ties_outlive_the_buckets() {
     load(&harness, &roster_csv(3, 1)).await;
     ends(&harness, 0, &["import"]).await;
     let restored = ends(&harness, 0, &["links", "import", &file]).await;
-    assert!(restored.contains("3 tied, 0 were tied so already"), "{restored}");
+    assert!(
+        restored.contains("3 linked, 0 were linked so already"),
+        "{restored}"
+    );
     let after = output(&harness, 0, &["links", "E2"]).await["people"][0].take();
     assert_eq!(
         (&after["account"], &after["external_ids"]),
@@ -158,7 +161,7 @@ async fn exported_ties_outlive_the_buckets() {
     assert!(
         ends(&harness, 0, &["links", "import", &file])
             .await
-            .contains("0 tied, 3 were tied so already")
+            .contains("0 linked, 3 were linked so already")
     );
     let bad = harness.write(
         "bad.csv",

@@ -77,7 +77,7 @@ async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
     let spent = harness.litmos.log().len();
 
     patched(&harness, &format!("/Users/{id}"), json!({"title": "Guide"})).await;
-    until(&harness, "what SCIM message", |harness| {
+    until(&harness, "the SCIM change", |harness| {
         title(harness, "mira") == "Guide"
     })
     .await;
@@ -99,7 +99,7 @@ async fn a_change_reaches_litmos_by_itself_without_anything_else_being_read() {
     };
     let (bus, source) = (harness.bus().await, SourceId::parse("hr").unwrap());
     bus.publish_event(&harness.org, &source, event).await.unwrap();
-    until(&harness, "what the feed message", |harness| {
+    until(&harness, "the feed event", |harness| {
         title(harness, "mira") == "Host"
     })
     .await;

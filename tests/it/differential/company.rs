@@ -96,13 +96,13 @@ impl Company {
             ])
             .expect("teams are put");
         room.import().await;
-        self.tie(room).await;
+        self.link_to(room).await;
         // Somebody takes a member out by hand, and no import has seen it yet.
         take_out(room, "Sales", "s12");
     }
 
     /// What is known from before of whom a name would not find.
-    async fn tie(self, room: &Room) {
+    async fn link_to(self, room: &Room) {
         let state = room.litmos.state();
         let user = state
             .users

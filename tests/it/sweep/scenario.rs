@@ -73,7 +73,7 @@ impl Scenario {
             newcomer
         }));
         // The one who was renamed is tied already: a name that changed names nobody in Litmos.
-        self.tie(room, "s1").await;
+        self.link_to(room, "s1").await;
         room.people(people).await;
         room.groups([
             group("Sales"),
@@ -124,7 +124,7 @@ impl Scenario {
         .await;
     }
 
-    async fn tie(self, room: &Room, name: &str) {
+    async fn link_to(self, room: &Room, name: &str) {
         let state = room.litmos.state();
         let user = state
             .users

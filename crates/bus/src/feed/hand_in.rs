@@ -1,6 +1,7 @@
 //! Handing events in: one, or many in atomic batches, because a batch costs the server one write to the disk.
 
 use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use prost::{Message as _, Name as _};
@@ -94,7 +95,7 @@ fn message(
 ) -> (HeaderMap, Bytes) {
     let mut headers = headers(&v1::IdentityEvent::full_name());
     let id = format!("{org}/{source}/{}", event.event_id);
-    headers.insert("Nats-Msg-Id", id.as_str());
+    headers.insert(NATS_MESSAGE_ID, id.as_str());
     if let Some(receipts) = receipts {
         headers.insert(RECEIPT, receipts.subject());
     }

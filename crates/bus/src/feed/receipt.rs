@@ -79,7 +79,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::Unavailable {
                 doing: "listening for receipts",
-                message: error.to_string(),
+                source: error.into(),
             })?;
         Ok((ReceiptInbox(inbox), Receipts { messages }))
     }

@@ -1,4 +1,4 @@
-//! Lines of the ledger as messages.
+//! Lines of the ledger as protobuf messages.
 
 use prost::Message as _;
 use proto::v1::{self, ledger_run};
@@ -30,7 +30,7 @@ pub(super) fn write(lines: &[Line], written: Stamp) -> v1::LedgerEntry {
     }
 }
 
-/// No lines if any part of it cannot be read: half an entry proves nothing.
+/// Reads an entry. Its lines are `None` if any part cannot be read: half an entry proves nothing.
 pub(super) fn read(sequence: u64, server_ms: u64, payload: &[u8]) -> Entry {
     let Ok(entry) = v1::LedgerEntry::decode(payload) else {
         let written = Stamp {
@@ -59,7 +59,7 @@ pub(super) fn read(sequence: u64, server_ms: u64, payload: &[u8]) -> Entry {
     }
 }
 
-/// The first of these records and what goes with it, and how many that are.
+/// Writes the first record, together with those that fit in its run. Returns how many these are.
 fn run_out<'a>(
     first: &'a LedgerRecord,
     records: impl Iterator<Item = &'a LedgerRecord>,

@@ -1,6 +1,6 @@
-//! Grants and reports in a row, as columns: a thousand of them are a few arrays of numbers, not a thousand messages.
+//! Consecutive grants and reports as columns: a thousand of them are a few arrays of numbers, not a thousand messages.
 //!
-//! Law: what is read back is equal to what was written, line by line and in the same order. An append in doubt is recognized by it.
+//! Invariant: the lines read are equal to the lines written, in the same order. An unconfirmed append is recognized by this.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use rate_tokens::{Class, Epoch, FlowId, GrantId, LedgerRecord, Settled, WorkerId
 
 use crate::tokens::{class_in, class_out, settlement_in, settlement_out};
 
-/// Lines of one run. Far more than one append has; an entry that claims more is damaged, and must not fill the memory.
+/// Most lines of one run. One append has far fewer. An entry that claims more is damaged and must not fill the memory.
 const COUNT_MAX: u32 = 1_000_000;
 
-/// Workers and flows of an entry, each once.
+/// Names of the workers and flows of an entry, each once.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
     places: HashMap<&'a str, u32>,
@@ -33,7 +33,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The grants at the head of these records, as one run.
+/// Writes the grants at the start of these records as one run.
 pub(super) fn grants_out<'a>(
     records: impl Iterator<Item = &'a LedgerRecord>,
     names: &mut Names<'a>,
@@ -89,7 +89,7 @@ pub(super) fn grants_in(run: &v1::LedgerGrants, names: &[String]) -> Option<Vec<
     places(run.count)?.map(grant).collect()
 }
 
-/// The reports at the head of these records, as one run.
+/// Writes the reports at the start of these records as one run.
 pub(super) fn reports_out<'a>(records: impl Iterator<Item = &'a LedgerRecord>) -> v1::LedgerReports {
     let mut run = v1::LedgerReports::default();
     for record in records {
@@ -153,7 +153,7 @@ pub(super) fn reports_in(run: &v1::LedgerReports) -> Option<Vec<LedgerRecord>> {
     places(run.count)?.map(report).collect()
 }
 
-/// A column of equal values is written as one.
+/// Shortens a column of equal values to one value.
 fn shorten<T: PartialEq>(column: &mut Vec<T>) {
     if let Some((first, rest)) = column.split_first()
         && rest.iter().all(|value| value == first)
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Grants and reports that mostly go on where the last ended, and sometimes do not.
+    /// Grants and reports. Most of them continue the run of the one before; some do not.
     fn lines(dice: &mut Dice) -> Vec<Line> {
         let (mut org, mut number, mut epoch) = ("acme", 1, 1);
         let count = dice.below(40);

@@ -1,4 +1,4 @@
-//! SnapshotReader: part after part, a few hundred items at a time.
+//! Reads a snapshot part by part, a few hundred items at a time.
 
 use std::collections::VecDeque;
 
@@ -14,27 +14,27 @@ use crate::record::Record;
 use crate::record::fields::{Field, Fields, flag, text};
 use crate::watch::{Source, WatchEvent};
 
-/// Items that are taken from a part at once.
+/// Items that are read from a part at once.
 const AT_ONCE: usize = 256;
 
-/// Most bytes that a part may unpack to.
+/// Most bytes of a part after decompression.
 const UNPACKED_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Parts that are fetched ahead of the one being read.
 const AHEAD: usize = 2;
 
-/// A snapshot being read.
+/// A snapshot that is being read.
 #[derive(Debug)]
 pub(super) struct SnapshotReader {
     bus: Bus,
     source: Source,
     head: SnapshotHead,
-    /// Number of the next part to be asked for.
+    /// Number of the next part to request.
     asked: u32,
     coming: VecDeque<tokio::task::JoinHandle<Result<Bytes, SnapshotError>>>,
     /// The part being read.
     part: Option<Part>,
-    /// Room for the next part: fresh memory for each would cost more than what is read from it.
+    /// Buffer for the next part. New memory for each part would cost more than reading it.
     room: Vec<u8>,
 }
 
@@ -63,7 +63,7 @@ impl SnapshotReader {
         })
     }
 
-    /// Sequence of the bucket up to which the snapshot tells everything.
+    /// Sequence of the bucket up to which the snapshot is complete.
     pub(super) fn through(&self) -> u64 {
         self.head.through
     }
@@ -113,7 +113,7 @@ impl SnapshotReader {
         if part.at == part.payload.len() {
             self.room = self.part.take().map(|part| part.payload).unwrap_or_default();
         }
-        // They were in the bucket as they are here, and are set aside as they are there.
+        // The bucket has the same records. They become dead letters here as they do when the bucket is read.
         for (key, SnapshotError(reason), payload) in odd {
             let subject = format!("$KV.{}.{key}", K::BUCKET);
             let buried = Buried {
@@ -122,7 +122,7 @@ impl SnapshotReader {
                 type_name: None,
                 payload,
             };
-            // The record stays in the bucket, whatever becomes of the letter.
+            // The record stays in the bucket even if the dead letter cannot be written.
             let _ = self.bus.bury(buried, &reason).await;
         }
         Ok(Some(events))
@@ -154,11 +154,11 @@ impl Drop for SnapshotReader {
     }
 }
 
-/// A [`SnapshotPart`] of which the items are read as they are wanted: a start reads hundreds of megabytes of them.
+/// A [`SnapshotPart`](proto::v1::SnapshotPart) whose items are read on demand: a start reads hundreds of megabytes of them.
 #[derive(Debug)]
 struct Part {
     payload: Vec<u8>,
-    /// Where the next item begins.
+    /// Offset of the next item.
     at: usize,
     snapshot_id: String,
     types: Vec<String>,
@@ -167,7 +167,7 @@ struct Part {
 impl Part {
     fn open(compressed: &[u8], mut payload: Vec<u8>) -> Option<Part> {
         let (size, compressed) = lz4_flex::block::uncompressed_size(compressed).ok()?;
-        // A single record may be larger than a part is made to be, but not than a message of the server.
+        // A part with one large record may exceed the writer's limit, but not the largest message of the server.
         if size > UNPACKED_MAX {
             return None;
         }
@@ -195,7 +195,7 @@ impl Part {
     }
 }
 
-/// A [`SnapshotItem`], borrowed from its bytes.
+/// A [`SnapshotItem`](proto::v1::SnapshotItem), borrowed from its bytes.
 #[derive(Default)]
 struct ItemView<'a> {
     key: &'a str,

@@ -1,5 +1,6 @@
-//! SnapshotWriter: the whole of a bucket read once more, and packed.
+//! Writes a snapshot: reads one org's part of a bucket and packs it.
 
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -12,25 +13,24 @@ use crate::bucket::{Bucket, header, is_removal};
 use crate::connection::Bus;
 use crate::error::WriteError;
 use crate::key::Key;
-use crate::publish::{EXPECTED, TYPE, headers};
+use crate::publish::{TYPE, headers};
 use crate::record::Record;
 use crate::trace::TRACEPARENT;
 use crate::watch::Source;
 
-/// Bytes of one part before it is compressed: what goes into one message of the server's default size, compressed or not.
+/// Most bytes of one part before compression. Fits in one message of the server's default size, even if compression gains nothing.
 const PART_MAX: usize = 900_000;
 
-/// Bytes that an item takes in its part beside its own: a tag and a length.
+/// Bytes that an item needs in its part besides its own: a tag and a length.
 const ITEM_OVERHEAD: usize = 6;
 
-/// How long drawing waits for the next message before it gives up.
+/// How long the writer waits for the next message before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The sides that drawings take turns on.
+/// The two sides. Each new snapshot is written to the side that is not in use.
 const SIDES: [&str; 2] = ["a", "b"];
 
-/// Reads the bucket beside everything else, and leaves a snapshot of it. Says how many items it has; `None` if so few keys
-/// are not worth it.
+/// Reads the bucket and writes a snapshot of it. Returns the number of items; `None` if there are fewer keys than `keys_min`.
 pub(super) async fn write<K: Key, V: Record>(
     bucket: &Bucket<K, V>,
     source: &Source,
@@ -85,7 +85,7 @@ pub(super) async fn write<K: Key, V: Record>(
     let mut head = writer.head;
     head.snapshot_id = writer.part.snapshot_id;
     let mut guarded = headers(&SnapshotHead::full_name());
-    guarded.insert(EXPECTED, revision.to_string().as_str());
+    guarded.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
     let stored = bus
         .publish(&subject(source, "head"), guarded, head.encode_to_vec().into())
         .await;
@@ -93,7 +93,7 @@ pub(super) async fn write<K: Key, V: Record>(
         WriteError::Conflict { .. } => no("somebody else has drawn one meanwhile"),
         other => no(other),
     })?;
-    // The old one is of no use any more; what cannot be cleared now is cleared by the drawing after the next.
+    // The old snapshot is not needed any more. If it cannot be cleared now, the next snapshot clears it.
     let _ = clear(
         bus,
         source,
@@ -109,11 +109,11 @@ async fn clear(bus: &Bus, source: &Source, side: &str) -> Result<(), SnapshotErr
     stream.purge().filter(parts).await.map(drop).map_err(no)
 }
 
-/// A snapshot being drawn.
+/// A snapshot that is being written.
 struct SnapshotWriter {
     bus: Bus,
     source: Source,
-    /// The bucket's last sequence when drawing began.
+    /// The bucket's last sequence when writing began.
     began: u64,
     head: SnapshotHead,
     part: SnapshotPart,
@@ -133,7 +133,7 @@ impl SnapshotWriter {
             return Ok(());
         };
         let item = if is_removal(&headers) {
-            // What was gone before needs no word.
+            // A key that was removed before writing began needs no item.
             if revision <= self.began {
                 return Ok(());
             }

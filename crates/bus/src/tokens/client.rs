@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{GOVERNOR_LEASE, class_out, grant_in, grant_out, use_report_out};
 use crate::connection::Bus;
-use crate::error::BusError;
+use crate::error::{BusError, Cause};
 use crate::publish::headers;
 
 /// How long the governor may keep an request waiting before it says when to request again.
@@ -158,11 +158,11 @@ impl Tokens {
         let request = v1::StatusRequest {
             org: org.map(ToString::to_string).unwrap_or_default(),
         };
-        let unavailable = |message: &str| BusError::Unavailable {
+        let unavailable = |source: Cause| BusError::Unavailable {
             doing: "asking the rate governor",
-            message: message.to_owned(),
+            source,
         };
-        let nobody = || unavailable("no governor answers; is the rate-governor service running?");
+        let nobody = || unavailable("no governor answers; is the rate-governor service running?".into());
         let holder = self.inner.bus.lease_holder(GOVERNOR_LEASE).await?;
         let leader = holder.ok_or_else(nobody)?;
         let message = async_nats::Request::new()
@@ -172,8 +172,8 @@ impl Tokens {
         let subject = format!("rollcall.tokens.v1.{leader}.status");
         let response = self.inner.bus.client.send_request(subject, message).await;
         let response = v1::StatusReply::decode(response.map_err(|_| nobody())?.payload)
-            .map_err(|error| unavailable(&error.to_string()))?;
-        serde_json::from_str(&response.json).map_err(|error| unavailable(&error.to_string()))
+            .map_err(|error| unavailable(error.into()))?;
+        serde_json::from_str(&response.json).map_err(|error| unavailable(error.into()))
     }
 }
 

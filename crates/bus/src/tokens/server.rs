@@ -165,8 +165,8 @@ impl Bus {
         Ok(GovernorRequests {
             bus: self.clone(),
             messages: messages.map_err(|error| BusError::Unavailable {
-                doing: "listening for those who request for tokens",
-                message: error.to_string(),
+                doing: "listening for token requests",
+                source: error.into(),
             })?,
         })
     }

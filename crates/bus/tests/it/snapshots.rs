@@ -107,7 +107,7 @@ async fn snapshotd() -> Harness {
     };
     tokio::time::timeout(Duration::from_secs(20), drawn)
         .await
-        .expect("no snapshot was drawn");
+        .expect("no snapshot was written");
     harness
 }
 
@@ -318,7 +318,7 @@ async fn a_stale_snapshot_is_drawn_anew_and_the_old_parts_go() {
     };
     tokio::time::timeout(Duration::from_secs(20), drawn)
         .await
-        .expect("no other snapshot was drawn");
+        .expect("no other snapshot was written");
     snapshots.info().await.unwrap();
     let roster = js.get_stream("KV_roster").await.unwrap();
     roster

@@ -1,11 +1,11 @@
-//! An invented company, the same for the same seed: what an HR export looks like, bad lines included.
+//! An invented company, like an HR export with some bad lines. The same seed makes the same company.
 
 use std::fmt::Write as _;
 
-/// People of the demo's company.
+/// Number of people in the demo's company.
 pub(crate) const PEOPLE: usize = 2_000;
 
-/// Groups of the demo's company.
+/// Number of groups in the demo's company.
 pub(crate) const GROUPS: usize = 40;
 
 const FIRST: [&str; 40] = [
@@ -148,7 +148,7 @@ fn ascii(name: &str) -> String {
         .collect()
 }
 
-/// The employees of the company. Number 0 leads it; every tenth of the rest leads the nine after it.
+/// Employees of the company. Number 0 leads it. Every tenth of the others leads the next nine.
 pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
     let mut dice = Dice(seed);
     (0..people)
@@ -156,7 +156,7 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
             let (first, last) = (FIRST[dice.roll(FIRST.len())], LAST[dice.roll(LAST.len())]);
             let name = format!("{}.{}.{number}", ascii(first), ascii(last));
             let user_name = format!("{name}@corp.example");
-            // Plus-addresses are fine as e-mail; as user names Litmos would refuse them.
+            // Plus-addresses are valid as e-mail, but Litmos refuses them as user names.
             let email = if number % 50 == 7 {
                 format!("{name}+training@corp.example")
             } else {
@@ -197,7 +197,7 @@ pub(crate) fn employees(people: usize, seed: u64) -> Vec<Employee> {
         .collect()
 }
 
-/// Lines that no loader should swallow or stumble over, each with the words its report must contain.
+/// Lines that a load must refuse and report, each with a text that its report must contain.
 pub(crate) const BAD_LINES: [(&str, &str); 4] = [
     (
         "bad1,,Nameless,Person,nameless@corp.example,Learner,,,,",
@@ -214,7 +214,7 @@ pub(crate) const BAD_LINES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Somebody whose user name Litmos forbids: taken into the roster, parked by the planner.
+/// A person whose user name Litmos forbids. The load accepts it, and the planner parks it.
 pub(crate) const PLUS_PERSON: &str =
     "E9001,plus+tag@corp.example,Plus,Tag,plus+tag@corp.example,Learner,,North Sales,Analyst,true";
 
@@ -226,7 +226,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The employees as the CSV file that `rollcall load` reads, with the bad lines strewn in.
+/// The employees as a CSV file for `rollcall load`, with the bad lines in between.
 pub(crate) fn roster_csv(employees: &[Employee]) -> String {
     let mut csv = String::from(
         "external_id,user_name,first_name,last_name,email,access_level,manager,groups,JobTitle,active\n",

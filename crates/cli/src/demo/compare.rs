@@ -1,4 +1,4 @@
-//! Litmos against the roster, from the file that was loaded and the simulator's own state: our own word counts nothing.
+//! Compares Litmos with the roster, using only the loaded file and the simulator's state, not Rollcall's own data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::company::Employee;
 
-/// Everything in which Litmos differs from what the company wants.
+/// All differences between Litmos and what the company wants.
 pub(super) fn differences(
     company: &[Employee],
     leavers: &[String],
@@ -102,10 +102,10 @@ pub(super) fn differences(
     differences
 }
 
-/// What the simulator lists of each team.
+/// Lists that the simulator has for each team.
 const KINDS: [&str; 3] = ["members", "leaders", "admins"];
 
-/// Where somebody of this access level stands in each of their teams.
+/// List of each of their teams that contains people of this access level, besides the members.
 fn role_of(employee: &Employee) -> Option<&'static str> {
     match employee.level {
         "Team_Leader" => Some("leaders"),
@@ -114,9 +114,9 @@ fn role_of(employee: &Employee) -> Option<&'static str> {
     }
 }
 
-/// The cheapest set of calls for the initial load, counted by hand from what Litmos offers: one call for each team and
-/// for each role in one, which have no alternative; bulk imports of at most 2,000 rows, each one request and one poll at
-/// least; one page for each 1,000 new ids; and a second import with the managers, who must exist before they can be named.
+/// Fewest calls for the initial load, by the capabilities of Litmos: one call per team, and one per role in a team; bulk imports
+/// of at most 2,000 rows, each with one request and at least one poll; one page per 1,000 new ids; and a second import with the
+/// managers, because a manager must exist before others can refer to them.
 pub(super) fn cheapest_calls(company: &[Employee], there_before: usize) -> u64 {
     let teams: BTreeSet<&String> = company.iter().flat_map(|employee| &employee.groups).collect();
     let imports = company.len().div_ceil(2_000) as u64;

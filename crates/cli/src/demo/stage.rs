@@ -1,4 +1,4 @@
-//! The stage of the demo: simulator and Rollcall as processes, and the hands of an admin and an IdP.
+//! Processes of the demo: the simulator and Rollcall, plus the actions of an admin and an IdP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ const KEY: &str = "demo-key";
 const TOKEN: &str = "demo-scim-token-of-nobody";
 const ORG: &str = "acme";
 
-/// How long anything on stage may take.
+/// Longest wait for any step.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// How often it is looked at.
+/// Time between two polls.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) struct Stage {
@@ -142,7 +142,7 @@ impl Stage {
         )
     }
 
-    /// Runs a `rollcall` command as an admin would, and gives what it printed.
+    /// Runs a `rollcall` command and returns what it printed.
     pub(super) async fn rollcall(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = Command::new(std::env::current_exe()?)
             .args(arguments)
@@ -169,7 +169,7 @@ impl Stage {
             .await?)
     }
 
-    /// Asks again until the answer is as wanted. An answer that fails is one that is not there yet.
+    /// Repeats a request until `wanted` accepts the answer. A failed request is repeated too.
     pub(super) async fn until<'a, F>(
         &'a self,
         what: &str,
@@ -196,7 +196,7 @@ impl Stage {
         )
     }
 
-    /// Shows progress until Litmos equals the roster. Says how long it took since `started`.
+    /// Shows progress until Litmos equals the roster. Returns the time since `started`.
     pub(super) async fn watch(&self, started: Instant) -> anyhow::Result<Duration> {
         let mut shown = Instant::now() - Duration::from_secs(10);
         let mut quiet = 0;
@@ -254,7 +254,7 @@ impl Stage {
         Ok(response.error_for_status()?.json().await?)
     }
 
-    /// One user as Litmos has them, from behind its API: it costs no request of the limit.
+    /// Returns one user from the simulator's state. Costs no request of the limit.
     pub(super) async fn litmos_user(&self, user_name: &str) -> anyhow::Result<Value> {
         let state = self.state().await?;
         let user = state["users"]
@@ -265,7 +265,7 @@ impl Stage {
         user.cloned().context("no such user in Litmos")
     }
 
-    /// Accounts that somebody made by hand, with old job titles.
+    /// Creates accounts in Litmos before the load, with old job titles.
     pub(super) async fn seed_accounts(&self, employees: &[Employee]) -> anyhow::Result<()> {
         let users: Vec<Value> = employees
             .iter()
@@ -305,7 +305,7 @@ impl Stage {
         })
     }
 
-    /// Looks a resource up as Okta and Entra do.
+    /// Finds a resource with a filter, as Okta and Entra do.
     async fn find(&self, kind: &str, attribute: &str, value: &str) -> anyhow::Result<String> {
         let filter = format!("{attribute} eq \"{value}\"")
             .replace(' ', "%20")
@@ -333,7 +333,7 @@ impl Stage {
             .await
     }
 
-    /// Changes titles, and renames one group. Says which one and to what.
+    /// Changes titles, and renames one group. Returns its old and new name.
     pub(super) async fn day(
         &self,
         company: &mut [Employee],
@@ -358,7 +358,7 @@ impl Stage {
     }
 }
 
-/// Another program of ours, beside this one.
+/// Path of another program of this project, in the folder of this one.
 fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.parent().unwrap_or(Path::new(".")).join(name);

@@ -1,6 +1,7 @@
-//! What had been decided and done about one person by some moment, read from the journal alone.
+//! What was decided and done about one person until a given time, from the journal only.
 //!
-//! The roster keeps only its newest word, so what a source had wanted then is not known; what came of it is.
+//!
+//! The roster keeps only the newest values, so the desired values of that time are unknown. Their results are known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::say;
 
-/// What the journal says of one request.
+/// Returns the journal record of one request as JSON.
 pub(super) fn call(call: &CallRecord) -> Value {
     json!({"at_ms": call.started_at_ms, "kind": call.kind, "method": call.method, "path": call.path, "status": call.status,
         "outcome": call.outcome, "trace": call.trace, "operation": call.operation})
 }
 
-/// What decisions had made of somebody.
+/// State of one person, built from decisions.
 #[derive(Debug, Default)]
 struct Known {
     account: Option<String>,
@@ -26,7 +27,7 @@ struct Known {
 }
 
 impl Known {
-    /// Takes an image in; false if it is about somebody else.
+    /// Applies an image. Returns false if it is about another person.
     fn take(&mut self, image: &Image, id: &str) -> bool {
         match image {
             Image::Created { person, account } if person.as_str() == id => {

@@ -1,7 +1,8 @@
-//! Ties in a file that outlives the buckets: people by the names that their sources give them, accounts by Litmos's id.
+//! File of links that remains usable when the buckets are lost. It names people by external id and user name, and accounts by the
+//! id in Litmos.
 //!
-//! Person ids are invented anew when a roster is rebuilt, so nothing is found by them first; external ids and user
-//! names come back with the sources.
+//!
+//! A rebuilt roster gives people new ids, so people are found by external id first, then by user name. Both come again from the sources.
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ const COLUMNS: [&str; 9] = [
     "state",
 ];
 
-/// Bad lines that are spelled out; `--json` has all.
+/// Most bad lines shown; `--json` has all.
 const BAD_MAX: usize = 40;
 
 pub(super) fn export(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
@@ -52,7 +53,7 @@ pub(super) fn export(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
     csv.into_inner().context("the table cannot be written")
 }
 
-/// A tie of the file: the names to look for, in order, and the account.
+/// A link of the file: the names to search for, in order, and the account.
 #[derive(Debug, PartialEq, Eq)]
 struct LinkRow {
     line: u64,
@@ -74,7 +75,7 @@ fn read(bytes: &[u8]) -> anyhow::Result<Vec<LinkRow>> {
         column("user_name")?,
         column("account_id")?,
     );
-    let mut ties = Vec::new();
+    let mut entries = Vec::new();
     for record in csv.records() {
         let record = record?;
         let value = |at: usize| record.get(at).unwrap_or_default().to_owned();
@@ -89,51 +90,51 @@ fn read(bytes: &[u8]) -> anyhow::Result<Vec<LinkRow>> {
             .collect();
         let line = record.position().map_or(0, csv::Position::line);
         if !value(account).is_empty() {
-            ties.push(LinkRow {
+            entries.push(LinkRow {
                 line,
                 names,
                 account: value(account),
             });
         }
     }
-    Ok(ties)
+    Ok(entries)
 }
 
 pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -> anyhow::Result<Ending> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let ties = read(&bytes).with_context(|| format!("{} is no file of ties", path.display()))?;
+    let entries = read(&bytes).with_context(|| format!("{} is no file of entries", path.display()))?;
     let state = pusher::state(&session.bus, &session.org).await;
-    let (mut tied, mut known, mut bad) = (0, 0, Vec::new());
-    for tie in ties {
-        let person = tie.names.iter().find_map(|name| state.referenced(name));
+    let (mut linked, mut known, mut bad) = (0, 0, Vec::new());
+    for entry in entries {
+        let person = entry.names.iter().find_map(|name| state.referenced(name));
         let Some(person) = person else {
-            let why = format!("nobody in the roster is known as {}", tie.names.join(" or "));
-            bad.push(json!({"line": tie.line, "why": why}));
+            let why = format!("nobody in the roster is known as {}", entry.names.join(" or "));
+            bad.push(json!({"line": entry.line, "why": why}));
             continue;
         };
         if state
             .linked_account(person)
-            .is_some_and(|account| account.as_str() == tie.account)
+            .is_some_and(|account| account.as_str() == entry.account)
         {
             known += 1;
             continue;
         }
-        let order = json!({"person": person, "account": tie.account, "by": parked::by()});
+        let order = json!({"person": person, "account": entry.account, "by": parked::by()});
         match session.ask("pusher", "link", order).await {
-            Ok(_) => tied += 1,
-            Err(error) => bad.push(json!({"line": tie.line, "why": error.to_string()})),
+            Ok(_) => linked += 1,
+            Err(error) => bad.push(json!({"line": entry.line, "why": error.to_string()})),
         }
     }
     let failed = !bad.is_empty();
-    let answer = json!({"org": session.org, "tied": tied, "known": known, "bad": bad});
+    let answer = json!({"org": session.org, "linked": linked, "known": known, "bad": bad});
     say::answer(global.json, &answer, render);
     Ok(if failed { Ending::Waits } else { Ending::Done })
 }
 
 fn render(answer: &Value) -> String {
     let mut lines = vec![format!(
-        "{} tied, {} were tied so already",
-        say::number(answer, "tied"),
+        "{} linked, {} were linked so already",
+        say::number(answer, "linked"),
         say::number(answer, "known")
     )];
     let bad = say::list(&answer["bad"]);
@@ -169,12 +170,12 @@ mod tests {
         };
         let bytes = export(&[row(Some("A1")), row(None)]).unwrap();
         let names = ["E=1", "00u", "mira, \"the\" first@corp.example"].map(str::to_owned);
-        let tie = LinkRow {
+        let entry = LinkRow {
             line: 2,
             names: names.to_vec(),
             account: "A1".to_owned(),
         };
-        assert_eq!(read(&bytes).unwrap(), [tie]);
+        assert_eq!(read(&bytes).unwrap(), [entry]);
         assert!(
             read(b"a,b\n1,2\n")
                 .unwrap_err()

@@ -1,14 +1,14 @@
-//! The table of ties, from what is known of an org.
+//! The table of links, built from the org state.
 
 use provisioning::{NormalName, OrgState, Person, Revised};
 use serde::Serialize;
 
 use crate::say;
 
-/// Lines of each pile that are spelled out; `--json` has all.
+/// Most lines shown for each list; `--json` has all.
 const PILE_MAX: usize = 40;
 
-/// Whom to show.
+/// Filter for the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Show {
     All,
@@ -17,7 +17,7 @@ pub(super) enum Show {
     Frozen,
 }
 
-/// What a tie is like.
+/// State of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
@@ -33,11 +33,11 @@ pub(super) enum State {
 pub(super) struct Row {
     pub(super) person: String,
     pub(super) user_name: String,
-    /// Source and the id by which it knows the person.
+    /// Source, and the external id of the person in that source.
     pub(super) external_ids: Vec<(String, String)>,
     pub(super) account: Option<String>,
     pub(super) account_user_name: Option<String>,
-    /// Of the account, as last seen.
+    /// Whether the account is active in the observed state.
     pub(super) active: Option<bool>,
     pub(super) wanted_active: bool,
     pub(super) applied_revision: u64,
@@ -80,7 +80,7 @@ impl Row {
         }
     }
 
-    /// How well a text names the row: whole, in part, or not at all.
+    /// How well a text matches the row: a whole name, a part of a name, or no name (`None`).
     fn named(&self, text: &NormalName) -> Option<Named> {
         let external = self.external_ids.iter().map(|(_, id)| id);
         let known = [
@@ -134,14 +134,14 @@ impl Row {
     }
 }
 
-/// How a text names a row. Whoever is meant comes first.
+/// How a text matches a row. Whole matches sort first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Named {
     Whole,
     InPart,
 }
 
-/// People by user name, those whom the text names in full before the others. Somebody whom the source deleted is shown while an account is tied.
+/// People sorted by user name, whole matches of the text first. A deleted person is shown while an account is linked.
 pub(super) fn rows(state: &OrgState, show: Show, text: Option<&str>) -> Vec<Row> {
     let people = state
         .people()
@@ -160,7 +160,7 @@ pub(super) fn rows(state: &OrgState, show: Show, text: Option<&str>) -> Vec<Row>
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// An account in Litmos that is nobody's.
+/// An account in Litmos that is linked to no person.
 #[derive(Debug, Serialize)]
 pub(super) struct Loose {
     account: String,
@@ -169,15 +169,15 @@ pub(super) struct Loose {
     access_level: Option<&'static str>,
 }
 
-/// What is tied to nothing, in the piles of the import report.
+/// What is not linked, in the same lists as the import report.
 #[derive(Debug, Serialize)]
 pub(super) struct Orphans {
     linked: usize,
-    /// Accounts of the user name of somebody who is not tied to them.
+    /// Accounts whose user name belongs to a person who is not linked to them.
     to_be_matched: Vec<Loose>,
-    /// Accounts that no person answers to.
+    /// Accounts that match no person.
     unmanaged: Vec<Loose>,
-    /// People who are wanted active and have no account.
+    /// People who must be active and have no account.
     without_account: Vec<Row>,
 }
 
@@ -220,14 +220,14 @@ impl Orphans {
         pile(
             &mut lines,
             ("account is", "accounts are"),
-            "of the name of somebody who is not tied to it; such a match is made by itself",
+            "of the name of somebody who is not linked to it; such a match is made by itself",
             &self.to_be_matched,
             loose,
         );
         pile(
             &mut lines,
             ("account is one", "accounts are such"),
-            "that no person answers to; tie one with: rollcall links link PERSON ACCOUNT",
+            "that no person answers to; link one with: rollcall links link PERSON ACCOUNT",
             &self.unmanaged,
             loose,
         );

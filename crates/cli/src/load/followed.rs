@@ -1,4 +1,4 @@
-//! Every event of a load, followed to its end by its receipt.
+//! Sends every event of a load and waits for its receipt.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use tokio::time::Instant;
 
 use crate::ask::CliSession;
 
-/// How long no receipt may come before the missing ones are told as missing: longer than the feed takes to hand an event to another
-/// intake when one has died (a minute).
+/// Longest time without a new receipt, before missing receipts are reported. It is longer than the minute that the feed needs to
+/// redeliver the events of a dead intake.
 const SILENCE: Duration = Duration::from_secs(90);
 
-/// How long events that wait for others are stayed with when nothing else is left. The first pauses are 2, 4 and 8 seconds.
+/// Longest time without a new receipt, if all remaining events wait for others. Their first pauses are 2, 4 and 8 seconds.
 const WAITING: Duration = Duration::from_secs(10);
 
-/// How often progress is shown.
+/// Time between two progress lines.
 const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
-/// What a load says in one event.
+/// One event of a load.
 pub(super) struct Part {
-    /// The line of the file; none for somebody who is not in it.
+    /// Line of the file. `None` for a person who is not in the file.
     pub(super) line: Option<u64>,
     pub(super) body: EventBody,
 }
 
-/// What is known of one event.
+/// State of one event.
 enum State {
     Sent,
     Applied,
@@ -36,16 +36,16 @@ enum State {
     Waits(String),
 }
 
-/// How the events of a load ended.
+/// Results of all events of a load.
 pub(super) struct Followed {
     parts: Vec<(Option<u64>, Box<str>, State)>,
-    /// How many have no receipt yet, wait, and were taken.
+    /// Number of events without a receipt, then of waiting events, then of applied events.
     sent: usize,
     waits: usize,
     taken: usize,
 }
 
-/// One event that was not taken.
+/// One event that was not applied.
 pub(super) struct Left<'a> {
     pub(super) line: Option<u64>,
     pub(super) name: &'a str,
@@ -68,7 +68,7 @@ impl Left<'_> {
 }
 
 impl Followed {
-    /// Sends everything, and stays until each event has ended or no more can be heard.
+    /// Sends everything. Returns when each event has ended, or when no receipt came for too long.
     pub(super) async fn send(
         session: &CliSession,
         source: &SourceId,
@@ -126,7 +126,7 @@ impl Followed {
         Ok(followed)
     }
 
-    /// Takes a receipt in; whether it says something new.
+    /// Records a receipt. Returns whether it changed something.
     fn record(&mut self, load_id: &str, receipt: Receipt) -> bool {
         let index = receipt
             .event_id
@@ -135,7 +135,7 @@ impl Followed {
         let Some((_, _, state)) = index.and_then(|index| self.parts.get_mut(index)) else {
             return false;
         };
-        // What is durably taken stays so, whatever a repeated delivery says.
+        // An applied event stays applied, whatever the receipt of a redelivery says.
         match state {
             State::Applied => return false,
             State::Sent => self.sent -= 1,
@@ -166,7 +166,7 @@ impl Followed {
         );
     }
 
-    /// How many of these places were taken.
+    /// Number of applied events at these positions.
     pub(super) fn applied(&self, places: std::ops::Range<usize>) -> usize {
         let parts = self.parts[places].iter();
         parts
@@ -174,7 +174,7 @@ impl Followed {
             .count()
     }
 
-    /// Set aside as dead letters.
+    /// Events set aside as dead letters.
     pub(super) fn set_aside(&self) -> impl Iterator<Item = Left<'_>> {
         self.left(|state| match state {
             State::SetAside(reason) => Some(reason),
@@ -182,7 +182,7 @@ impl Followed {
         })
     }
 
-    /// Still waiting for people or groups of whom no source has told yet.
+    /// Events that still wait for people or groups not yet reported by any source.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Left<'_>> {
         self.left(|state| match state {
             State::Waits(reason) => Some(reason),
@@ -190,7 +190,7 @@ impl Followed {
         })
     }
 
-    /// Of which no receipt came.
+    /// Events without a receipt.
     pub(super) fn unknown(&self) -> impl Iterator<Item = Left<'_>> {
         self.left(|state| matches!(state, State::Sent).then_some(""))
     }

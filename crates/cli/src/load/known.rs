@@ -1,4 +1,4 @@
-//! The roster before a load, for what a file says about those who are not in it.
+//! Roster before a load. It shows which people of the source are absent from the file.
 
 use bus::EventBody;
 use intake::file::{Absences, CompleteRead};
@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::CliSession;
 
-/// The roster, for one source.
+/// Roster, for one source.
 pub(super) struct Known {
     roster: Roster,
     source: SourceId,
@@ -32,7 +32,7 @@ impl Known {
             .read(|directory| proof.absences(directory.people().map(|person| &person.value), &self.source))
     }
 
-    /// False of the deletion of a group that is not there: its event would wait for the group for ever.
+    /// False for the deletion of an unknown group: its event would wait for that group forever.
     pub(super) fn says_something(&self, body: &EventBody) -> bool {
         match body {
             EventBody::GroupDeleted { group } => self.roster.read(|directory| {

@@ -1,17 +1,17 @@
-//! What is not as a source asked for. `status`, `plan` and `parked` all say it in these words.
+//! Lists deviations. `status`, `plan` and `parked` use the same text.
 
 use provisioning::{DeviationKind, Deviations};
 use serde_json::Value;
 
-/// Items of each kind that are spelled out.
+/// Most items shown for each kind.
 const ITEMS_MAX: usize = 20;
 
-/// The summary that an answer carries. An answer without one tells of no deviation.
+/// Returns the deviations in an answer. An answer without them has no deviation.
 pub(crate) fn deviations(answer: &Value) -> Deviations {
     serde_json::from_value(answer["deviations"].clone()).unwrap_or_default()
 }
 
-/// Each kind on a line with its remedy, and its items below. What is held or parked is told elsewhere, with more.
+/// Each kind on a line with its remedy, and its items below. Held and parked changes are shown elsewhere, with more details.
 pub(crate) fn lines(deviations: &Deviations) -> Vec<String> {
     let shown_elsewhere = |kind| matches!(kind, DeviationKind::Held | DeviationKind::Parked);
     let outcome = deviations.iter().filter(|entry| !shown_elsewhere(entry.kind));

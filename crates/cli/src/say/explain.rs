@@ -1,4 +1,4 @@
-//! One person's story, step by step, and what comes next.
+//! One person's sync history, step by step, and the next steps.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(crate) fn explain(person: &Value) -> String {
     lines.join("\n")
 }
 
-/// Requests that concerned the person, one a line.
+/// Requests about the person, one per line.
 pub(crate) fn calls(calls: &Value) -> Vec<String> {
     let line = |call: &Value| {
         format!(
@@ -30,7 +30,7 @@ pub(crate) fn calls(calls: &Value) -> Vec<String> {
             text(call, "path"),
             number(call, "status"),
             text(call, "outcome"),
-            // Without telemetry there are none.
+            // Empty without telemetry.
             match text(call, "trace") {
                 "" => String::new(),
                 trace => format!(" (trace {trace})"),
@@ -82,7 +82,7 @@ fn matched(account: &Value) -> String {
     let Some(id) = account["account"].as_str() else {
         return "Litmos has no account that would be theirs".to_owned();
     };
-    let tie = if flag(account, "linked") {
+    let ownership = if flag(account, "linked") {
         "linked"
     } else {
         "not linked yet"
@@ -97,7 +97,7 @@ fn matched(account: &Value) -> String {
         _ => format!("in {}", names(&account["teams"])),
     };
     format!(
-        "account {id} ({}), {tie}, {seen}, {teams}",
+        "account {id} ({}), {ownership}, {seen}, {teams}",
         text(account, "user_name")
     )
 }
@@ -172,7 +172,7 @@ fn next(person: &Value) -> Vec<String> {
             (false, None) => operation.to_owned(),
         });
     }
-    // What is parked, held or frozen has been said, with more.
+    // Parked, held and frozen are already shown above, with more details.
     let waits = &plan["waits"];
     let message = waits.get("parked").or(waits.get("held")).is_some() || waits == "frozen";
     if let Some(why) = plan["waits_message"].as_str().filter(|_| !message) {

@@ -1,4 +1,4 @@
-//! What an import found.
+//! Results of an import.
 
 use serde_json::Value;
 

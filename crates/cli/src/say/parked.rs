@@ -1,10 +1,10 @@
-//! What waits for a person: who, which attribute, what Litmos said, what to do.
+//! Items that wait for a person: who, which attribute, the message of Litmos, what to do.
 
 use serde_json::Value;
 
 use super::{count, deviations, held, list, number, text};
 
-/// One parked item on a line.
+/// One parked item on one line.
 pub(crate) fn parked_line(item: &Value) -> String {
     let (name, id) = match item["group"].as_str() {
         Some(id) => (format!("group {}", text(item, "name")), id),

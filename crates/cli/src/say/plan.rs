@@ -1,13 +1,13 @@
-//! The plan as a person approves it: what, at which price, until when, and what is held back.
+//! The plan, for approval: operations, calls, forecast, and what is held.
 
 use serde_json::Value;
 
 use super::{count, deviations, duration, list, moment, number, text};
 
-/// Operations that are spelled out; `--json` has all.
+/// Most operations shown; `--json` has all.
 const LINES_MAX: usize = 40;
 
-/// Held changes of one kind that are spelled out.
+/// Most held changes shown for each kind.
 const HELD_MAX: usize = 40;
 
 pub(crate) fn plan(plan: &Value) -> String {
@@ -78,7 +78,7 @@ pub(crate) fn plan(plan: &Value) -> String {
     lines.join("\n")
 }
 
-/// When it will be done, how sure that is, and by class.
+/// When the plan will be done, how often past forecasts were right, and the time per class.
 pub(crate) fn forecast(forecast: &Value) -> Vec<String> {
     let seconds = |name: &str| forecast[name].as_f64().unwrap_or_default();
     let record = match number(forecast, "past_runs") {
@@ -109,7 +109,7 @@ pub(crate) fn forecast(forecast: &Value) -> Vec<String> {
     lines
 }
 
-/// What the safeguard holds back, and how it is approved.
+/// Changes held by the safeguard, and how to approve them.
 pub(crate) fn held(held: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for kind in list(&held["kinds"]) {

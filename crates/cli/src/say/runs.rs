@@ -1,4 +1,4 @@
-//! What past runs took, against what had been promised.
+//! Past runs, compared with their forecasts.
 
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ pub(crate) fn runs(runs: &Value) -> String {
     lines.join("\n")
 }
 
-/// The end of one run, for whoever waited for it.
+/// Result of one run, for a command that waited for it.
 pub(crate) fn last_run(run: &Value) -> String {
     format!(
         "run {}: {}, {}; {}",

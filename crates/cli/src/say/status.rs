@@ -1,11 +1,11 @@
-//! How far it is, when it will be done, and what waits for a person.
+//! Progress, forecast, and what waits for a person.
 
 use serde_json::Value;
 
 use super::parked::parked_line;
 use super::{count, deviations, flag, forecast, held, list, moment, number, text};
 
-/// Items of each sort that are spelled out.
+/// Most items shown for each kind.
 const ITEMS_MAX: usize = 20;
 
 pub(crate) fn status(status: &Value) -> String {
@@ -94,7 +94,7 @@ fn work(status: &Value) -> Vec<String> {
     lines
 }
 
-/// What people ordered, and has not been taken back.
+/// Orders of people that are still in force.
 fn orders(orders: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let paused = list(&orders["paused_groups"]);

@@ -1,7 +1,8 @@
-//! Who spent how many requests on what, how many were wasted, and how many were saved.
+//! Requests by who sent them and why, and how many were wasted or saved.
 //!
-//! The journal says who; the ledger's sums say how many there were. Where a process died between a request and its line in
-//! the journal, the ledger knows of one more, and that is said instead of being hidden in a sum.
+//!
+//! The journal knows who sent a request; the ledger knows how many were sent. If a process died between a request and its journal
+//! record, the ledger counts one more. Both numbers are shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +10,22 @@ use bus::CallRecord;
 use rate_tokens::{Class, Status};
 use serde::Serialize;
 
-/// Lines of a table that are shown.
+/// Most lines of a table shown.
 const LINES: usize = 20;
 
-/// The accounts of one org.
+/// Requests of one org, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Accounts {
     pub(crate) by_service: BTreeMap<String, u64>,
     pub(crate) by_class: BTreeMap<String, u64>,
     pub(crate) by_operation: BTreeMap<String, u64>,
-    /// A request about several people counts for each.
+    /// A request about several people counts for each of them.
     pub(crate) by_person: BTreeMap<String, u64>,
-    /// Requests in the journal.
+    /// Number of requests in the journal.
     pub(crate) journalled: u64,
-    /// Requests of which the ledger knows, since the org's first.
+    /// Number of requests in the ledger, since the first request of the org.
     pub(crate) sent: u64,
-    /// Tokens that nobody reported: at most so many requests more were sent.
+    /// Number of tokens without a use report. At most this many more requests were sent.
     pub(crate) unreported: u64,
     pub(crate) wasted: Wasted,
     pub(crate) saved: Saved,
@@ -32,19 +33,19 @@ pub(crate) struct Accounts {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Wasted {
-    /// Requests that Litmos refused for its limit.
+    /// Requests that Litmos refused because of its limit.
     pub(crate) refused: u64,
-    /// Tokens that went back or lapsed unused. They cost no request.
+    /// Tokens that were returned unused or expired. They cost no request.
     pub(crate) void: u64,
-    /// Writes that were sent again because no answer had come, or a failure.
+    /// Writes that were sent again after a failure or without an answer.
     pub(crate) repeated: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Saved {
-    /// Requests that batches and bulk imports made unnecessary.
+    /// Requests avoided by batches and bulk imports.
     pub(crate) bulk: u64,
-    /// Requests that were unnecessary because one answered several edits.
+    /// Requests avoided because one request covered several edits.
     pub(crate) coalesced: u64,
 }
 

@@ -1,32 +1,33 @@
-//! Which limit to ask Litmos Support for.
+//! Advises which limit to request from Litmos Support.
 //!
-//! Okta's guide tells to ask for *total users + 2 x total groups* requests a minute, which is what its integration sends in a
-//! burst. What is needed here is what a load costs in calls, divided by the time that it may take.
+//!
+//! Okta's guide says to request *total users + 2 x total groups* requests a minute: what its integration sends in a burst.
+//! Rollcall needs the calls of a load, divided by the time that the load may take.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Litmos's limit where nothing else was agreed, requests a minute.
+/// Default limit of Litmos, in requests a minute.
 const LITMOS_DEFAULT: u64 = 100;
 
-/// Teams whose members are added in one call each, and people imported 2,000 at a time with a poll and a page to read back: what
-/// a load of everybody costs at least.
+/// Least calls of a full load: per import of 2,000 people, its requests and polls; per 1,000 people, one page to read back; per
+/// group, its team and one call that adds the members.
 const PEOPLE_PER_IMPORT: u64 = 2_000;
 const CALLS_PER_IMPORT: u64 = 4;
 const CALLS_PER_GROUP: u64 = 2;
 const PEOPLE_PER_PAGE: u64 = 1_000;
 
-/// What the advice is drawn from.
+/// Input of the advice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
-    /// Our share of the limit now, requests a minute.
+    /// Rollcall's share of the limit now, in requests a minute.
     pub(crate) limit: u32,
-    /// Calls of the plan that waits now.
+    /// Calls of the pending plan.
     pub(crate) waiting: u64,
     pub(crate) people: u64,
     pub(crate) groups: u64,
-    /// Most requests in any whole hour of the last day.
+    /// Most requests in any hour of the last day.
     pub(crate) busiest_hour: u64,
     pub(crate) within_minutes: u32,
 }
@@ -36,19 +37,19 @@ pub(crate) struct Advice {
     limit: u64,
     waiting_calls: u64,
     waiting_minutes: u64,
-    /// Loading everybody from nothing.
+    /// Calls to load all people from nothing.
     full_load_calls: u64,
     full_load_minutes: u64,
     busiest_hour_requests: u64,
     okta_formula: u64,
     within_minutes: u32,
-    /// The least limit that is enough.
+    /// Lowest limit that is enough.
     enough: u64,
-    /// To ask for; the present one if it is enough.
+    /// Limit to request. The present limit if it is enough.
     ask_for: u64,
 }
 
-/// The most requests in any hour of the last day, hours counted back from now.
+/// Most requests in any hour of the last day. Hours are counted back from now.
 pub(crate) fn busiest_hour(started_at_ms: impl Iterator<Item = u64>, now_ms: u64) -> u64 {
     let mut hours: BTreeMap<u64, u64> = BTreeMap::new();
     for at in started_at_ms {
@@ -69,11 +70,11 @@ impl Advice {
             + facts.groups * CALLS_PER_GROUP;
         let calls = full_load_calls.max(facts.waiting);
         let within = u64::from(facts.within_minutes.max(1));
-        // A busy hour should leave the larger part of the limit to a load.
+        // At most half of the limit should be used in the busiest hour, so a load still finds room.
         let enough = (calls.div_ceil(within))
             .max((facts.busiest_hour * 2).div_ceil(60))
             .max(1);
-        // Litmos gives limits in round numbers, and never less than its default.
+        // Litmos grants round limits, and never less than its default.
         let ask_for = if enough <= limit {
             limit
         } else {

@@ -1,4 +1,4 @@
-//! What taking something back would cost, and what the safeguard would say: planned on a state in which it is wished.
+//! Cost of an undo, and what the safeguard would hold: planned on a copy of the org state that has the edits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Price {
         let mut plan = plan(&org.id, &state, &touched, &org.policy, now);
         reactivate(&mut state, &plan);
         let later = provisioning::plan(&org.id, &state, &touched, &org.policy, now);
-        // Whoever comes back joins their teams again, which a look at the state as it is does not show.
+        // A reactivated person also joins their teams again. The first plan does not contain that.
         let joins = |operation: &Operation| matches!(operation.change, Change::AddMembers { .. });
         plan.operations.retain(|operation| !joins(operation));
         plan.operations.extend(later.operations.into_iter().filter(joins));
@@ -50,7 +50,7 @@ impl Price {
     }
 }
 
-/// The accounts that a plan makes active, as they will be.
+/// Marks the accounts that a plan reactivates as active.
 fn reactivate(state: &mut OrgState, plan: &Plan) {
     for operation in &plan.operations {
         let Change::Update { account, changes, .. } = &operation.change else {
@@ -67,7 +67,7 @@ fn reactivate(state: &mut OrgState, plan: &Plan) {
     }
 }
 
-/// The state with these wishes in it, and whose plan may change by them.
+/// Returns the state with these edits, and the subjects whose plan may change.
 fn wished(mut state: OrgState, undo: &Undo, now_ms: u64) -> (OrgState, BTreeSet<Subject>) {
     let source = SourceId::parse("undo").expect("letters are a source id");
     let mut touched = BTreeSet::new();

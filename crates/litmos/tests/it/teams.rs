@@ -133,11 +133,7 @@ async fn a_litmos_that_cannot_change_teams_says_so_and_no_team_is_taken_for_gone
             client.put_team(permit(), &team).await.unwrap_err(),
             client.delete_team(permit(), &team.id).await.unwrap_err(),
         ] {
-            assert_eq!(
-                failure.kind,
-                FailureKind::Rejected { attribute: None },
-                "{failure}"
-            );
+            assert_eq!(failure.kind, FailureKind::NoSuchCall, "{failure}");
             assert!(failure.no_such_call());
             assert!(
                 failure.to_string().contains("this Litmos has no such call"),

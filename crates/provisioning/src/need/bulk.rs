@@ -1,4 +1,4 @@
-//! What a row of a bulk import can say.
+//! Which changes a row of a bulk import can make.
 
 use crate::plan::Draft;
 use crate::{Account, Attribute, AttributeChange, Field, Profile};
@@ -6,9 +6,10 @@ use crate::{Account, Attribute, AttributeChange, Field, Profile};
 /// Fields that every row must carry.
 const REQUIRED: [Field; 3] = [Field::FirstName, Field::LastName, Field::Email];
 
-/// Whether bulk import can say these changes of this account without saying more.
+/// Whether a bulk row can make exactly these changes to this account.
 ///
-/// It cannot rename, clear or reach every field, and it turns notification mail on for whom it touches.
+/// A row cannot rename, cannot clear a value, and has no column for some fields. It also turns notification mail on for
+/// every account that it names.
 pub(super) fn bulk_can_say(account: &Account, changes: &[AttributeChange]) -> bool {
     bulk_leaves_alone(account)
         && changes.iter().all(|change| match change.attribute {
@@ -18,7 +19,7 @@ pub(super) fn bulk_can_say(account: &Account, changes: &[AttributeChange]) -> bo
         })
 }
 
-/// Whether a bulk row that repeats what the account has changes nothing about it.
+/// Whether a bulk row that repeats the values of the account leaves the account unchanged.
 pub(crate) fn bulk_leaves_alone(account: &Account) -> bool {
     account.active
         && account.knows(Attribute::Profile(Field::DisableMessages))
@@ -28,12 +29,12 @@ pub(crate) fn bulk_leaves_alone(account: &Account) -> bool {
             .all(|field| !account.profile.value(*field).is_empty())
 }
 
-/// The same of an account that is still to be made.
+/// Whether a bulk row that repeats the values of this new account leaves it unchanged.
 pub(crate) fn leaves_alone_when_made(draft: &Draft) -> bool {
     draft.profile.value(Field::DisableMessages) != "true"
 }
 
-/// Whether one bulk row says the whole of a new account.
+/// Whether one bulk row can carry all values of a new account.
 pub(crate) fn bulk_can_create(draft: &Draft) -> bool {
     draft
         .profile
@@ -41,7 +42,7 @@ pub(crate) fn bulk_can_create(draft: &Draft) -> bool {
         .all(|(field, value)| field.bulk().is_some() || (field == Field::DisableMessages && value == "false"))
 }
 
-/// The profile that a bulk row for these changes carries: the required fields and what changes.
+/// Profile of a bulk row for these changes: the required fields and the changed fields.
 pub(crate) fn bulk_update_profile(account: &Account, changes: &[AttributeChange]) -> Profile {
     let mut profile: Profile = REQUIRED
         .into_iter()

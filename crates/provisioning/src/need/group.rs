@@ -1,4 +1,4 @@
-//! What one group needs of its team.
+//! The need of one group: which change its team needs.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ pub(crate) enum GroupNeed {
     Nothing,
     Wait(WaitReason),
     Park(Parked),
-    /// A team that is there, and what of it must change then.
+    /// Link this existing team, and then change it if it differs.
     Link(TeamId, Option<TeamAmendment>),
     Create,
     Amend(TeamAmendment),
     Unlink {
         team: TeamId,
-        /// Teams under it, for the sake of which it is not deleted although the policy says so.
+        /// Number of teams under it that stay. Because of them it is not deleted although the policy says so.
         kept_for: usize,
     },
     Delete {
@@ -35,25 +35,25 @@ pub(crate) enum GroupNeed {
     },
 }
 
-/// How a team's own record is to change.
+/// The changes that a team's own record needs.
 #[derive(Debug)]
 pub(crate) struct TeamAmendment {
     pub(crate) team: TeamId,
     pub(crate) name: Option<TextChange>,
     pub(crate) description: Option<String>,
-    /// Whether the description is known, and need not be read first.
+    /// Whether the description is known. If not, it is read first.
     pub(crate) known: bool,
 }
 
-/// Where the team of an unlinked group is to be made.
+/// The parent of the team of an unlinked group.
 #[derive(Debug)]
 pub(crate) enum ParentTeam {
-    /// Under none.
+    /// The team has no parent.
     Root,
     Team(TeamId),
-    /// Under one that this plan makes.
+    /// A team that this plan creates.
     Coming,
-    /// Under one that is not there yet.
+    /// A team that does not exist yet and that this plan does not create.
     Awaited,
 }
 
@@ -71,7 +71,7 @@ fn standing(state: &OrgState, group: &GroupId, revision: u64, now_ms: u64) -> Op
     .wait(revision, now_ms)
 }
 
-/// What the group needs. `parent` is asked where its team is still to be found or made.
+/// The need of a group. `parent` is called only if the group has no team yet.
 pub(crate) fn group_need(
     state: &OrgState,
     group: &Revised<Group>,
@@ -81,10 +81,10 @@ pub(crate) fn group_need(
 ) -> GroupNeed {
     let revision = group.revision;
     let group = &group.value;
-    let tied = state
+    let linked = state
         .group_link(&group.id)
         .is_some_and(|link| link.value.team.is_some());
-    if group.deleted && !tied {
+    if group.deleted && !linked {
         return GroupNeed::Nothing;
     }
     if let Some(wait) = standing(state, &group.id, revision, now_ms) {
@@ -168,12 +168,12 @@ fn amendment(group: &Group, team: &Team) -> Option<TeamAmendment> {
     })
 }
 
-/// Why the team does not lie where the group wants it.
+/// Parks the group if its team has another parent than the group wants.
 fn misplaced(state: &OrgState, group: &Group, team: &Team, revision: u64, now_ms: u64) -> Option<Parked> {
     let parent = match parent_of(state, group) {
         Parent::Group(parent) => state.linked_team(parent)?,
         Parent::Circle => return Some(circle(group, revision, now_ms)),
-        // Of a parent that is not there, or not known from others, nothing can be said; the team stays where it is.
+        // An unknown or ambiguous parent cannot be compared; the team stays under its parent.
         Parent::None | Parent::Unknown | Parent::Several(_) => return None,
     };
     if team.parent.as_ref() == Some(&parent.id) {
@@ -248,7 +248,7 @@ fn unlinked(
             let message = format!("{count} teams in Litmos are called {:?}", group.name);
             GroupNeed::Park(ambiguous("Name", message, revision, now_ms))
         }
-        // One team is linked once: a namesake that comes after gets a team of its own.
+        // A team is linked only once. Another group with the same name gets a team of its own.
         Found::One(team) if is_anothers(state, group, team, now_ms) => GroupNeed::Create,
         Found::One(team) => GroupNeed::Link(team.id.clone(), amendment(group, team)),
     }
@@ -272,10 +272,10 @@ enum Found<'a> {
     Several(usize),
 }
 
-/// The team of the group's name that is nobody's.
+/// The unlinked team with the group's name.
 ///
-/// With a parent desired (`Some`), it is one under that parent's team, if there is one yet; else one under no team,
-/// made flat by hand. One under another parent is another team that happens to have the name.
+/// If the group wants a parent (`Some`), it is a team under the parent's team, or else a team without a parent, created
+/// by hand. `Some(None)`: the parent has no team yet. A team under another parent is a different team with the same name.
 fn find<'a>(state: &'a OrgState, group: &Group, parent: Option<Option<&TeamId>>) -> Found<'a> {
     let name = NormalName::of(&group.name);
     let free: Vec<&Team> = state
@@ -306,7 +306,8 @@ fn one_of<'a>(group: &Group, teams: Vec<&'a Team>) -> Found<'a> {
     }
 }
 
-/// Whether a namesake of the group links this team: one spelled as the team is, or else the first of them.
+/// Whether another group with the same name links this team. A group spelled exactly like the team comes first, then the
+/// lowest id.
 fn is_anothers(state: &OrgState, group: &Group, team: &Team, now_ms: u64) -> bool {
     let rank = |group: &Group| (group.name.trim() != team.name.trim(), group.id.clone());
     let own = rank(group);
@@ -329,7 +330,7 @@ fn is_anothers(state: &OrgState, group: &Group, team: &Team, now_ms: u64) -> boo
     })
 }
 
-/// What becomes of the team of a group that its source deleted.
+/// The need of a group that its source deleted: unlink or delete its team.
 fn goodbye(state: &OrgState, group: &Group, policy: &Policy, now_ms: u64) -> GroupNeed {
     let link = state.group_link(&group.id);
     let Some(team) = link.and_then(|link| link.value.team.clone()) else {
@@ -355,20 +356,21 @@ fn goodbye(state: &OrgState, group: &Group, policy: &Policy, now_ms: u64) -> Gro
     }
 }
 
-/// The teams under one that is to be deleted.
+/// The teams under a team that is to be deleted.
 #[derive(Default)]
 pub(crate) struct Subteams<'a> {
-    /// Groups whose teams are to be deleted too.
+    /// Groups whose teams are deleted too.
     pub(crate) going: Vec<&'a GroupId>,
-    /// Teams that nobody wants deleted.
+    /// Number of teams that stay.
     pub(crate) staying: usize,
-    /// Whether one is to be deleted and cannot be just now.
+    /// Whether a team is to be deleted but cannot be deleted now.
     waiting: bool,
 }
 
-/// Looks through all teams under this one.
+/// Sorts all teams under this one, at any depth.
 ///
-/// What Litmos does to the teams under one that is deleted is not documented, so each goes by itself, lowest first.
+/// The vendor does not document what happens to the teams under a deleted team, so each is deleted by its own call,
+/// lowest first.
 pub(crate) fn subteams<'a>(state: &'a OrgState, team: &'a TeamId, now_ms: u64) -> Subteams<'a> {
     let mut under = Subteams::default();
     let mut seen = BTreeSet::from([team]);

@@ -1,35 +1,37 @@
-//! Who may have a user name. Litmos keeps each only once, that of an inactive account too.
+//! Decides which person may have a user name. A user name is unique in Litmos; inactive accounts count too.
 //!
-//! A name that an account has belongs to that account's person until the plan renames it: somebody else who wants it
-//! waits for that, or is parked where nothing will. Of several people who want a name that is free, or being freed,
-//! the one who was first in the roster has it. So a newcomer never silently gets the account of somebody who left.
+//! The user name of an account belongs to that account's person until the plan renames the account. Another person who
+//! wants the name waits for the rename, or is parked if there will be none. If several people want a name that is free
+//! or becomes free, the person who was first in the roster gets it. So a new person never silently gets the account of a
+//! leaver.
 //!
-//! Somebody who left and has another user name in the roster gives up the name of the inactive account as soon as
-//! somebody else wants it.
+//! If a leaver has another user name in the roster than on the inactive account, the account is renamed as soon as
+//! another person wants its name.
 
 use super::{HAND_OVER, NAME_REMEDY, STRANGER_REMEDY, parked, protection};
 use crate::plan::WaitReason;
 use crate::{Account, NormalName, OrgState, ParkCode, Parked, Person, PersonId, Policy, user_name_problem};
 
-/// Whether somebody can have the user name that they want.
+/// Whether a person can have the desired user name.
 pub(super) enum NameClaim<'a> {
     /// No account has it.
     Free,
-    /// An account that is nobody's has it, and this person is the one to adopt it.
+    /// An account without a person has it, and this person is to be linked to that account.
     Unowned(&'a Account),
-    /// This person's account is to be renamed first.
+    /// The account of the given person has it and is renamed first.
     From(&'a PersonId),
     Taken(NameTaken),
 }
 
-/// Why somebody cannot have a user name, and what a person can do about it.
+/// Why a person cannot have a user name, and the remedy.
 pub(super) struct NameTaken {
     message: String,
     remedy: String,
 }
 
-/// Somebody else's account is being given the name right now: whether that came about is known in a moment, and a look at
-/// accounts before then would take theirs for one that is nobody's.
+/// Waits if an operation in flight gives this user name to another person's account.
+///
+/// Until that operation ends, the account with that name would look like an account without a person.
 pub(super) fn awaited_name(state: &OrgState, person: &Person) -> Option<WaitReason> {
     let name = NormalName::of(&person.user_name);
     let other = state.being_named(&name, &person.id)?;
@@ -38,7 +40,7 @@ pub(super) fn awaited_name(state: &OrgState, person: &Person) -> Option<WaitReas
     })
 }
 
-/// Whether `person`, whose own account does not have it, can have the user name they want.
+/// Whether `person` can have the desired user name, which their linked account does not have.
 pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Policy) -> NameClaim<'a> {
     let name = NormalName::of(&person.user_name);
     let account = state.account_named(&name);
@@ -81,7 +83,7 @@ pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Poli
     }
 }
 
-/// The one of those who want the name that gets it, leaving out the person who gives it up.
+/// The person who gets the name: the first in the roster of those who want it. `but` is the person who gives it up.
 fn first_to_want<'a>(
     state: &'a OrgState,
     name: &NormalName,
@@ -123,9 +125,10 @@ fn belongs_to(state: &OrgState, person: &Person, owner: &PersonId) -> NameTaken 
     }
 }
 
-/// The name that the inactive account of somebody who left gets, because somebody else wants the one it has.
+/// New user name for the inactive account of a leaver, because another person wants its current name.
 ///
-/// It is the person's own name in the roster, or where that cannot be had a name that frees the wanted one all the same.
+/// It is the leaver's name in the roster, or `rollcall-` and the account id if that name is not available. The second
+/// part is the person whose account has the new name now and is renamed first. `None` if no rename is needed or possible.
 pub(super) fn name_to_give_way(
     state: &OrgState,
     person: &Person,
@@ -155,8 +158,7 @@ pub(super) fn name_to_give_way(
     }
 }
 
-/// Whether this person's account is to have another user name than it has: at once, or for somebody who left as soon as
-/// the account is inactive.
+/// Whether this person's account is to be renamed: now, or for a leaver as soon as the account is inactive.
 fn gives_up_its_name(state: &OrgState, owner: &PersonId, policy: &Policy) -> bool {
     let person = state.person(owner).map(|person| &person.value);
     let account = state.linked_account(owner).and_then(|id| state.account(id));

@@ -1,21 +1,21 @@
-//! What a group's wish for a parent comes to.
+//! Finds the parent of a group.
 
 use std::collections::BTreeSet;
 
 use crate::org_state::Referenced;
 use crate::{Group, GroupId, OrgState};
 
-/// The group under whose team another's is to be made.
+/// The group whose team is to be the parent of another group's team.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parent<'a> {
-    /// None is desired.
+    /// The group names no parent.
     None,
     Group(&'a GroupId),
-    /// Named, but not in the roster, or deleted there.
+    /// The named parent is not in the roster, or is deleted there.
     Unknown,
-    /// So many groups answer to the name.
+    /// Several groups have the name; this is their number.
     Several(usize),
-    /// Going up from the group leads back to it.
+    /// The chain of parents leads back to the group.
     Circle,
 }
 

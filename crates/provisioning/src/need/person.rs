@@ -1,4 +1,4 @@
-//! What one person needs.
+//! The need of one person.
 
 use std::collections::BTreeMap;
 
@@ -20,30 +20,30 @@ pub(crate) enum PersonNeed {
     Read(AccountId),
     Create {
         draft: Draft,
-        /// Whose account has the user name until it is renamed.
+        /// The person whose account has the user name now; it is renamed first.
         name_from: Option<PersonId>,
     },
     Update(Updating),
     CutOff {
         account: AccountId,
         fresh: bool,
-        /// Who ordered it by name, if somebody did, and when it was desired.
+        /// The admin who ordered it for this person by name; `None` if a source wants it.
         by: Option<String>,
         requested_at_ms: u64,
     },
     LeaveTeams(AccountId),
 }
 
-/// An account and how it is to change.
+/// An account and the changes that it needs.
 #[derive(Debug)]
 pub(crate) struct Updating {
     pub(crate) account: AccountId,
     pub(crate) changes: Vec<AttributeChange>,
     pub(crate) fresh: bool,
     pub(crate) bulk: bool,
-    /// Whose account has the wanted user name until it is renamed.
+    /// The person whose account has the desired user name now; it is renamed first.
     pub(crate) name_from: Option<PersonId>,
-    /// What of the person's edits is left undone, and why.
+    /// Why a change was left out: the account is protected.
     pub(crate) spared: Option<Parked>,
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct Updating {
 #[derive(Debug)]
 pub(crate) struct CustomNeed {
     pub(crate) values: BTreeMap<String, String>,
-    /// Those that are not yet as desired.
+    /// Names of the fields that do not have the desired value yet.
     pub(crate) differ: Vec<String>,
-    /// Whether a value that was applied before is replaced or cleared.
+    /// Whether this replaces or clears a value that Rollcall applied before.
     pub(crate) overwrites: bool,
 }
 
@@ -84,8 +84,8 @@ pub(crate) fn person_need(
     }
 }
 
-/// What stands against acting on a person now. An order or wish to cut somebody off does not wait for what failed or
-/// was refused before it was given.
+/// Reason to wait before changing a person. A cut-off does not wait for the retry of an attempt that failed before the
+/// source or an admin wanted it. A cut-off that an admin ordered also ignores an earlier parking.
 fn standing(link: &PersonLink, person: &Person, revision: u64, now_ms: u64) -> Option<WaitReason> {
     let cut_requested_at_ms = match &link.frozen {
         Some(frozen) => Some(frozen.at_ms),
@@ -116,7 +116,7 @@ fn leaver(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now
         Some(_) => PersonNeed::Wait(WaitReason::Frozen),
         None => PersonNeed::Nothing,
     };
-    let tied = state.linked_account(&person.id).is_some();
+    let linked = state.linked_account(&person.id).is_some();
     let Some(id) = state.account_for(&person.id) else {
         return at_rest();
     };
@@ -124,7 +124,7 @@ fn leaver(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now
         return PersonNeed::Read(id.clone());
     };
     if account.active {
-        // Whether an account is protected shows in its level.
+        // The access level decides whether the account is protected.
         if !account.knows(Attribute::AccessLevel) {
             return PersonNeed::Read(id.clone());
         }
@@ -146,7 +146,7 @@ fn leaver(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now
     if link.is_some_and(|link| link.leave_teams_due) {
         return PersonNeed::LeaveTeams(id.clone());
     }
-    if tied && let Some((to, name_from)) = name::name_to_give_way(state, person, account, policy) {
+    if linked && let Some((to, name_from)) = name::name_to_give_way(state, person, account, policy) {
         return PersonNeed::Update(Updating {
             account: id.clone(),
             changes: vec![AttributeChange {
@@ -160,7 +160,7 @@ fn leaver(state: &OrgState, person: &Person, revision: u64, policy: &Policy, now
             spared: None,
         });
     }
-    if tied {
+    if linked {
         at_rest()
     } else {
         PersonNeed::Link(id.clone())
@@ -201,12 +201,12 @@ fn newcomer(
     }
 }
 
-/// Somebody who has an account and is to keep or get back its use.
+/// The need of a person who has an account and is to be active.
 fn stays(
     state: &OrgState,
     person: &Person,
     account: &Account,
-    tied: bool,
+    linked: bool,
     revision: u64,
     policy: &Policy,
     now_ms: u64,
@@ -214,14 +214,14 @@ fn stays(
     let applied = state
         .person_link(&person.id)
         .map_or(0, |link| link.value.applied_revision);
-    if (applied != revision || !tied) && change::desires_unseen(state, person, account) {
+    if (applied != revision || !linked) && change::desires_unseen(state, person, account) {
         return PersonNeed::Read(account.id.clone());
     }
     let mut changes = change::changes(state, person, account, policy);
     let spared = protection::spare(state, account, &mut changes, policy, revision, now_ms);
     if changes.is_empty() {
         return match spared {
-            _ if !tied => PersonNeed::Link(account.id.clone()),
+            _ if !linked => PersonNeed::Link(account.id.clone()),
             Some(parked) => PersonNeed::Park(parked),
             None => PersonNeed::Nothing,
         };
@@ -236,7 +236,7 @@ fn stays(
         });
     }
     if !reactivates && !policy.update_attributes {
-        return if tied {
+        return if linked {
             PersonNeed::Wait(WaitReason::SwitchedOff {
                 feature: "update_attributes",
             })
@@ -270,10 +270,10 @@ fn stays(
     })
 }
 
-/// Advanced custom fields that are not as desired, for somebody who is to stay.
+/// Advanced custom fields that do not have the desired values, for a person who is to be active.
 ///
-/// Litmos takes them only together: a call without one that it calls mandatory is refused. A field that was never
-/// applied is set whatever the wish, because no list shows what it holds.
+/// All fields are sent together, because Litmos refuses a call that lacks a mandatory field. A field that was never
+/// applied is always set, because no list of Litmos shows its value.
 pub(crate) fn custom_need(state: &OrgState, person: &Person) -> Option<CustomNeed> {
     let applied = state.person_link(&person.id).map(|link| &link.value.custom);
     let known = |name: &String| applied.and_then(|applied| applied.get(name));
@@ -298,7 +298,7 @@ pub(crate) fn is_fresh(account: &Account, policy: &Policy, now_ms: u64) -> bool 
     account.whole && now_ms.saturating_sub(account.as_of_ms) <= policy.fresh_ms
 }
 
-/// The manager whose own account this person's waits for, if there will be one.
+/// This person's manager, if the manager has no account yet and will get one.
 pub(crate) fn awaited_manager(state: &OrgState, person: &Person) -> Option<PersonId> {
     match (change::manager_of(state, person), &person.manager) {
         (Manager::Pending, DesiredManager::Reference(reference)) => state.referenced(reference).cloned(),
@@ -306,7 +306,7 @@ pub(crate) fn awaited_manager(state: &OrgState, person: &Person) -> Option<Perso
     }
 }
 
-/// The active account by which somebody who is to stay can be in a team now.
+/// The active account of a person who is to be active: with it the person can be in a team now.
 pub(crate) fn can_join<'a>(state: &'a OrgState, person: &Person) -> Option<&'a AccountId> {
     if !state.is_to_be_active(person) {
         return None;
@@ -316,7 +316,7 @@ pub(crate) fn can_join<'a>(state: &'a OrgState, person: &Person) -> Option<&'a A
     account.active.then_some(id)
 }
 
-/// Whether the person is about to leave all teams, because the account is or was cut off.
+/// Whether the account is about to leave all teams, because it was cut off or is to be cut off.
 pub(crate) fn leaves_all_teams(
     state: &OrgState,
     person: &PersonId,

@@ -1,8 +1,8 @@
-//! Accounts that no plan and no order cuts off or demotes.
+//! Protected accounts: no plan and no order cuts them off or demotes them.
 //!
-//! An account is protected because the settings name it, because it owns the API key, or because it was an Account Owner
-//! without Rollcall. An owner whom Rollcall promoted is not: what Rollcall gives, it can take back. A link without the
-//! note of a promotion counts as "not promoted by Rollcall", so lost links protect too much and never too little.
+//! An account is protected if the settings name it, if it owns the API key, or if it is an Account Owner that Rollcall
+//! did not promote. Rollcall can demote an owner that it promoted itself. The link records the promotion. A link without
+//! that record counts as "not promoted by Rollcall", so a lost link protects too much and never too little.
 
 use super::parked;
 use crate::{
@@ -12,16 +12,16 @@ use crate::{
 /// Why an account is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {
-    /// `protect` names it.
+    /// The setting `protect` names it.
     Listed,
-    /// `api_key_owner` names it.
+    /// The setting `api_key_owner` names it.
     ApiKeyOwner,
     /// It is an Account Owner, and Rollcall did not make it one.
     OwnerBefore,
 }
 
 impl Protection {
-    /// Why the account is protected, for a person to read.
+    /// Reason of the protection, as text for a person.
     pub fn describe(self) -> &'static str {
         match self {
             Protection::Listed => "the setting protect names it",
@@ -30,7 +30,7 @@ impl Protection {
         }
     }
 
-    /// What a person does who means it all the same.
+    /// What a person can do to make the change anyway.
     pub fn remedy(self) -> &'static str {
         match self {
             Protection::Listed => {
@@ -46,7 +46,7 @@ impl Protection {
     }
 }
 
-/// Why this account is protected; `None` if it is not.
+/// Reason why this account is protected; `None` if it is not.
 pub fn protection_of(state: &OrgState, account: &Account, policy: &Policy) -> Option<Protection> {
     let named = named_protection(account, policy);
     if named.is_some() {
@@ -62,7 +62,7 @@ pub fn protection_of(state: &OrgState, account: &Account, policy: &Policy) -> Op
     (!promoted).then_some(Protection::OwnerBefore)
 }
 
-/// Whether the account is protected by its name, and so keeps that name.
+/// Whether a setting protects the account by its user name. Such an account is never renamed.
 pub(super) fn keeps_its_name(account: &Account, policy: &Policy) -> bool {
     named_protection(account, policy).is_some()
 }
@@ -82,7 +82,7 @@ pub(crate) fn is_protected(state: &OrgState, account: &Account, policy: &Policy)
     protection_of(state, account, policy).is_some()
 }
 
-/// Why somebody whose account is protected is not cut off.
+/// Parks a leaver whose account is protected.
 pub(super) fn not_cut_off(account: &Account, why: Protection, revision: u64, now_ms: u64) -> Parked {
     let message = format!(
         "{:?} is a protected account and is not cut off: {}",
@@ -92,9 +92,9 @@ pub(super) fn not_cut_off(account: &Account, why: Protection, revision: u64, now
     refusal("Active", message, why, revision, now_ms)
 }
 
-/// Takes out of the changes what a protected account is spared, and says so.
+/// Removes the changes that a protected account must not get; returns why, if it removed any.
 ///
-/// An account that is protected by its name keeps that name too.
+/// Removes a demotion; removes a rename too, if a setting protects the account by its user name.
 pub(super) fn spare(
     state: &OrgState,
     account: &Account,
@@ -127,7 +127,7 @@ pub(super) fn spare(
     spared
 }
 
-/// Levels are ordered from the highest down; of one that is not known nothing can be said.
+/// Whether the change lowers the access level. Levels are ordered from the highest down. An unknown level counts as demoted.
 fn demotes(account: &Account, change: &AttributeChange) -> bool {
     match (account.access_level, AccessLevel::parse(&change.to)) {
         (Some(from), Ok(to)) => to > from,

@@ -1,4 +1,4 @@
-//! Values that Litmos would refuse: found before anything is sent.
+//! Finds values that Litmos would refuse, before anything is sent.
 
 use super::parked;
 use crate::change::{self, Manager};
@@ -11,7 +11,7 @@ use crate::{
 /// Most characters of an advanced custom field of text (vendor page "user custom fields").
 const CUSTOM_MAX: usize = 255;
 
-/// Code, attribute, what is wrong with it, and what to do.
+/// Code, attribute, message and remedy.
 pub(super) type Refusal = (ParkCode, String, String, String);
 
 pub(super) fn refused(refusal: Refusal, revision: u64, now_ms: u64) -> Parked {
@@ -19,7 +19,7 @@ pub(super) fn refused(refusal: Refusal, revision: u64, now_ms: u64) -> Parked {
     parked(code, &attribute, message, remedy, revision, now_ms)
 }
 
-/// The new account that this person wants.
+/// The new account for this person; `Err` if Litmos would refuse it.
 pub(super) fn draft(state: &OrgState, person: &Person) -> Result<Draft, Refusal> {
     let user_name = person.user_name.trim().to_owned();
     if let Some(refusal) = forbidden_name(&user_name) {
@@ -54,7 +54,7 @@ pub(super) fn draft(state: &OrgState, person: &Person) -> Result<Draft, Refusal>
     })
 }
 
-/// The first of the changes that Litmos would refuse.
+/// The refusal of the first change that Litmos would refuse.
 pub(super) fn unacceptable(changes: &[AttributeChange]) -> Option<Refusal> {
     changes.iter().find_map(|change| match change.attribute {
         Attribute::UserName => forbidden_name(&change.to),

@@ -1,9 +1,9 @@
-//! The cheapest way of saying what is needed, by the model of `cost`.
+//! Encodes the needs as the cheapest operations, by the cost model in `cost`.
 //!
-//! What has only one way of being said is said. Leaving several teams becomes one call where that is the same
-//! (`leave`); people and whom their teams gain are first given a **shape**, which says who is in a row, who has a call
-//! and what that costs, without making an operation (`shape`); the shape that weighs least is spelled out
-//! (`emit`).
+//! A need that has only one encoding becomes an operation directly. Leaving several teams becomes one call where that has
+//! the same effect (`leave`). For people and new team members, the encoder compares **shapes**: a shape says who is in a
+//! bulk row, who gets a call of their own, and what that costs, without creating operations (`shape`). The shape with
+//! the lowest weight becomes operations (`emit`).
 
 mod emit;
 mod leave;
@@ -17,15 +17,15 @@ use crate::cost::CUSTOM_FIELDS_CALLS;
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{GroupId, OperationId, OrgState, PersonId, Policy, Subject, TeamRole};
 
-/// The operations about accounts and joining members, and where each thing is done.
+/// The operations for accounts and new team members, and which operation does what.
 #[derive(Default)]
 struct Emitted<'a> {
     operations: Vec<Operation>,
-    /// What makes or changes somebody's account.
+    /// The operation that creates or changes each person's account.
     by_person: BTreeMap<&'a PersonId, OperationId>,
-    /// What adds somebody to a group's team.
+    /// The operation that adds each person to a group's team.
     by_member: BTreeMap<(&'a GroupId, &'a PersonId), OperationId>,
-    /// The imports that name a group's team.
+    /// The bulk imports that name each group's team.
     carriers: BTreeMap<&'a GroupId, BTreeSet<OperationId>>,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn operations(
     operations
 }
 
-/// A team that rows name is renamed after them: its code may go with the name.
+/// Renames a team after the bulk imports that name it, because a rename may change the team's code.
 fn others(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     let mut others = needs.others.clone();
     for operation in &mut others {
@@ -99,7 +99,7 @@ fn customs(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     operations.collect()
 }
 
-/// Promotions and demotions: after the account has its level, after the member is one, a demotion after a promotion.
+/// Promotions and demotions. Each comes after the account has its level and is in the team, a demotion after a promotion.
 fn roles(needs: &Needs, spelled: &Emitted<'_>) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::with_capacity(needs.roles.len());
     for need in &needs.roles {

@@ -1,7 +1,7 @@
-//! Takes out of the needs what the safeguard holds back, before anything is encoded.
+//! Removes the changes that the safeguard holds from the needs, before anything is encoded.
 //!
-//! Held changes never stand in a plan's operations, so nothing downstream has to know of them: not the encoder, which
-//! would price them, nor whoever performs.
+//! A plan's operations never contain held changes. So neither the encoder, which would price them, nor the executor has
+//! to know about them.
 
 use std::collections::BTreeSet;
 
@@ -50,10 +50,10 @@ pub(crate) fn hold_back(state: &OrgState, needs: &mut Needs, policy: &Policy, no
     held
 }
 
-/// Takes held promotions out of what is needed. All else about these people goes on: a new account starts as a Learner's.
+/// Removes held promotions from the needs. Other changes of these people stay: a new account starts as a Learner.
 ///
-/// The key of a promotion names the person and the wish. So it stays the same when the account has been made meanwhile, and
-/// an approval of it still holds.
+/// The key of a promotion contains the person and the roster revision. So it stays the same after the account is created,
+/// and an approval of it is still valid.
 fn hold_promotions(state: &OrgState, needs: &mut Needs, keys: &BTreeSet<HarmKey>) {
     for (person, creation) in &mut needs.creations {
         let held = creation.promotion();
@@ -132,7 +132,7 @@ fn harmful(needs: &Needs) -> Vec<Harmful> {
     changes
 }
 
-/// What an update does, for a person to read who is asked about one harm of it.
+/// Text of an update for the person who approves one harm of it.
 fn harm_label(needs: &Needs, person: &PersonId, amendment: &Amendment, harm: Harm) -> String {
     match harm {
         Harm::PromoteOwner | Harm::PromoteAdministrator => {
@@ -145,7 +145,7 @@ fn harm_label(needs: &Needs, person: &PersonId, amendment: &Amendment, harm: Har
                 levels.next().map_or("", |change| &change.to),
             )
         }
-        // One account that is overwritten in two ways is one account.
+        // An account with overwritten profile and custom fields counts once.
         Harm::Overwrite => {
             let custom = needs.customs.get(person).filter(|custom| custom.need.overwrites);
             let differ = custom.into_iter().flat_map(|custom| &custom.need.differ);
@@ -238,23 +238,24 @@ impl Deletion {
     }
 }
 
-/// What there is of what a harm takes away: the measure of its share.
+/// Number of items that a limit's percentage is taken of.
 ///
-/// A first load ties accounts by the same plan that overwrites some of them. Measured against those tied so far it
-/// would hold what passes a moment later, and name neither those calls nor what follows from them.
+/// For `Overwrite` this includes the accounts that the needs create or link, because the plan of a first load links
+/// accounts and overwrites some of them. With only the accounts linked so far, the plan would hold changes that pass a
+/// moment later, and would not show their calls.
 fn population(state: &OrgState, needs: &Needs, harm: Harm) -> u32 {
     let count = match harm {
         Harm::Deactivate | Harm::Rename => state.linked_active_accounts(),
         Harm::Overwrite => state.linked_active_accounts() + about_to_be_tied(state, needs),
         Harm::DeleteTeam => state.linked_teams(),
         Harm::TeamLoss => state.linked_memberships(),
-        // The roster's count stands before, during and after a first load.
+        // The count from the roster is the same before, during and after a first load.
         Harm::PromoteOwner | Harm::PromoteAdministrator | Harm::Reactivate => state.people_to_be_active(),
     };
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Accounts that are made or tied to a person by what is needed.
+/// Number of accounts that the needs create or link to a person.
 fn about_to_be_tied(state: &OrgState, needs: &Needs) -> usize {
     let untied = |person: &&PersonId| state.linked_account(person).is_none();
     let links = needs.others.iter().filter_map(linked_by).filter(untied);

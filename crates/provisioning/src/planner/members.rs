@@ -1,4 +1,4 @@
-//! What members of one team need: to join, to leave, to be promoted or demoted.
+//! Collects the needs of the members of one team: to join, to leave, to be promoted or demoted.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
     Revised, Roles, Subject, TeamId, TeamRole,
 };
 
-/// How long sources must have been silent about a group before members whom none of them named are taken out.
+/// Time without a change of the group by any source, in milliseconds, before members that no source named are removed.
 const EXTRA_MEMBERS_WAIT_MS: u64 = 15 * 60_000;
 
 struct MemberPlanner<'a> {
@@ -20,11 +20,11 @@ struct MemberPlanner<'a> {
     group: &'a Group,
     team: Option<&'a TeamId>,
     needs: &'a mut Needs,
-    /// Accounts that this look takes out of the team.
+    /// Accounts that this plan removes from the team.
     leaving: BTreeSet<AccountId>,
 }
 
-/// Sorts what the members of a group need: who joins comes back to be encoded.
+/// Collects the needs of the members of a group. Returns the people who join.
 pub(super) fn look(
     state: &OrgState,
     group: &Revised<Group>,
@@ -53,9 +53,9 @@ pub(super) fn look(
         leaving: BTreeSet::new(),
     };
     let mut roles = Vec::new();
-    // Somebody whose account is being made right now joins in the same call as the others, a moment later.
+    // If the account of a member is being created now, all who join wait for it, so that one call adds them all.
     let mut awaited = false;
-    // Members without a role, in a team where nobody has one, need no closer look.
+    // In a team where nobody has a role, members without a role need no further check.
     let plain_team = placement
         .team
         .as_ref()
@@ -111,7 +111,7 @@ pub(super) fn look(
             }
         }
     }
-    // Whoever is looked at alone may be awaited by others all the same.
+    // With a scope of some people only, accounts of other members may be in creation too.
     if !awaited && !joining.people.is_empty() {
         awaited = state.under_way().iter().any(|subject| match subject {
             Subject::Person(id) => is_awaited(state, &group.value.id, id),
@@ -132,7 +132,7 @@ pub(super) fn look(
     joining
 }
 
-/// Whether somebody whose account is being made right now will join the group's team.
+/// Whether this person, who is in flight, will join the group's team with a new or reactivated account.
 fn is_awaited(state: &OrgState, group: &GroupId, person: &PersonId) -> bool {
     state.wants_member(group, person) == Some(true)
         && state.person(person).is_some_and(|person| {
@@ -146,7 +146,7 @@ impl MemberPlanner<'_> {
             .is_some_and(|team| self.state.is_team_member(team, account))
     }
 
-    /// The account by which somebody can be a member when this plan is done; `Some(None)` if it is still to be made.
+    /// The active account that the person has after this plan; `Some(None)` if this plan creates it.
     fn account_to_be<'b>(
         &'b self,
         person: &Person,
@@ -197,7 +197,7 @@ impl MemberPlanner<'_> {
         });
     }
 
-    /// "Push now": whoever is in the team and not in the group goes, strangers too.
+    /// "Push now": removes all accounts from the team that are not in the group, also those without a person.
     fn overwrite(&mut self) {
         let state = self.state;
         let id = &self.group.id;
@@ -239,8 +239,8 @@ impl MemberPlanner<'_> {
         }
     }
 
-    /// Takes members out of the team whom no source named, where the policy says so: once the sources have named members and
-    /// have been silent about the group for a while. A group whose members are still being told looks the same.
+    /// Removes members that no source named, if the policy says so. This waits until the sources have named members and
+    /// until [`EXTRA_MEMBERS_WAIT_MS`] after their last change of the group, because they may still be sending members.
     fn extra_members(&mut self, group: &Revised<Group>, now_ms: u64) {
         let state = self.state;
         let id = &self.group.id;
@@ -274,7 +274,7 @@ impl MemberPlanner<'_> {
         }
     }
 
-    /// Whether the account gets the desired level by this plan; `None` if it neither has nor gets it.
+    /// Whether this plan gives the account the desired level; `None` if the account neither has nor gets it.
     fn is_levelled(&self, person: &Person, account: Option<&AccountId>) -> Option<bool> {
         let has = account
             .and_then(|account| self.state.account(account))
@@ -287,7 +287,7 @@ impl MemberPlanner<'_> {
         (has || gets()).then_some(!has)
     }
 
-    /// Promotions, then demotions. A level that gives no role in teams takes roles away; no wish leaves them.
+    /// Promotions, then demotions. A desired level without a team role removes roles; without a desired level roles stay.
     fn roles(&self, person: &Person, account: Option<&AccountId>, joins: bool) -> Vec<RoleNeed> {
         let Some(desired) = person.access_level.map(role_of) else {
             return Vec::new();
@@ -296,7 +296,7 @@ impl MemberPlanner<'_> {
             (Some(team), Some(account)) if !joins => self.state.roles(team, account),
             _ => Roles::NONE,
         };
-        // Nearly everybody has no role and is to have none.
+        // The usual case: no role now, and none desired.
         if desired.is_none() && held == Roles::NONE {
             return Vec::new();
         }
@@ -328,7 +328,7 @@ impl MemberPlanner<'_> {
         promotions.into_iter().chain(demotions).collect()
     }
 
-    /// Roles of members about whom the group says nothing: taken away where their level gives none.
+    /// Removes roles of members about whom the group says nothing, if their level gives no role.
     fn strange_roles(&self, roles: &mut Vec<RoleNeed>) {
         let Some(team) = self.team else { return };
         for (account, _) in self.state.role_holders(team) {
@@ -358,7 +358,7 @@ impl MemberPlanner<'_> {
     }
 }
 
-/// The role in each team that goes with an account's level.
+/// The team role that belongs to an access level.
 fn role_of(level: AccessLevel) -> Option<TeamRole> {
     match level {
         AccessLevel::TeamLeader => Some(TeamRole::Leader),

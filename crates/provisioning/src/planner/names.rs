@@ -1,8 +1,8 @@
-//! In what order accounts are renamed.
+//! Orders the renames of accounts.
 //!
-//! Litmos refuses a user name that another account has, so whoever wants one comes after the account that gives it
-//! up. Those who swap names stand in a circle; the first of them, by id, steps aside under a name of its own, and the
-//! circle is a chain.
+//! Litmos refuses a user name that another account has, so a rename comes after the account that gives up the name.
+//! Accounts that swap names form a cycle. The account of the first person by id gets a temporary name, which breaks the
+//! cycle.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use super::Needs;
 use crate::plan::WaitReason;
 use crate::{Attribute, NormalName, OrgState, PersonId, Subject};
 
-/// The name of an account for the moment: no source gives such a one, and it breaks no rule of Litmos.
+/// Temporary user name of an account. No source uses such a name, and Litmos accepts it.
 fn aside_name(needs: &Needs, person: &PersonId) -> String {
     let account = needs.amendments.get(person).map(|amendment| &amendment.account);
     format!("rollcall-{}", account.map_or("", |account| account.as_str()))
 }
 
-/// Lets those wait whose user name is not given up by this plan, and breaks circles.
+/// Removes the changes whose user name is not given up in this plan (they wait), and breaks cycles.
 pub(super) fn settle(state: &OrgState, needs: &mut Needs) {
     loop {
         let mut stuck: Vec<(PersonId, PersonId)> = waits(needs)

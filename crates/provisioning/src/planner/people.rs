@@ -1,4 +1,4 @@
-//! What people and their accounts need.
+//! Collects the needs of people and their accounts.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use crate::need::{self, PersonNeed};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{AccountId, OrgState, Person, PersonId, Policy, Revised, Subject};
 
-/// Fewer people than this are looked at sooner than a thread is started.
+/// Fewest people that are planned in parallel. Below this number starting threads takes longer than it saves.
 const PARALLEL_MIN: usize = 10_000;
 
-/// More threads than this wait for memory, not for processors.
+/// Most threads. More would wait for memory, not for processors.
 const THREADS_MAX: usize = 8;
 
-/// Sorts what the named people need, and those whose user names they wait for.
+/// Collects the needs of the given people, and of the people whose user names they wait for.
 pub(super) fn look(
     state: &OrgState,
     subjects: &BTreeSet<Subject>,
@@ -55,8 +55,8 @@ pub(super) fn look(
     }
 }
 
-/// Does the work chunk by chunk on all processors, and gives the results in the order of the chunks: what comes out does not
-/// depend on the number of threads.
+/// Does the work in chunks, on up to [`THREADS_MAX`] processors. Returns the results in the order of the items, so the
+/// joined results do not depend on the number of threads.
 fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
     let threads = match std::thread::available_parallelism() {
         Ok(threads) if items.len() >= PARALLEL_MIN => threads.get().min(THREADS_MAX),
@@ -104,7 +104,7 @@ fn sort(
     let person = &person.value;
     let id = person.id.clone();
     let name = person.user_name.trim();
-    // Somebody whom a part of their edits is denied is held up in nothing else.
+    // A rejected change does not block a person's other changes.
     let stays = match &needed {
         PersonNeed::Nothing => state.linked_account(&id).cloned().map(Some),
         PersonNeed::Link(account) => Some(Some(account.clone())),
@@ -123,7 +123,7 @@ fn sort(
         custom(state, person, revision, account, policy, needs);
     }
     let awaits = need::awaited_manager(state, person).filter(|_| state.is_to_be_active(person));
-    // A manager whose account is being made right now is there in a moment: then one call says all.
+    // If the manager's account is being created now, wait for it: then one call sets all values.
     if matches!(needed, PersonNeed::Create { .. } | PersonNeed::Update(_))
         && let Some(manager) = &awaits
         && state.is_under_way(&Subject::Person(manager.clone()))
@@ -266,7 +266,8 @@ fn leave_teams(person: &PersonId, revision: u64, account: AccountId, name: &str)
     Operation::new(change, 1, label)
 }
 
-/// Advanced custom fields are an update even of a new account: Litmos takes them in no other way.
+/// Adds the need to set advanced custom fields. They are a separate call even for a new account, because Litmos accepts
+/// them in no other call.
 fn custom(
     state: &OrgState,
     person: &Person,

@@ -1,4 +1,4 @@
-//! What groups need of their teams. Parents are looked at before those under them.
+//! Collects the needs of groups. Parent groups are planned before the groups under them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use crate::need::{self, GroupNeed, Parent, ParentTeam, TeamAmendment};
 use crate::plan::{Change, Operation, WaitReason};
 use crate::{Group, GroupId, OperationId, OrgState, PersonId, Policy, Revised, Roles, Subject, TeamId};
 
-/// Where a group's team is, or will be when an operation of this plan is done.
+/// The team of a group now, or after an operation of this plan.
 #[derive(Clone, Default)]
 pub(super) struct TeamPlacement {
     pub(super) team: Option<TeamId>,
-    /// What makes or links the team.
+    /// The operation of this plan that creates or links the team.
     pub(super) by: Option<OperationId>,
 }
 
@@ -30,14 +30,14 @@ struct TeamPlanner<'a> {
     scopes: BTreeMap<GroupId, Scope>,
 }
 
-/// Which members of a group are looked at.
+/// The members of a group to plan.
 #[derive(Clone)]
 pub(super) enum Scope {
     All,
     Only(BTreeSet<PersonId>),
 }
 
-/// Sorts what the named groups need, and those of the named people; then what their members need.
+/// Collects the needs of the given groups, of the groups of the given people, and of their members.
 pub(super) fn look(
     state: &OrgState,
     subjects: &BTreeSet<Subject>,
@@ -60,8 +60,8 @@ pub(super) fn look(
     look.leavers_elsewhere();
 }
 
-/// The named groups whole; and of those with a word about somebody named, or in whose teams such a one holds a role,
-/// the named people.
+/// The groups to plan: each given group with all members, and the groups of the given people with these people only.
+/// A group of a person is one that has a statement about the person, or in whose team the person holds a role.
 fn scopes(state: &OrgState, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, Scope> {
     let mut scopes: BTreeMap<GroupId, Scope> = BTreeMap::new();
     for subject in subjects {
@@ -94,7 +94,7 @@ fn scopes(state: &OrgState, subjects: &BTreeSet<Subject>) -> BTreeMap<GroupId, S
 }
 
 impl TeamPlanner<'_> {
-    /// Looks at a group, and before that at those above it that have no team yet.
+    /// Plans a group, after the groups above it that have no team yet.
     fn with_those_above(&mut self, id: &GroupId) {
         let mut chain = vec![id.clone()];
         let mut seen = BTreeSet::from([id.clone()]);
@@ -142,7 +142,7 @@ impl TeamPlanner<'_> {
         );
         let (placement, goes_on) = self.sort(group, needed, linked);
         if goes_on && placement.is_anywhere() {
-            // Somebody else's group that this plan needs is looked at whole: what is left to do there is done with it.
+            // A group outside the scopes that this plan needs is planned with all its members.
             let scope = self.scopes.get(id).unwrap_or(&Scope::All);
             let joining = members::look(
                 self.state,
@@ -177,7 +177,7 @@ impl TeamPlanner<'_> {
         }
     }
 
-    /// Where the team will be, and whether its members are looked at.
+    /// Adds the need of a group to the plan. Returns its team, and whether its members are planned too.
     fn sort(
         &mut self,
         group: &Revised<Group>,
@@ -310,7 +310,7 @@ impl TeamPlanner<'_> {
             name,
         };
         let mut operation = Operation::new(change, 1, label);
-        // Not to be looked at again from below, should teams lie in a circle.
+        // Ends the recursion if the teams form a cycle.
         self.placements.insert(group.id.clone(), TeamPlacement::default());
         for id in &under {
             self.at(id);
@@ -332,7 +332,7 @@ impl TeamPlanner<'_> {
         });
     }
 
-    /// Whoever leaves one team may be leaving all: then the others are to be looked at too.
+    /// Plans the other teams of every account that leaves a team, because it may be leaving all of them.
     fn leavers_elsewhere(&mut self) {
         let mut from = 0;
         while from < self.needs.removals.len() {

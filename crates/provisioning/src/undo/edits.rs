@@ -91,9 +91,8 @@ impl EditBuilder {
             Attribute::Active => self.person(&person.id).active = Some(before == fact(true)),
             Attribute::UserName => self.person(&person.id).user_name = Some(before.to_owned()),
             Attribute::AccessLevel => {
-                let level = AccessLevel::parse(before).map_err(|_| {
-                    "the access level before is not known, and none cannot be desired".to_owned()
-                })?;
+                let level = AccessLevel::parse(before)
+                    .map_err(|_| "the earlier access level is not known; set it at the source".to_owned())?;
                 self.person(&person.id).access_level = Some(level);
             }
             Attribute::Manager => {

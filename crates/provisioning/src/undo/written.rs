@@ -52,7 +52,7 @@ impl<'a> Write<'a> {
         match (self.from, self.newest.decision.ended) {
             (Some(from), _) if desired(from) || same(from, self.to) => Ok(None),
             (_, Ended::Parked) if !desired(self.to) => Err(format!(
-                "{what} was not taken by Litmos as it was desired; correct it at the source"
+                "{what} was not stored by Litmos as requested; correct it at the source"
             )),
             _ if !desired(self.to) => Err(format!("{what} has been changed again since")),
             (Some(from), _) => Ok(Some(from)),

@@ -284,7 +284,7 @@ impl Scene {
         self.touched.extend(touched);
     }
 
-    fn tie(&mut self, person: &PersonId, account: &AccountId) {
+    fn link_to(&mut self, person: &PersonId, account: &AccountId) {
         let revision = self.state.person(person).unwrap().revision;
         self.person_link(person, |link| {
             link.account = Some(account.clone());

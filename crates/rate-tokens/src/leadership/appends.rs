@@ -1,4 +1,4 @@
-//! What came of an append: acknowledged, refused, or in unconfirmed until the ledger tells.
+//! Handles the result of an append: acknowledged, refused, or unconfirmed until the ledger is read.
 
 use super::*;
 
@@ -41,7 +41,7 @@ impl Leadership {
 
     fn handle_append(&mut self, now: Moment, mut pending: Pending, input: Input) {
         if !self.unconfirmed.appends.is_empty() {
-            // It followed one in unconfirmed. Whatever came of it, it will be looked at with the other.
+            // It followed an unconfirmed append, so it is settled together with that one, whatever its result.
             self.doubts(now, pending);
             return;
         }
@@ -51,14 +51,14 @@ impl Leadership {
                 self.answers.append(&mut pending.answers);
             }
             Input::Fenced => self.phase = Phase::Over(End::Fenced),
-            // What follows is on its way already, and it is not known what it found.
+            // The appends after it are in flight already, and their results are unknown.
             Input::Rejected | Input::Failed | Input::Read { .. } if !self.under_way.is_empty() => {
                 self.doubts(now, pending);
             }
             Input::Rejected | Input::Failed | Input::Read { .. } => {
                 self.undo(now, &pending, Append::Rejected);
                 self.put_off(&pending);
-                // It may have been the snapshot's: cut off nothing before the next one.
+                // It may have contained the snapshot: delete nothing before the next one.
                 (self.trim, self.snapshot) = (None, None);
                 let kept = Arc::unwrap_or_clone(pending.lines)
                     .into_iter()
@@ -98,7 +98,7 @@ impl Leadership {
                 }
                 self.unconfirmed.state = UnconfirmedState::Missing;
             }
-            // Anything else leaves it in unconfirmed, and to be read again.
+            // Any other result leaves it unconfirmed. The ledger must be read again.
             (
                 UnconfirmedState::Unread
                 | UnconfirmedState::Reading
@@ -123,7 +123,7 @@ impl Leadership {
         self.mark(now, sequence);
     }
 
-    /// The log server is back: what stands at the newest sequence, and what after it?
+    /// Checks after a reconnect that our newest entry is still stored, and that only our own entries follow it.
     fn verified(&mut self, entries: &[Entry]) {
         let there = entries
             .first()
@@ -144,7 +144,7 @@ impl Leadership {
         }
     }
 
-    /// The doubtful append is stored. Nobody was told of its grants, so their tokens come back.
+    /// Settles an unconfirmed append that is stored. Its grants were not sent, so their tokens are returned.
     fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
         self.appended(now, sequence, pending.lines.clone());
         for (org, grant, tokens) in &pending.grants {
@@ -155,7 +155,7 @@ impl Leadership {
                 })
                 .collect();
             if let Some(org_budget) = self.org_budgets.get_mut(org) {
-                // Known a moment ago, and if not any more it holds nothing.
+                // The grant is still known unless it holds no token any more.
                 let _ = org_budget.budget.report(now, *grant, &unused);
                 self.touched.insert(org.clone());
             }

@@ -1,4 +1,4 @@
-//! What passes between a governor, its ledger and those who request it.
+//! Messages between a governor, its ledger and the callers that request tokens.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::exchange::Wait;
 use crate::record::Stamp;
 use crate::{Class, Epoch, GrantId, LedgerRecord, OrgName, RequestId, RequestRefused, UnknownGrant};
 
-/// One line of an entry: a record of one org, or of all.
+/// One line of an entry: a record of one org, or of all orgs (`org` is `None`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Line {
     pub org: Option<OrgName>,
     pub record: LedgerRecord,
 }
 
-/// One append, as it is read back.
+/// One append, as read from the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     pub sequence: u64,
@@ -26,18 +26,18 @@ pub struct Entry {
     pub lines: Option<Vec<Line>>,
 }
 
-/// What the shell has to do with the ledger.
+/// A command for the ledger. The caller performs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Read all entries whose sequence is at least `from`.
     Read { from: u64 },
     /// Append these lines as one entry, on the condition that `after` is the newest sequence (0: there is none).
     Append { after: u64, lines: Arc<Vec<Line>> },
-    /// Cut off all entries whose sequence is below `before`. If it fails it is asked for again later.
+    /// Delete all entries whose sequence is below `before`. If it fails, a later snapshot repeats it.
     Trim { before: u64 },
 }
 
-/// What came of a command.
+/// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     Read {
@@ -47,20 +47,20 @@ pub enum Input {
     Appended {
         sequence: u64,
     },
-    /// Another entry stands there. Nothing was stored.
+    /// Another entry has this place. Nothing was stored.
     Fenced,
-    /// Nothing was stored, for another reason. Worth another try.
+    /// Nothing was stored, for another reason. Trying again may succeed.
     Rejected,
-    /// No answer to an append: it may be stored, or be on its way still.
+    /// No answer to an append: it may be stored, or may still be stored later.
     Unknown,
     /// Reading or trimming failed.
     Failed,
 }
 
-/// What the shell knows beside the ledger: whose silence in it proves nothing.
+/// Knowledge from outside the ledger: the orgs for which the ledger may lack grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Distrust {
-    /// The ledger tells everything.
+    /// The ledger is complete.
     #[default]
     Nobody,
     /// These orgs have sent requests that the ledger does not know of.
@@ -69,7 +69,7 @@ pub enum Distrust {
     Everybody,
 }
 
-/// The answer to an request.
+/// Response to a token request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenResponse {
     pub request: RequestId,
@@ -84,21 +84,22 @@ pub enum ResponseBody {
         tokens: u32,
         ttl: Duration,
     },
-    /// Worth asking again after this long.
+    /// No token yet: request again after this time.
     Wait { retry_after: Duration },
 }
 
-/// Why a leadership is over.
+/// Reason for the end of a leadership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// Another governor has appended.
     Fenced,
-    /// A worker has seen a grant of which the ledger knows nothing: it went back in time. The next leadership must have a higher
-    /// epoch than this, and begin with [`Leadership::distrusting`](crate::Leadership::distrusting).
+    /// A worker has seen a grant that is missing in the ledger, or our own newest entry is missing: the ledger went
+    /// back in time. The next leadership must have a higher epoch than `seen`, and must start with
+    /// [`Leadership::distrusting`](crate::Leadership::distrusting).
     WentBack { seen: Epoch },
 }
 
-/// Why an request was not taken in.
+/// Reason why a token request was not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("org {org} is not in the governor's settings; add it there")]
@@ -109,7 +110,7 @@ pub enum RequestError {
     Refused(#[from] RequestRefused),
 }
 
-/// Why a report was not taken in.
+/// Reason why a use report was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
     #[error("org {org} is not in the governor's settings; stop reporting for it")]
@@ -121,28 +122,28 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// Whether the same report may be taken in later.
+    /// Whether the same report may be accepted later.
     pub fn is_for_now(&self) -> bool {
         matches!(self, ReportError::NotLeading)
     }
 }
 
-/// What came in that should not have.
+/// Number of invalid messages and unreadable entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Anomalies {
-    /// Asks and reports for orgs without settings.
+    /// Token requests and use reports for orgs without settings.
     pub unknown_orgs: u64,
-    /// Asks that make no sense, or for which there was no place.
+    /// Token requests that are invalid, or whose queue was full.
     pub refused_requests: u64,
-    /// Reports of grants that nothing is known of.
+    /// Use reports of unknown grants.
     pub unknown_grants: u64,
-    /// Tokens that were reported with two meanings, or that their grant does not have.
+    /// Tokens that were reported with contradicting settlements, or that do not exist in their grant.
     pub contradictions: u64,
     /// Entries of the ledger that could not be read.
     pub damaged_entries: u64,
 }
 
-/// The first entry of a leadership. Silence is written with it: a successor must keep it too.
+/// Builds the first entry of a leadership. It contains the silence, so that a successor keeps it too.
 pub(super) fn claim(epoch: Epoch, silent: &Distrust) -> Vec<Line> {
     let silence = |org| Line {
         org,

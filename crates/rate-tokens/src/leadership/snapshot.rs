@@ -1,9 +1,10 @@
-//! What must be kept is written anew, so that older entries can be cut off.
+//! Snapshots of the ledger, so that older entries can be deleted.
 
 use super::*;
 
 impl Leadership {
-    /// Writes what must be kept, when it is time. What is older than any window may be cut off once all of it is stored.
+    /// Adds a snapshot to `lines` when it is due. Entries older than any window may be deleted once all of the snapshot
+    /// is stored.
     pub(super) fn snapshot(&mut self, now: Moment, lines: &mut Vec<Line>) {
         if self.snapshot_due.is_some_and(|due| due <= now) {
             self.snapshot_due = Some(now + SNAPSHOT_EVERY);
@@ -50,7 +51,7 @@ impl Leadership {
         before
     }
 
-    /// Remembers how old an entry is. A mark says that entries below its sequence are older than its moment.
+    /// Remembers how old an entry is. A mark means that entries below its sequence are older than its moment.
     pub(super) fn mark(&mut self, at: Moment, sequence: u64) {
         if self.marks.back().is_none_or(|&(last, _)| at >= last + MARK_EVERY) {
             self.marks.push_back((at, sequence));

@@ -393,7 +393,7 @@ fn while_an_append_is_in_doubt_asks_are_answered_in_time_and_then_go_on() {
     assert_eq!(
         shell.leadership.take_responses().len(),
         1,
-        "who asked is body to request again"
+        "the worker is told to ask again"
     );
     shell.request(&org(0), 1).unwrap();
     // The unconfirmed is looked into, and the entry turns out to be there after all.

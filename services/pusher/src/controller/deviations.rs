@@ -1,14 +1,14 @@
-//! What is not as a source asked for, as every answer tells it.
+//! The deviations of an org, as all answers report them.
 //!
-//! A large org has hundreds of thousands of memberships to look at, and a command that waits asks twice a second. So the
-//! summary is made anew only when something has changed, and while work goes on it takes a small part of the time.
+//! A large org has hundreds of thousands of memberships to compare, and a waiting command sends two requests per second. So the summary is
+//! computed again only after a change, and during work it takes only a small part of the time.
 
 use provisioning::{DeviationKind, Deviations, deviations};
 use tokio::time::{Duration, Instant};
 
 use super::{Controller, PLAN_SHARE};
 
-/// The summary as it was last made.
+/// The last computed summary.
 #[derive(Debug, Default)]
 pub(super) struct KnownDeviations {
     last: Option<Made>,
@@ -23,14 +23,14 @@ struct Made {
 }
 
 impl KnownDeviations {
-    /// Something has changed since.
+    /// Notes that something has changed since the last summary.
     pub(super) fn outdated(&mut self) {
         self.outdated = true;
     }
 }
 
 impl Controller {
-    /// Everything that is not as a source asked for. Each answer takes its words from this.
+    /// All deviations. Every answer reports this list.
     pub(super) fn deviations(&mut self) -> Deviations {
         let working = !self.plan.is_empty() || !self.state.under_way().is_empty();
         let known = self.deviations.last.as_ref().filter(|made| {

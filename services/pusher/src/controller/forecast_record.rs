@@ -1,8 +1,8 @@
-//! What was promised about the work under way, and what past forecast_records were worth.
+//! Forecast records: the forecast of the current run, and how accurate past forecasts were.
 //!
-//! A run begins with the first operation that starts while nothing else was going on, and ends when nothing is left.
-//! Its forecast is made when the roster has become quiet, and anew when wishes join. Only the owner of the org writes
-//! runs; a run that its owner left behind in a crash is ended by the next one without a verdict.
+//! A run begins with the first operation that starts while no other work is in flight. It ends when no work is left. Its forecast is made
+//! at the start, and again at the next start of an operation after the roster has changed. Only the owner of the org writes runs. If an
+//! owner crashes during a run, the next owner deletes its record, because its duration is unknown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use provisioning::{Forecast, OrgId, Plan, PlanHash, RUNS_KEPT, Run, Track};
 
 use crate::forecast::{Expectation, Pace, Step, expect};
 
-/// How much a new measurement counts in a moving average, in hundredths.
+/// Weight of a new measurement in the moving average, in percent.
 const MEASURED_PERCENT: u32 = 20;
 
 #[derive(Debug)]
 pub(super) struct ForecastRecords {
     org: OrgId,
-    /// Runs that have ended, by their beginning.
+    /// Ended runs, by start time.
     past: BTreeMap<(u64, PlanHash), Run>,
     now: Option<Run>,
     pace: Pace,
-    /// The roster has spoken since the last forecast.
+    /// The roster has changed since the last forecast.
     joined: bool,
     expectation: Expectation,
     changed: Vec<(LinksKey, Option<LinksValue>)>,
@@ -50,7 +50,7 @@ impl ForecastRecords {
                         .past
                         .insert((run.started_at_ms, run.id.clone()), run);
                 }
-                // Nobody can say how long it took: its owner is gone.
+                // The duration of this run is unknown, because its owner is gone.
                 None => forecast_records
                     .changed
                     .push((forecast_records.key(&run.id), None)),
@@ -76,12 +76,12 @@ impl ForecastRecords {
         self.now.as_ref().map(|run| &run.id)
     }
 
-    /// What was expected of the plan that was fetched at last.
+    /// The last computed expectation.
     pub(super) fn expectation(&self) -> &Expectation {
         &self.expectation
     }
 
-    /// What is expected of these steps.
+    /// Computes and stores the expectation for these steps.
     pub(super) fn expect(&mut self, steps: &[Step]) -> &Expectation {
         self.expectation = expect(steps, &self.pace);
         &self.expectation
@@ -93,12 +93,12 @@ impl ForecastRecords {
         self.track().forecast(now_ms, calls, expected_ms)
     }
 
-    /// Wishes came: the forecast of the run under way no longer speaks of all that is to be done.
+    /// Notes that the roster changed: the forecast of the current run no longer covers all work.
     pub(super) fn changes_joined(&mut self) {
         self.joined = true;
     }
 
-    /// An operation of this plan is about to start, with these steps before it.
+    /// Notes that an operation of this plan is about to start. `steps` returns all remaining work.
     pub(super) fn starts(&mut self, plan: &Plan, steps: impl FnOnce() -> Vec<Step>, now_ms: u64) {
         match &self.now {
             None => {
@@ -128,7 +128,7 @@ impl ForecastRecords {
         self.joined = false;
     }
 
-    /// An operation came to its end, having spent so many permits.
+    /// Notes that an operation ended, and how many permits it used.
     pub(super) fn performed(&mut self, calls: u32) {
         if let Some(run) = &mut self.now {
             run.operations += 1;
@@ -136,7 +136,7 @@ impl ForecastRecords {
         }
     }
 
-    /// Nothing is left to do and nothing is under way.
+    /// Ends the current run: no work is left and nothing is in flight.
     pub(super) fn ended(&mut self, now_ms: u64) {
         let Some(run) = self.now.take() else { return };
         let run = Run {
@@ -153,12 +153,12 @@ impl ForecastRecords {
         }
     }
 
-    /// What is to be written, or deleted where there is no value.
+    /// The records to write. A record without a value is to be deleted.
     pub(super) fn take_changes(&mut self) -> Vec<(LinksKey, Option<LinksValue>)> {
         std::mem::take(&mut self.changed)
     }
 
-    /// How long a single call took, from its permit to what came of it.
+    /// Adds the duration of a single call, from its permit to its outcome, to the average latency.
     pub(super) fn measured_call(&mut self, took: Duration) {
         let average = &mut self.pace.latency;
         *average = (*average * (100 - MEASURED_PERCENT) + took * MEASURED_PERCENT) / 100;

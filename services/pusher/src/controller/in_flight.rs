@@ -1,8 +1,8 @@
-//! What is still ahead while imports of ours are under way.
+//! The remaining work while bulk imports are in flight.
 //!
-//! Whoever is in an import is in no plan until it has ended, and neither is what comes after: their managers, their roles.
-//! A plan made meanwhile would say that nothing is left. So the calls that an import has yet to make are counted here, and what
-//! was planned behind it is kept until it has ended and is planned anew.
+//! The people of an import are in no plan until it has ended, and neither are the changes that depend on it, such as their managers and
+//! roles. A plan made meanwhile would show that nothing is left. So this module counts the remaining calls of each import, and keeps the
+//! operations that were planned after it until it has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::forecast::{self, Step};
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// With the permits that each import has taken; none before it starts.
+    /// Each import with the number of permits that it has used; `None` before it starts.
     imports: BTreeMap<OperationId, (Step, Option<Arc<AtomicU32>>)>,
     behind: Vec<Step>,
 }
 
 impl InFlight {
-    /// These imports of the plan go now, together.
+    /// Notes the imports of the plan that are sent together now.
     pub(super) fn fixed<'a>(&mut self, plan: &Plan, imports: impl IntoIterator<Item = &'a Operation>) {
         for import in imports {
             self.imports.insert(import.id.clone(), (Step::of(import), None));
         }
         let behind = self.behind.iter().map(|step| step.id.clone());
         let mut known: BTreeSet<OperationId> = self.imports.keys().cloned().chain(behind).collect();
-        // A plan names what comes first before what comes after it.
+        // In a plan, an operation is listed after those that it depends on.
         for operation in &plan.operations {
             if operation.after.iter().any(|before| known.contains(before))
                 && known.insert(operation.id.clone())
@@ -43,7 +43,7 @@ impl InFlight {
         }
     }
 
-    /// The import is over, or given up before it started.
+    /// Notes that the import has ended, or was dropped before it started.
     pub(super) fn ended(&mut self, import: &OperationId) {
         self.imports.remove(import);
         if self.imports.is_empty() {
@@ -51,7 +51,7 @@ impl InFlight {
         }
     }
 
-    /// All that is to be done from now on: by imports under way, by this plan, and by what comes after those imports.
+    /// All remaining work: the rest of the imports in flight, this plan, and the operations that depend on those imports.
     pub(super) fn steps(&self, plan: &Plan) -> Vec<Step> {
         if self.imports.is_empty() {
             return forecast::steps(plan);

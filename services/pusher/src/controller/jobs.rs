@@ -1,4 +1,4 @@
-//! Operations as jobs: each with everything it needs, taken from the state when it was chosen.
+//! Jobs: operations with all data that they need, taken from the state when the operation is chosen.
 
 mod about;
 mod free;
@@ -22,7 +22,7 @@ pub(crate) use free::FreeLinks;
 pub(super) use free::{parked_links, tied_links};
 pub(super) use orphans::orphans;
 
-/// An operation that spends permits, ready to be performed.
+/// An operation that uses permits, ready to be performed.
 pub(super) enum Job {
     CutOff {
         job: PersonJob,
@@ -32,7 +32,7 @@ pub(super) enum Job {
     LeaveTeams {
         job: PersonJob,
         account: AccountId,
-        /// Each with the group that it is of.
+        /// The teams of the account, each with the group that it belongs to.
         teams: Vec<(TeamId, Option<GroupId>)>,
     },
     Read {
@@ -88,7 +88,7 @@ pub(super) enum Job {
     },
 }
 
-/// Takes what the operation needs from the state; `None` if the state has moved on and it must be planned again.
+/// Takes the data for the operation from the state. Returns `None` if the state has changed and the operation must be planned again.
 pub(super) fn prepare(state: &OrgState, operation: &Operation) -> Option<Job> {
     let person_job = |person: &PersonId, revision: u64| PersonJob {
         operation: operation.id.clone(),
@@ -135,7 +135,7 @@ pub(super) fn prepare(state: &OrgState, operation: &Operation) -> Option<Job> {
         } => {
             let revision = state.person(person).map_or(0, |person| person.revision);
             let teams = teams_of(state, account);
-            // The call knows no exception: a team that was joined meanwhile would be left too.
+            // The call removes the account from all teams, also from a team that it joined after the planning.
             let named = |group: &Option<GroupId>| group.as_ref().is_some_and(|group| groups.contains(group));
             if !teams.iter().all(|(_, group)| named(group)) {
                 return None;
@@ -282,13 +282,13 @@ pub(super) fn prepare(state: &OrgState, operation: &Operation) -> Option<Job> {
     })
 }
 
-/// The team of a group, if it is there.
+/// The linked team of a group, if it exists.
 fn team_of(state: &OrgState, group: &GroupId) -> Option<TeamId> {
     let team = state.group_link(group)?.value.team.as_ref()?;
     state.team(team).map(|team| team.id.clone())
 }
 
-/// The teams that an account is in, each with the group that it is of.
+/// The teams of an account, each with the group that it belongs to.
 fn teams_of(state: &OrgState, account: &AccountId) -> Vec<(TeamId, Option<GroupId>)> {
     let teams = state.teams_of(account);
     teams
@@ -296,8 +296,8 @@ fn teams_of(state: &OrgState, account: &AccountId) -> Vec<(TeamId, Option<GroupI
         .collect()
 }
 
-/// A person's link, with the note whether Rollcall makes or made the account an Account Owner. The note is written with the
-/// intent, before the request leaves, so a crash never loses it. It ends when the account is no owner any more.
+/// The link of a person, with `made_owner` set if Rollcall makes or made the account an Account Owner. It is written with the intent,
+/// before the request is sent, so a crash never loses it. It is cleared when the account is no longer an Account Owner.
 fn noted_person(state: &OrgState, operation: &Operation, person: &PersonId) -> Revised<PersonLink> {
     let mut link = current_person(state, person);
     let account = link.value.account.as_ref().and_then(|id| state.account(id));

@@ -1,8 +1,8 @@
-//! People who are to be cut off while an import holds them.
+//! People to cut off while they are in a running bulk import.
 //!
-//! The plan is silent about whoever is under way, so they are named to the executor that wait for their import. The
-//! safeguard's bounds hold here too: more leavers than a run may take wait for the end of the import, and then for a
-//! person. An order by name is not bounded.
+//! People in flight are in no plan, so the controller marks leavers for the operation that waits for their import. The limits of the
+//! safeguard apply here too: if there are more leavers than the safeguard allows, they wait for the end of the import and then for an
+//! approval. An order to cut off a named person has no limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::{Controller, Finished};
 use crate::executor::unix_ms;
 
 impl Controller {
-    /// Somebody under way is to be cut off, it seems.
+    /// Notes that a person in flight may have to be cut off.
     pub(super) fn may_leave(&mut self, subject: &Subject) {
         if let Subject::Person(person) = subject
             && self.state.is_under_way(subject)
@@ -22,7 +22,7 @@ impl Controller {
         }
     }
 
-    /// Names to their imports those who are to be cut off.
+    /// Marks the people that their running imports must cut off.
     pub(super) fn cut_off_in_imports(&mut self) {
         let ordered: BTreeSet<PersonId> = self.ordered_off().collect();
         if self.leaving.is_empty() && ordered.is_empty() && !self.executor.imports.has_leavers() {
@@ -52,7 +52,7 @@ impl Controller {
         if let Some(history) = self.note_harms(&BTreeMap::from([(Harm::Deactivate, count)])) {
             let executor = self.executor.clone();
             self.running.spawn(async move {
-                // If the bus does not take it, the next entry in the books brings it.
+                // If the bus refuses this write, the next write of the harm history includes it.
                 let _ = executor.note_harms(history).await;
                 Finished::default()
             });

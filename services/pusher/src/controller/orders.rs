@@ -1,8 +1,8 @@
-//! What people order: cut somebody off, try again, approve, pause a group, push it now, tie a link anew.
+//! Orders of admins: cut a person off, retry, approve, pause or resume a group, push it now, change a link.
 //!
-//! Every order is a durable write: of a link (by compare-and-set, like everything that is known of a link), or of an
-//! approval. It is answered when it is written, not before, and survives whoever took it. An order about somebody who
-//! is being worked on waits for the end of that; nobody else may write the link meanwhile.
+//! Every order is a durable write of a link (by compare-and-set, like every write of a link) or of an approval. The answer is sent after
+//! the write, so an answered order survives a crash. An order waits for the operation in flight on its subjects, because nothing else may
+//! write their links meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -19,37 +19,37 @@ use super::{Controller, Finished, Mode};
 use crate::executor::unix_ms;
 use crate::links::{current_group, current_person};
 
-/// Who gave an order is noted with it; this much of it.
+/// Most characters of the name of an order's author that are stored.
 const BY_MAX: usize = 100;
 
-/// Links that one order may change at once. More are ordered again.
+/// Most links that one order changes. For more links, the order must be given again.
 const LINKS_MAX: usize = 20_000;
 
-/// Standing orders that an answer spells out; the rest is counted.
+/// Most lasting orders that an answer lists. The others are only counted.
 const STANDING_MAX: usize = 200;
 
-/// A change of links that a person asked for.
+/// A change of links that an admin ordered.
 #[derive(Clone, Debug)]
 pub(super) enum Order {
-    /// Cut somebody off at once, whatever the sources say.
+    /// Cuts a person off at once, independent of the desired values of the sources.
     Freeze {
         by: String,
     },
-    /// Take that back: the sources decide again.
+    /// Ends a freeze: the sources decide again.
     Lift,
-    /// Try again what is parked or waits after a failure.
+    /// Tries again what is parked or waits after a failure.
     Retry,
     Pause,
     Resume,
-    /// Make the team hold exactly the members of the group.
+    /// Gives the team exactly the members of the group.
     PushNow,
-    /// Link a person to this account, or to none.
+    /// Links a person to this account, or to none.
     Link {
         account: Option<AccountId>,
     },
 }
 
-/// An order that waits for its subjects to be free.
+/// An order that waits until its subjects have no operation in flight.
 #[derive(Debug)]
 pub(super) struct OpenOrder {
     pub(super) order: Order,
@@ -106,13 +106,13 @@ fn forget_setback(attempts: &mut u32, next_try_ms: &mut u64) {
 }
 
 impl Controller {
-    /// Takes an order, or says why not.
+    /// Accepts an order, or answers with the reason why not.
     pub(super) fn order(&mut self, method: &str, body: &Value, answer: oneshot::Sender<Answer>) {
         let taken = match method {
             "leaver" => self.leaver(body),
             "retry" => self.retry(body),
             "group" => self.group_order(body),
-            "link" => self.tie(body),
+            "link" => self.link(body),
             "approve" => {
                 self.approve(body, answer);
                 return;
@@ -135,12 +135,12 @@ impl Controller {
         }
     }
 
-    /// Writes the orders whose subjects nobody is working on.
-    /// Whether somebody has ordered something about this subject that waits for it to be free.
+    /// Whether an open order concerns this subject.
     pub(super) fn is_ordered(&self, subject: &Subject) -> bool {
         self.orders.iter().any(|open| open.subjects.contains(subject))
     }
 
+    /// Writes the orders whose subjects have no operation in flight.
     pub(super) fn carry_out_orders(&mut self) {
         for open in std::mem::take(&mut self.orders) {
             let busy = open
@@ -228,7 +228,10 @@ impl Controller {
         Ok((order, vec![Subject::Person(person)], message))
     }
 
-    /// Says before an order is given why nobody cuts this account off.
+    /// Checks whether this account may be cut off.
+    ///
+    /// # Errors
+    /// Returns the reason and the remedy if the account is protected.
     fn may_be_cut_off(&self, account: &Account) -> Result<(), String> {
         let Some(why) = protection_of(&self.state, account, &self.policy) else {
             return Ok(());
@@ -253,7 +256,7 @@ impl Controller {
         Ok((Order::Retry, subjects, message))
     }
 
-    /// What is parked or waits after a failure, and is not being worked on.
+    /// Subjects that are parked or wait after a failure, and have no operation in flight.
     fn with_setbacks(&self) -> impl Iterator<Item = Subject> {
         let people = self.state.person_links().filter_map(|link| {
             let link = &link.value;
@@ -284,7 +287,7 @@ impl Controller {
         Ok((order, vec![Subject::Group(group)], message))
     }
 
-    fn tie(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
+    fn link(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
         let person = self.named_person(body)?;
         let account = match body["account"].as_str() {
             None | Some("") => None,
@@ -304,7 +307,7 @@ impl Controller {
                     && *owner != person
                 {
                     return Err(format!(
-                        "account {id} is tied to person {owner}; unlink that one first: rollcall links unlink {owner}"
+                        "account {id} is linked to person {owner}; unlink that one first: rollcall links unlink {owner}"
                     ));
                 }
                 Some(id)
@@ -315,7 +318,7 @@ impl Controller {
         Ok((Order::Link { account }, vec![Subject::Person(person)], message))
     }
 
-    /// Approves what is held, bound to the hash that the person fetched at.
+    /// Approves the held changes, if the order names their current hash.
     fn approve(&mut self, body: &Value, answer: oneshot::Sender<Answer>) {
         match self.approval(body) {
             Ok(approval) => {
@@ -377,7 +380,7 @@ impl Controller {
         })
     }
 
-    /// People and groups by whatever names them.
+    /// Finds people and groups by id, name or another known reference.
     fn named(&self, names: &[Value]) -> Result<BTreeSet<Subject>, String> {
         let subject = |name: &Value| {
             let person = self.named_person(&json!({"person": name})).map(Subject::Person);
@@ -390,7 +393,7 @@ impl Controller {
         names.iter().map(subject).collect()
     }
 
-    /// Orders that stand until somebody takes them back, and approvals that have not run out.
+    /// Orders that last until they are taken back (paused groups, frozen people), and approvals that have not expired.
     pub(super) fn report_standing_orders(&self) -> Value {
         let paused: Vec<&GroupId> = self
             .state
@@ -425,7 +428,7 @@ impl Controller {
         })
     }
 
-    /// Operations that only `rollcall apply` sets going.
+    /// Number of operations that wait for `rollcall apply`.
     pub(super) fn waiting_for_apply(&self) -> usize {
         if self.mode == Mode::Automatic {
             return 0;
@@ -472,7 +475,7 @@ fn by(body: &Value) -> String {
     by.chars().take(BY_MAX).collect()
 }
 
-/// Approvals of parts of one held heap must not replace one another.
+/// Key of an approval. A partial approval gets its own key, so that two partial approvals do not replace each other.
 fn approval_hash(hash: &PlanHash, part: bool, keys: &BTreeSet<HarmKey>) -> PlanHash {
     if !part {
         return hash.clone();

@@ -1,4 +1,4 @@
-//! What the controller says about itself when asked: plan, progress, forecast, and one person's story.
+//! Answers of the controller to control requests: plan, status, forecast, runs, parked items, and the state of one person.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use tokio::time::Instant;
 
 use crate::executor::{Halt, unix_ms};
 
-/// Operations of a plan, and changes that are held, of one answer: a page of at most a third of a message.
+/// Most operations of a plan, and most held changes, in one answer: a page of at most a third of a message.
 const LINES_MAX: usize = 1_000;
 
-/// Of those who wait, so many are spelled out.
+/// Most waiting subjects that an answer lists.
 const WAITING_MAX: usize = 200;
 
-/// Parked items of one answer: with the longest words of Litmos they still fit a message.
+/// Most parked items in one answer: with the longest error messages of Litmos they still fit in one message.
 const PARKED_PAGE: usize = 500;
 
-/// A question to the controller of an org, and where the answer goes.
+/// A control request to the controller of an org, with the channel for the answer.
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) method: String,
@@ -33,7 +33,7 @@ pub(crate) struct Question {
 
 pub(crate) type Answer = Result<Value, String>;
 
-/// Whether a wait ends by itself, so that its subject must be fetched at again.
+/// Whether a wait ends by itself, so that its subject must be planned again.
 pub(super) fn passes(reason: &WaitReason) -> bool {
     match reason {
         WaitReason::UnderWay
@@ -55,7 +55,7 @@ impl Controller {
             question.method.as_str(),
             "apply" | "approve" | "retry" | "leaver" | "group" | "link"
         );
-        // Somebody who asks all the time while a file comes in must not keep the loop planning.
+        // Frequent control requests during a file must not make the loop plan all the time.
         if is_order || self.planned_at.elapsed() >= self.plan_cost * ANSWER_SHARE {
             self.replan();
         }
@@ -71,14 +71,14 @@ impl Controller {
             "parked" => Ok(self.report_parked(&question.body)),
             "runs" => Ok(self.report_runs()),
             other => Err(format!(
-                "the pusher has no answer to {other:?}; ask for plan, apply, status, explain, parked or runs, or order approve, retry, leaver, group or tie"
+                "the pusher has no answer to {other:?}; ask for plan, apply, status, explain, parked or runs, or order approve, retry, leaver, group or link"
             )),
         };
-        // Whoever asked may have gone; then nobody misses the answer.
+        // The requester may be gone; then the answer is not needed.
         let _ = question.answer.send(answer);
     }
 
-    /// The plan, with a page of its operations and of what is held from an offset on.
+    /// The plan, with one page of its operations and held changes from an offset on.
     fn report_plan(&mut self, body: &Value) -> Value {
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let forecast = self.report_forecast();
@@ -113,7 +113,7 @@ impl Controller {
         })
     }
 
-    /// What is expected of the plan from now on, with its band, by class, and what past forecasts were worth.
+    /// The forecast of the remaining work: expected time with low and high bounds, times by class, and the accuracy of past forecasts.
     fn report_forecast(&mut self) -> Value {
         let now_ms = unix_ms();
         let forecast = self
@@ -132,7 +132,7 @@ impl Controller {
                 )
             })
             .collect();
-        // Nothing is sent before a pause that Litmos asked for is over.
+        // Nothing is sent before the pause that Litmos requested has ended.
         let pause_ms = self
             .executor
             .gate
@@ -151,7 +151,7 @@ impl Controller {
         })
     }
 
-    /// What the safeguard holds back, with a page of its items, and the hash that approves it.
+    /// The held changes with one page of their items, and the hash to approve them.
     fn report_held(&self, start: usize, lines_max: usize) -> Value {
         let mut before = 0;
         let held: Vec<Value> = self
@@ -172,7 +172,7 @@ impl Controller {
             "changes": self.plan.held.iter().map(|held| held.items.len()).sum::<usize>()})
     }
 
-    /// Whom nothing is done about just now for a reason of its own, beside those who are parked or held.
+    /// Subjects that wait, with the reason, except those that are parked or held.
     fn report_waiting(&self) -> Vec<Value> {
         let told = |reason: &WaitReason| !matches!(reason, WaitReason::Held { .. } | WaitReason::Parked(_));
         let waiting = self
@@ -197,7 +197,7 @@ impl Controller {
         json!({"org": self.org, "runs": runs, "past_runs": track.runs, "past_right": track.right})
     }
 
-    /// What waits for a person, from an offset on: a page of it.
+    /// One page of the parked items from an offset on.
     fn report_parked(&mut self, body: &Value) -> Value {
         let deviations = self.deviations();
         let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -238,7 +238,7 @@ impl Controller {
         let parked: Vec<Value> = self.parked().take(PARKED_PAGE).collect();
         let tally = self.state.tally();
         let busy = self.state.under_way().len();
-        // What failed and is tried again stands in no plan meanwhile, and Litmos does not have it.
+        // A change that failed and waits for its retry is in no plan, and Litmos does not have it yet.
         let retries = waits.get("retry").copied().unwrap_or(0);
         let paused = self.paused();
         let settled = paused.is_none()
@@ -250,7 +250,7 @@ impl Controller {
         let deviations = self.deviations();
         json!({
             "org": self.org,
-            // Nothing is left that is done without a person.
+            // Nothing is left that Rollcall can do without an admin.
             "settled": settled,
             "in_sync": settled && deviations.is_empty(),
             "deviations": deviations,
@@ -282,7 +282,7 @@ impl Controller {
         })
     }
 
-    /// Why nothing can be sent, in words for a person; `None` while something can.
+    /// The reason why nothing can be sent, as text for an admin. `None` if the org is not paused.
     pub(super) fn paused(&self) -> Option<String> {
         let halt = self.halt.as_ref().filter(|(_, until)| Instant::now() < *until);
         let halt = halt.map(|(Halt::Bus { message }, _)| {
@@ -396,7 +396,7 @@ impl Controller {
         }))
     }
 
-    /// The teams that an account is in, by name, whether some group stands behind them or none.
+    /// Names of all teams of an account, with or without a group.
     pub(super) fn team_names(&self, account: &provisioning::AccountId) -> Vec<&str> {
         let teams = self
             .state
@@ -412,7 +412,7 @@ impl Controller {
         )
     }
 
-    /// The manager that a source names and Litmos cannot be told of yet: nobody in the roster, or without an account.
+    /// The manager that a source names but that cannot be set in Litmos yet: not in the roster, or without an account.
     fn awaited_manager(&self, person: &Person) -> Option<Value> {
         let DesiredManager::Reference(reference) = &person.manager else {
             return None;
@@ -435,7 +435,7 @@ impl Controller {
     }
 }
 
-/// Whether an operation does something to this person, in their own account or among others.
+/// Whether an operation concerns this person: alone, or together with others.
 pub(super) fn concerns(change: &Change, person: &PersonId) -> bool {
     let joins = matches!(change, Change::AddMembers { people, .. } if people.contains(person));
     let leaves = matches!(change, Change::RemoveMember { person: Some(member), .. } if member == person);

@@ -1,9 +1,9 @@
-//! What a permit is spent on.
+//! Uses permits: chooses and starts operations.
 //!
-//! Everything is planned anew before each start, but for imports that were planned together. Whom an import makes is under way
-//! while Litmos works on it, and a plan for the rest would see only half of a company: reports without their managers, teams
-//! without half of their members. So when one import starts, those beside it are fixed as they were planned, and follow with the
-//! next permits that nothing urgent needs.
+//! Everything is planned again before each start, except bulk imports that were planned together. The people of a running import are in
+//! flight and in no plan. A plan for the rest would see only half of a company: people without their managers, teams without half of their
+//! members. So when one import starts, the other imports of the same plan are kept as planned. They use the next permits that no urgent
+//! operation needs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,12 +16,12 @@ use crate::executor::unix_ms;
 use crate::schedule;
 
 impl Controller {
-    /// Spends a permit on the first thing there is to do now, or gives it back.
+    /// Uses a permit for the first ready operation, or returns it unused.
     pub(super) fn spend(&mut self, class: Class, permit: Permit) {
         if let Some(asked) = self.asked.get_mut(&class) {
             *asked = asked.saturating_sub(1);
         }
-        // One that was on its way when the gate closed goes back unused.
+        // A permit that arrives after the gate closed is returned unused.
         if self.executor.gate.is_closed() {
             return;
         }
@@ -47,7 +47,7 @@ impl Controller {
         self.start(operation, permit);
     }
 
-    /// What goes next, and the imports that go with it if it is one.
+    /// The next operation. If it is a bulk import, also the other imports that are ready.
     fn next_operation(&self) -> (Option<Operation>, VecDeque<Operation>) {
         let traffic = self.traffic();
         let Some(next) = schedule::next(&self.plan, &self.state, &traffic) else {
@@ -59,7 +59,7 @@ impl Controller {
         (Some(next.clone()), beside.cloned().collect())
     }
 
-    /// Gives up what was to go together when a change or an order about somebody in it has changed: it is planned anew.
+    /// Drops the bulk imports that wait to start if one of their people has changed or has an order. They are planned again.
     pub(super) fn part_if_changed(&mut self) {
         if self.together.iter().all(|import| self.stands(import)) {
             return;
@@ -80,7 +80,7 @@ impl Controller {
         })
     }
 
-    /// Keeps everything else off what an operation is about.
+    /// Marks the subjects of an operation as in flight, so that no other operation starts on them.
     fn hold(&mut self, operation: &Operation) {
         let subjects = operation.change.subjects();
         if let Change::Bulk { rows } = &operation.change
@@ -101,7 +101,7 @@ impl Controller {
         self.outdated = true;
     }
 
-    /// Starts an operation whose subjects are held for it.
+    /// Starts an operation whose subjects are marked as in flight.
     fn start(&mut self, operation: Operation, permit: Permit) {
         let subjects = operation.change.subjects();
         let span = tracing::info_span!(
@@ -161,7 +161,8 @@ impl Controller {
         self.running.spawn(tracing::Instrument::instrument(work, span));
     }
 
-    /// Enters what an operation takes away into the safeguard's books, before it does.
+    /// Counts the harms of an operation in the harm history, before the operation is performed. Returns the new history, or `None` if there
+    /// are no harms.
     pub(super) fn note_harms(&mut self, harms: &BTreeMap<Harm, u32>) -> Option<provisioning::HarmHistory> {
         if harms.is_empty() {
             return None;

@@ -1,8 +1,8 @@
-//! Bulk import: one request for up to two thousand people, answered by a job that is waited for.
+//! Bulk import: one request for up to 2,000 people. Litmos answers with a job, and the executor polls it until it ends.
 //!
-//! The job's record in the links bucket names the people in it. With the job's id known, whoever owns the org goes on
-//! waiting for it; without, the recent jobs are fetched through for ours. In neither case is the request sent again
-//! before the last one is known to be over.
+//! The record of the job in the links bucket names its people. After a crash, the next owner of the org continues to poll if the job id is
+//! known. Otherwise it searches the recent jobs of Litmos for this one. In both cases the request is not sent again before the last one has
+//! ended.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use rate_tokens::{Class, Permit};
 
 use super::imports::shows_all;
 use super::leavers::InImport;
-use super::people::tie;
+use super::people::link_account;
 use super::records::account;
 use super::setback::{Sequel, bounded, explain, person_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, images, set_aside, unix_ms};
@@ -32,24 +32,24 @@ pub(crate) const POLL_PAUSES: [Duration; 5] = [
     Duration::from_secs(15),
 ];
 
-/// Polls after which a job is given up as lost: about an hour.
+/// Polls after which the executor stops waiting for a job: about an hour.
 const POLLS_MAX: usize = 240;
 
-/// How far before the job's own date new accounts are fetched for, in case the two clocks of Litmos differ.
+/// Time before the date of the job from which new accounts are read, in case two clocks of Litmos differ.
 pub(crate) const SINCE_MARGIN_MS: u64 = 120_000;
 
-/// Most pages of new accounts that are read for one job; more means that somebody else is importing too.
+/// Most pages of new accounts that are read for one job. More pages mean that another import outside Rollcall is running.
 const READ_BACK_PAGES_MAX: u32 = 50;
 
-/// Everything a bulk import needs, taken from the state when it was chosen.
+/// The data of a bulk import, taken from the state when the operation was chosen.
 #[derive(Clone, Debug)]
 pub(crate) struct BulkPlan {
     pub(crate) operation: OperationId,
     pub(crate) rows: Vec<BulkRow>,
     pub(crate) links: Vec<Revised<PersonLink>>,
-    /// Accounts of the rows that change one, as seen.
+    /// Observed accounts of the rows that change an existing account.
     pub(crate) accounts: BTreeMap<AccountId, Account>,
-    /// Teams of the groups that rows name, with their codes.
+    /// Teams of the groups in the rows, with their codes.
     pub(crate) teams: BTreeMap<GroupId, (TeamId, String)>,
 }
 
@@ -111,7 +111,7 @@ impl Executor {
                 ..intent.clone()
             }));
             if let Some(account) = &row.account {
-                tie(&mut link.value, account);
+                link_account(&mut link.value, account);
             }
             link.value.changed_at_ms = unix_ms();
         }
@@ -120,7 +120,7 @@ impl Executor {
         Ok(job)
     }
 
-    /// Waits for the job's end and writes what came of it.
+    /// Waits for the end of the job and writes its outcome.
     async fn see_through(&self, mut plan: BulkPlan, job: &str, sent_at_ms: u64) -> Done {
         let names: Vec<String> = plan.rows.iter().map(|row| row.user_name.clone()).collect();
         let rows = &plan.rows;
@@ -144,7 +144,7 @@ impl Executor {
         }
     }
 
-    /// Polls until the job is over: by its word, or by its counts. Cuts off meanwhile who is to be.
+    /// Polls until the job has ended, by its status word or by its counts. Cuts off leavers of the import meanwhile.
     pub(crate) async fn wait_for(&self, job: &str, people: &mut InImport<'_>) -> Result<JobState, Trouble> {
         let mut last = None;
         for poll in 0..POLLS_MAX {
@@ -174,7 +174,7 @@ impl Executor {
                     Trouble::Litmos(failure) if matches!(sequel(&failure), Sequel::Park(_)) => {
                         return Err(Trouble::Litmos(failure));
                     }
-                    // While the gate is closed the next permit does not come.
+                    // While the gate is closed, the loop waits for the next permit.
                     Trouble::Litmos(_) | Trouble::Connection(_) => {
                         tracing::debug!(job, "poll of a bulk job failed, going on");
                     }
@@ -186,7 +186,7 @@ impl Executor {
         Err(Trouble::Stale)
     }
 
-    /// The rows that Litmos did not take, by user name, with its words.
+    /// Error messages of the rows that Litmos refused, by user name.
     async fn refused_rows(&self, job: &JobState) -> Result<BTreeMap<NormalName, String>, Trouble> {
         let mut refused = BTreeMap::new();
         let mut start = 0;
@@ -205,7 +205,7 @@ impl Executor {
         Ok(refused)
     }
 
-    /// Reads back the accounts of one import with those of the others that are over by now, unless one of them has.
+    /// Reads back the accounts of this import together with those of other finished imports, unless another import has read them already.
     async fn read_together(
         &self,
         since_ms: u64,
@@ -232,7 +232,7 @@ impl Executor {
         Ok(named.collect())
     }
 
-    /// Reads accounts created since the job was made until all of its new ones are found.
+    /// Reads accounts created since the job, until all wanted ones are found or the list ends.
     pub(crate) async fn read_back(
         &self,
         since_ms: u64,
@@ -298,7 +298,7 @@ impl Executor {
                     .map(|made| made.clone().or_as_written(&row.profile)),
                 Some(_) => before.map(|seen| after_row(seen, row, now, self.fresh_ms)),
             };
-            // The row may have been taken before or after the cut-off.
+            // Litmos may have processed the row before or after the cut-off.
             let account = match (account, cut) {
                 (Some(account), Some(cut)) if account.id == cut.id => Some(Account {
                     active: false,
@@ -307,9 +307,9 @@ impl Executor {
                 }),
                 (account, cut) => account.or_else(|| cut.cloned()),
             };
-            // Not found although nothing was refused: planned again, and a single create will say why.
+            // Not found although the row was not refused. It is planned again, and a single create will show the reason.
             let Some(account) = account else { continue };
-            tie(&mut link.value, &account.id);
+            link_account(&mut link.value, &account.id);
             link.value.applied_revision = row.revision;
             link.value.parked = None;
             person_setback(&mut link.value).over();
@@ -349,7 +349,7 @@ impl Executor {
         }
     }
 
-    /// `accepted`: Litmos took the import, and what came of it could not be read.
+    /// Ends a bulk import that failed. `accepted` means that Litmos accepted the import, but its outcome could not be read.
     async fn bulk_failed(&self, mut plan: BulkPlan, trouble: Trouble, accepted: bool) -> Done {
         let trouble = self.weigh(trouble).await;
         let of_connection = matches!(trouble, Trouble::Connection(_));
@@ -362,7 +362,7 @@ impl Executor {
         } else {
             sequel(&failure)
         };
-        // Nothing is sent again before the last request is known to be over: recovery goes on from the job.
+        // The import is not sent again before the last one has ended. Recovery continues with the job.
         if matches!(what, Sequel::Again) && (accepted || of_connection && failure.may_have_taken_effect()) {
             return Done {
                 subjects: subjects(&plan),
@@ -386,7 +386,8 @@ impl Executor {
         self.finish_bulk(plan, Effects::default(), outcome).await
     }
 
-    /// The intents stay: the job may run. Recovery looks for it when it must have started.
+    /// Ends a bulk import whose outcome is unknown. The intents stay, because the job may be running. Recovery searches for the job after
+    /// the intent has settled.
     async fn bulk_unknown(&self, mut plan: BulkPlan, failure: &Failure) -> Done {
         let subjects = subjects(&plan);
         for (link, row) in plan.links.iter_mut().zip(&plan.rows) {
@@ -408,7 +409,7 @@ impl Executor {
     }
 }
 
-/// What one row did, seen against what was there.
+/// Journal entries for one row, compared with the account before it.
 fn row_images(row: &BulkRow, before: Option<&Account>, after: &Account) -> Vec<Image> {
     let person = &row.person;
     let own = match before {
@@ -425,7 +426,8 @@ fn row_images(row: &BulkRow, before: Option<&Account>, after: &Account) -> Vec<I
     own.into_iter().chain(joined).collect()
 }
 
-/// A job that took at least one row is done; what it refused is said besides, and waits on the rows' links.
+/// The outcome of a bulk import. It is done if at least one row had an effect. Refused rows are in the message, and each is parked on its
+/// link.
 fn bulk_outcome(images: Vec<Image>, refused: &BTreeMap<NormalName, String>) -> Outcome {
     let message = refused.values().next().map(|words| {
         bounded(&format!(
@@ -447,8 +449,8 @@ fn subjects(plan: &BulkPlan) -> Vec<Subject> {
     people.collect()
 }
 
-/// The account after a row of a completed job: what the row gave, and notification mail switched on. The job showed nothing of
-/// the rest, so a record that was old before is not one that could be written back.
+/// The account after a row of a completed job: with the values of the row, and with notification mail switched on. The job shows no other
+/// attributes, so a record that was too old before stays unfit to be written back.
 fn after_row(seen: &Account, row: &BulkRow, now_ms: u64, fresh_ms: u64) -> Account {
     let mut account = seen.clone();
     let row_values = row.profile.iter().filter(|(_, value)| !value.is_empty());

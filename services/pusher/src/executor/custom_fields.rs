@@ -1,12 +1,12 @@
-//! Advanced custom fields of one account.
+//! Sets the advanced custom fields of one account.
 //!
-//! Public sources disagree on the shape of the call, a good answer is no proof, and a mandatory field that is left out is
-//! refused. So the shape that this Litmos takes is found out once and remembered, what was set is read back, and a
-//! refusal is followed by one attempt with all fields as they are. No list shows these fields: what is known of them
-//! stands on the link, and is there only as far as it was read.
+//! Public sources disagree on the shape of the request body. A successful response does not prove that a value was kept, and Litmos refuses
+//! a request that leaves out a mandatory field. So the accepted shape is found once and remembered, the fields are read back after each
+//! write, and a refused request is sent once more with all fields of the account. No list of Litmos shows these fields. The link keeps the
+//! values of the managed fields, as far as they were read.
 //!
-//! That is also what the journal is told of what was there before: no request is spent on it, and where all fields had
-//! to be read to be sent, that reading counts. A field of which neither says anything was not known.
+//! The journal gets the earlier values from the link. No request is sent for them, but if all fields had to be read, those values count
+//! too. A field that is in neither was unknown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::setback::{bounded, person_setback};
 use super::{Done, Executor, Outcome, Trouble, unix_ms};
 use crate::effects::Effects;
 
-/// The body shape that this Litmos takes, as far as it is known: one is tried until an answer says otherwise.
+/// The shape of the request body that this Litmos account accepts. The default shape is used until a response shows that it is wrong.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CustomFieldsShape {
     other: Arc<AtomicBool>,
@@ -46,21 +46,21 @@ impl CustomFieldsShape {
 
 type Values = BTreeMap<String, String>;
 
-/// An account's fields around a write.
+/// The fields of an account before and after a write.
 #[derive(Debug)]
 struct Around {
-    /// As far as it was known.
+    /// The known values only.
     before: Values,
     after: Values,
 }
 
-/// What an account has of the fields that are managed.
+/// Values of the managed fields in an account. A missing field is empty.
 pub(crate) fn managed(wanted: &Values, there: &Values) -> Values {
     let value = |name: &String| there.get(name).cloned().unwrap_or_default();
     wanted.keys().map(|name| (name.clone(), value(name))).collect()
 }
 
-/// The first field that is not what was wanted. Blanks around a value are none of it.
+/// The first field whose value is not the desired one. Spaces around a value are ignored.
 pub(crate) fn first_other<'a>(wanted: &'a Values, there: &Values) -> Option<&'a str> {
     let same =
         |name: &String, value: &String| there.get(name).map_or("", |there| there.trim()) == value.trim();
@@ -74,9 +74,7 @@ fn unreadable<T>(result: &Result<T, Trouble>) -> bool {
 
 fn incomplete<T>(result: &Result<T, Trouble>) -> bool {
     let refused = |failure: &Failure| {
-        matches!(failure.kind, FailureKind::Rejected { .. })
-            && failure.status == Some(404)
-            && !failure.no_such_call()
+        matches!(failure.kind, FailureKind::Rejected { .. }) && failure.status == Some(404)
     };
     matches!(result, Err(Trouble::Litmos(failure)) if refused(failure))
 }
@@ -95,7 +93,7 @@ impl Executor {
         }
     }
 
-    /// Sets the fields, and reads what came of it.
+    /// Sets the fields and reads them back.
     async fn write_custom_fields(
         &self,
         permit: Permit,
@@ -165,11 +163,13 @@ impl Executor {
                 .close(job, Effects::default(), Outcome::done(vec![image]))
                 .await;
         };
-        // What was taken of it is done, and can be taken back.
+        // The values that Litmos kept count as done, and can be undone.
         let image = custom_set(&link.person, &id, &before, &there);
         link.custom = there.into();
         let kept = link.custom.get(&name).map_or("", String::as_str);
-        let message = bounded(&format!("Litmos message yes, and has {kept:?} in {name}"));
+        let message = bounded(&format!(
+            "Litmos accepted the request and stored {kept:?} in {name}"
+        ));
         link.parked = Some(Box::new(Parked {
             code: ParkCode::ValueNotTaken,
             attribute: Some(name),
@@ -188,7 +188,8 @@ impl Executor {
     }
 }
 
-/// Litmos did it, and what came of it could not be read: the intent stays, and is found out about like a lost reply.
+/// Makes a failed read-back an unknown outcome: Litmos accepted the write, but the result could not be read. The intent stays, and recovery
+/// reads the fields again.
 fn unread(trouble: Trouble) -> Trouble {
     match trouble {
         Trouble::Litmos(failure) => Trouble::Litmos(Failure {

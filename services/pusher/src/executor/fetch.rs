@@ -1,4 +1,4 @@
-//! Looks at one account or team: the only way to conclude that it is not there any more.
+//! Reads one account or team. Only such a read can show that it no longer exists.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn unreadable(call: &'static str, what: &str) -> Trouble {
 }
 
 impl Executor {
-    /// A read came to nothing. It says that the thing is not there only while Litmos answers other reads.
+    /// Explains a failed read. A 404 shows that the item does not exist only if Litmos answers other reads.
     async fn absent(&self, failure: Failure) -> Trouble {
         if failure.kind != FailureKind::Gone {
             return Trouble::Litmos(failure);
@@ -54,7 +54,8 @@ impl Executor {
         team(&found, unix_ms()).ok_or_else(|| unreadable("team.get", "team"))
     }
 
-    /// A request about an account was answered with 404: an error if it is not there, else the failure is still unexplained.
+    /// Explains a 404 to a request about an account, by a read of the account. The trouble is `Gone` if the account does not exist.
+    /// Otherwise the failure stays as it is.
     async fn unexplained(&self, class: Class, id: &AccountId, failure: Failure) -> Trouble {
         let permit = self.permit(class).await;
         match self.look_at_account(permit, id).await {
@@ -63,7 +64,7 @@ impl Executor {
         }
     }
 
-    /// The teams that an account is in.
+    /// Reads the teams of an account.
     pub(crate) async fn teams_now(&self, class: Class, id: &AccountId) -> Result<Vec<TeamId>, Trouble> {
         let permit = self.permit(class).await;
         match self.litmos.user_teams(permit, id.as_str()).await {
@@ -78,7 +79,8 @@ impl Executor {
         }
     }
 
-    /// The advanced custom fields of an account. An account that is there and has none to show cannot have any set.
+    /// Reads the advanced custom fields of an account. If Litmos answers 404 although the account exists, the failure counts as a
+    /// rejection, because these fields cannot be set.
     pub(crate) async fn custom_fields_now(
         &self,
         class: Class,

@@ -1,8 +1,7 @@
-//! The gate of one org: closed while no request to Litmos can come to anything.
+//! The gate of one org: closed while no request to Litmos can succeed.
 //!
-//! A fault of the whole connection says nothing about the items that it happened to. It closes the gate: nobody gets a
-//! permit, nothing is counted against an item, and a probing read goes out now and then, with growing pauses. The first
-//! that is answered opens the gate again.
+//! A failure of the whole connection is not caused by the item of the request. It closes the gate: no operation gets a permit, no item
+//! counts a failed attempt, and probes (read requests) are sent with growing pauses. The first successful probe opens the gate again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,22 +15,22 @@ use tokio::time::Instant;
 
 use super::{Executor, Trouble, unix_ms};
 
-/// Pause before the first probing read of a closed gate. It doubles with every one that fails.
+/// Pause before the first probe of a closed gate. It doubles with every failed probe.
 const PROBE_FIRST: Duration = Duration::from_secs(2);
 
-/// Longest pause between two probing reads: how late a repaired connection is noticed at most.
+/// Longest pause between two probes: the longest time until a repaired connection is noticed.
 const PROBE_MAX: Duration = Duration::from_secs(300);
 
-/// Probing reads that decide about one failure, if the rate limit refuses them.
+/// Most probes for one doubtful failure, if the rate limit refuses them.
 const PROBE_TRIES: usize = 3;
 
-/// Most words of bulk imports that are remembered.
+/// Most unknown status words of bulk imports that are remembered.
 const WORDS_MAX: usize = 20;
 
 /// Why the gate is closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Closed {
-    /// In plain words, with what to do.
+    /// The reason, with the remedy.
     pub(crate) message: String,
     pub(crate) since_ms: u64,
     pub(crate) probes: u32,
@@ -40,7 +39,7 @@ pub(crate) struct Closed {
 }
 
 impl Closed {
-    /// Until the next probing read.
+    /// Time until the next probe.
     pub(crate) fn probes_in(&self) -> Duration {
         self.probe_at.saturating_duration_since(Instant::now())
     }
@@ -49,11 +48,11 @@ impl Closed {
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     closed: watch::Sender<Option<Closed>>,
-    /// When the last probing read was sent that was answered.
+    /// Send time of the last successful probe.
     proven: tokio::sync::Mutex<Option<Instant>>,
-    /// Litmos asked for a pause until then, in Unix milliseconds.
+    /// End of the pause that Litmos requested, in Unix milliseconds.
     pause_until_ms: AtomicU64,
-    /// Words of bulk imports that nobody knows the meaning of.
+    /// Unknown status words of bulk imports.
     words: Mutex<BTreeSet<String>>,
 }
 
@@ -61,7 +60,7 @@ fn pause_after(probes: u32) -> Duration {
     PROBE_FIRST.saturating_mul(1 << probes.min(10)).min(PROBE_MAX)
 }
 
-/// Whether a probing read that failed so leaves open whether Litmos can be worked with.
+/// Whether this failure of a probe does not show if Litmos is usable.
 fn says_nothing(probe: &Failure) -> bool {
     matches!(probe.kind, FailureKind::Void | FailureKind::RateLimited { .. })
 }
@@ -92,7 +91,7 @@ impl Gate {
         });
     }
 
-    /// Whether a probing read is to be sent now; whoever is told so sends it.
+    /// Whether a probe is due now. If true, the caller must send it.
     pub(crate) fn begins_probe(&self) -> bool {
         self.closed.send_if_modified(|closed| match closed {
             Some(closed) if !closed.probing && closed.probe_at <= Instant::now() => {
@@ -141,12 +140,12 @@ impl Gate {
         }
     }
 
-    /// When the pause that Litmos asked for ends, in Unix milliseconds, while it lasts.
+    /// End of the pause that Litmos requested, in Unix milliseconds; `None` after it.
     pub(crate) fn pause_until_ms(&self) -> Option<u64> {
         Some(self.pause_until_ms.load(Ordering::Relaxed)).filter(|until| *until > unix_ms())
     }
 
-    /// Remembers an unknown word of a bulk import; true the first time.
+    /// Remembers an unknown status word of a bulk import. Returns true the first time.
     pub(crate) fn unknown_word(&self, word: &str) -> bool {
         let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         words.len() < WORDS_MAX && words.insert(word.chars().take(80).collect())
@@ -159,20 +158,20 @@ impl Gate {
 }
 
 impl Executor {
-    /// A permit, once the gate is open.
+    /// Waits until the gate is open, and for a permit.
     pub(super) async fn permit_through(&self, class: Class) -> rate_tokens::Permit {
         loop {
             self.gate.opened().await;
             self.crash_points.place().await;
             let permit = self.tokens.acquire(&self.org, class, "pusher").await;
-            // One that comes to a closed gate goes back unused.
+            // A permit that arrives while the gate is closed is returned unused.
             if !self.gate.is_closed() {
                 return permit;
             }
         }
     }
 
-    /// Sends the probing read of a closed gate.
+    /// Sends a probe of the closed gate.
     pub(crate) async fn probe(&self) {
         self.crash_points.place().await;
         let permit = self.tokens.acquire(&self.org, Class::Interactive, "pusher").await;
@@ -180,7 +179,7 @@ impl Executor {
         self.gate.probed(&result);
     }
 
-    /// Tells what happened to an item from what happens to every request alike, which closes the gate.
+    /// Decides whether a failure concerns one item or the whole connection. A failure of the connection closes the gate.
     pub(crate) async fn weigh(&self, trouble: Trouble) -> Trouble {
         let Trouble::Litmos(failure) = trouble else {
             return trouble;
@@ -203,7 +202,7 @@ impl Executor {
         }
     }
 
-    /// A 404 about an item, unless everything is answered so.
+    /// Returns the 404 if it concerns the item, or an error if Litmos answers every request so.
     pub(crate) async fn item_gone(&self, failure: Failure) -> Result<Failure, Trouble> {
         match self.weigh(Trouble::Litmos(failure)).await {
             Trouble::Litmos(failure) => Ok(failure),
@@ -211,7 +210,7 @@ impl Executor {
         }
     }
 
-    /// Whether Litmos answers a probing read that is sent after a failure. One serves all failures before it.
+    /// Whether Litmos answers a probe that is sent after a failure. One probe decides for all failures before it.
     async fn litmos_answers(&self, failure: &Failure) -> bool {
         let doubted = Instant::now();
         let mut proven = self.gate.proven.lock().await;

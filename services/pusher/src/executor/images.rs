@@ -1,4 +1,4 @@
-//! What there was before an operation, for the journal: taken from the record that was written over.
+//! Journal entries with the values before an operation. The values come from the record that the operation replaced.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn value(account: &Account, attribute: Attribute) -> String {
     }
 }
 
-/// What was changed in an account; `None` if nothing was.
+/// The changes between two versions of an account; `None` if they are equal.
 pub(crate) fn changed(person: &PersonId, before: &Account, after: &Account) -> Option<Image> {
     let own = [
         Attribute::UserName,
@@ -47,7 +47,7 @@ pub(crate) fn changed(person: &PersonId, before: &Account, after: &Account) -> O
     })
 }
 
-/// What was written of advanced custom fields, seen against what was known of them. Blanks around a value are none of it.
+/// The advanced custom fields that were written with a new value. Spaces around a value are ignored.
 pub(crate) fn custom_set(
     person: &PersonId,
     account: &AccountId,
@@ -71,7 +71,7 @@ pub(crate) fn custom_set(
     }
 }
 
-/// Memberships that ended, of the teams that are some group's.
+/// Memberships that ended, for teams that belong to a group.
 pub(crate) fn left(person: &PersonId, teams: &[(TeamId, Option<GroupId>)]) -> Vec<Image> {
     let groups = teams.iter().filter_map(|(_, group)| group.clone());
     groups

@@ -1,7 +1,7 @@
-//! Imports that are waited for side by side read their new accounts back once, not once each.
+//! Lets parallel bulk imports read their new accounts back once together.
 //!
-//! Litmos lists new accounts since a moment, with no upper end: each of five imports sent together would read what all of
-//! five made. So whoever is over first waits a little for the others, and one reading serves them all.
+//! Litmos lists accounts created since a given time, with no upper bound. Five imports sent together would each read the new accounts of
+//! all five. So an import that ends first waits a short time for the others, and one read is enough for all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,24 +11,24 @@ use provisioning::{Account, NormalName, PersonId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long an import that is over waits for others before it reads back alone.
+/// Longest wait of a finished import for the others, before it reads its accounts back alone.
 const WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// How often it looks whether they are over.
+/// Interval between checks whether the others have ended.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(crate) struct Imports {
     waited_for: AtomicUsize,
-    /// New accounts of imports that are over and have not been read back.
+    /// User names of new accounts that finished imports still have to read back.
     wanted: std::sync::Mutex<BTreeSet<NormalName>>,
-    /// People in imports under way who are to be cut off before their import is over.
+    /// People to cut off before their running import ends.
     leavers: std::sync::Mutex<BTreeSet<PersonId>>,
-    /// What the last reading back showed.
+    /// Accounts of the last read-back.
     read: Mutex<BTreeMap<NormalName, Account>>,
 }
 
-/// An import whose end is waited for.
+/// Counts one running import until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiting<'a>(&'a Imports);
 
@@ -44,7 +44,7 @@ impl Imports {
         Waiting(self)
     }
 
-    /// Waits until no other import is waited for, but not for long.
+    /// Waits until no other import is running, but at most `WAIT_MAX`.
     pub(crate) async fn others_are_over(&self) {
         let deadline = Instant::now() + WAIT_MAX;
         while self.waited_for.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
@@ -52,12 +52,12 @@ impl Imports {
         }
     }
 
-    /// Names what is to be read back, so that whoever reads reads it too.
+    /// Adds user names to the next read-back, which may be done by another import.
     pub(crate) fn want(&self, names: &[NormalName]) {
         self.names().extend(names.iter().cloned());
     }
 
-    /// Everything that is to be read back now.
+    /// All user names to read back now.
     pub(crate) fn wanted(&self) -> Vec<NormalName> {
         self.names().iter().cloned().collect()
     }
@@ -69,7 +69,7 @@ impl Imports {
         });
     }
 
-    /// Says that somebody in an import under way is to be cut off now; true the first time.
+    /// Marks a person in a running import to be cut off now. Returns true the first time.
     pub(crate) fn name_leaver(&self, person: &PersonId) -> bool {
         self.leavers().insert(person.clone())
     }
@@ -78,7 +78,7 @@ impl Imports {
         self.leavers().remove(person);
     }
 
-    /// Forgets all others: their sources took it back.
+    /// Forgets all leavers except these people: the others no longer have to be cut off.
     pub(crate) fn keep_leavers(&self, people: &[PersonId]) {
         self.leavers().retain(|person| people.contains(person));
     }
@@ -98,19 +98,19 @@ impl Imports {
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, BTreeSet<NormalName>> {
-        // A panic elsewhere leaves a set of names, which is right whatever it holds.
+        // After a panic elsewhere, the lock still holds a valid set of names.
         self.wanted
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// What was read last; whoever holds it may read anew.
+    /// Accounts of the last read-back. The holder of the guard may read again and replace them.
     pub(crate) async fn read(&self) -> tokio::sync::MutexGuard<'_, BTreeMap<NormalName, Account>> {
         self.read.lock().await
     }
 }
 
-/// Whether all of these were seen at or after that moment.
+/// Whether all wanted accounts were read at or after `since_ms`.
 pub(crate) fn shows_all(read: &BTreeMap<NormalName, Account>, wanted: &[NormalName], since_ms: u64) -> bool {
     wanted
         .iter()

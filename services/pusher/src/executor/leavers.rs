@@ -1,9 +1,9 @@
-//! Cutting somebody off while an import holds them.
+//! Cuts off people in a running bulk import.
 //!
-//! An import may take an hour, and nobody else may write the links of those in it. So whoever waits for the import cuts
-//! them off meanwhile: the account is found by its user name, for it may have been made a moment ago, and written back
-//! inactive. That the teams are to be left stands on the link before. An import makes nobody active who was there, so
-//! this outlasts it.
+//! A bulk import may take an hour, and no other operation may write the links of its people meanwhile. So the operation that waits for the
+//! import also cuts these people off. It finds the account by its user name, because the import may have just created it, and writes the
+//! account back as inactive. Before that, it notes on the link that the account must leave its teams. An import does not activate an
+//! existing account, so the account stays inactive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,20 +16,21 @@ use tokio::time::Instant;
 use super::records::{account, record};
 use super::{Executor, Trouble, unix_ms};
 
-/// How often it is fetched whether somebody in an import is to be cut off.
+/// Interval between checks for people in a bulk import to cut off.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Pause before somebody whom the import has not made yet, or who could not be cut off, is fetched for again. It doubles.
+/// Pause before the next attempt to cut a person off, if the account does not exist yet or the attempt failed. It doubles with each
+/// attempt.
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 
 /// Longest of these pauses.
 const AGAIN_MAX: Duration = Duration::from_secs(30);
 
-/// The people of one import, while it is waited for.
+/// The people of one bulk import that has not ended.
 pub(crate) struct InImport<'a> {
     links: &'a mut [Revised<PersonLink>],
     names: &'a [String],
-    /// Accounts that were cut off meanwhile.
+    /// Accounts that were cut off during the import.
     pub(crate) cut: BTreeMap<PersonId, Account>,
     tried: BTreeMap<PersonId, (u32, Instant)>,
 }
@@ -46,7 +47,7 @@ impl<'a> InImport<'a> {
 }
 
 impl Executor {
-    /// Sleeps for so long, and cuts off meanwhile who is to be.
+    /// Sleeps for `pause`, and cuts off leavers of the import meanwhile.
     pub(crate) async fn sleep_beside(
         &self,
         pause: Duration,
@@ -95,7 +96,8 @@ impl Executor {
         Ok(())
     }
 
-    /// The account as it is now that it is cut off; `None` if there is none yet, or one that is never cut off.
+    /// Cuts off the account with this user name and returns it. Returns `None` if there is no such account yet, or if it is an Account
+    /// Owner, which is never cut off.
     async fn cut_off_by_name(
         &self,
         link: &mut Revised<PersonLink>,

@@ -11,10 +11,10 @@ use super::teams::GroupJob;
 use super::{Done, Executor, Trouble};
 use crate::effects::Effects;
 
-/// Rows of one page: the most that Litmos gives.
+/// Rows per page: the most that Litmos returns.
 const PAGE: u32 = 1_000;
 
-/// Most pages that are read of one team: twice what the largest org would fill, all in one team.
+/// Most pages to read of one team: twice as many as the largest org needs if all its accounts are in one team.
 const PAGES_MAX: usize = 400;
 
 impl Executor {
@@ -52,7 +52,7 @@ impl Executor {
         self.close_group(job, effects, images).await
     }
 
-    /// Takes an account out of a team; `None` for one that nobody in the roster has.
+    /// Removes an account from a team. `person` is `None` if the account belongs to no person in the roster.
     pub(crate) async fn remove_member(
         &self,
         permit: Permit,
@@ -67,7 +67,7 @@ impl Executor {
             let sent = self.litmos.remove_member(permit, team.as_str(), account.as_str());
             match sent.await {
                 Ok(()) => Ok(true),
-                // In a team that is there, somebody who is no member is what was wanted.
+                // If the team exists, the account is already not a member, as desired.
                 Err(failure) if failure.kind == FailureKind::Gone => {
                     self.look_at_team(&team).await?;
                     Ok(false)
@@ -92,8 +92,8 @@ impl Executor {
         }
     }
 
-    /// The active members of a team, or those of them who hold a role. The list is read to its end, which is an empty page:
-    /// a page may be short without being the last, and whoever is not in the list is taken for absent.
+    /// The active members of a team, or only those with a role. Reads until an empty page: a short page may not be the last one, and an
+    /// account that is not in the list counts as absent.
     pub(crate) async fn listed(
         &self,
         team: &TeamId,

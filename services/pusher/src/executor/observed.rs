@@ -1,4 +1,4 @@
-//! What an answer of Litmos showed, written where the importer writes too.
+//! Writes to the observed state what responses of Litmos show. The importer writes to the same bucket.
 
 use bus::{BATCH_MAX, Bucket, Change, Expect, ObservedKey, ObservedValue, TeamMember, Write, WriteError};
 use provisioning::{AccountId, OrgId, Roles, TeamId};
@@ -29,7 +29,7 @@ impl Observed {
         }
     }
 
-    /// Writes what `effects` says about accounts, teams, members and roles. An answer just received is the newest there is.
+    /// Writes the accounts, teams, members and roles in `effects`. They come from a response just received, so they replace older values.
     pub(crate) async fn write(&self, effects: &Effects, as_of_ms: u64) -> Result<(), WriteError> {
         let mut joined: Writes = effects
             .joined
@@ -76,14 +76,12 @@ impl Observed {
         Ok(())
     }
 
-    /// Somebody is known to be a member already: joining takes no roles away. Where the importer writes the same key
-    /// meanwhile, its word is as new as ours and knows the roles.
+    /// Writes a batch of new members one by one, because some are known as members already. They keep their roles. If the importer writes
+    /// the same key meanwhile, its value stays: it is as new, and it includes the roles.
     async fn join_one_by_one(&self, batch: Writes, as_of_ms: u64) -> Result<(), WriteError> {
         for write in batch {
-            let unknown = || WriteError::Unknown {
-                key: format!("{:?}", write.key),
-            };
-            let known = self.bucket.get(&write.key).await.map_err(|_| unknown())?;
+            let unknown = |error| WriteError::unknown(bus::Key::text(&write.key), error);
+            let known = self.bucket.get(&write.key).await.map_err(unknown)?;
             let write = match known.map(|known| (known.value, known.revision)) {
                 Some((ObservedValue::TeamMember(member), revision)) => self.member(
                     &member.team,

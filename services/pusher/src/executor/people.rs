@@ -1,9 +1,8 @@
 //! Operations on one person.
 //!
-//! Litmos answers a record with 404 both for an account that is not there and for a manager that is not. So a 404 is
-//! followed by a read at the account, and one more attempt with the record as it is now: what was known of the manager may
-//! have been out of date. A cut-off that still meets a 404 goes out without a manager, for access must end whatever a
-//! reference is worth.
+//! Litmos answers a write with 404 if the account or its manager does not exist. So after a 404 the account is read, and the write is tried
+//! once more with the current record, because the known manager may have been out of date. If the manager has not changed, a cut-off is
+//! sent without a manager: a broken reference must not keep access open.
 
 use litmos::{Failure, FailureKind};
 use provisioning::{
@@ -17,15 +16,15 @@ use super::setback::{Sequel, blaming, explain, person_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, ended, halt_of, images, set_aside, unix_ms};
 use crate::effects::Effects;
 
-/// The link of a person about to be acted on, and what for.
+/// An operation on one person, with the person's link.
 #[derive(Clone, Debug)]
 pub(crate) struct PersonJob {
     pub(crate) operation: OperationId,
     pub(crate) link: Revised<PersonLink>,
-    /// Roster revision that the operation makes true.
+    /// Roster revision that the operation applies.
     pub(crate) revision: u64,
     pub(crate) class: Class,
-    /// Groups that are held with the person, and whose links are not written.
+    /// Groups that are in flight with the person. Their links are not written.
     pub(crate) beside: Vec<GroupId>,
 }
 
@@ -37,7 +36,7 @@ impl PersonJob {
             .collect()
     }
 
-    /// The intent of this job, to be sent with this permit.
+    /// The intent of this job for a request with this permit.
     fn intent(&self, executor: &Executor, permit: &Permit, kind: IntentKind) -> Intent {
         executor.intent(permit, &self.operation, kind, self.revision)
     }
@@ -66,7 +65,7 @@ impl Executor {
             Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Exists => {
                 self.adopt(job, &draft.user_name, failure).await
             }
-            // A new user refers to nothing but a manager.
+            // The manager is the only reference of a new user.
             Err(Trouble::Litmos(failure)) if failure.kind == FailureKind::Gone => {
                 let refused = blaming(failure, Attribute::Manager.wire());
                 self.failed(job, Trouble::Litmos(refused)).await
@@ -75,8 +74,9 @@ impl Executor {
         }
     }
 
-    /// Litmos says that the user name is taken. What is found under it is written down, not tied: whether it is this person's
-    /// account, made by hand or by a lost request, or somebody else's, is for the planner to say, who knows all ties.
+    /// Handles a user name that already exists in Litmos. The account with this name goes into the observed state and is not linked here.
+    /// The planner knows all links: it decides whether the account belongs to this person (created by hand, or by a request whose response
+    /// was lost) or to another one.
     async fn adopt(&self, job: PersonJob, user_name: &str, refusal: Failure) -> Done {
         let permit = self.permit(job.class).await;
         match self.litmos.user_by_name(permit, user_name).await {
@@ -90,7 +90,7 @@ impl Executor {
                     ..self.close(job, effects, Outcome::done(Vec::new())).await
                 }
             }
-            // Litmos takes two names for one that are two for us.
+            // Litmos treats two user names as equal that Rollcall treats as different.
             Ok(_) => self.failed(job, Trouble::Litmos(refusal)).await,
             Err(failure) if failure.kind == FailureKind::Gone => {
                 let trouble = match self.item_gone(failure).await {
@@ -134,7 +134,7 @@ impl Executor {
             from: "true".to_owned(),
             to: "false".to_owned(),
         }];
-        // Due before it is sure that the cut-off happens: whoever finds that it did must know what comes next.
+        // Set before the outcome of the cut-off is known: if recovery finds that it took effect, leaving the teams is next.
         job.link.value.leave_teams_due = true;
         let mut learnt = Effects::default();
         let written = self.write_record(permit, &mut job, seen, &change, fresh, &mut learnt);
@@ -150,7 +150,7 @@ impl Executor {
         }
     }
 
-    /// Takes an account out of all its teams.
+    /// Removes an account from all its teams.
     pub(crate) async fn leave_teams(
         &self,
         permit: Permit,
@@ -188,7 +188,7 @@ impl Executor {
         }
     }
 
-    /// Reads a linked account that has not been seen since.
+    /// Reads a linked account that is missing in the observed state.
     pub(crate) async fn read(&self, permit: Permit, job: PersonJob, id: &AccountId) -> Done {
         match self.look_at_account(permit, id).await {
             Ok(found) => {
@@ -203,8 +203,8 @@ impl Executor {
         }
     }
 
-    /// Writes the record with these changes. Gives it as it was before, and as it is now. A record that is read on the way
-    /// is written down first: whoever finds the intent compares with it, and the next attempt need not read it again.
+    /// Writes the record with these changes. Returns the record before and after the write. A record that was read again is written to the
+    /// observed state first: recovery compares with it, and the next attempt need not read it again.
     async fn write_record(
         &self,
         permit: Permit,
@@ -214,7 +214,7 @@ impl Executor {
         fresh: bool,
         learnt: &mut Effects,
     ) -> Result<(Account, Account), Trouble> {
-        // Single reads may have shown since that there is more to a record than a list had told.
+        // Single reads may have shown meanwhile that a record has more attributes than the list contains.
         let (permit, before) = if fresh && self.litmos.is_whole(&record(&seen)) {
             (permit, seen)
         } else {
@@ -277,14 +277,14 @@ impl Executor {
     ) -> Result<(), Trouble> {
         job.link.value.intent = Some(Box::new(intent));
         if let Some(account) = account {
-            tie(&mut job.link.value, account);
+            link_account(&mut job.link.value, account);
         }
         job.link.value.changed_at_ms = unix_ms();
         self.links.write_person(&mut job.link).await?;
         self.still_owner()
     }
 
-    /// Litmos did it, and this is the account now.
+    /// Ends an operation that succeeded, with the current account.
     pub(crate) async fn applied(
         &self,
         mut job: PersonJob,
@@ -296,7 +296,7 @@ impl Executor {
         link.parked = None;
         person_setback(link).over();
         if let Some(account) = &account {
-            tie(link, &account.id);
+            link_account(link, &account.id);
         }
         let effects = Effects {
             accounts: account.into_iter().collect(),
@@ -305,7 +305,8 @@ impl Executor {
         self.close(job, effects, Outcome::done(images)).await
     }
 
-    /// Writes what was seen, then the link without its intent: in this order a crash between them costs a read, not a repeat.
+    /// Writes the observed state, then the link without its intent. In this order, a crash between the two writes costs one read and
+    /// repeats no request.
     pub(crate) async fn close(&self, mut job: PersonJob, mut effects: Effects, outcome: Outcome) -> Done {
         job.link.value.intent = None;
         let subjects = job.subjects();
@@ -313,7 +314,7 @@ impl Executor {
         ended(subjects, effects, outcome, written).await
     }
 
-    /// Writes a person's outcome. A conflict means that the org has a new owner, who reads before it writes.
+    /// Writes the outcome of an operation on a person. A conflict means that the org has a new owner, which reads before it writes.
     async fn finish_person(&self, job: &mut PersonJob, effects: &mut Effects) -> Result<(), Trouble> {
         self.observed.write(effects, unix_ms()).await?;
         job.link.value.changed_at_ms = unix_ms();
@@ -328,14 +329,14 @@ impl Executor {
         self.failed_with(job, trouble, Effects::default()).await
     }
 
-    /// The same where something was learnt on the way.
+    /// Ends an operation that failed, with the effects that are known.
     async fn failed_with(&self, mut job: PersonJob, trouble: Trouble, mut effects: Effects) -> Done {
         let subjects = job.subjects();
         let (failure, gone) = match self.weigh(trouble).await {
             Trouble::Litmos(failure) => (failure, false),
             Trouble::Gone(failure) => (failure, true),
             Trouble::Connection(failure) => {
-                // It is no fault of this item: nothing is counted against it.
+                // The failure is not caused by this item, so it does not count as a failed attempt.
                 if !failure.may_have_taken_effect() {
                     job.link.value.intent = None;
                 }
@@ -389,8 +390,8 @@ impl Executor {
     }
 }
 
-/// Ties a person to an account. What was known of custom fields was known of another one.
-pub(crate) fn tie(link: &mut PersonLink, account: &AccountId) {
+/// Links a person to an account. If the account is another one, the known custom fields are cleared.
+pub(crate) fn link_account(link: &mut PersonLink, account: &AccountId) {
     if link.account.as_ref() != Some(account) {
         link.custom.clear();
         link.account = Some(account.clone());

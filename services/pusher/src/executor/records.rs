@@ -1,11 +1,11 @@
-//! Between Litmos's records and ours.
+//! Conversions between records of Litmos and Rollcall's types.
 
 use std::collections::BTreeMap;
 
 use litmos::{NewUser, TeamRecord, UserRecord};
 use provisioning::{Account, Draft, Field, RawAccount, Team, TeamId};
 
-/// Reads a user record as an account of ours.
+/// Converts a user record to an account. `None` if the record is not valid.
 pub(crate) fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
     let raw = RawAccount {
         id: &record.id,
@@ -69,7 +69,7 @@ pub(crate) fn new_user(draft: &Draft) -> NewUser {
     }
 }
 
-/// Reads a team record as a team of ours.
+/// Converts a team record to a team. `None` if an id in the record is not valid.
 pub(crate) fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
     Some(Team {
         id: TeamId::parse(&record.id).ok()?,

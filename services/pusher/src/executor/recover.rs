@@ -1,25 +1,25 @@
-//! After a crash, a time-out or a lost reply: wait until nothing can take effect any more, then read what is there.
+//! Recovery after a crash, a timeout or a lost response: wait until the request can no longer take effect, then read the state.
 //!
-//! Recovery writes nothing to Litmos. It ends with the intent gone and the observed state true; what is still missing
-//! is planned again like everything else. What was under way is told from the kind of the intent:
+//! Recovery writes nothing to Litmos. At its end the intent is removed and the observed state is current. Changes that are still missing
+//! are planned again. The kind of the intent decides what is read:
 //!
-//! | intent | what is read | and written down |
+//! | intent | reads | writes to the buckets |
 //! | --- | --- | --- |
 //! | create, update of an account | the account, by id or user name | account, link |
-//! | leave teams | the teams that the account is in | memberships that began or ended, whether leaving is still due |
-//! | custom fields | the account's advanced custom fields | the managed ones, on the link |
-//! | bulk | the job, then accounts made since | accounts, links |
-//! | create of a team | teams of the group's name | those that are no other group's |
+//! | leave teams | the teams of the account | memberships that began or ended, whether leaving is still due |
+//! | custom fields | the advanced custom fields of the account | the managed fields, on the link |
+//! | bulk | the job, then accounts created since | accounts, links |
+//! | create of a team | teams with the name of the group | teams that belong to no other group |
 //! | update of a team | the team | team |
-//! | members | the team's members | memberships of active accounts that began or ended |
-//! | roles | the team's leaders and admins | roles of active members |
-//! | delete of a team | the team | that it is gone, with its members |
+//! | members | the members of the team | memberships of active accounts that began or ended |
+//! | roles | the leaders and admins of the team | roles of active members |
+//! | delete of a team | the team | its removal, with its members |
 //!
-//! Litmos lists active members only, so of an inactive account nothing is concluded from a list.
+//! Litmos lists active members only, so a list proves nothing about an inactive account.
 //!
-//! An effect counts as found where what is read differs from what was known before the request. Where it is not found
-//! the attempt has failed: the link's count of attempts stays, so that a request that never takes effect ends with a
-//! person and not in a circle.
+//! The effect of a request counts as found if the state differs from the known state before the request. If it is not found, the attempt
+//! has failed. The link keeps its count of failed attempts, so a request that never takes effect is parked in the end and not repeated
+//! forever.
 
 mod bulk;
 mod group;
@@ -34,7 +34,7 @@ pub(crate) use bulk::bulk_operation;
 pub(crate) use group::{KnownGroup, KnownMember};
 pub(crate) use person::KnownPerson;
 
-/// Pause before what could not be read is read again.
+/// Pause before a failed recovery read is repeated.
 const AGAIN: Duration = Duration::from_secs(5);
 
 async fn settle(until_ms: u64) {
@@ -52,7 +52,7 @@ fn outcome(found: bool) -> Outcome {
 }
 
 impl Executor {
-    /// Reading failed: the intent stays, and recovery is tried again after a pause, or when the gate is open.
+    /// Ends a recovery whose read failed. The intent stays, and recovery is tried again after a pause, or when the gate is open.
     async fn try_again_soon(&self, subjects: Vec<Subject>, trouble: Trouble) -> Done {
         let trouble = self.weigh(trouble).await;
         if let Trouble::Litmos(failure) | Trouble::Gone(failure) = &trouble {

@@ -1,8 +1,8 @@
-//! Roles inside one team.
+//! Operations on roles in one team.
 //!
-//! A 404 may be about the team, the user or only the membership: the team is fetched at first, then the account, and
-//! what is left is the membership. What Litmos says to a role that is held already is not public: a refusal is
-//! checked against the list of those who hold it.
+//! A 404 may be about the team, the account or the membership. The team is read first, then the account; if both exist, the membership is
+//! missing. The response of Litmos to a role that is already set is not documented, so a refusal is checked against the list of role
+//! holders.
 
 use litmos::{Failure, FailureKind};
 use provisioning::{AccountId, Image, IntentKind, PersonId, Roles, TeamId, TeamRole};
@@ -12,7 +12,7 @@ use super::teams::GroupJob;
 use super::{Done, Executor, Trouble};
 use crate::effects::Effects;
 
-/// Who is to hold a role in a team, or to lose it.
+/// A role in a team to give to a person or to take away.
 #[derive(Clone, Debug)]
 pub(crate) struct RoleChange {
     pub(crate) team: TeamId,
@@ -20,11 +20,11 @@ pub(crate) struct RoleChange {
     pub(crate) account: AccountId,
     pub(crate) role: TeamRole,
     pub(crate) holds: bool,
-    /// What the account is in the team as far as is known.
+    /// Known roles of the account in the team.
     pub(crate) roles: Roles,
 }
 
-/// What a request about a role met.
+/// Result of a request about a role.
 enum Met {
     Set,
     SetAlready,
@@ -73,7 +73,7 @@ impl Executor {
                 let roles = change.roles.with(change.role, change.holds);
                 effects.roles.push((place.0, place.1, roles));
             }
-            // Who is not in the team holds nothing in it.
+            // An account that is not in the team has no role in it, as desired.
             Some(_) if !change.holds => {}
             Some(failure) => {
                 return self

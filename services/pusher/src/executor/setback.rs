@@ -1,4 +1,4 @@
-//! What a failure means for the item that it happened to, and what is written about it.
+//! Decides what follows from a failure for its item, and notes the failure on the link.
 
 use std::fmt::Write as _;
 
@@ -10,42 +10,44 @@ use super::unix_ms;
 /// Longest pause between two attempts at the same item.
 const BACKOFF_MAX_MS: u64 = 15 * 60_000;
 
-/// First pause after a failure; doubles with every further one.
+/// First pause after a failure. It doubles with every further failure.
 const BACKOFF_FIRST_MS: u64 = 5_000;
 
-/// Attempts after which an item is parked instead of tried again: about an hour of pauses.
+/// Failed attempts after which an item is parked instead of tried again: about an hour of pauses.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// Characters of Litmos's words that are kept with an item.
+/// Most characters of an error message that are kept on a link.
 const SAID_MAX: usize = 300;
 
-/// What follows from a failure.
+/// The next step after a failure.
 pub(crate) enum Sequel {
-    /// Nothing took effect; it may be tried at once.
+    /// The request had no effect. It may be tried again at once.
     Again,
-    /// Nothing took effect; it is tried again after a pause.
+    /// The request had no effect. It is tried again after a pause.
     Later,
-    /// It may have taken effect: quarantine, then read.
+    /// The request may have taken effect: the intent stays, and recovery reads the outcome.
     Unknown,
-    /// A person must read.
+    /// The item is parked: a person must act.
     Park(ParkCode),
 }
 
 pub(crate) fn sequel(failure: &Failure) -> Sequel {
     match &failure.kind {
         FailureKind::Void | FailureKind::RateLimited { .. } => Sequel::Again,
-        // A 404 that a read at the account or team did not explain; and faults of the connection, which come here only
-        // where the gate was opened again meanwhile.
+        // A 404 that a read of the account or team did not explain. Failures of the connection arrive here only if the gate was opened
+        // again meanwhile.
         FailureKind::NotSent | FailureKind::Gone | FailureKind::Credentials | FailureKind::Redirected => {
             Sequel::Later
         }
         FailureKind::Unknown | FailureKind::Broken | FailureKind::Retry => Sequel::Unknown,
         FailureKind::Exists => Sequel::Park(ParkCode::UserNameTaken),
-        FailureKind::Rejected { .. } | FailureKind::Forbidden => Sequel::Park(ParkCode::RejectedByLitmos),
+        FailureKind::Rejected { .. } | FailureKind::NoSuchCall | FailureKind::Forbidden => {
+            Sequel::Park(ParkCode::RejectedByLitmos)
+        }
     }
 }
 
-/// The failure as one that names the attribute at fault.
+/// Turns the failure into a rejection that names the attribute at fault.
 pub(crate) fn blaming(failure: Failure, attribute: &str) -> Failure {
     Failure {
         kind: FailureKind::Rejected {
@@ -71,7 +73,7 @@ pub(crate) fn bounded(words: &str) -> String {
     words.chars().take(SAID_MAX).collect()
 }
 
-/// What is written on an item's link after a failure, apart from its intent.
+/// The fields of a link that record failures, except the intent.
 pub(crate) struct Setback<'a> {
     attempts: &'a mut u32,
     next_try_ms: &'a mut u64,
@@ -98,7 +100,7 @@ pub(crate) fn group_setback(link: &mut GroupLink) -> Setback<'_> {
 }
 
 impl Setback<'_> {
-    /// Notes a failed attempt: a pause that doubles, and in the end a place among the parked.
+    /// Notes a failed attempt. The pause doubles each time, and the last attempt parks the item.
     pub(crate) fn note(self, failure: &Failure, revision: u64) -> Ended {
         *self.attempts += 1;
         *self.last_error = Some(explain(failure));
@@ -123,6 +125,7 @@ impl Setback<'_> {
             FailureKind::Exists if code == ParkCode::UserNameTaken => Some("UserName".to_owned()),
             FailureKind::Exists => Some("Name".to_owned()),
             FailureKind::Void
+            | FailureKind::NoSuchCall
             | FailureKind::RateLimited { .. }
             | FailureKind::Gone
             | FailureKind::Credentials
@@ -152,8 +155,7 @@ impl Setback<'_> {
         Ended::Parked
     }
 
-    /// The last attempt came to its end: the next failure is a first one. A place among the parked is not given up by
-    /// that, for it may be another change that was refused.
+    /// Clears the failed attempts after a success. A parked item stays parked: the refusal may concern another change.
     pub(crate) fn over(self) {
         (*self.attempts, *self.next_try_ms) = (0, 0);
         *self.last_error = None;

@@ -12,7 +12,7 @@ use super::setback::{Sequel, explain, group_setback, sequel};
 use super::{Done, Executor, Outcome, Trouble, ended, halt_of, set_aside, unix_ms};
 use crate::effects::Effects;
 
-/// The link of a group about to be acted on, and what for.
+/// An operation on one group, with the group's link.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupJob {
     pub(crate) operation: OperationId,
@@ -20,13 +20,13 @@ pub(crate) struct GroupJob {
     pub(crate) revision: u64,
 }
 
-/// A team to be made.
+/// A team to create.
 #[derive(Clone, Debug)]
 pub(crate) struct TeamDraft {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) parent: Option<TeamId>,
-    /// Teams of this name that are other groups'.
+    /// Teams of this name that belong to other groups.
     pub(crate) taken: Vec<TeamId>,
 }
 
@@ -39,7 +39,7 @@ impl Executor {
             taken,
         } = draft;
         let result = async {
-            // A team that the link names still is one that went away.
+            // A team that the link still names no longer exists.
             job.link.value.team = None;
             let intent = Intent {
                 name: Some(name.clone()),
@@ -74,7 +74,8 @@ impl Executor {
         }
     }
 
-    /// Litmos says that the name is taken: it may be this group's team, made by hand or by a lost request.
+    /// Handles a team name that already exists in Litmos: the team may belong to this group, created by hand or by a request whose response
+    /// was lost.
     async fn adopt_team(&self, job: GroupJob, name: &str, taken: &[TeamId], refusal: Failure) -> Done {
         let permit = self.permit(Class::Normal).await;
         let wanted = NormalName::of(name);
@@ -96,7 +97,8 @@ impl Executor {
         }
     }
 
-    /// The parent is not there, it seems. If it is not, that is written down, and its own group makes it anew.
+    /// Handles a 404 to a create: the parent team may be missing. If it is, the observed state is updated, and the parent's own group
+    /// creates it again.
     async fn not_made_below(&self, job: GroupJob, parent: Option<TeamId>, failure: Failure) -> Done {
         let mut effects = Effects::default();
         if let Some(parent) = parent {
@@ -110,8 +112,8 @@ impl Executor {
             .await
     }
 
-    /// Gives a team another name or description. Litmos writes the whole record, so a description that is not known is
-    /// read first, with the permit in hand.
+    /// Changes the name or description of a team. Litmos writes the whole record, so an unknown description is read first, with the permit
+    /// of this operation.
     pub(crate) async fn amend_team(
         &self,
         permit: Permit,
@@ -128,7 +130,7 @@ impl Executor {
                 (permit, seen)
             } else {
                 let there = self.look_at_team_with(permit, &id).await?;
-                // Whoever finds the intent compares with this.
+                // Recovery compares with this record.
                 learnt.teams.push(there.clone());
                 self.observed.write(&learnt, unix_ms()).await?;
                 (self.permit(Class::Normal).await, there)
@@ -171,7 +173,7 @@ impl Executor {
                     });
                 }
                 if before.name != after.name {
-                    // The code for bulk imports may have changed with the name, so the old one is forgotten.
+                    // The team code for bulk imports may have changed with the name, so the old one is cleared.
                     after.bulk_code.clear();
                     images.push(Image::TeamNamed {
                         group,
@@ -198,7 +200,7 @@ impl Executor {
             self.open_group(intent, &mut job).await?;
             match self.litmos.delete_team(permit, team.as_str()).await {
                 Ok(()) => Ok(true),
-                // The request names nothing but the team: it is gone, as it is to be.
+                // The request names only the team, so the 404 means that the team is already gone.
                 Err(failure) if failure.kind == FailureKind::Gone => {
                     self.item_gone(failure).await.map(|_| false)
                 }
@@ -235,7 +237,7 @@ impl Executor {
         self.still_owner()
     }
 
-    /// Litmos did it, and this is the team now.
+    /// Ends an operation that succeeded, with the current team.
     pub(crate) async fn team_applied(
         &self,
         mut job: GroupJob,
@@ -255,13 +257,13 @@ impl Executor {
         self.close_group(job, effects, images).await
     }
 
-    /// Ends an operation on a group that Litmos did.
+    /// Ends an operation on a group that succeeded.
     pub(crate) async fn close_group(&self, mut job: GroupJob, effects: Effects, images: Vec<Image>) -> Done {
         group_setback(&mut job.link.value).over();
         self.put_away(job, effects, Outcome::done(images)).await
     }
 
-    /// Writes what was seen, then the link without its intent.
+    /// Writes the observed state, then the link without its intent.
     pub(crate) async fn put_away(&self, mut job: GroupJob, mut effects: Effects, outcome: Outcome) -> Done {
         job.link.value.intent = None;
         let subjects = vec![Subject::Group(job.link.value.group.clone())];
@@ -283,7 +285,7 @@ impl Executor {
         self.team_failed_with(job, trouble, Effects::default()).await
     }
 
-    /// The same where something was learnt from the failure.
+    /// Ends an operation on a group that failed, with the effects that are known.
     pub(crate) async fn team_failed_with(
         &self,
         mut job: GroupJob,
@@ -295,7 +297,7 @@ impl Executor {
             Trouble::Litmos(failure) => (failure, false),
             Trouble::Gone(failure) => (failure, true),
             Trouble::Connection(failure) => {
-                // It is no fault of this item: nothing is counted against it.
+                // The failure is not caused by this item, so it does not count as a failed attempt.
                 if !failure.may_have_taken_effect() {
                     job.link.value.intent = None;
                 }

@@ -1,11 +1,12 @@
-//! The address under which a client reaches this server, for the locations in answers.
+//! Address of this server as the client sees it, for locations in responses.
 //!
-//! Behind a proxy it stands in `Forwarded` or the `X-Forwarded-` headers, of which the first value is the client's; else in
-//! `Host`. Whatever is no plain host with a port is passed over, so that nothing a client writes becomes part of an address.
+//!
+//! It comes from `Forwarded` or the `X-Forwarded-` headers, whose first value is the client's, and otherwise from `Host`. A value
+//! that is not a plain host with an optional port is ignored, so other text of a client never becomes part of an address.
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// Scheme and host, as in `https://sync.corp.example`; `local` where no header gives a host.
+/// Scheme and host, as in `https://sync.corp.example`. `local` is the host if no header names one.
 pub(super) fn origin(headers: &HeaderMap, uri: &Uri, local: &str) -> String {
     let forwarded = first_forwarded(headers);
     let scheme = forwarded
@@ -31,13 +32,13 @@ pub(super) fn origin(headers: &HeaderMap, uri: &Uri, local: &str) -> String {
     format!("{scheme}://{}", host.as_deref().unwrap_or(local))
 }
 
-/// The first value of a header that may hold a list.
+/// First value of a header that may contain a list.
 fn first(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     value.split(',').next().map(|value| value.trim().to_owned())
 }
 
-/// The pairs of the first element of `Forwarded` (RFC 7239), names in lower case.
+/// Pairs of the first element of `Forwarded` (RFC 7239), names in lower case.
 fn first_forwarded(headers: &HeaderMap) -> Vec<(String, String)> {
     let element = first(headers, header::FORWARDED.as_str()).unwrap_or_default();
     let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
@@ -49,7 +50,7 @@ fn first_forwarded(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether the text is a name, an IPv4 address or a bracketed IPv6 address, and perhaps a port.
+/// Whether the text is a name, an IPv4 address or a bracketed IPv6 address, with an optional port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {

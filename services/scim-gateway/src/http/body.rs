@@ -1,4 +1,4 @@
-//! The body of a request: read within bounds, unpacked, and as JSON.
+//! Reads a request body within limits, unpacks it, and parses it as JSON.
 
 use std::io::Read as _;
 
@@ -9,14 +9,14 @@ use futures_util::StreamExt as _;
 use scim::{ScimError, read_json};
 use serde_json::Value;
 
-/// Largest body, before and after unpacking: a full push of the largest group there is. A body of 40 MB is somebody's
-/// mistake.
+/// Largest body, before and after unpacking: a full push of the largest supported group. A larger body is a mistake of the client.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 
-/// How much of a body that is too large is read and dropped, so that its sender hears why instead of a broken connection.
+/// Most bytes that are read, and dropped, of a body that is too large: its sender then gets an error response instead of a broken
+/// connection.
 const READ_MAX: usize = 64 * 1024 * 1024;
 
-/// Bytes that gzip begins with, and JSON never.
+/// First bytes of gzip data. JSON never begins with them.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, ScimError> {
@@ -76,7 +76,7 @@ fn unpacked(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vec<u8>, ScimError> {
         .filter(|encoding| !encoding.is_empty() && encoding != "identity")
         .collect();
     let packed = match encodings.as_slice() {
-        // Some proxies unpack a body and leave the header, some pack it and forget the header.
+        // Some proxies unpack a body and keep the header. Others pack it and omit the header.
         [] => bytes.starts_with(&GZIP),
         [one] if one == "gzip" || one == "x-gzip" => bytes.starts_with(&GZIP) || !looks_like_json(&bytes),
         other => {

@@ -1,4 +1,4 @@
-//! From what a request came to, to HTTP.
+//! Turns the result of a request into an HTTP response.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,10 +9,10 @@ use super::Answer;
 
 const CONTENT_TYPE: &str = "application/scim+json; charset=utf-8";
 
-/// Why a request is refused, and what is possible instead.
+/// An error response, with the allowed methods.
 pub(super) struct Refusal {
     error: ScimError,
-    /// The methods that are possible, when this one is not.
+    /// Allowed methods, if the method of the request is not allowed.
     allow: Option<&'static str>,
 }
 
@@ -84,7 +84,7 @@ fn json(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], value.to_string()).into_response()
 }
 
-/// The version of a resource, if the answer shows it.
+/// Version of a resource, if the response contains it.
 fn etag(value: &Value) -> Option<&str> {
     value.pointer("/meta/version")?.as_str()
 }

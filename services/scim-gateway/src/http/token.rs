@@ -1,14 +1,15 @@
-//! Whether a request carries the token of its org.
+//! Checks the token of a request.
 
 use axum::http::{HeaderMap, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-/// Checks the `Authorization` header. The token may stand alone or behind `Bearer`, in any case, once or twice: none of it
-/// can mean another token.
+/// Checks the `Authorization` header. The token may be alone or follow `Bearer`, in any case, once or twice: this cannot change
+/// which token is meant.
+///
 ///
 /// # Errors
-/// What is wrong with the header, whatever the org: an unknown org and a wrong token look alike from outside.
+/// What is wrong with the header. The text does not depend on the org, so an unknown org and a wrong token look the same to a client.
 pub(super) fn check(headers: &HeaderMap, token: Option<&SecretString>) -> Result<(), &'static str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let given = values.next().map_or(Ok(""), |value| value.to_str());
@@ -46,7 +47,7 @@ pub(super) fn check(headers: &HeaderMap, token: Option<&SecretString>) -> Result
     })
 }
 
-/// What follows `Bearer`, or `Bearer:`, as a word of its own.
+/// Text after a separate word `Bearer` or `Bearer:`.
 fn without_bearer(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_at_checked("Bearer".len())?;
     let rest = rest.strip_prefix(':').unwrap_or(rest);

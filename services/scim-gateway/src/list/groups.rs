@@ -51,7 +51,7 @@ impl GroupCache for Groups {
                 Ok(person) => directory.groups_of(&person).cloned().collect(),
                 Err(_) => Vec::new(),
             },
-            // Groups have none of these: the filter was refused before.
+            // Groups have none of these attributes, so such a filter was refused earlier.
             LookupKey::UserName | LookupKey::Email | LookupKey::Group => Vec::new(),
         }
     }
@@ -83,7 +83,7 @@ impl GroupCache for Groups {
         entry: &Entry<Group>,
         projection: &Projection,
     ) -> Result<Resource, ScimError> {
-        // Fifty thousand members are listed only for those who want to see them.
+        // Members are listed only if the client asks for them: there may be 50,000.
         let members = projection
             .shows("members")
             .then(|| members_of(roster, &entry.value.id));
@@ -92,7 +92,7 @@ impl GroupCache for Groups {
     }
 }
 
-/// Everybody in a group, read in chunks.
+/// All members of a group, read in chunks.
 fn members_of(roster: &Roster, group: &GroupId) -> Vec<Member> {
     let mut members = Vec::new();
     let mut last: Option<PersonId> = None;
@@ -120,7 +120,7 @@ fn member(directory: &Directory, id: &PersonId) -> Option<Member> {
     })
 }
 
-/// A group as SCIM shows it. The revision changes with its members too.
+/// A group in SCIM form. Its revision also changes with its members.
 pub(crate) fn rendered(
     entry: &Entry<Group>,
     revision: u64,

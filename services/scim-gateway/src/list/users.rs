@@ -58,7 +58,7 @@ impl GroupCache for Users {
                 Ok(group) => directory.members(&group).cloned().collect(),
                 Err(_) => Vec::new(),
             },
-            // Users have no members: the filter was refused before.
+            // Users have no members, so such a filter was refused earlier.
             LookupKey::Member => Vec::new(),
         }
     }
@@ -106,7 +106,7 @@ impl Users {
     }
 }
 
-/// The groups that somebody is in, as their user shows them.
+/// The groups of a person, as their user shows them.
 pub(crate) fn groups_of(directory: &Directory, person: &PersonId) -> Vec<GroupReference> {
     directory
         .groups_of(person)
@@ -137,7 +137,7 @@ pub(crate) fn rendered(
     Ok(document_of(person, fields)?.render(&meta, groups))
 }
 
-/// What a person's user shows as e-mail addresses and display name, for the roster's index.
+/// E-mail addresses and display name of a person's user, for the roster's index.
 pub(crate) fn other_names(person: &Person) -> OtherNames {
     match &person.scim_document {
         Some(document) => {
@@ -154,7 +154,7 @@ pub(crate) fn other_names(person: &Person) -> OtherNames {
     }
 }
 
-/// The address of somebody of whom no SCIM client ever spoke.
+/// E-mail address of a person without a SCIM document. The user name if there is none.
 pub(crate) fn shown_email(person: &Person) -> &str {
     Some(person.profile.value(Field::Email))
         .filter(|email| !email.is_empty())

@@ -1,4 +1,4 @@
-//! A shape spelled out as operations.
+//! Creates the operations of a shape.
 
 mod rows;
 
@@ -18,9 +18,9 @@ struct Emitter<'a, 'd> {
     inputs: &'d EncodingInputs<'a>,
     shape: &'d Shape<'a>,
     leaving: &'d BTreeMap<PersonId, OperationId>,
-    /// What makes somebody's account.
+    /// The operation that creates each account.
     made: BTreeMap<&'a PersonId, OperationId>,
-    /// What updates somebody's account by a call, and what frees its user name.
+    /// The call that updates each account.
     updated: BTreeMap<&'a PersonId, OperationId>,
     freed: BTreeMap<&'a PersonId, OperationId>,
     imported: BTreeMap<&'a PersonId, OperationId>,
@@ -115,7 +115,7 @@ impl<'a> Emitter<'a, '_> {
         operations
     }
 
-    /// Updates by a call of their own, each perhaps in two steps.
+    /// Updates by a call of their own. An account that swaps user names needs two steps.
     fn updates(&mut self) -> (Vec<Operation>, Vec<(&'a PersonId, Operation)>) {
         let (mut asides, mut updates) = (Vec::new(), Vec::new());
         for (person, amendment) in &self.inputs.needs.amendments {
@@ -166,7 +166,8 @@ impl<'a> Emitter<'a, '_> {
         }
     }
 
-    /// Renames that are said before their people's new manager is made, because others wait for the name.
+    /// Updates that free a user name and come before the creation of `manager`, the new manager of these people. They do
+    /// not wait for the manager, because others wait for the name.
     fn before_manager(&self, manager: &PersonId) -> impl Iterator<Item = OperationId> {
         let inputs = self.inputs;
         let givers = inputs.givers.iter().filter(move |giver| {
@@ -189,7 +190,7 @@ impl<'a> Emitter<'a, '_> {
         }
     }
 
-    /// An import comes after the teams that it names, after whom it repeats, and after the managers that it names.
+    /// Adds the imports. Each comes after the teams, the repeated accounts and the managers that its rows name.
     fn place_imports(&mut self, imports: Vec<Operation>) {
         for (chunk, mut import) in self.shape.chunks.iter().zip(imports) {
             let mut after: BTreeSet<OperationId> = BTreeSet::new();
@@ -219,9 +220,9 @@ impl<'a> Emitter<'a, '_> {
         }
     }
 
-    /// Managers that could not be said together with the rest.
+    /// Sets the managers that could not be set together with the other values.
     ///
-    /// They are priced here; when the accounts exist, the next plan says them in full.
+    /// These operations carry only the price. When the accounts exist, the next plan names the managers.
     fn late_managers(&mut self) {
         for &person in &self.shape.late_managers {
             if self.shape.second.contains(person) {
@@ -325,7 +326,7 @@ impl<'a> Emitter<'a, '_> {
     }
 }
 
-/// One update; `manager` says that it will also name a manager who is still to be made.
+/// One update. `manager`: it will also set a manager whose account is not created yet.
 fn update(
     person: &PersonId,
     amendment: &Amendment,
@@ -349,7 +350,7 @@ fn update(
     Operation::new(change, price, label)
 }
 
-/// The first of two steps of somebody who swaps user names with others.
+/// The first of two steps for an account that swaps user names with others: it gets a temporary name.
 fn step_aside(person: &PersonId, amendment: &Amendment, name: &str) -> Operation {
     let from = amendment
         .changes

@@ -1,7 +1,7 @@
-//! Leaving teams: one call each, or one for all.
+//! Encodes leaving teams: one call for each team, or one call for all teams of an account.
 //!
-//! A team whose group is just being worked on is in no plan. Who is to leave it with others waits for it, and is first when it
-//! is free: leaving the others alone would cost a call more.
+//! A group in flight is not planned. An account that is to leave its team too waits until the group is free, and then
+//! leaves all teams in one call. Leaving the other teams first would cost one more call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use crate::{AccountId, GroupId, OperationId, OrgState, PersonId, Policy, Subject
 
 pub(super) struct Leaving {
     pub(super) operations: Vec<Operation>,
-    /// Groups whose members are taken out when another group is free.
+    /// Groups with removals that wait until another group is free.
     pub(super) waiting: BTreeSet<GroupId>,
-    /// Who leaves all teams at once: whoever joins one after that joins it afterwards.
+    /// People who leave all teams in one call. Joins of these people come after it.
     pub(super) leaving: BTreeMap<PersonId, OperationId>,
 }
 
-/// Replaces the removals of everybody who leaves all of at least two teams.
+/// Replaces the removals of an account by one call, if the account leaves all its teams and has at least two.
 pub(super) fn cheapest(state: &OrgState, removals: Vec<Removal>, policy: &Policy, now_ms: u64) -> Leaving {
     let age_ms = now_ms.saturating_sub(state.memberships_as_of_ms());
     let mut of: BTreeMap<AccountId, BTreeSet<TeamId>> = BTreeMap::new();
@@ -83,14 +83,14 @@ pub(super) fn cheapest(state: &OrgState, removals: Vec<Removal>, policy: &Policy
     }
 }
 
-/// Whether the person is to leave a team whose group is just being worked on.
+/// Whether the person is to leave this team and its group is in flight.
 fn is_left_later(state: &OrgState, person: &PersonId, team: &TeamId) -> bool {
     state.owner_of_team(team).is_some_and(|group| {
         state.is_under_way(&Subject::Group(group.clone())) && state.wants_member(group, person) == Some(false)
     })
 }
 
-/// Whether no request that may be adding the person to a team is on its way: it would be undone, or not, unseen.
+/// Whether no request in flight may add the person to a team. The call that leaves all teams could undo it unseen.
 fn nothing_else_is_under_way(state: &OrgState, person: &PersonId) -> bool {
     let wanted = state
         .groups_of(person)

@@ -1,11 +1,11 @@
-//! Operations in an order in which each comes after what it comes after.
+//! Orders operations so that each comes after those that it depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::OperationId;
 use crate::plan::Operation;
 
-/// Moves up what others come after, and else keeps the order.
+/// Moves dependencies in front of the operations that need them, and otherwise keeps the order.
 pub(super) fn dependencies_first(operations: Vec<Operation>) -> Vec<Operation> {
     let mut open: BTreeMap<OperationId, Operation> = BTreeMap::new();
     let mut ids: Vec<OperationId> = Vec::with_capacity(operations.len());
@@ -23,7 +23,7 @@ pub(super) fn dependencies_first(operations: Vec<Operation>) -> Vec<Operation> {
                 path.pop();
                 continue;
             };
-            // Entered before: all that could be placed before it has been, also if what is left is a circle.
+            // On the second visit all its dependencies are placed, except those that form a cycle with it.
             if entered.insert(id.clone()) {
                 let before: Vec<OperationId> = operation
                     .after

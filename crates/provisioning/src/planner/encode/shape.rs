@@ -1,7 +1,7 @@
-//! Who is said how, and what that costs.
+//! Decides which people are in bulk rows and which get calls of their own, and what that costs.
 //!
-//! A shape is priced before an operation is made. The ways that are tried are those that `cost` names; each is filled
-//! as far as it goes, because with an import paid for a row costs nothing.
+//! A shape has a price before any operation is created. The ways that are tried are those in `cost`. Each way puts as many
+//! people into rows as possible, because a row costs nothing once the import is paid.
 
 mod carry;
 mod ways;
@@ -16,32 +16,32 @@ use crate::need;
 use crate::planner::{Amendment, Needs};
 use crate::{GroupId, OrgState, PersonId, Policy};
 
-/// A way of choosing who is in rows.
+/// A rule that chooses the people in rows.
 #[derive(Clone, Debug, Default)]
 struct Way<'a> {
     import: bool,
-    /// Newcomers who go before the import by a call of their own, because others report to them.
+    /// New people who are created before the import by a call of their own, because others report to them.
     early: BTreeSet<&'a PersonId>,
-    /// Managers that the first import could not name are set by a second one.
+    /// Whether a second import sets the managers that the first import could not name.
     second: bool,
 }
 
-/// Who is said how.
+/// Which people are in rows, which get calls, and the price.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a> {
-    /// Newcomers by a call of their own that stands before the imports.
+    /// New people who are created by a call of their own before the imports.
     pub(super) first: BTreeSet<&'a PersonId>,
     /// People in rows, with the groups that each row names.
     pub(super) rows: BTreeMap<&'a PersonId, Vec<&'a GroupId>>,
     /// The rows, import by import.
     pub(super) chunks: Vec<Vec<&'a PersonId>>,
-    /// How many of those who join a group rows carry.
+    /// Number of people who join each group by a row.
     pub(super) carried: BTreeMap<&'a GroupId, usize>,
-    /// People whose manager is set after they and the manager have an account.
+    /// People whose manager is set later, when both accounts exist.
     pub(super) late_managers: BTreeSet<&'a PersonId>,
-    /// Those of them whom a second import says.
+    /// People of `late_managers` whose manager a second import sets.
     pub(super) second: BTreeSet<&'a PersonId>,
-    /// Those who give up a user name and can wait for a new manager all the same: nobody waits in a circle for it.
+    /// People who give up a user name and can still wait for a new manager, because that makes no cycle of dependencies.
     pub(super) patient: BTreeSet<&'a PersonId>,
     pub(super) calls: u32,
     pub(super) imports: u32,
@@ -58,16 +58,16 @@ impl Shape<'_> {
     }
 }
 
-/// What shapes are made of.
+/// Inputs of every shape.
 pub(super) struct EncodingInputs<'a> {
     pub(super) state: &'a OrgState,
     pub(super) needs: &'a Needs,
     pub(super) costs: &'a CostModel,
     bulk: bool,
     sizes: HashMap<&'a PersonId, usize>,
-    /// The first of each circle of newcomers who are each other's managers: it waits for nobody.
+    /// The first person of each cycle of new people who manage each other. It does not wait for its manager.
     pub(super) circles: BTreeSet<&'a PersonId>,
-    /// People whose user name is given up to somebody in this plan.
+    /// People whose user name another person gets in this plan.
     pub(super) givers: HashSet<&'a PersonId>,
 }
 
@@ -109,7 +109,7 @@ impl<'a> EncodingInputs<'a> {
         inputs
     }
 
-    /// Somebody new whom this person reports to.
+    /// This person's manager, if this plan creates the manager's account.
     pub(super) fn new_manager(&self, person: &PersonId) -> Option<&'a PersonId> {
         let awaits = match self.needs.creations.get(person) {
             Some(creation) => creation.awaits.as_ref(),
@@ -128,8 +128,8 @@ impl<'a> EncodingInputs<'a> {
             .or_else(|| self.needs.later.get(person))
     }
 
-    /// Calls of setting somebody's manager when all else about them is done. A row writes without showing the record,
-    /// so a record that was not fresh is none after it.
+    /// Calls to set a person's manager after all other changes of the person. A row does not return the record, so a
+    /// record that was not fresh before the row is not fresh after it.
     pub(super) fn debt_calls(&self, person: &PersonId) -> u32 {
         match self.amendment(person) {
             Some(amendment) if amendment.bulk => amendment.single_calls(),
@@ -181,7 +181,7 @@ impl<'a> EncodingInputs<'a> {
             .collect();
         shape.rows.extend(ready_rows.iter().map(|id| (*id, Vec::new())));
         if way.import {
-            // Of a circle that is made before the import, its rows can say what the first had to leave out.
+            // If a cycle is created before the import, a row can set the manager that its first person had to leave out.
             for person in &self.circles {
                 if shape.first.contains(person)
                     && ready(person, &shape)
@@ -199,8 +199,8 @@ impl<'a> EncodingInputs<'a> {
         shape
     }
 
-    /// Whether what is done about one person comes after what is done about another, by managers or user names. The
-    /// manager of `but` is not followed.
+    /// Whether the change of `one` must come after the change of `other`, because of managers or user names. The manager of
+    /// `but` is not followed.
     pub(super) fn rests_on(&self, one: &PersonId, other: &PersonId, but: Option<&PersonId>) -> bool {
         let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
         let mut open: Vec<&PersonId> = vec![one];
@@ -224,8 +224,8 @@ impl<'a> EncodingInputs<'a> {
         false
     }
 
-    /// Chooses the newcomers who go before the import: those of the way, and those who have to be said by a call and
-    /// wait for nobody who is in a row.
+    /// Chooses the new people who are created before the import: those that the way names, and those who need a call of
+    /// their own and do not wait for a manager in a row.
     fn choose_first(&self, way: &Way<'a>, new_rows: &mut BTreeSet<&'a PersonId>, shape: &mut Shape<'a>) {
         if !way.import {
             return;
@@ -252,7 +252,7 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Cuts the rows into imports that keep both bounds, the ones that save most first.
+    /// Splits the rows into imports that keep both bounds (rows and bytes). Rows that save the most calls come first.
     fn cut(&self, new_rows: &BTreeSet<&'a PersonId>, later: &BTreeSet<&'a PersonId>, shape: &mut Shape<'a>) {
         let value = |person: &PersonId| {
             if new_rows.contains(person) {
@@ -288,7 +288,7 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Finds whose manager cannot be said together with the rest.
+    /// Finds the people whose manager cannot be set together with their other values.
     fn owe(&self, way: &Way<'a>, shape: &mut Shape<'a>) {
         let creations = self.needs.creations.keys();
         let amendments = self.needs.amendments.keys();
@@ -298,7 +298,7 @@ impl<'a> EncodingInputs<'a> {
             };
             let is_later = self.needs.later.contains_key(person);
             let manager_first = shape.first.contains(manager);
-            // An update that no row can say is a call, also where a row repeats the account for its teams.
+            // An update that does not fit into a row is a call, also if a row repeats the account for its teams.
             let by_call = self
                 .needs
                 .amendments
@@ -356,9 +356,9 @@ impl<'a> EncodingInputs<'a> {
     }
 
     fn row_size(&self, person: &PersonId, teams: usize) -> usize {
-        /// Bytes of one team's name and code in a row, at most.
+        /// Most bytes of one team's name and code in a row.
         const TEAM: usize = 152;
-        /// Bytes of a row that only repeats the required fields, at most.
+        /// Most bytes of a row that only repeats the required fields.
         const BARE: usize = 1_200;
         self.sizes.get(person).copied().unwrap_or(BARE) + teams * TEAM
     }

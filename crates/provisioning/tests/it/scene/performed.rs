@@ -17,13 +17,13 @@ impl Scene {
             self.person_link(person, |link| link.made_owner = true);
         }
         match &operation.change {
-            Change::Link { person, account, .. } => self.tie(person, account),
+            Change::Link { person, account, .. } => self.link_to(person, account),
             Change::Read { person, account, .. } => {
                 assert!(self.state.account(account).is_none(), "what is seen is not read");
                 self.person_link(person, |link| link.account = None);
             }
             Change::CutOff { person, account, .. } => {
-                self.tie(person, account);
+                self.link_to(person, account);
                 self.write_account(account, |account| account.active = false);
                 self.person_link(person, |link| link.leave_teams_due = true);
             }
@@ -38,7 +38,7 @@ impl Scene {
                     draft.access_level,
                     draft.manager.clone(),
                 );
-                self.tie(person, &account);
+                self.link_to(person, &account);
             }
             Change::Update {
                 person,
@@ -51,7 +51,7 @@ impl Scene {
                     "an update says something: {}",
                     operation.label
                 );
-                self.tie(person, account);
+                self.link_to(person, account);
                 for change in changes
                     .iter()
                     .filter(|change| change.attribute == Attribute::UserName)
@@ -187,7 +187,7 @@ impl Scene {
                 account.clone()
             }
         };
-        self.tie(&row.person, &account);
+        self.link_to(&row.person, &account);
         for group in &row.groups {
             let team = self.team_of(group);
             assert_ne!(

@@ -229,7 +229,7 @@ fn what_was_taken_of_a_parked_write_goes_back_and_the_rest_is_named() {
     assert_eq!(custom(&undo), pairs([("Site", "Kiel")]));
     assert_eq!(
         why(&undo),
-        ["Badge was not taken by Litmos as it was wished; correct it at the source"]
+        ["Badge was not stored by Litmos as requested; correct it at the source"]
     );
 }
 

@@ -1,14 +1,14 @@
-//! What the journal says of an operation's requests.
+//! Data about an operation for the journal entries of its requests.
 
 use provisioning::{Change, Operation, Subject};
 use service::About;
 
 use crate::schedule::class_of;
 
-/// Subjects of one operation that the journal names; a bulk import has thousands.
+/// Most subjects of one operation in the journal. A bulk import has thousands.
 const SUBJECTS_MAX: usize = 20;
 
-/// What the journal says of the operation's requests. `edits` is how many edits in the sources it answers.
+/// Data for the journal entries of the operation's requests. `edits` is the number of edits in the sources that the operation covers.
 pub(in crate::controller) fn about(operation: &Operation, edits: u32) -> About {
     let name = |subject: Subject| match subject {
         Subject::Person(id) => format!("person/{id}"),
@@ -30,7 +30,7 @@ pub(in crate::controller) fn about(operation: &Operation, edits: u32) -> About {
     }
 }
 
-/// How many changes that would cost a request each an operation makes.
+/// Number of changes in an operation that would cost one request each if sent alone.
 fn covers(change: &Change) -> u32 {
     let many = |changes: usize| u32::try_from(changes).unwrap_or(u32::MAX);
     match change {

@@ -1,11 +1,11 @@
-//! What is done without asking Litmos anything: parking, tying, untying.
+//! Changes that need no request to Litmos: parking, linking, unlinking.
 
 use provisioning::{Change, GroupId, GroupLink, Operation, OrgState, Parked, PersonLink, Revised, Subject};
 
-use crate::executor::tie;
+use crate::executor::link_account;
 use crate::links::{current_group, current_person};
 
-/// Links that are written without asking Litmos anything.
+/// Links that are written without a request to Litmos.
 #[derive(Debug, Default)]
 pub(crate) struct FreeLinks {
     pub(crate) people: Vec<Revised<PersonLink>>,
@@ -56,7 +56,7 @@ pub(in crate::controller) fn parked_links(state: &OrgState, parks: Vec<(Subject,
     links
 }
 
-/// The links of these operations, each once: several operations may be about one.
+/// The changed links of these operations. Each group link is contained once, although several operations may concern it.
 pub(in crate::controller) fn tied_links(state: &OrgState, operations: &[Operation]) -> FreeLinks {
     let mut links = FreeLinks::default();
     for operation in operations {
@@ -67,7 +67,7 @@ pub(in crate::controller) fn tied_links(state: &OrgState, operations: &[Operatio
                 account,
             } => {
                 let mut link = current_person(state, person);
-                tie(&mut link.value, account);
+                link_account(&mut link.value, account);
                 link.value.applied_revision = *revision;
                 link.value.parked = None;
                 links.people.push(link);

@@ -1,4 +1,4 @@
-//! Intents that nobody is working on: their senders are gone.
+//! Orphans: intents without an operation in flight, because their sender is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use provisioning::{
 
 use crate::executor::{Done, Executor, KnownGroup, KnownMember, KnownPerson, bulk_operation};
 
-/// An intent that nobody is working on, with what was known before its request.
+/// An intent without an operation in flight, with the known state before its request.
 pub(in crate::controller) enum Orphan {
     Person {
         link: Revised<PersonLink>,
@@ -75,7 +75,7 @@ fn name_given(intent: Option<&Intent>) -> Option<String> {
     intent.and_then(|intent| intent.name.clone())
 }
 
-/// The name that the request gave. Without one, the name that is wished now is the likeliest.
+/// The user name in the request. If the intent has none, the current desired user name is the most likely one.
 fn user_name(state: &OrgState, link: &PersonLink) -> String {
     if let Some(name) = name_given(link.intent.as_deref()) {
         return name;
@@ -117,7 +117,7 @@ fn known_group(state: &OrgState, link: &GroupLink, kind: IntentKind) -> KnownGro
     }
 }
 
-/// Teams of this name that are other groups'.
+/// Teams of this name that belong to other groups.
 pub(super) fn taken(state: &OrgState, name: &str, link: &GroupLink) -> Vec<TeamId> {
     let others = |id: &TeamId| state.owner_of_team(id).is_some_and(|owner| *owner != link.group);
     let name = NormalName::of(name);
@@ -148,7 +148,7 @@ impl Orphan {
         }
     }
 
-    /// The user names that accounts may have been given.
+    /// User names that the requests may have given to accounts.
     pub(in crate::controller) fn user_names(&self) -> Vec<(PersonId, String)> {
         match self {
             Orphan::Person { link, intent, .. } => {

@@ -1,5 +1,5 @@
-//! Jobs against a real nats-server, a real governor and a simulated Litmos: what each leaves in Litmos, on the links and
-//! in the observed state, also when an answer is lost and somebody else must find out.
+//! Tests of jobs with a real nats-server, a real governor and a simulated Litmos. They check Litmos, the links and the observed state after
+//! each job, also after a lost response and a recovery.
 
 mod fields;
 mod harness;

@@ -1,4 +1,4 @@
-//! What became of a bulk import.
+//! Recovery of a bulk import.
 
 use provisioning::{
     Account, BulkJob, Intent, IntentKind, NormalName, OperationId, PersonLink, Revised, Subject,
@@ -9,12 +9,12 @@ use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::executor::bulk::SINCE_MARGIN_MS;
 use crate::executor::leavers::InImport;
-use crate::executor::people::tie;
+use crate::executor::people::link_account;
 use crate::executor::setback::person_setback;
 use crate::executor::{Done, Executor, Trouble, halt_of, unix_ms};
 
 impl Executor {
-    /// Finds out what became of a bulk import whose sender is gone.
+    /// Finds out what became of a bulk import that an earlier owner or a failed operation left unfinished.
     pub(crate) async fn recover_bulk(
         &self,
         mut job: BulkJob,
@@ -70,7 +70,7 @@ impl Executor {
                 None => found,
             };
             if let Some(account) = found {
-                tie(&mut link.value, &account.id);
+                link_account(&mut link.value, &account.id);
                 effects.accounts.push(account);
             }
         }
@@ -102,7 +102,7 @@ impl Executor {
         }
     }
 
-    /// Looks among the recent jobs for one of this size, made since ours was sent.
+    /// Searches the recent jobs of Litmos for one with the same number of rows, created since the request was sent.
     async fn find_job(&self, job: &BulkJob) -> Result<Option<String>, Trouble> {
         let permit = self.permit(Class::Normal).await;
         let recent = self.litmos.bulk_jobs(permit).await?;
@@ -116,7 +116,7 @@ impl Executor {
     }
 }
 
-/// The operation whose intent a link carries, if it is a bulk import.
+/// The operation of an intent, if it is a bulk import.
 pub(crate) fn bulk_operation(intent: &Intent) -> Option<&OperationId> {
     matches!(intent.kind, IntentKind::Bulk).then_some(&intent.operation)
 }

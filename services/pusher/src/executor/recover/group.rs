@@ -1,4 +1,4 @@
-//! What became of a request about one group.
+//! Recovery of a request about one group.
 
 use std::collections::BTreeMap;
 
@@ -19,26 +19,26 @@ use crate::executor::{Done, Executor, Trouble, unix_ms};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownMember {
     pub(crate) roles: Roles,
-    /// Whether Litmos would list the account.
+    /// Whether Litmos lists the account: it lists active accounts only.
     pub(crate) listed: bool,
 }
 
-/// What was known of a group before the request.
+/// The known state of a group before the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownGroup {
     pub(crate) name: String,
-    /// Teams of this name that are other groups'.
+    /// Teams of this name that belong to other groups.
     pub(crate) taken: Vec<TeamId>,
     pub(crate) team: Option<Team>,
     pub(crate) members: BTreeMap<AccountId, KnownMember>,
 }
 
-/// What was read, and whether the effect of the request is in it.
+/// Result of a recovery read, and whether it shows the effect of the request.
 struct Reading {
     effects: Effects,
     effect: bool,
     team_gone: bool,
-    /// The team that the request made: the group's, whatever the group is called by now.
+    /// The team that the request created. It belongs to the group, even if the group has another name by now.
     made: Option<TeamId>,
 }
 
@@ -114,7 +114,7 @@ impl Executor {
         Ok(Reading::new(effects, effect))
     }
 
-    /// Teams of the group's name: one that was made is not known by its id yet.
+    /// Searches for a created team by the name of the group, because its id is not known yet.
     async fn read_made(&self, known: &KnownGroup) -> Result<Reading, Trouble> {
         let permit = self.permit(Class::Normal).await;
         let records = self.litmos.find_teams(permit, &known.name).await?;
@@ -221,7 +221,8 @@ impl Executor {
         Ok(Reading::new(effects, effect))
     }
 
-    /// A list of a team's was answered with 404: an error if the team is not there, else the failure is still unexplained.
+    /// Explains a failed list of members. After a 404, reads the team: the trouble is `Gone` if the team does not exist. Otherwise the
+    /// failure stays as it is.
     async fn about_team(&self, id: &TeamId, failure: Failure) -> Trouble {
         if failure.kind != FailureKind::Gone {
             return Trouble::Litmos(failure);

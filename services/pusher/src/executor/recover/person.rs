@@ -1,4 +1,4 @@
-//! What became of a request about one person.
+//! Recovery of a request about one person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use rate_tokens::Class;
 use super::{outcome, settle};
 use crate::effects::Effects;
 use crate::executor::custom_fields::{first_other, managed};
-use crate::executor::people::{PersonJob, tie};
+use crate::executor::people::{PersonJob, link_account};
 use crate::executor::records::account;
 use crate::executor::setback::person_setback;
 use crate::executor::{Done, Executor, Trouble, images, unix_ms};
 
-/// What was known of a person before the request.
+/// The known state of a person before the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownPerson {
     pub(crate) user_name: String,
     pub(crate) account: Option<Account>,
-    /// Teams that the account was in.
+    /// Teams of the account.
     pub(crate) teams: BTreeSet<TeamId>,
-    /// Advanced custom fields as they are wanted.
+    /// Desired values of the advanced custom fields.
     pub(crate) custom: BTreeMap<String, String>,
 }
 
@@ -113,7 +113,7 @@ impl Executor {
         }
     }
 
-    /// What is there decides what is planned next; no revision counts as applied by this.
+    /// Ends a recovery. The observed state decides what is planned next, so no revision counts as applied.
     async fn recovered(
         &self,
         mut job: PersonJob,
@@ -127,7 +127,7 @@ impl Executor {
             person_setback(link).over();
         }
         if let Some(account) = account {
-            tie(link, &account.id);
+            link_account(link, &account.id);
             effects.accounts.push(account);
         }
         self.close(job, effects, outcome(effect)).await

@@ -1,11 +1,11 @@
-//! Rows of bulk imports.
+//! Creates the rows of bulk imports.
 
 use super::Emitter;
 use crate::plan::BulkRow;
 use crate::planner::{Amendment, Creation};
 use crate::{AccessLevel, Account, AccountId, Attribute, GroupId, PersonId, Profile, need};
 
-/// Bytes that a field's name, quotes and commas take in a bulk row, at most.
+/// Most bytes of a field's name, quotes and commas in a bulk row.
 const FIELD_OVERHEAD: usize = 32;
 
 impl<'a> Emitter<'a, '_> {
@@ -21,7 +21,7 @@ impl<'a> Emitter<'a, '_> {
         })
     }
 
-    /// What the row of this person says; somebody who is made before the import is repeated.
+    /// The row of this person. If the account is created before the import, the row repeats its values.
     pub(super) fn row(&self, person: &PersonId) -> Option<BulkRow> {
         let groups = self.shape.rows.get(person);
         let groups: Vec<GroupId> = groups
@@ -55,7 +55,7 @@ impl<'a> Emitter<'a, '_> {
     }
 }
 
-/// A row that will name a manager: which one is known when both accounts are there.
+/// A row that will set a manager. The manager's id is known only when both accounts exist.
 pub(super) fn manager_row(person: &PersonId, revision: u64, user_name: &str) -> BulkRow {
     BulkRow {
         person: person.clone(),
@@ -82,7 +82,7 @@ fn new_row(person: &PersonId, creation: &Creation, groups: Vec<GroupId>) -> Bulk
     }
 }
 
-/// A row for somebody with an account. What a row cannot say has been said by a call before it.
+/// A row for a person with an account. Changes that a row cannot make are made by a call before it.
 fn changed_row(person: &PersonId, amendment: &Amendment, account: &Account, groups: Vec<GroupId>) -> BulkRow {
     let message: &[_] = if amendment.bulk { &amendment.changes } else { &[] };
     let change = |attribute| message.iter().find(|change| change.attribute == attribute);
@@ -98,7 +98,7 @@ fn changed_row(person: &PersonId, amendment: &Amendment, account: &Account, grou
     }
 }
 
-/// An upper bound of a row's size as JSON, without its teams.
+/// Upper bound of a row's size as JSON, in bytes, without its teams.
 pub(in crate::planner::encode) fn row_bytes(user_name: &str, profile: &Profile) -> usize {
     let text = |value: &str| {
         let escaped: usize = value

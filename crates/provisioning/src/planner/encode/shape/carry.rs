@@ -1,4 +1,4 @@
-//! Which groups rows carry, and for whom.
+//! Chooses the groups that bulk rows carry, and for which people.
 
 use crate::hash::HashSet;
 
@@ -7,8 +7,8 @@ use crate::planner::Joining;
 use crate::{GroupId, PersonId, need};
 
 impl<'a> EncodingInputs<'a> {
-    /// Lets rows carry groups, from the smallest, and adds rows that say nothing else. Who cannot be in a row is added
-    /// by calls; a group is carried where fewer of those are left.
+    /// Puts groups into rows, the smallest group first, and adds rows that only name teams. People who cannot be in a row
+    /// join by calls. Rows carry a group only if that lowers the number of calls.
     pub(super) fn carry(&self, left_out: &HashSet<&PersonId>, shape: &mut Shape<'a>) {
         let mut smallest_first: Vec<(&GroupId, &Joining)> = self.needs.joinings.iter().collect();
         smallest_first.sort_by_key(|(id, joining)| (joining.people.len(), *id));
@@ -22,7 +22,7 @@ impl<'a> EncodingInputs<'a> {
                 match shape.rows.get(person) {
                     Some(groups) if groups.len() < self.costs.teams_max => carried.push(person),
                     Some(_) => {}
-                    // Room first: of a crowd nearly nobody finds any, and to look at an account takes longer.
+                    // Checks the room first: it is cheap, and for a large group it is nearly always false.
                     None if self.has_room(extra + 1, shape)
                         && !left_out.contains(person)
                         && self.can_be_repeated(person, shape) =>
@@ -43,13 +43,13 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Whether so many more rows need no further import.
+    /// Whether `extra` more rows fit without another import.
     fn has_room(&self, extra: usize, shape: &Shape<'_>) -> bool {
         let now = shape.rows.len().div_ceil(self.costs.rows_max).max(1);
         (shape.rows.len() + extra).div_ceil(self.costs.rows_max) <= now
     }
 
-    /// Whether a row that repeats what the account then has changes nothing about it.
+    /// Whether a row that repeats the values that the account has at that time leaves it unchanged.
     pub(super) fn can_be_repeated(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
         if let Some(creation) = self.needs.creations.get(person) {
             return shape.first.contains(person) && need::leaves_alone_when_made(&creation.draft);
@@ -71,7 +71,7 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Whether an update by a call of its own waits for nobody whom an import makes.
+    /// Whether an update by a call of its own does not wait for an account that an import creates.
     pub(in crate::planner::encode) fn is_before_imports(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
         self.givers.contains(person)
             || self

@@ -1,4 +1,4 @@
-//! The ways that are tried, and the shape that weighs least.
+//! Tries the possible ways and returns the shape with the lowest weight.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::{EncodingInputs, Shape, Way};
 use crate::cost::calls;
 use crate::{PersonId, need};
 
-/// Up to so many people the managers who might go first are also tried one by one. Above, a call more or less is not
-/// worth the time of looking.
+/// Most people for whom the managers who could be created first are also tried one by one. Above this number one call
+/// more or less is not worth the time.
 const CLOSER_LOOK_MAX: usize = 200;
 
 impl<'a> EncodingInputs<'a> {
-    /// The shape that weighs least; of two that weigh the same, the one with more imports.
+    /// The shape with the lowest weight. If two weigh the same, the one with more imports.
     pub(in crate::planner::encode) fn cheapest(&self) -> Shape<'a> {
         let mut best = self.shape(&Way::default(), &HashSet::default());
         if !self.bulk {
@@ -72,7 +72,7 @@ impl<'a> EncodingInputs<'a> {
         best
     }
 
-    /// What newcomers who go first cost beyond a row.
+    /// Calls for the new accounts of `early` that could have been bulk rows.
     fn singles_more(&self, early: &BTreeSet<&PersonId>) -> u64 {
         let fits = |id: &&&PersonId| {
             let creation = self.needs.creations.get(**id);
@@ -81,7 +81,8 @@ impl<'a> EncodingInputs<'a> {
         early.iter().filter(fits).count() as u64
     }
 
-    /// What they can save at most: every debt, every join, and every page of those who are made by rows.
+    /// Most weight that creating managers first can save: a second import for late managers, all joins, and all pages that
+    /// read back new accounts.
     fn saved_at_most(&self) -> u64 {
         let people = self.needs.creations.len() + self.needs.amendments.len() + self.needs.later.len();
         let imports = calls(people.div_ceil(self.costs.rows_max));
@@ -94,7 +95,7 @@ impl<'a> EncodingInputs<'a> {
         second + u64::from(joins) + u64::from(pages)
     }
 
-    /// The shape of a way, with the last import left out as long as that weighs less.
+    /// The shape of a way. The last import is left out as long as that lowers the weight.
     fn filled(&self, way: &Way<'a>) -> Shape<'a> {
         let mut left_out: HashSet<&PersonId> = HashSet::default();
         let mut shape = self.shape(way, &left_out);
@@ -109,8 +110,8 @@ impl<'a> EncodingInputs<'a> {
         shape
     }
 
-    /// What setting the managers of those in rows would cost for each newcomer whom they report to; and the same
-    /// with those who are said by calls, which may be needed in time for a row that names their teams.
+    /// For each new manager, the calls to set this manager later on the people who fit into rows. The second map also
+    /// counts the people who need a call of their own, because a row that names their teams may depend on that call.
     fn reports(&self) -> (BTreeMap<&'a PersonId, u32>, BTreeMap<&'a PersonId, u32>) {
         let (mut in_rows, mut with_calls) = (BTreeMap::new(), BTreeMap::new());
         let creations = self.needs.creations.iter();

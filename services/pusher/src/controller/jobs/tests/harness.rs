@@ -386,7 +386,7 @@ impl Played {
         let outcome = self.outcome.as_ref().expect("an outcome");
         assert_eq!(outcome.ended, ended, "{outcome:?}");
         assert!(outcome.images.is_empty(), "{outcome:?}");
-        outcome.message.as_deref().expect("what Litmos message")
+        outcome.message.as_deref().expect("what Litmos answered")
     }
 }
 
