@@ -23,7 +23,7 @@ const LITMOS_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Gr
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// A harness whose first import is over, before accounts of these user names.
-async fn house_before(accounts: &[Value]) -> Harness {
+async fn harness_before(accounts: &[Value]) -> Harness {
     let mut harness = Harness::new(quick(), QUICK).await;
     harness.litmos.put_users(accounts).unwrap();
     open(&mut harness).await;

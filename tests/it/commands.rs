@@ -32,7 +32,7 @@ pub(crate) fn quick() -> Settings {
 }
 
 /// A harness with these people of a CSV file in Litmos.
-pub(crate) async fn house_of(more: &str, people: usize, csv: &str) -> Harness {
+pub(crate) async fn harness_of(more: &str, people: usize, csv: &str) -> Harness {
     let mut harness = Harness::new(quick(), &format!("{QUICK}{more}")).await;
     harness.up(&[]).await;
     harness.bus().await;

@@ -1,6 +1,6 @@
 //! Project tasks: `cargo xtask tools | demo | test | soak | bench`.
 //!
-//! Everything a fresh machine lacks is put into `.tools/`: nothing is installed outside the checkout.
+//! Programs that the machine lacks are installed into `.tools/`. Nothing is installed outside the checkout.
 
 mod peers;
 mod scim_peers;
@@ -22,35 +22,37 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Installs what is missing into .tools: nats-server and cargo-deny.
+    /// Installs missing programs into .tools: nats-server and cargo-deny.
     Tools,
-    /// Builds and runs the demo: an invented company arrives in a simulated Litmos.
+    /// Builds and runs the demo: syncs an invented company to a simulated Litmos.
     Demo {
-        /// Passed on to `rollcall demo`.
+        /// Arguments for `rollcall demo`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Runs everything that CI runs.
+    /// Runs all checks of CI.
     Test {
-        /// Runs these steps only: fmt, clippy, doc, deny, unused, test.
+        /// Run only these steps: fmt, clippy, doc, deny, unused, test.
         #[arg(long, value_name = "STEP")]
         only: Vec<String>,
     },
-    /// Runs what takes too long for CI: tens of thousands of schedules and failovers, minutes of kills and freezes, and
-    /// minutes of random writes that are checked to be linearizable.
+    /// Runs tests that take too long for CI: tens of thousands of schedules and failovers, minutes of kills and
+    /// freezes, and minutes of random writes that are checked to be linearizable.
     Soak {
-        /// How long each of the parts that take their time runs.
+        /// Duration of each part whose length can be chosen, in minutes.
         #[arg(long, default_value_t = 10)]
         minutes: u32,
-        /// Runs these parts only: schedules, failover, processes, linearizable, limit.
+        /// Run only these parts: schedules, failover, processes, linearizable, limit.
         #[arg(long, value_name = "PART")]
         only: Vec<String>,
     },
-    /// Measures, in release builds: planner, governor, failover and scim, or what is named; limit takes ten minutes, peers wants
-    /// redis-server and Node. `peers 5`: only what is durable, 64 and 256 in flight, taking turns five times; medians.
-    /// `scim-peers` wants Python and Node; a quick run: `scim-peers --people 2000 --seconds 2 --large 0`.
+    /// Runs benches in release builds. Without arguments: planner, governor, failover and scim. `limit` takes ten
+    /// minutes. `peers` needs redis-server and Node; `peers 5` measures only variants that are synced to disk, with 64
+    /// and 256 in flight, alternates between both sides five times, and prints medians. `scim-peers` needs Python and
+    /// Node; for a quick run use `scim-peers --people 2000 --seconds 2 --large 0`.
     Bench {
-        /// Passed on to the benches: planner, governor, failover, scim, scale, load, limit, peers, scim-peers.
+        /// Benches to run, and their arguments: planner, governor, failover, scim, scale, load, limit, peers,
+        /// scim-peers.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -90,7 +92,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench { arguments } => {
             let nats = tools::nats_server()?;
             let has = |part: &str| arguments.iter().any(|argument| argument == part);
-            // The benches run these as processes. One build makes them and the bench: features are then the same for all.
+            // The benches run these binaries. One build makes both the binaries and the bench, so that all use the same
+            // features.
             succeed(
                 cargo()
                     .args(["build", "--release", "--bins", "--bench", "rollcall"])
@@ -114,7 +117,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     }
 }
 
-/// Package and name of each long test.
+/// Part, package and test name of each long test.
 const SOAKS: [(&str, &str, &str); 5] = [
     ("schedules", "rate-tokens", "soak_of_schedules"),
     ("failover", "rate-tokens", "soak_of_failover"),
@@ -178,7 +181,7 @@ fn target_directory() -> anyhow::Result<PathBuf> {
         .context("cargo metadata names no target directory")
 }
 
-/// What is built for a bench.
+/// Packages that are built for a bench.
 const MEASURED: [&str; 6] = [
     "--package",
     "cli",
@@ -220,7 +223,7 @@ fn test(only: &[String]) -> anyhow::Result<()> {
             )
         }),
         ("deny", || {
-            // It looks at the crates of every platform; a build fetches only those of its own.
+            // cargo-deny checks the crates of every platform; a build fetches only those of its own platform.
             succeed(cargo().args(["fetch", "--locked"]))?;
             let mut deny = Command::new(tools::cargo_deny()?);
             deny.current_dir(root())
@@ -230,7 +233,7 @@ fn test(only: &[String]) -> anyhow::Result<()> {
         ("unused", unused),
         ("test", || {
             let nats = tools::nats_server()?;
-            // The stories run these as processes.
+            // The story tests run these binaries.
             succeed(cargo().args(["build", "--workspace", "--bins"]))?;
             succeed(
                 cargo()
@@ -263,7 +266,7 @@ fn test(only: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails where a manifest names a dependency that no source file uses.
+/// Fails if a manifest names a dependency that no source file uses.
 fn unused() -> anyhow::Result<()> {
     let mut machete = Command::new(tools::cargo_machete()?);
     machete

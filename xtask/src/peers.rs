@@ -1,9 +1,10 @@
-//! `cargo xtask bench peers`: the governor and what people would use instead, in one run and one table.
+//! `cargo xtask bench peers`: compares the governor with its alternatives, in one run and one table.
 //!
-//! Both sides are measured alike: one process with tokio's default runtime (npm's: one Node process) has so many tasks that each
-//! ask for one token, get it and ask again, over one connection to a server of its own on the same disk, 3 s a point, without
-//! a warm-up but the first grant. What is durable is synced to disk before anybody is told. Ours does two things more: every
-//! token goes back, and the governor decides in the same process.
+//! Both sides are measured under the same conditions. One process with tokio's default runtime (npm: one Node process)
+//! runs tasks that each request one token, get it and request again. All use one connection to their own server on the
+//! same disk. Each measurement takes 3 s; the only warm-up is the first grant. Durable variants are synced to disk
+//! before a response is sent. Our side does two more things: every token is returned, and the governor decides in the
+//! same process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::{cargo, root};
 
-/// What is in flight where both sides take turns.
+/// Numbers of requests in flight when both sides alternate.
 const IN_FLIGHT: &str = "64,256";
 
 /// Runs both sides and prints their figures side by side.
@@ -25,7 +26,8 @@ pub(crate) fn compare(nats: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Both sides take turns, so that what else the machine does hits both; prints the medians of what is durable.
+/// Alternates between both sides, so that other load on the machine affects both. Prints the medians of the durable
+/// variants.
 pub(crate) fn duel(nats: &Path, rounds: u32) -> anyhow::Result<()> {
     let mut of_peer: BTreeMap<(u64, String), Vec<Value>> = BTreeMap::new();
     for round in 1..=rounds {
@@ -63,7 +65,7 @@ fn ours(nats: &Path) -> Command {
 fn theirs() -> Command {
     let mut theirs = cargo();
     theirs.current_dir(root().join("tests/peers"));
-    // Built apart: nobody who builds Rollcall builds its peers.
+    // Separate target folder: a build of Rollcall does not build the alternatives.
     theirs
         .args(["run", "--release"])
         .env("CARGO_TARGET_DIR", root().join("target/peers"));

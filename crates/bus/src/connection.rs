@@ -1,4 +1,4 @@
-//! The connection, and everything that must exist on the server before the first message.
+//! Connects to the server, and creates the streams and buckets that must exist before the first message.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,28 +13,28 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::error::BusError;
 
-/// Atomic batches that one process has open at once: the server allows 50 a stream, for all processes.
+/// Most atomic batches that one process has open at once. The server allows 50 per stream, for all processes.
 const BATCHES_MAX: usize = 4;
 
 /// How long one request to the server may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the first connection is tried.
+/// How long to try the first connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Oldest server that has everything that is used here (atomic batches, time to live per message).
+/// Oldest server version with all features that are used here (atomic batches, time to live per message).
 const SERVER_MIN: (u64, u64) = (2, 12);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Where the server is and how to be let in.
+/// Address of the server, and the token to connect with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatsConnection {
     pub url: String,
     pub token: Option<String>,
 }
 
-/// File in the data directory of an embedded server that says where it listens.
+/// File in the data directory of an embedded server, with its address and token.
 pub(crate) const CONNECTION_FILE: &str = "connection.json";
 
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum ConnectError {
 }
 
 impl NatsConnection {
-    /// The connection of the embedded server that keeps its data here.
+    /// Reads the connection of the embedded server that uses this data directory.
     ///
     /// # Errors
     /// [`ConnectError::NotRunning`] if there is none.
@@ -70,20 +70,20 @@ impl NatsConnection {
 pub struct Bus {
     pub(crate) client: Client,
     pub(crate) js: Context,
-    /// Counts established connections: a watch that sees it change looks at what it missed.
+    /// Number of established connections. When it changes, a watch reads what it missed.
     pub(crate) connections: watch::Receiver<u64>,
     pub(crate) worker: Arc<str>,
-    /// Atomic batches that may be open at once.
+    /// Limits the atomic batches that are open at once.
     pub(crate) batches: Arc<Semaphore>,
-    /// Where a test lets the process die.
+    /// Crash points, for tests.
     pub(crate) crash_points: CrashPoints,
 }
 
 impl Bus {
-    /// Connects, and from then on reconnects by itself.
+    /// Connects to the server. Later reconnects are automatic.
     ///
     /// # Errors
-    /// When nobody answers or the server is too old.
+    /// When no server answers or the server is too old.
     pub async fn connect(connection: &NatsConnection, name: &str) -> Result<Bus, ConnectError> {
         let (sender, connections) = watch::channel(0_u64);
         let mut options = ConnectOptions::new()
@@ -135,17 +135,17 @@ impl Bus {
         })
     }
 
-    /// The same connection for a process that dies at one of its durable writes.
+    /// The same connection, with these crash points.
     pub fn dying_at(self, crash_points: CrashPoints) -> Bus {
         Bus { crash_points, ..self }
     }
 
-    /// A name for this process on the bus, unique among all.
+    /// The name of this process on the bus, unique among all processes.
     pub fn worker(&self) -> &str {
         &self.worker
     }
 
-    /// Makes what must exist on the server. Safe to call from every process at every start.
+    /// Creates the streams and buckets that must exist on the server. Every process can call this at every start.
     ///
     /// # Errors
     /// When the server refuses, for instance because it runs without JetStream.
@@ -172,7 +172,7 @@ fn new_enough(version: &str) -> bool {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= SERVER_MIN
 }
 
-/// The buckets, by name, as the NATS tools know them.
+/// Names of the buckets, as the NATS tools show them.
 pub(crate) const BUCKETS: [&str; 5] = ["roster", "observed", "links", "schema", "leases"];
 
 fn streams() -> Vec<Config> {
@@ -187,8 +187,8 @@ fn streams() -> Vec<Config> {
         max_age: 90 * 24 * HOUR,
         ..log("journal", "rollcall.journal.v1.>")
     });
-    // Bounded by the governor, which cuts off what is older than any window after it wrote anew what must be kept. Not by age:
-    // the last entry must stay, for the next append is guarded by its sequence.
+    // The governor bounds the ledger: it writes again what must be kept, then removes entries that are older than any window. A
+    // maximum age must not be set: the next append expects the sequence of the last entry, so that entry must stay.
     all.push(log("ledger", crate::ledger::SUBJECT));
     all.push(Config {
         max_age: 30 * 24 * HOUR,

@@ -1,4 +1,4 @@
-//! Questions from the command line and the console to services, as JSON in a protobuf envelope.
+//! Requests from the command line and the console to services, as JSON in a protobuf envelope.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::connection::Bus;
 use crate::error::BusError;
 use crate::publish::headers;
 
-/// Largest answer that goes into one message of the server's default size.
+/// Largest response that fits in one message of the server's default size.
 const ANSWER_MAX: usize = 900_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +38,10 @@ fn subject(service: &str, org: &OrgId) -> String {
 }
 
 impl Bus {
-    /// Answers questions about one org until `stop`. Questions are answered side by side.
+    /// Handles requests about one org until `stop`, many at the same time.
     ///
     /// # Errors
-    /// When the bus takes no subscription.
+    /// When the bus does not accept the subscription.
     pub async fn serve_control<H, F>(
         &self,
         service: &'static str,
@@ -100,7 +100,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Asks a service about an org.
+    /// Sends a request about an org to a service.
     ///
     /// # Errors
     /// See [`ControlError`].

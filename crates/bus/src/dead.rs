@@ -1,9 +1,10 @@
-//! Dead letters: what cannot be read or taken is set aside with the reason, never dropped, until a person decides.
+//! Dead letters: messages that cannot be read or processed. They are kept with the reason, never dropped, until a person decides.
 //!
-//! A letter lies on `rollcall.dead.v1.{org}.{id}`. The id is made of what was set aside and where it lay, so setting the same
-//! thing aside twice leaves one letter.
+//! A dead letter is stored on `rollcall.dead.v1.{org}.{id}`. The id is a hash of the message and its original place, so setting
+//! the same message aside twice leaves one dead letter.
 
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -25,21 +26,27 @@ use crate::publish::headers;
 /// Most characters of a reason.
 const REASON_MAX: usize = 500;
 
-/// Letters that are read at once.
+/// Subjects of refused lines. Nothing is published there: a subject tells which file a letter is from.
+const LOAD: &str = "rollcall.load.v1.";
+
+/// Most refused lines of one file that are stored, one letter each. The last of them names the number of all others.
+const LINES_MAX: usize = 1_000;
+
+/// Most letters that are read at once.
 pub const LETTERS_AT_ONCE: usize = 200;
 
-/// How long the server keeps the reader of a process that went away.
+/// How long the server keeps the consumer of a process that ended.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 const SUBJECT: &str = "Rollcall-Dead-Subject";
 const REASON: &str = "Rollcall-Dead-Reason";
 const OF_TYPE: &str = "Rollcall-Dead-Type";
 
-/// A payload to set aside, and the subject it lay on.
+/// A payload to set aside, and its original subject.
 #[derive(Debug)]
 pub(crate) struct Buried<'a> {
     pub(crate) subject: &'a str,
-    /// Its place, where the same payload may come twice and mean two things.
+    /// Sequence of the message if the same payload can come twice and mean two things; else 0.
     pub(crate) sequence: u64,
     pub(crate) type_name: Option<String>,
     pub(crate) payload: Bytes,
@@ -60,10 +67,26 @@ impl Buried<'_> {
 
     fn org(&self) -> &str {
         let no_org = [
-            "$KV", "roster", "observed", "links", "schema", "rollcall", "feed", "v1",
+            "$KV", "roster", "observed", "links", "schema", "rollcall", "feed", "load", "v1",
         ];
         let mut tokens = self.subject.split('.');
         tokens.find(|token| !no_org.contains(token)).unwrap_or("unknown")
+    }
+}
+
+/// The file that refused lines are from.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadedFile<'a> {
+    pub source: &'a SourceId,
+    /// Name without its folder: a corrected file has the same.
+    pub name: &'a str,
+}
+
+impl LoadedFile<'_> {
+    fn subject(&self, org: &OrgId) -> String {
+        let name = Sha256::digest(self.name.as_bytes());
+        let name: String = name.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{LOAD}{org}.{}.{name}", self.source)
     }
 }
 
@@ -71,9 +94,9 @@ impl Buried<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     pub id: String,
-    /// When it was set aside.
+    /// When it was set aside, Unix milliseconds.
     pub at_ms: u64,
-    /// Subject it was sent to.
+    /// Subject that the message was sent to.
     pub subject: String,
     pub reason: String,
     /// The event, if it can be read.
@@ -91,7 +114,12 @@ impl DeadLetter {
         SourceId::parse(source).ok()
     }
 
-    /// Its place among the letters: where a later page goes on.
+    /// Whether it is a line of a file that could not be read.
+    pub fn is_refused_line(&self) -> bool {
+        self.subject.starts_with(LOAD)
+    }
+
+    /// Place among the letters. The next page continues after it.
     pub fn place(&self) -> u64 {
         self.sequence
     }
@@ -102,6 +130,8 @@ impl DeadLetter {
 enum LetterEnd {
     Replayed,
     Dropped,
+    /// The file was loaded again, and the line was accepted or was no longer in it.
+    Corrected,
 }
 
 impl LetterEnd {
@@ -109,22 +139,38 @@ impl LetterEnd {
         match self {
             LetterEnd::Replayed => "replayed",
             LetterEnd::Dropped => "dropped",
+            LetterEnd::Corrected => "corrected",
         }
     }
 }
 
-/// A letter could not leave the list.
+/// A letter could not be removed from the list.
 #[derive(Debug, thiserror::Error)]
 pub enum LetterError {
     #[error(
         "dead letter {id} is a record of Rollcall's own state, not an event; have its source send it again, then drop the letter"
     )]
     NoEvent { id: String },
+    #[error(
+        "dead letter {id} is a line of a file; correct the line and load the file again, which removes the letter"
+    )]
+    Line { id: String },
     #[error("dead letter {id} could not be written to the journal, and stays in the list")]
     Journal {
         id: String,
         #[source]
         source: WriteError,
+    },
+    #[error("dead letter {id} could not be stored; load the file again")]
+    Store {
+        id: String,
+        #[source]
+        source: WriteError,
+    },
+    #[error("the dead letters could not be listed; load the file again")]
+    List {
+        #[source]
+        source: BusError,
     },
     #[error("dead letter {id} could not be handed to the feed, and stays in the list")]
     Feed {
@@ -143,10 +189,10 @@ pub enum LetterError {
 }
 
 impl Bus {
-    /// Sets something aside, with where it lay and why. What is set aside already stays as it is.
+    /// Sets a payload aside as a dead letter, with its subject and the reason. A dead letter that exists already stays unchanged.
     ///
     /// # Errors
-    /// When it is not stored for certain: then it must be kept where it is.
+    /// When it is not certain that the letter is stored. Then the payload must stay where it is.
     pub(crate) async fn bury(&self, buried: Buried<'_>, reason: &str) -> Result<(), WriteError> {
         let subject = buried.subject;
         let line: String = reason
@@ -182,7 +228,7 @@ impl Bus {
         }
     }
 
-    /// How many dead letters of an org there are.
+    /// Number of dead letters of an org.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -193,12 +239,12 @@ impl Bus {
             consumer.cached_info().num_pending,
             consumer.cached_info().name.clone(),
         );
-        // It would be forgotten by itself.
+        // If this fails, the server removes the consumer later.
         let _ = stream.delete_consumer(&name).await;
         Ok(pending)
     }
 
-    /// The next dead letters of an org behind a place, oldest first; 0 begins.
+    /// The next dead letters of an org after the place `behind`, oldest first. 0 starts at the oldest.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -225,7 +271,7 @@ impl Bus {
         Ok(letters)
     }
 
-    /// The dead letter of an id.
+    /// The dead letter with this id.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -247,8 +293,8 @@ impl Bus {
         }))
     }
 
-    /// Hands a dead letter to the feed once more, under a message id of its own, and takes it off the list. A crash in between
-    /// leaves it in the list; to replay it again then changes nothing.
+    /// Publishes a dead letter to the feed again, with a message id of its own, and removes it from the list. After a crash in between
+    /// it is still in the list; a second replay then changes nothing.
     ///
     /// # Errors
     /// See [`LetterError`].
@@ -260,6 +306,9 @@ impl Bus {
         by: (&str, u64),
     ) -> Result<(), LetterError> {
         let id = || letter.id.clone();
+        if letter.is_refused_line() {
+            return Err(LetterError::Line { id: id() });
+        }
         if letter.source().is_none() {
             return Err(LetterError::NoEvent { id: id() });
         }
@@ -289,7 +338,56 @@ impl Bus {
         self.end_letter(org, letter, LetterEnd::Dropped, by).await
     }
 
-    /// Writes into the journal how a letter ended, and takes it off the list.
+    /// Stores the refused lines of a file as dead letters, so that they are counted until the file is corrected. Letters of
+    /// an earlier load of the same file end here if their lines are no longer refused. Returns the number of letters.
+    ///
+    /// # Errors
+    /// See [`LetterError`].
+    pub async fn refuse_lines(
+        &self,
+        org: &OrgId,
+        file: &LoadedFile<'_>,
+        lines: &[(u64, String)],
+        by: (&str, u64),
+    ) -> Result<usize, LetterError> {
+        let subject = file.subject(org);
+        let mut refused: BTreeSet<String> = BTreeSet::new();
+        for (line, reason) in lines.iter().take(LINES_MAX) {
+            let more = match lines.len().saturating_sub(LINES_MAX) {
+                more if more > 0 && refused.len() + 1 == LINES_MAX => format!(" (and {more} more lines)"),
+                _ => String::new(),
+            };
+            let buried = Buried {
+                subject: &subject,
+                sequence: *line,
+                type_name: None,
+                payload: Bytes::from(reason.clone().into_bytes()),
+            };
+            let id = buried.id();
+            self.bury(buried, &format!("{} line {line}: {reason}{more}", file.name))
+                .await
+                .map_err(|source| LetterError::Store {
+                    id: id.clone(),
+                    source,
+                })?;
+            refused.insert(id);
+        }
+        let unread = |source| LetterError::List { source };
+        let mut behind = 0;
+        loop {
+            let page = self.dead_letters(org, behind).await.map_err(unread)?;
+            let Some(last) = page.last() else { break };
+            behind = last.place();
+            for letter in page.iter().filter(|letter| letter.subject == subject) {
+                if !refused.contains(&letter.id) {
+                    self.end_letter(org, letter, LetterEnd::Corrected, by).await?;
+                }
+            }
+        }
+        Ok(refused.len())
+    }
+
+    /// Writes to the journal how a letter ended, and removes it from the list.
     async fn end_letter(
         &self,
         org: &OrgId,

@@ -1,6 +1,6 @@
-//! Identity events from sources: handed in by the batch, taken by the batch, answered one by one.
+//! The feed: events from sources. They are published and read in batches, and acknowledged one by one.
 //!
-//! A sender of an event may ask for a receipt, which says what became of it (`receipt`).
+//! The sender of an event can request a receipt (`receipt`).
 
 mod event;
 mod hand_in;
@@ -27,41 +27,42 @@ pub use event::{Event, EventBody};
 pub(crate) use receipt::RECEIPT;
 pub use receipt::{Outcome, Receipt, ReceiptInbox, Receipts};
 
-/// Events taken at once: enough to keep many writes side by side, and few enough to be done long before [`ACK_WAIT`].
+/// Most events read at once: enough for many writes at the same time, and few enough to finish long before [`ACK_WAIT`].
 const BATCH: usize = 1_000;
 
-/// How long the first of the next events is waited for.
+/// How long to wait for the next event.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// How long an event may be worked on before somebody else gets it.
+/// How long an event may be processed before it is delivered again.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 
-/// Pause before an event comes again that could not be set aside.
+/// Pause before an event is delivered again that could not be set aside.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Events that may be out at once, with those that wait to come again: while there are more, nobody's events are taken. So
-/// it is as many as the largest company has people, told of in the wrong order: the members of a group before anybody in it.
+/// Most events that are delivered and not finished, including those that wait for another delivery. At this number the server
+/// delivers no more events of any source. It is as many as the largest company has people: a source may send the memberships
+/// of a group before the people.
 const OUT_MAX: i64 = 200_000;
 
-/// One event on its way, to be ended by one of the three answers.
+/// One delivered event. The reader finishes it with [`Delivery::done`], [`Delivery::later`] or [`Delivery::refuse`].
 #[derive(Debug)]
 pub struct Delivery {
     pub org: OrgId,
     pub source: SourceId,
     pub event: Event,
-    /// Position in the feed; larger for everything that came later.
+    /// Position in the feed. Later events have a larger one.
     pub sequence: u64,
     pub trace: Option<String>,
-    /// How often it came, this time included.
+    /// Number of deliveries, including this one.
     pub times: u32,
     bus: Bus,
     message: Message,
 }
 
 impl Delivery {
-    /// It is durably in the roster.
+    /// Acknowledges the event: it is durably in the roster.
     pub async fn done(&self) {
-        // First, so that no receipt is missing of what does not come again.
+        // The receipt is sent first: after this the event is not delivered again, so its receipt would be missing.
         self.bus.crash_points.place().await;
         self.receipt(Outcome::Applied).await;
         self.bus.crash_points.place().await;
@@ -72,16 +73,16 @@ impl Delivery {
         }
     }
 
-    /// Not now: it comes again after a pause.
+    /// Postpones the event: it is delivered again after a pause.
     pub async fn later(&self, pause: Duration, reason: &str) {
         self.bus.crash_points.place().await;
-        // Unanswered it comes again too, only later.
+        // If this message is lost, the event is delivered again too, but later.
         let _ = self.message.ack_with(AckKind::Nak(Some(pause))).await;
         self.bus.crash_points.place().await;
         self.receipt(Outcome::Waits(reason.to_owned())).await;
     }
 
-    /// Never: it is set aside with the reason. If that fails it stays in the feed and comes again.
+    /// Sets the event aside as a dead letter, with the reason. If that fails, the event stays in the feed and is delivered again.
     pub async fn refuse(&self, reason: &str) {
         let kept = keep(&self.bus, &self.message, self.sequence, reason).await;
         let outcome = if kept {
@@ -89,7 +90,7 @@ impl Delivery {
         } else {
             Outcome::Waits(format!("it cannot be set aside yet: {reason}"))
         };
-        // First, so that no receipt is missing of what does not come again.
+        // The receipt is sent first: after this the event is not delivered again, so its receipt would be missing.
         self.receipt(outcome).await;
         end(&self.bus, &self.message, kept).await;
     }
@@ -103,7 +104,7 @@ impl Delivery {
     }
 }
 
-/// Keeps an event that nobody can take as a dead letter; false if that cannot be done just now.
+/// Stores an event that cannot be processed as a dead letter. Returns false if that fails.
 async fn keep(bus: &Bus, message: &Message, sequence: u64, reason: &str) -> bool {
     let buried = Buried {
         subject: message.subject.as_str(),
@@ -114,7 +115,7 @@ async fn keep(bus: &Bus, message: &Message, sequence: u64, reason: &str) -> bool
     bus.bury(buried, reason).await.is_ok()
 }
 
-/// Takes an event off the feed that is kept elsewhere; another one comes again.
+/// Removes an event from the feed if it was `kept` as a dead letter. Otherwise it is delivered again.
 async fn end(bus: &Bus, message: &Message, kept: bool) {
     let end = if kept {
         AckKind::Term
@@ -122,12 +123,12 @@ async fn end(bus: &Bus, message: &Message, kept: bool) {
         AckKind::Nak(Some(AGAIN))
     };
     bus.crash_points.place().await;
-    // Unanswered it comes again, and is found to be set aside already.
+    // If this message is lost, the event is delivered again and is found to be set aside already.
     let _ = message.ack_with(end).await;
     bus.crash_points.place().await;
 }
 
-/// Takes events from the feed, for as many processes as there are.
+/// Reads events from the feed. Any number of processes can share the feed.
 #[derive(Debug)]
 pub struct FeedBatch {
     bus: Bus,
@@ -136,7 +137,7 @@ pub struct FeedBatch {
 }
 
 impl Bus {
-    /// Joins those who take events from the feed.
+    /// Joins the readers of the feed.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -158,7 +159,7 @@ impl Bus {
             max_ack_pending: OUT_MAX,
             ..pull::Config::default()
         };
-        // One that is there already is brought up to this.
+        // An existing consumer is updated to this configuration.
         let consumer = stream
             .create_consumer(config)
             .await
@@ -172,13 +173,13 @@ impl Bus {
 }
 
 impl FeedBatch {
-    /// Last position of the feed that is known here.
+    /// The last known position of the feed.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// The next events, in the order of the feed: as many as there are, at most a thousand; none if none came for a second.
-    /// Unreadable messages are set aside.
+    /// Reads the next events in the order of the feed: as many as there are, at most 1,000. Returns none if none came for 1 s.
+    /// Messages that cannot be read become dead letters.
     ///
     /// # Errors
     /// When the bus does not answer.
@@ -217,13 +218,13 @@ impl FeedBatch {
         Ok(deliveries)
     }
 
-    /// Messages that lie in the feed at this moment.
+    /// Reads messages that are in the feed now.
     async fn there_now(&self, most: usize) -> Result<Vec<Message>, BusError> {
         let messages = self.consumer.fetch().max_messages(most).messages().await;
         collected(messages.map_err(|error| unavailable(error.into()))?).await
     }
 
-    /// The next event, as soon as it comes.
+    /// Waits for the next event.
     async fn first(&self) -> Result<Vec<Message>, BusError> {
         let batch = self.consumer.batch().max_messages(1).expires(FIRST);
         let messages = batch.messages().await;
@@ -231,14 +232,14 @@ impl FeedBatch {
     }
 }
 
-/// All that one request brings. The connection may be lost behind the request: then nothing says that no more comes.
+/// Collects all messages of one request. If the connection is lost after the request, its end never comes, so this has a timeout.
 async fn collected(mut messages: pull::Batch) -> Result<Vec<Message>, BusError> {
     let mut there = Vec::new();
     loop {
         match tokio::time::timeout(FIRST + REQUEST_TIMEOUT, messages.next()).await {
             Ok(Some(message)) => there.push(message.map_err(|error| unavailable(error.into()))?),
             Ok(None) => return Ok(there),
-            // What came is worked on; what did not comes again.
+            // The messages that came are processed. The others are delivered again.
             Err(_) if !there.is_empty() => return Ok(there),
             Err(_) => return Err(unavailable("no answer".into())),
         }

@@ -1,4 +1,4 @@
-//! The journal: who spent which token on whom, with what result, and the trace that led to it.
+//! The journal: all requests to Litmos with their outcome and trace, and all decisions.
 
 use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use crate::error::BusError;
 use crate::publish::headers;
 use crate::record::Record as _;
 
-/// Records that may wait for the bus. At a hundred calls a minute this is an hour and a half of silence.
+/// Most records that wait for the bus. At 100 calls a minute, this covers an hour and a half without the bus.
 const WAITING_MAX: usize = 10_000;
 
 /// One request to Litmos.
@@ -27,29 +27,29 @@ pub struct CallRecord {
     pub method: String,
     /// The path with placeholders instead of ids.
     pub path: String,
-    /// 0 if no answer came.
+    /// HTTP status; 0 if no response came.
     pub status: u16,
     pub outcome: String,
     pub permit: String,
     pub trace: String,
     pub started_at_ms: u64,
     pub duration_ms: u64,
-    /// Changes that the operation makes and that would cost a request each if made one by one.
+    /// Number of changes that the operation makes. One by one, each of them would cost a request.
     pub covers: u32,
-    /// Edits in the sources that the operation answers.
+    /// Number of edits in the sources that led to the operation.
     pub edits: u32,
 }
 
-/// What the journal keeps of an org's decisions.
+/// Decisions of an org that the journal keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decisions {
     /// Oldest first.
     pub decisions: Vec<Decision>,
-    /// Records that nobody can read: what they say is missing from the decisions.
+    /// Number of records that cannot be read. They are missing from `decisions`.
     pub unreadable: usize,
 }
 
-/// Where records are handed in. Never blocks the sender of requests.
+/// Accepts records for the journal. Never blocks the sender of requests.
 #[derive(Clone, Debug)]
 pub struct Journal {
     records: mpsc::Sender<Waiting>,
@@ -59,7 +59,7 @@ pub struct Journal {
 enum Waiting {
     Record(Box<CallRecord>),
     Decision(OrgId, Box<Decision>),
-    /// To be told once everything before it is written.
+    /// Sends a signal once everything before it is written.
     Written(oneshot::Sender<()>),
 }
 
@@ -82,11 +82,11 @@ impl Journal {
         }
     }
 
-    /// Waits until everything that was handed in by now is written.
+    /// Waits until everything that was accepted so far is written.
     pub async fn written(&self) {
         let (written, heard) = oneshot::channel();
         if self.records.send(Waiting::Written(written)).await.is_ok() {
-            // If the writer is gone, so is what it held.
+            // If the writer is gone, its records are gone too.
             let _ = heard.await;
         }
     }
@@ -135,7 +135,7 @@ fn read(call: v1::Call) -> CallRecord {
 }
 
 impl Bus {
-    /// Starts a journal: a task that writes what is handed in, in order, until every handle is dropped.
+    /// Starts a journal: a task that writes the accepted records in order, until all handles are dropped.
     pub fn journal(&self) -> Journal {
         let (records, mut waiting) = mpsc::channel::<Waiting>(WAITING_MAX);
         let bus = self.clone();

@@ -28,7 +28,7 @@ pub use bucket::{BATCH_MAX, Bucket, Change, Expect, Stored, Write};
 pub use commit::{ChangeSet, Revisions};
 pub use connection::{Bus, ConnectError, NatsConnection};
 pub use control::ControlError;
-pub use dead::{DeadLetter, LETTERS_AT_ONCE, LetterError};
+pub use dead::{DeadLetter, LETTERS_AT_ONCE, LetterError, LoadedFile};
 pub use error::{BusError, Cause, WriteError};
 pub use feed::{Delivery, Event, EventBody, FeedBatch, Outcome, Receipt, ReceiptInbox, Receipts};
 pub use journal::{CallRecord, Decisions, Journal};

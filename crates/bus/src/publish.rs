@@ -1,7 +1,7 @@
-//! One acknowledged publish, with the server's own error codes.
+//! Publishes with an acknowledgement and reads the server's error codes.
 //!
-//! The client library turns only one of the server's two "somebody wrote first" codes into an error of its own, so the
-//! acknowledgement is read here.
+//! The server has two codes for "another writer was first". The client library knows only one of them, so the acknowledgement
+//! is parsed here.
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE};
@@ -13,7 +13,7 @@ use crate::connection::{Bus, REQUEST_TIMEOUT};
 use crate::error::WriteError;
 use crate::trace;
 
-/// Somebody else has written the subject since ("wrong last sequence").
+/// Another writer has written the subject since ("wrong last sequence").
 const WRONG_LAST_SEQUENCE: u64 = ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0;
 
 /// Another write to the subject is in flight in the cluster: a definite refusal as well.
@@ -22,14 +22,16 @@ const SEQUENCE_IN_FLIGHT: u64 = 10_164;
 /// Too many atomic batches are open on the stream.
 const BATCHES_IN_FLIGHT: u64 = ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT.0;
 
-/// The server does not have the beginning of the batch: it refused that as one batch too many, gave the batch up because its
-/// end came too late, or never got a part of it. Only the last message of a batch is answered, so this is the answer.
+/// The server does not have the start of the batch. It refused the start because too many batches were open, or it gave the
+/// batch up because the end came too late, or a part never arrived. The server reports all three with this code, because it
+/// acknowledges only the last message of a batch.
 const INCOMPLETE_BATCH: u64 = ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH.0;
 
 pub(crate) const TYPE: &str = "Rollcall-Type";
 pub(crate) const SCHEMA: &str = "Rollcall-Schema";
 pub(crate) const SCHEMA_VERSION: &str = "1";
-/// The subjects that [`NATS_EXPECTED_LAST_SUBJECT_SEQUENCE`](async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE) is about, where it is more than the message's own.
+/// Subject filter of [`NATS_EXPECTED_LAST_SUBJECT_SEQUENCE`](async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE), if it
+/// covers more than the message's own subject.
 pub(crate) const EXPECTED_UNDER: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 #[derive(Debug, Deserialize)]
@@ -49,7 +51,7 @@ struct AckError {
     description: String,
 }
 
-/// Where a message was stored.
+/// Position of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub sequence: u64,
@@ -57,12 +59,12 @@ pub struct Stored {
     pub duplicate: bool,
 }
 
-/// Headers of every message of ours: its type and the trace it belongs to.
+/// Headers of every Rollcall message: its type, the schema version and the current trace.
 pub(crate) fn headers(type_name: &str) -> HeaderMap {
     headers_in(type_name, trace::current().as_deref())
 }
 
-/// The same, of a message that belongs to another trace than the current one.
+/// The same headers for a message of another trace.
 pub(crate) fn headers_in(type_name: &str, trace: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(TYPE, type_name);
@@ -110,7 +112,7 @@ impl Bus {
 }
 
 impl Bus {
-    /// Stores all messages of one subject, or none.
+    /// Stores all these messages on one subject, or none.
     pub(crate) async fn publish_batch(
         &self,
         subject: &str,
@@ -141,7 +143,7 @@ impl Bus {
                 Ok(Err(error)) => return Err(WriteError::unknown(subject, error)),
                 Err(elapsed) => return Err(WriteError::unknown(subject, elapsed)),
             };
-            // The first of a batch is answered with nothing unless the server refuses the batch as such.
+            // The response to the first message of a batch is empty, unless the server refuses the whole batch.
             if index == last || !reply.payload.is_empty() {
                 read_ack(subject, &reply.payload)?;
             }

@@ -1,7 +1,7 @@
-//! The embedded default: a nats-server of our own, started as a child and ended with its parent.
+//! The embedded nats-server: a child process that ends with its parent.
 //!
-//! A parent that is killed cannot stop its child. So the child runs under a small shell that holds the other end of a
-//! pipe: when the parent is gone, however it went, the pipe closes and the shell ends the server.
+//! A parent that is killed cannot stop its child. So the child runs under a small shell that holds the other end of a pipe. When
+//! the parent ends in any way, the pipe closes and the shell stops the server.
 
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ const START: Duration = Duration::from_secs(10);
 /// How long an earlier server on the same data may take to end.
 const PREDECESSOR: Duration = Duration::from_secs(10);
 
-/// Ends the server when standard input closes.
+/// Shell script that stops the server when standard input closes.
 const SHELL: &str = r#"exec 3<&0
 "$0" --config "$1" --pid "$2" & server=$!
 (cat <&3 >/dev/null; kill "$server" 2>/dev/null) &
@@ -60,24 +60,24 @@ struct ConnectionFile {
     token: Option<String>,
 }
 
-/// How many processors Go uses at once. What the server does for a message is shorter than waking another processor for it:
-/// with one, a tenth more grants a second, and a start with 200,000 people takes no longer.
+/// Variable for the number of processors that Go uses at once. Processing a message takes less time than waking another processor.
+/// With one processor there are 10 % more grants per second, and a start with 200,000 people takes no longer.
 const PROCESSORS: &str = "GOMAXPROCS";
 
 /// A running nats-server with JetStream on a data directory.
 #[derive(Debug)]
 pub struct NatsServer {
     child: Child,
-    /// Our end of the pipe: the server ends when it closes. Waiting for the child would close one left in there.
+    /// Our end of the pipe. The server ends when it closes. It is not left in `child`, because waiting for the child would close it.
     pipe: Option<ChildStdin>,
     connection: NatsConnection,
     data_dir: PathBuf,
 }
 
-/// Where the server's binary is.
+/// Finds the binary of nats-server.
 ///
 /// # Errors
-/// [`ServerError::NotFound`] naming the places that were looked at.
+/// [`ServerError::NotFound`] with the places that were searched.
 pub fn find_binary() -> Result<PathBuf, ServerError> {
     if let Some(path) = std::env::var_os("ROLLCALL_NATS_SERVER") {
         return Some(PathBuf::from(path))
@@ -114,7 +114,7 @@ impl NatsServer {
         fs::set_permissions(data_dir, fs::Permissions::from_mode(0o700)).map_err(unusable)?;
         let data_dir = fs::canonicalize(data_dir).map_err(unusable)?;
         await_predecessor(&data_dir).await?;
-        // Until this one listens, nobody is to be sent to the last one's address.
+        // Until this server listens, no process may find the address of the last one.
         let _ = fs::remove_file(data_dir.join(CONNECTION_FILE));
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|free| free.local_addr())
@@ -172,7 +172,7 @@ impl NatsServer {
         &self.connection
     }
 
-    /// The server's own process id.
+    /// The process id of the server.
     pub fn pid(&self) -> Option<u32> {
         pid_in(&self.data_dir)
     }
@@ -233,7 +233,7 @@ fn pid_in(data_dir: &Path) -> Option<u32> {
         .ok()
 }
 
-/// Whether this process is a nats-server that runs on this directory. A number may have been given to somebody else.
+/// Whether this process is a nats-server that runs on this directory. The system may have given the id to another process.
 fn runs_here(pid: u32, data_dir: &Path) -> bool {
     fs::read(format!("/proc/{pid}/cmdline"))
         .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data_dir.to_string_lossy()))

@@ -1,8 +1,7 @@
-//! All there is in a bucket about one org, and then every change, across reconnects.
+//! Reads one org's part of a bucket, then follows its changes, across reconnects.
 //!
-//! The client library resumes a watch ten seconds after a server restart. Here the connection's own event makes a new
-//! consumer at once, from the first sequence not seen yet; a bucket that went back in time is delivered anew from the
-//! start, announced as a reset.
+//! The client library resumes a watch ten seconds after a server restart. Here a reconnect creates a new consumer at once, from the
+//! first sequence not seen yet. If the bucket went back in time, the watch reports a reset and delivers it again from the start.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,59 +26,59 @@ use crate::trace::TRACEPARENT;
 /// Pause after a failed attempt to watch again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Messages that one request asks for.
+/// Messages per pull request.
 const PULLED: usize = 500;
 
-/// Most events that are held back because a set is torn. A watch that is so far behind shows old states anyway.
+/// Most events that are held back because a change set is torn. A watch that is so far behind shows old states anyway.
 const HELD_MAX: usize = 10_000;
 
-/// How long the server keeps the consumer of a process that went away.
+/// How long the server keeps the consumer of a process that ended.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 
-/// What a watch tells.
+/// An event of a watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchEvent<K, V> {
     Put(K, Stored<V>),
     Removed(K),
-    /// Everything that was there at the start, or after a reset, has been told.
+    /// All values that existed at the start, or after a reset, were delivered.
     Synced,
-    /// The bucket is not the one it was: forget everything, it is told anew.
+    /// The bucket went back in time. Forget everything: all values are delivered again.
     Reset,
 }
 
-/// The first events of a set.
+/// The first events of a change set that is not complete yet.
 #[derive(Debug)]
 struct Held<K, V> {
     begins: u64,
     ends: u64,
     /// Sequence of the next message of the set.
     next: u64,
-    /// A message of the set is missing: its key was written again before the watch came here, and is told further on.
+    /// A message of the set is missing: its key was written again before the watch read it, and its new value comes later.
     torn: bool,
     events: Vec<WatchEvent<K, V>>,
 }
 
-/// Place of a message in its set, counted from 1, and the size of the set: `2/5`.
+/// Parses the place of a message in its set, counted from 1, and the size of the set: `2/5`.
 fn place_in_set(text: &str) -> Option<(u64, u64)> {
     let (place, size) = text.split_once('/')?;
     let (place, size) = (place.parse().ok()?, size.parse().ok()?);
     (1..=size).contains(&place).then_some((place, size))
 }
 
-/// A watch over one org's part of a bucket.
+/// A watch of one org's part of a bucket.
 pub struct Watch<K, V> {
     bucket: Bucket<K, V>,
     source: Source,
     snapshots: Option<Snapshots>,
     seen: u64,
-    /// The initial state is still being told.
+    /// The initial state was not delivered completely yet.
     behind: bool,
     /// Every key of the org is watched, so that no part of a set can be missing.
     whole: bool,
     messages: Option<pull::Stream>,
     connection: u64,
     ready: VecDeque<WatchEvent<K, V>>,
-    /// The beginning of a set of writes that were stored together, and the sequence that ends the set.
+    /// The start of a change set, and the sequence that ends the set.
     held: Option<Held<K, V>>,
     position: Arc<Position>,
 }
@@ -94,13 +93,13 @@ impl<K, V> std::fmt::Debug for Watch<K, V> {
 }
 
 impl<K: Key, V: Record> Bucket<K, V> {
-    /// Watches everything about one org.
+    /// Watches all keys of one org.
     pub fn watch(&self, org: &OrgId) -> Watch<K, V> {
         let watch = self.watch_over(org, vec![format!("$KV.{}.{org}.>", K::BUCKET)]);
         Watch { whole: true, ..watch }
     }
 
-    /// Watches only keys of these kinds: what stands behind the org in a key's text.
+    /// Watches only keys of these kinds. The kind is the part after the org in the text of a key.
     pub fn watch_kinds(&self, org: &OrgId, kinds: &[&str]) -> Watch<K, V> {
         let filter = |kind: &&str| format!("$KV.{}.{org}.{kind}.>", K::BUCKET);
         self.watch_over(org, kinds.iter().map(filter).collect())
@@ -127,7 +126,7 @@ impl<K: Key, V: Record> Bucket<K, V> {
     }
 }
 
-/// What is watched.
+/// The part of a bucket that is watched.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) org: OrgId,
@@ -136,13 +135,13 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The bucket's stream, with what the server says of it now.
+    /// The bucket's stream, with its current state.
     pub(crate) async fn stream(&self, bus: &Bus) -> Result<Stream, String> {
         let stream = bus.js.get_stream(format!("KV_{}", self.bucket)).await;
         stream.map_err(|error| error.to_string())
     }
 
-    /// A consumer of everything after a sequence; of the last message of each key where nothing was seen yet.
+    /// Creates a consumer of all messages after `seen`. If `seen` is 0, it delivers the last message of each key.
     pub(crate) async fn consumer(
         &self,
         stream: &Stream,
@@ -182,25 +181,25 @@ impl Source {
 }
 
 impl<K: Key, V: Record> Watch<K, V> {
-    /// Begins with a snapshot of the bucket where there is one, and has one drawn where it is worth it. What comes from a
-    /// snapshot comes without SCIM documents.
+    /// Starts with a snapshot of the bucket if there is one, and writes snapshots when they are due. Values from a snapshot have no
+    /// SCIM documents.
     pub fn with_snapshots(mut self, terms: SnapshotPolicy) -> Watch<K, V> {
         self.snapshots = Some(Snapshots::new(terms));
         self
     }
 
-    /// How far this watch has come, for those who must know that it has seen everything up to now.
+    /// Position of this watch, for callers that must know that it has seen everything up to now.
     pub fn position(&self) -> Arc<Position> {
         self.position.clone()
     }
 
-    /// The next event. Never ends: while the bus is away it waits.
+    /// Waits for the next event, also while the bus is unreachable.
     pub async fn next(&mut self) -> WatchEvent<K, V> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return event;
             }
-            // Whoever asks for the next event has dealt with all before it.
+            // A caller that requests the next event has handled all events before it.
             self.position.followed(self.followed());
             if self.snapshots.as_ref().is_some_and(Snapshots::is_loading) {
                 self.load_snapshot().await;
@@ -217,7 +216,7 @@ impl<K: Key, V: Record> Watch<K, V> {
             };
             let message = tokio::select! {
                 message = messages.next() => message,
-                // Connected anew: what this consumer was about to deliver may never come.
+                // After a reconnect, messages that this consumer was about to deliver may never come.
                 Ok(_) = connections.wait_for(|count| *count != mine) => None,
             };
             match message {
@@ -231,13 +230,13 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    /// An event that belongs to the one before and is there already: the rest of a set is told so. To show nobody half of
-    /// a set, take all of these before anybody looks.
+    /// Returns the next event if it is there already, such as the rest of a change set. Read all of these before the state is used,
+    /// so that no reader sees half of a set.
     pub fn next_now(&mut self) -> Option<WatchEvent<K, V>> {
         self.ready.pop_front()
     }
 
-    /// Everything up to this sequence has been told.
+    /// Sequence up to which everything was delivered.
     fn followed(&self) -> u64 {
         self.held.as_ref().map_or(self.seen, |held| held.begins - 1)
     }
@@ -261,7 +260,7 @@ impl<K: Key, V: Record> Watch<K, V> {
             stream.cached_info().state.last_sequence,
             stream.cached_info().created.to_string(),
         );
-        // What broke off in the middle of a set goes on behind the last message that was seen.
+        // A watch that broke off inside a set continues after the last message it has seen, unless the bucket went back in time.
         if last < self.seen {
             self.held = None;
             self.seen = 0;
@@ -300,8 +299,8 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    /// Everything has been told when nothing is pending: a count of messages would be met too early where keys are
-    /// written while they are told, for such a key moves to the end.
+    /// Reports [`WatchEvent::Synced`] when nothing is pending. A count of messages would end too early: a key that is written during
+    /// the read moves to the end.
     fn settle(&mut self, pending: u64) {
         let is_over = |held: &Held<K, V>| self.behind || self.is_whole(held, pending);
         if pending == 0 && self.held.as_ref().is_some_and(is_over) {
@@ -367,7 +366,7 @@ impl<K: Key, V: Record> Watch<K, V> {
                 }
             },
         }
-        // Also where the last one of a set could not be read.
+        // Also if the last message of a set could not be read.
         if self
             .held
             .as_ref()
@@ -378,7 +377,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         self.settle(pending);
     }
 
-    /// Tells an event, or holds it until the set that it belongs to is there: nobody sees half of what was stored as one.
+    /// Delivers an event, or holds it until its change set is complete, so that no reader sees half of a set.
     fn emit(&mut self, sequence: u64, set: Option<(u64, u64)>, event: WatchEvent<K, V>) {
         match (&mut self.held, set.filter(|_| self.whole)) {
             (None, None) => self.ready.push_back(event),
@@ -400,9 +399,9 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    /// Whether nothing of what is held is still to come, with so many messages to be delivered.
+    /// Whether the held set is complete, with this number of messages pending.
     fn is_whole(&self, held: &Held<K, V>, pending: u64) -> bool {
-        // Nobody looks before everything that was there at the start has been told.
+        // No reader uses the state before everything that existed at the start was delivered.
         let torn = held.torn && !self.behind && held.events.len() < HELD_MAX;
         self.seen >= held.ends && (!torn || pending == 0)
     }
@@ -413,8 +412,8 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    /// Tells people of a record that cannot be read. It stays in the bucket, so nothing is lost where this fails: who watches
-    /// next tells of it again.
+    /// Writes a dead letter about a record that cannot be read. The record stays in the bucket, so nothing is lost if this fails: the
+    /// next watch writes the dead letter again.
     async fn bury(&self, subject: &str, reason: &str, type_name: Option<String>, payload: &Bytes) {
         let buried = Buried {
             subject,

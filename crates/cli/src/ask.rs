@@ -152,7 +152,6 @@ pub(crate) async fn wait(session: &CliSession, json: bool) -> anyhow::Result<End
 
 /// Like [`wait`], but returns the final status and the result instead of printing them.
 ///
-///
 /// Does not wait for `rollcall apply`: it may never be run.
 pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Result<(Value, Ending)> {
     let progress = std::io::stderr().is_terminal() && !json;

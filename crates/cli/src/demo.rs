@@ -1,6 +1,5 @@
 //! `rollcall demo`: loads a company of 2,000 people into a simulated Litmos, then makes the changes of one day.
 //!
-//!
 //! Simulator and Rollcall run in their own processes, as in production. All request numbers of the report come from the
 //! simulator's log, not from Rollcall. The demo succeeds only if Litmos equals the roster.
 

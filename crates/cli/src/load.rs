@@ -6,14 +6,14 @@ mod known;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use bus::EventBody;
+use bus::{EventBody, LoadedFile};
 use clap::Args;
 use intake::file::{self, Absences, BadLine, Entry, Note, RosterFile};
 use provisioning::SourceId;
 use serde_json::{Value, json};
 
 use crate::ask::CliSession;
-use crate::{Ending, Global, say};
+use crate::{Ending, Global, parked, say};
 use followed::{Followed, Left, Part};
 use known::Known;
 
@@ -24,8 +24,8 @@ const SHOWN: usize = 50;
 pub(crate) struct Load {
     /// Roster file: CSV with a header line, JSON lines, or an array of JSON objects.
     file: PathBuf,
-    /// Second file, with memberships, descriptions and parents: CSV with the column group, and user_name or description, parent,
-    /// external_id, deleted.
+    /// Second file, with memberships, descriptions and parents: CSV with the column group, and with user_name, or with
+    /// description, parent, external_id or deleted.
     #[arg(long, value_name = "FILE")]
     groups: Option<PathBuf>,
     /// Name of the source of these people. Their external ids are stored under this name.
@@ -94,6 +94,7 @@ impl Load {
         let absent = report.absences.iter().flat_map(Absences::bodies);
         parts.extend(absent.map(|body| Part { line: None, body }));
         let followed = Followed::send(&session, &source, parts, global.json).await?;
+        self.store_refused_lines(&session, &source, &report.bad).await?;
         self.report(global, &session, &report, &followed);
         let left = followed.set_aside().count() + followed.waiting().count() + followed.unknown().count();
         Ok(if report.bad.is_empty() && left == 0 {
@@ -101,6 +102,24 @@ impl Load {
         } else {
             Ending::Waits
         })
+    }
+
+    /// Keeps refused lines as dead letters: `status` counts them until the file is corrected and loaded again.
+    async fn store_refused_lines(
+        &self,
+        session: &CliSession,
+        source: &SourceId,
+        bad: &[BadLine],
+    ) -> anyhow::Result<()> {
+        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        let file = LoadedFile {
+            source,
+            name: &name.to_string_lossy(),
+        };
+        let lines: Vec<(u64, String)> = bad.iter().map(|bad| (bad.line, bad.reason.clone())).collect();
+        let by = (&*parked::by(), chassis::clock::unix_ms());
+        session.bus.refuse_lines(&session.org, &file, &lines, by).await?;
+        Ok(())
     }
 
     fn read(&self) -> anyhow::Result<RosterFile> {

@@ -1,6 +1,5 @@
 //! The command `rollcall`: runs all services in one process, and sends requests to running services.
 //!
-//!
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person.
 
 mod ask;

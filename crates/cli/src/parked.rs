@@ -50,7 +50,7 @@ pub(crate) fn by() -> String {
     let named = ["ROLLCALL_BY", "USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    named.unwrap_or_else(|| "somebody at the command line".to_owned())
+    named.unwrap_or_else(|| "the command line".to_owned())
 }
 
 impl Parked {

@@ -1,6 +1,5 @@
 //! `rollcall service NAME`: one service in its own process, with the bus named in the settings.
 //!
-//!
 //! One executable contains all services, so an image contains each library only once.
 
 use std::path::Path;

@@ -64,7 +64,7 @@ impl Tokens {
             let budget = all["orgs"][session.org.as_str()].take();
             if budget.is_null() {
                 anyhow::bail!(
-                    "the governor does not rule org {} yet; ask again in a moment, or look into its log",
+                    "the governor is not ready for org {} yet; ask again in a moment, or look into its log",
                     session.org
                 );
             }

@@ -1,6 +1,5 @@
 //! `rollcall undo RUN`: undoes a run, by changing the desired values that caused it.
 //!
-//!
 //! Without `--yes` it only shows the edits, what cannot be undone and why, and the price: a plan on a copy of the org state that
 //! already has the edits. With `--yes` it writes the edits into the roster, with `undo` as their source. Each write fails if the
 //! roster has changed since it was read. The pusher then plans and holds the changes like any others.
@@ -42,21 +41,21 @@ impl Undo {
         let kept = session.bus.journal_decisions(&session.org).await?;
         let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), kept)?;
         let state = pusher::state(&session.bus, &session.org).await;
-        let wishes = provisioning::undo(&state, &chosen.decisions);
-        let price = Price::of(&state, &wishes, session.org()?);
-        let mut named: Vec<Value> = wishes.edits.iter().map(|edit| wish(&state, edit)).collect();
+        let edits = provisioning::undo(&state, &chosen.decisions);
+        let price = Price::of(&state, &edits, session.org()?);
+        let mut named: Vec<Value> = edits.edits.iter().map(|edit| described(&state, edit)).collect();
         named.sort_by(|a, b| say::text(a, "message").cmp(say::text(b, "message")));
         let mut answer = json!({
             "org": session.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
-            "wishes": named,
-            "left": wishes.left.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
+            "edits": named,
+            "left": edits.left.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
             "price": price.to_json(), "written": false, "unreadable": chosen.unreadable,
         });
-        if !self.yes || wishes.edits.is_empty() {
+        if !self.yes || edits.edits.is_empty() {
             say::answer(global.json, &answer, render);
             return Ok(Ending::Done);
         }
-        let missed = write(&session, &state, &wishes).await;
+        let missed = write(&session, &state, &edits).await;
         answer["written"] = true.into();
         answer["not_written"] = missed
             .iter()
@@ -142,7 +141,7 @@ impl Chosen {
 }
 
 /// Returns one edit as JSON, with a message.
-fn wish(state: &OrgState, edit: &Edit) -> Value {
+fn described(state: &OrgState, edit: &Edit) -> Value {
     let name_of = |id: &PersonId| {
         let person = state.person(id);
         person.map_or_else(|| id.to_string(), |person| person.value.user_name.clone())
@@ -206,7 +205,7 @@ fn describe_group(edit: &GroupEdit) -> String {
 }
 
 /// Writes the edits, each only if the roster is unchanged. Returns what was not written, and why.
-async fn write(session: &CliSession, state: &OrgState, wishes: &Wishes) -> Vec<(String, String)> {
+async fn write(session: &CliSession, state: &OrgState, edits: &Wishes) -> Vec<(String, String)> {
     let stop = CancellationToken::new();
     let roster = Roster::follow(&session.bus, &session.org, stop.clone());
     roster.ready().await;
@@ -215,7 +214,7 @@ async fn write(session: &CliSession, state: &OrgState, wishes: &Wishes) -> Vec<(
     let mut members: BTreeMap<&GroupId, Vec<(PersonId, bool)>> = BTreeMap::new();
     let mut missed = Vec::new();
     let mut writing = JoinSet::new();
-    for edit in &wishes.edits {
+    for edit in &edits.edits {
         if writing.len() >= SIDE_BY_SIDE
             && let Some(Ok(Some(miss))) = writing.join_next().await
         {
@@ -282,7 +281,7 @@ fn judge(what: String, written: Result<bool, roster::RosterError>) -> Option<(St
 
 fn render(answer: &Value) -> String {
     let id = say::text(answer, "run");
-    let (wishes, left) = (say::list(&answer["wishes"]), say::list(&answer["left"]));
+    let (edits, left) = (say::list(&answer["edits"]), say::list(&answer["left"]));
     let mut lines = vec![format!(
         "run {id}, {}{}",
         say::count(say::number(answer, "operations"), "operation", "operations"),
@@ -294,15 +293,15 @@ fn render(answer: &Value) -> String {
     )];
     lines.extend(say::unreadable(say::number(answer, "unreadable")));
     let written = say::flag(answer, "written");
-    if wishes.is_empty() {
+    if edits.is_empty() {
         lines.push("there is nothing to take back".to_owned());
     } else {
         lines.push(match written {
             true => "taken back:".to_owned(),
             false => "would be taken back:".to_owned(),
         });
-        lines.extend(say::shown(wishes, |wish| {
-            format!("  {}", say::text(wish, "message"))
+        lines.extend(say::shown(edits, |edit| {
+            format!("  {}", say::text(edit, "message"))
         }));
     }
     let named = |item: &Value| format!("  {}: {}", say::text(item, "what"), say::text(item, "why"));
@@ -315,7 +314,7 @@ fn render(answer: &Value) -> String {
         lines.push("could not be written:".to_owned());
         lines.extend(say::shown(missed, named));
     }
-    if !wishes.is_empty() && !written {
+    if !edits.is_empty() && !written {
         lines.extend(price::render(&answer["price"]));
         lines.push(format!(
             "nothing is written yet; do it with: rollcall undo {id} --yes\n\

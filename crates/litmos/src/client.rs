@@ -1,4 +1,4 @@
-//! One request: permit spent, sent once, settled at the head, body read with a bound, classified.
+//! One request: consumes a permit, is sent once, settles the permit at the response head, reads a bounded body, classifies the result.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,26 +18,26 @@ use crate::failure::{Failure, FailureKind, judged, words};
 use crate::retry_after::retry_after;
 use crate::shape::Shape;
 
-/// Largest body of a success: a page of a thousand whole user records is about two megabytes.
+/// Largest body of a successful response. A page of 1,000 whole user records is about 2 MB.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Largest part of an error body that is read.
 const ERROR_BODY_MAX: usize = 64 * 1024;
 
-/// Bytes at the beginning of a body by which a web page is known.
+/// Number of first bytes of a body that show whether it is a web page.
 const PAGE_HEAD: usize = 1_024;
 
-/// How long making a connection may take.
+/// Longest time to open a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// What is told of every request, for the journal.
+/// Report of one request, for the journal.
 #[derive(Clone, Debug)]
 pub struct CallReport {
     pub call: &'static str,
     pub method: &'static str,
-    /// The path with placeholders.
+    /// Path with placeholders.
     pub path: &'static str,
-    /// `None` if no answer came.
+    /// Status of the response. `None` if there was no response.
     pub status: Option<u16>,
     pub outcome: &'static str,
     pub permit_id: String,
@@ -45,19 +45,19 @@ pub struct CallReport {
     pub duration: Duration,
 }
 
-/// Told of every request that was sent.
+/// Called for every request that was sent.
 pub type Observer = Arc<dyn Fn(&CallReport) + Send + Sync>;
 
-/// A Litmos account. Every call takes a permit and sends one request.
+/// A client of one Litmos account. Every call consumes a permit and sends one request.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     root: Arc<str>,
     connection: Arc<Connection>,
     observer: Option<Observer>,
-    /// Requests in a row that came to no answer of Litmos's.
+    /// Number of consecutive requests without a valid response of Litmos.
     in_a_row: Arc<AtomicU32>,
-    /// What user records were seen to hold.
+    /// Fields seen in user records.
     pub(crate) shape: Arc<Shape>,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Debug for Client {
 pub(crate) struct Call<'a> {
     pub(crate) name: &'static str,
     pub(crate) method: Method,
-    /// With `{}` for each of `arguments`.
+    /// Path with `{}` for each of `arguments`.
     pub(crate) path: &'static str,
     pub(crate) arguments: &'a [&'a str],
     pub(crate) query: Vec<(&'static str, String)>,
@@ -124,10 +124,10 @@ static PROVIDER: OnceLock<()> = OnceLock::new();
 
 impl Client {
     /// # Errors
-    /// When base URL or key cannot be used at all.
+    /// The base URL or the key is not usable.
     pub fn new(connection: Connection) -> Result<Client, ConnectionProblem> {
         PROVIDER.get_or_init(|| {
-            // Another part of the process may have chosen a provider already; that one will do.
+            // If another part of the process already installed a provider, that one is used.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         let root = connection.root()?.into();
@@ -165,12 +165,12 @@ impl Client {
         })
     }
 
-    /// Requests in a row, up to now, that came to no answer of Litmos's.
+    /// Number of consecutive requests, until now, without a valid response of Litmos.
     pub(crate) fn faults_in_a_row(&self) -> u32 {
         self.in_a_row.load(Ordering::Relaxed)
     }
 
-    /// Counts a request that came to no answer; whatever Litmos itself says ends the count.
+    /// Counts a request without a valid response. A response of Litmos itself resets the count.
     fn count(&self, kind: Option<&FailureKind>, foreign: bool) {
         match kind {
             None | Some(FailureKind::Exists) => self.in_a_row.store(0, Ordering::Relaxed),
@@ -193,7 +193,7 @@ impl Client {
         }
     }
 
-    /// The same account, with somebody who is told of every request.
+    /// Returns the client with an observer, which is called for every request.
     pub fn observed(mut self, observer: Observer) -> Client {
         self.observer = Some(observer);
         self
@@ -217,7 +217,7 @@ impl Client {
         url
     }
 
-    /// Sends one request and gives its body as JSON; an empty body is `null`.
+    /// Sends one request and returns its body as JSON. An empty body is `null`.
     pub(crate) async fn send(&self, permit: Permit, call: Call<'_>) -> Result<Value, Failure> {
         let span = tracing::info_span!(
             "litmos.call",
@@ -334,7 +334,7 @@ impl Client {
         }
     }
 
-    /// An answer that says done and is not what was asked for.
+    /// Failure for a success response with an unexpected body.
     pub(crate) fn broken(call: &'static str, message: &str) -> Failure {
         Failure {
             kind: FailureKind::Broken,
@@ -379,7 +379,7 @@ fn outcome_name(kind: &FailureKind) -> &'static str {
     }
 }
 
-/// What happened instead of an answer, without the address, which may hold a user name.
+/// Describes a transport error, without the URL, because it may contain a user name.
 fn transport_words(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "no answer in time"
@@ -397,7 +397,7 @@ fn transport_words(error: &reqwest::Error) -> String {
     last.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
 }
 
-/// Where an answer sends the caller, without the path, which may hold a user name.
+/// Target host of a redirect, without the path, because it may contain a user name.
 fn elsewhere(response: &Response) -> Option<String> {
     if !response.status().is_redirection() {
         return None;
@@ -415,7 +415,7 @@ fn says_page(headers: &HeaderMap) -> bool {
     named.is_some_and(|named| named.to_ascii_lowercase().contains("html"))
 }
 
-/// Whether a body is a web page. Litmos's own faults come as pages too.
+/// Whether a body is a web page. Litmos also reports its own errors as web pages.
 fn is_page(body: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&body[..body.len().min(PAGE_HEAD)]).to_ascii_lowercase();
     start.contains("<html") || start.contains("<!doctype html")
@@ -437,7 +437,7 @@ fn encoded(segment: &str) -> String {
     utf8_percent_encode(segment, SEGMENT).to_string()
 }
 
-/// Characters of a path segment that are percent-encoded: all but the unreserved ones of RFC 3986.
+/// Characters of a path segment that are percent-encoded: all except the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

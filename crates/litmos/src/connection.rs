@@ -3,23 +3,23 @@ use std::time::Duration;
 use rate_tokens::Moment;
 use secrecy::SecretString;
 
-/// Characters of `source` that Litmos takes.
+/// Most characters of `source` that Litmos accepts.
 const SOURCE_MAX: usize = 50;
 
-/// Longest that one request may take: below the time that a sent request is given to take effect.
+/// Longest timeout of one request. It is shorter than the time after which a sent request is assumed to have had its effect.
 const TIMEOUT_MAX: Duration = Duration::from_secs(29);
 
-/// Where a Litmos account is and who asks.
+/// Address and credentials of a Litmos account.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// `https://api.litmos.com` (US), `https://api.litmos.com.au` (AU), `https://api.litmoseu.com` (EU) or a simulator;
-    /// with or without `/v1.svc`.
+    /// `https://api.litmos.com` (US), `https://api.litmos.com.au` (AU), `https://api.litmoseu.com` (EU) or a simulator, with or
+    /// without `/v1.svc`.
     pub base_url: String,
-    /// Litmos's `source`: any text that names the company.
+    /// Litmos's `source` parameter: any text that names the company.
     pub company: String,
     pub api_key: SecretString,
     pub timeout: Duration,
-    /// The clock that permits are void by.
+    /// Clock that decides whether a permit has expired.
     pub clock: fn() -> Moment,
 }
 
@@ -64,8 +64,8 @@ impl Connection {
     }
 }
 
-/// Whether a host is this machine or a name without a dot, as the simulator has beside its users: a key must not travel
-/// the internet in clear.
+/// Whether a host is this machine, or a name without a dot, such as a simulator in the same network. The API key must not cross
+/// the internet unencrypted.
 fn is_near(host: &str) -> bool {
     let name = host.split(['/', ':']).next().unwrap_or_default();
     name == "127.0.0.1" || (!name.contains('.') && !name.is_empty())

@@ -1,9 +1,9 @@
 //! Calls about a user's advanced custom fields.
 //!
-//! Public sources show the write in two JSON shapes and never show the read, so the read takes every shape that any of
-//! them draws, and the write sends the shape that its caller names: one permit is one request, and the second shape is
-//! a second request. A good answer is no proof that a value was kept: a name that the account does not have is passed
-//! over in silence, so read the values back.
+//! Public sources show the write in two JSON forms and never show the read. So the read accepts every form that a source shows,
+//! and the write sends the form that its caller chooses: one permit is one request, and the second form is a second request. A
+//! success response does not prove that a value was stored, because Litmos silently ignores unknown names. So read the values
+//! back.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::client::{Call, Client};
 use crate::failure::{Failure, FailureKind};
 use crate::read::scalar;
 
-/// The JSON shape in which advanced custom fields are written.
+/// JSON form for writing advanced custom fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CustomFieldsBody {
-    /// `{"Region":"North","Site":"Lyon"}`, as the vendor's pages have it.
+    /// `{"Region":"North","Site":"Lyon"}`, as in the vendor's documentation.
     #[default]
     Object,
     /// `[{"Region":"North"},{"Site":"Lyon"}]`, as one public client sends it.
@@ -26,7 +26,7 @@ pub enum CustomFieldsBody {
 }
 
 impl CustomFieldsBody {
-    /// The one to try when a [`body_unreadable`](Failure::body_unreadable) answer meets this one.
+    /// The form to try after a [`body_unreadable`](Failure::body_unreadable) failure with this one.
     #[must_use]
     pub fn other(self) -> CustomFieldsBody {
         match self {
@@ -46,14 +46,14 @@ impl CustomFieldsBody {
     }
 }
 
-/// Keys under which a record, as opposed to a pair, would name its field.
+/// Keys that name the field in a record with name and value.
 const NAME_KEYS: [&str; 4] = ["fieldname", "@fieldname", "name", "label"];
 
-/// Keys under which such a record would hold the value.
+/// Keys that contain the value in such a record.
 const VALUE_KEYS: [&str; 3] = ["value", "#text", "text"];
 
 impl Client {
-    /// Names of the org's advanced custom fields, as one user has them.
+    /// Names of the org's advanced custom fields, taken from one user.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -62,8 +62,8 @@ impl Client {
         Ok(values.into_keys().collect())
     }
 
-    /// The org's advanced custom fields with this user's values; empty where none was set or it was cleared, which
-    /// Litmos does not tell apart reliably. An account without such fields has none.
+    /// The org's advanced custom fields with this user's values. A value is empty if it was never set or was cleared; Litmos does
+    /// not reliably distinguish the two. The map is empty if the account has no such fields.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -79,13 +79,13 @@ impl Client {
             .ok_or_else(|| Client::broken("user.custom_fields", "the answer is no set of custom fields"))
     }
 
-    /// Sets advanced custom fields. What happens to those that `values` leaves out is not public, and a mandatory one
-    /// left out is refused, while nothing tells which are mandatory: send all of them, as read, with the changes.
+    /// Sets advanced custom fields. Send all fields, as read, with the changes: the effect on omitted fields is not documented,
+    /// omitting a mandatory field is refused, and no call shows which fields are mandatory.
     ///
     /// # Errors
-    /// See [`Failure`]. Litmos answers 404 for a mandatory field left out as well as for an unknown user, so it is
-    /// [`Rejected`](FailureKind::Rejected) here: an account is not gone on that word. If
-    /// [`body_unreadable`](Failure::body_unreadable), the account may take the [other shape](CustomFieldsBody::other).
+    /// See [`Failure`]. Litmos answers 404 both for a missing mandatory field and for an unknown user, so that is
+    /// [`Rejected`](FailureKind::Rejected) here: it does not prove that the account is gone. After
+    /// [`body_unreadable`](Failure::body_unreadable), the account may accept the [other form](CustomFieldsBody::other).
     pub async fn set_custom_fields(
         &self,
         permit: Permit,
@@ -120,8 +120,8 @@ fn not_gone(failure: Failure) -> Failure {
     }
 }
 
-/// Names and values in any of the shapes that public sources show: one object, a list of one-pair objects, or records
-/// with a name and a value, each bare or wrapped. `None` if it is none of these; no body at all is no fields.
+/// Names and values in any form that public sources show: one object, a list of objects with one pair, or records with a name and
+/// a value, each bare or wrapped. `None` for any other form. A missing body means no fields.
 fn values_in(answer: &Value) -> Option<BTreeMap<String, String>> {
     match answer {
         Value::Null => Some(BTreeMap::new()),
@@ -144,14 +144,14 @@ fn values_in(answer: &Value) -> Option<BTreeMap<String, String>> {
     }
 }
 
-/// Every key a field.
+/// Reads every key as a field.
 fn plain(fields: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
     let pair = |(name, value): (&String, &Value)| Some((name.clone(), scalar(value)?));
     fields.iter().map(pair).collect()
 }
 
-/// The field that a record names. A lone name without a value is a record only under `fieldname`: a field may be called
-/// Name or Label itself.
+/// The field of a record with name and value. Without a value, only the key `fieldname` makes it such a record, because a field
+/// itself may be called Name or Label.
 fn named(record: &Map<String, Value>) -> Option<(String, String)> {
     let key_among = |keys: &[&str]| {
         keys.iter().find_map(|wanted| {
@@ -257,7 +257,7 @@ mod tests {
         fn what_is_written_is_what_is_read(
             values in proptest::collection::btree_map("[A-Za-z ]{1,8}", "\\PC{0,12}", 0..6),
         ) {
-            // In a list of one-pair objects, `fieldname` alone reads as a record without a value.
+            // In a list of objects with one pair, a lone `fieldname` is read as a record without a value.
             let reserved = |name: &String| name.eq_ignore_ascii_case("fieldname");
             proptest::prop_assume!(!values.keys().any(reserved));
             for body in [CustomFieldsBody::Object, CustomFieldsBody::Pairs] {

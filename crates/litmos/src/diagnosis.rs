@@ -1,26 +1,26 @@
-//! Are these credentials good for provisioning? If not, which of the many reasons is it?
+//! Tests whether the credentials are good for provisioning, and finds the reason if not.
 
 use rate_tokens::Permit;
 
 use crate::client::Client;
 use crate::failure::{Failure, FailureKind};
 
-/// What is the matter, or nothing.
+/// Result of a test of the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Good,
-    /// Wrong key, wrong company setting, or the right key of another region: Litmos tells them not apart.
+    /// Wrong key, wrong company setting, or a key of another region. Litmos answers the same in all three cases.
     KeyRefused,
     /// The key works, but its owner may not read whole records.
     LevelTooLow,
     Unreachable,
-    /// Something answers, and it is no Litmos.
+    /// A server answers, but it is not Litmos.
     NotLitmos,
-    /// The limit is used up by somebody; the key was not looked at.
+    /// The rate limit is used up. The key was not tested.
     Throttled,
 }
 
-/// What a test of the credentials found, in words.
+/// Result of a test of the credentials, with texts for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
     pub verdict: Verdict,
@@ -35,7 +35,7 @@ fn refused(failure: &Failure) -> bool {
 }
 
 impl Client {
-    /// Tests the credentials with one request, and one more if that one succeeds.
+    /// Tests the credentials with one request, and with a second one if the first succeeds.
     pub async fn diagnose(&self, first: Permit, second: Permit) -> Diagnosis {
         match self.list_users(first, 0, 1).await {
             Err(failure) => self.explain(&failure),

@@ -1,4 +1,4 @@
-//! What went wrong, and what to do about it: decided here once, from status, headers and the other side's words.
+//! Failed calls and what to do about them, derived in one place from status, headers and the message in the response.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,53 +6,53 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 
-/// Most characters of the other side's words that are kept.
+/// Most characters that are kept of a message in a response.
 const SAID_MAX: usize = 400;
 
-/// What to do about a call that did not succeed.
+/// Kind of a failure. It decides what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The permit was past its use-by: nothing was sent.
+    /// The permit had expired. Nothing was sent.
     Void,
-    /// Litmos refused for its rate limit: nothing was done.
+    /// Litmos refused because of its rate limit. Nothing was done.
     RateLimited { retry_after: Option<Duration> },
     /// The user name or team exists already.
     Exists,
-    /// Litmos will not do this with these values, now or later.
+    /// Litmos refuses these values, now and later.
     Rejected {
-        /// The field at fault, where the words name one.
+        /// Attribute at fault, if the message names one.
         attribute: Option<String>,
     },
-    /// This Litmos does not have the call: public sources disagree on changing and deleting teams.
+    /// This Litmos does not have the call. Public sources disagree about changing and deleting teams.
     NoSuchCall,
-    /// What the call is about is not there.
+    /// The object of the call does not exist.
     Gone,
     /// The API key was refused (401).
     Credentials,
-    /// This call is not permitted (403): to this key at all, or about this item only.
+    /// This call is not permitted (403): either with this key at all, or for this item only.
     Forbidden,
-    /// The answer sends the caller elsewhere. Nothing was done: redirects are not followed.
+    /// The response is a redirect. Nothing was done: redirects are not followed.
     Redirected,
-    /// A fault on the other side; it may have taken effect all the same.
+    /// An error on the server. The request may have taken effect.
     Retry,
-    /// No connection: Litmos never saw it.
+    /// No connection. Litmos did not receive the request.
     NotSent,
-    /// Sent, and no answer: it may have taken effect.
+    /// Sent without a response. The request may have taken effect.
     Unknown,
-    /// Answered as done, with a body that cannot be read.
+    /// A success response with an unreadable body.
     Broken,
 }
 
-/// A call that did not succeed.
+/// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub kind: FailureKind,
-    /// Which call, such as `user.create`.
+    /// Name of the call, such as `user.create`.
     pub call: &'static str,
     pub status: Option<u16>,
-    /// What Litmos said, without markup and bounded; or what happened instead.
+    /// Message of Litmos, without markup and bounded. Otherwise a description of what happened.
     pub message: String,
-    /// The answer does not look like one of Litmos's: a web page, or a document that is not what was asked for.
+    /// The response does not look like one of Litmos: a web page, or an unexpected document.
     pub foreign: bool,
     pub permit_id: Option<String>,
 }
@@ -70,7 +70,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// Whether the other side may have done it although it did not say so.
+    /// Whether the request may have taken effect although the response does not say so.
     pub fn may_have_taken_effect(&self) -> bool {
         matches!(
             self.kind,
@@ -78,19 +78,19 @@ impl Failure {
         )
     }
 
-    /// Whether this Litmos does not have the call at all: public sources disagree on changing and deleting teams. What
-    /// the call was about may well be there.
+    /// Whether this Litmos does not have the call. Public sources disagree about changing and deleting teams. The object of the
+    /// call may exist.
     pub fn no_such_call(&self) -> bool {
         self.kind == FailureKind::NoSuchCall
     }
 
-    /// Whether Litmos could not read the body, so that another shape of it may do.
+    /// Whether Litmos could not read the body. Another form of it may work.
     pub fn body_unreadable(&self) -> bool {
         matches!(self.kind, FailureKind::Rejected { .. }) && self.status == Some(400)
     }
 }
 
-/// What an answer that is no success means, and what it said.
+/// Returns kind and message of an unsuccessful response.
 pub(crate) fn judged(
     method: &Method,
     status: u16,
@@ -108,15 +108,15 @@ pub(crate) fn judged(
     (kind, message)
 }
 
-/// 503 is Litmos's refusal for its limit, and it says nothing else.
+/// 503 means only that Litmos refuses because of its rate limit.
 fn classify(method: &Method, status: u16, retry_after: Option<Duration>, message: &str) -> FailureKind {
     match status {
         429 | 503 => FailureKind::RateLimited { retry_after },
         401 => FailureKind::Credentials,
         403 => FailureKind::Forbidden,
         300..=399 => FailureKind::Redirected,
-        // The framework's own page, before Litmos has looked for anything. A read may ask for a user name that the
-        // framework takes for a path, and nobody has that name; a write names ids, which are safe in a path.
+        // A page of the web framework, sent before Litmos searches for anything. A read with a user name that looks like a path
+        // gets it too, and no user has such a name. A write contains only ids, which are safe in a path.
         404 if *method != Method::GET && message.to_ascii_lowercase().contains("endpoint not found") => {
             FailureKind::NoSuchCall
         }
@@ -152,7 +152,7 @@ fn attribute_in(message: &str) -> Option<String> {
         .map(|(_, name)| (*name).to_owned())
 }
 
-/// The words of an error body: a JSON detail where there is one, else the text of a page without its markup.
+/// Message of an error body: a JSON detail if there is one, otherwise the text of a page without markup.
 pub(crate) fn words(body: &[u8], reason: &str) -> String {
     let detail = serde_json::from_slice::<Value>(body).ok().and_then(|value| {
         let named = ["Detail", "Message", "message", "Error", "error"]

@@ -12,10 +12,10 @@ use crate::record::{BULK_ORDER, BulkError, BulkJob, BulkRow};
 /// Rows of one page of errors.
 const ERRORS_PAGE: u32 = 1_000;
 
-/// Teams that one row can name.
+/// Most teams that one row can name.
 const ROW_TEAMS_MAX: usize = 5;
 
-/// A row in the order that bulk imports document. What is empty is left out: Litmos then leaves it as it is, and would
+/// A row in the documented order of bulk imports. Empty values are omitted: Litmos then leaves the field unchanged, and it would
 /// refuse an empty access level.
 fn row(row: &BulkRow) -> Value {
     let mut body = Map::new();
@@ -43,29 +43,29 @@ fn row(row: &BulkRow) -> Value {
     Value::Object(body)
 }
 
-/// What the word of a job says of it.
+/// Meaning of a job's status text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobWord {
     Over,
     Going,
-    /// A word that no public source shows.
+    /// A text that no public source shows.
     Unknown,
 }
 
-/// What the counts of a job say of it.
+/// Meaning of a job's counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobCounts {
-    /// Every row is accounted for.
+    /// Every row is counted.
     Full,
-    /// Every row is accounted for unless some were counted twice: over if nothing changes any more.
+    /// Every row is counted, unless some were counted twice. The job is over if its counts stop changing.
     PerhapsFull,
     Open,
 }
 
-/// How words begin that say that a job is over.
+/// Beginnings of status texts of a finished job.
 const OVER: [&str; 3] = ["complet", "failed", "finish"];
 
-/// How words begin that say that it is going on.
+/// Beginnings of status texts of a running job.
 const GOING: [&str; 8] = [
     "waiting",
     "pending",
@@ -90,7 +90,7 @@ impl BulkJob {
         }
     }
 
-    /// Litmos documents none of its counts: refused e-mail addresses may be among the failed rows or beside them.
+    /// Litmos documents none of its counts: rows with a refused e-mail address may be counted as failed or separately.
     pub fn counts(&self) -> JobCounts {
         let done = self.created.saturating_add(self.updated);
         let other = self.failed.saturating_sub(self.invalid_emails);
@@ -107,7 +107,7 @@ impl BulkJob {
 }
 
 impl Client {
-    /// Hands in a bulk import; the answer is a job that goes on by itself.
+    /// Starts a bulk import. The response is a job that continues by itself.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -148,7 +148,7 @@ impl Client {
             .ok_or_else(|| Client::broken("bulk.jobs", "the answer is no list of records"))
     }
 
-    /// The rows that a job did not take, by offset.
+    /// The rows that a job refused, by offset.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -205,7 +205,7 @@ mod tests {
             JobCounts::Full,
             "created ones may be counted again"
         );
-        // Two refused addresses: two rows if they are counted apart, and one row if among the failed.
+        // Two refused addresses: two rows if they are counted separately, one row if they are among the failed.
         assert_eq!(counts(10, 7, 0, 2, 2), JobCounts::Open);
         assert_eq!(counts(10, 7, 0, 4, 2), JobCounts::PerhapsFull);
     }

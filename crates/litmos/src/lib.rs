@@ -1,9 +1,8 @@
-//! The Litmos REST API, as far as provisioning needs it.
+//! The part of the Litmos REST API that provisioning needs.
 //!
-//! Laws: nothing is sent without a [`rate_tokens::Permit`], which the sending consumes; one call is one HTTP attempt,
-//! with no retry and no redirect below; a permit is settled when the head of the response has arrived; what went wrong
-//! is classified once, here, into a [`Failure`] that says what to do. `LoginKey`, which logs its owner in, and
-//! `Password` are never kept.
+//! Rules: Every request consumes a [`rate_tokens::Permit`]. One call is one HTTP attempt, without retries and redirects. A permit
+//! is settled when the head of the response arrives. Each error is classified once, in this crate, as a [`Failure`] that says
+//! what to do. `LoginKey`, which logs its owner in, and `Password` are never kept.
 //!
 //! ```compile_fail
 //! fn twice(permit: rate_tokens::Permit) -> (rate_tokens::Permit, rate_tokens::Permit) {

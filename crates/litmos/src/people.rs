@@ -12,7 +12,7 @@ use crate::read::{self, Rest};
 use crate::record::{NewUser, Slot, TeamRecord, UserRecord, wire_fields};
 use crate::shape::{is_whole, plain};
 
-/// The parts of a record that are no plain fields.
+/// The parts of a record that are not plain fields.
 struct Head<'a> {
     id: &'a str,
     user_name: &'a str,
@@ -21,7 +21,7 @@ struct Head<'a> {
     manager_id: Option<&'a str>,
 }
 
-/// A new user: every field in its place, empty where nothing is wished.
+/// Body for a new user: every field in wire order, empty if it has no desired value.
 fn new_body(head: &Head<'_>, fields: &BTreeMap<String, String>) -> Value {
     let mut record = Map::new();
     for (name, slot) in wire_fields() {
@@ -30,8 +30,8 @@ fn new_body(head: &Head<'_>, fields: &BTreeMap<String, String>) -> Value {
     Value::Object(record)
 }
 
-/// A record as it was read, with its changes: what it did not show is left out, and what Rollcall does not know goes
-/// back as it came, in its place.
+/// Body for a changed record. Fields that were not in the record as read are omitted. Fields that Rollcall does not know are
+/// written back unchanged, in their position.
 fn changed_body(head: &Head<'_>, user: &UserRecord, rest: Vec<Rest>) -> Value {
     let mut record = Map::new();
     let mut rest = VecDeque::from(rest);
@@ -86,14 +86,14 @@ fn value_of(name: &str, slot: Slot, head: &Head<'_>, fields: &BTreeMap<String, S
     }
 }
 
-/// The records of a list, each with whether it is whole.
+/// Parses the records of a list, and marks each as whole or not.
 fn records(answer: &Value, demanded: &BTreeSet<String>) -> Option<Vec<UserRecord>> {
     let mut last: Option<(Vec<&String>, bool)> = None;
     let mut records = Vec::new();
     for value in read::list(answer)? {
         let mut record = read::user(value)?;
         let fields = value.as_object()?;
-        // Nearly always the records of a page show the same fields.
+        // Nearly always the records of a page have the same fields.
         let known = last
             .as_ref()
             .filter(|(names, _)| fields.keys().eq(names.iter().copied()))
@@ -108,7 +108,7 @@ fn records(answer: &Value, demanded: &BTreeSet<String>) -> Option<Vec<UserRecord
 }
 
 impl Client {
-    /// Records with their details, by offset; only those created since, if that is given. Each says whether it is whole.
+    /// Records with their details, by offset; with `since_ms`, only those created since then. Each record says whether it is whole.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -128,7 +128,7 @@ impl Client {
             .ok_or_else(|| Client::broken("users.details", "the answer is no list of records"))
     }
 
-    /// One page of the short list: what a key may see at least.
+    /// One page of the short list. Every key may read it.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -155,10 +155,10 @@ impl Client {
             .ok_or_else(|| Client::broken("user.get", "the answer is no user"))
     }
 
-    /// The user of exactly this name, whatever its case.
+    /// The user with this user name, in any case.
     ///
     /// # Errors
-    /// [`FailureKind::Gone`] if there is none.
+    /// [`FailureKind::Gone`] if there is no such user.
     pub async fn user_by_name(&self, permit: Permit, user_name: &str) -> Result<UserRecord, Failure> {
         let answer = self
             .send(permit, Call::get("user.find", "/users/{}", &[user_name]))
@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// # Errors
-    /// See [`Failure`]; [`FailureKind::Exists`] if the name is taken.
+    /// See [`Failure`]; [`FailureKind::Exists`] if the name is used.
     pub async fn create_user(&self, permit: Permit, user: &NewUser) -> Result<UserRecord, Failure> {
         let head = Head {
             id: "",
@@ -185,7 +185,7 @@ impl Client {
             .ok_or_else(|| Client::broken("user.create", "the answer is no user"))
     }
 
-    /// The record of a single read, which is whole whatever it holds.
+    /// Parses the record of a single read. It is always whole.
     fn whole(&self, answer: &Value) -> Option<UserRecord> {
         let value = read::one(answer)?;
         let record = read::user(value)?;
@@ -196,7 +196,7 @@ impl Client {
         })
     }
 
-    /// Whether a record shows all that single reads were seen to show by now.
+    /// Whether a record has every field that single reads have returned until now.
     pub fn is_whole(&self, user: &UserRecord) -> bool {
         let Some(rest) = read::rest(&user.rest) else {
             return false;
@@ -220,14 +220,14 @@ impl Client {
         })
     }
 
-    /// Writes a whole record. A field that it shows empty is emptied, whether Litmos replaces or merges; a field that it
-    /// does not show is left out; one that Rollcall does not know goes back as it was read.
+    /// Writes a whole record. A field that is empty in the record is cleared, whether Litmos replaces or merges. A field that the
+    /// record does not contain is omitted. A field that Rollcall does not know is written back as read.
     ///
     /// # Errors
     /// See [`Failure`].
     ///
-    /// Nothing is sent of a record that is not whole, for Litmos would empty the rest of it, nor of one without an access
-    /// level, whose owner Litmos would make a Learner.
+    /// A record that is not whole is not sent, because Litmos would clear its other fields. A record without an access level is
+    /// not sent either, because Litmos would make the user a Learner.
     pub async fn put_user(&self, permit: Permit, user: &UserRecord) -> Result<(), Failure> {
         let refused = |attribute: &str, message: &str| Failure {
             kind: FailureKind::Rejected {
@@ -279,7 +279,7 @@ impl Client {
     }
 }
 
-/// The one form of `since` that Litmos takes to the second, in UTC.
+/// Formats `since` for Litmos, in UTC. This is the only accepted form with seconds.
 pub(crate) fn since_text(ms: u64) -> Option<String> {
     let timestamp = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
     Some(
@@ -354,7 +354,7 @@ mod tests {
             assert!(written.get(absent).is_none(), "{absent} in {written}");
         }
         assert_eq!(written["City"], "");
-        // In both spellings: the one that Litmos showed, and the one of live records.
+        // Written in both spellings: the one that Litmos returned, and the one of live records.
         for name in ["SalesforcecontactId", "SalesforceContactId"] {
             assert_eq!(written[name], "S1", "{name}");
         }

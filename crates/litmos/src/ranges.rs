@@ -1,7 +1,7 @@
-//! What changed within a range of days: the calls for incremental imports.
+//! Changes within a range of days: the calls for incremental imports.
 //!
-//! Litmos takes at most seven days a call and wants both ends; to include today the end must lie ahead. Deletions are
-//! not told: a full import finds those.
+//! Litmos accepts at most seven days per call and requires both ends. To include today, the end must be in the future. Deletions
+//! are not reported; only a full import finds them.
 
 use rate_tokens::Permit;
 use serde_json::Value;
@@ -12,26 +12,26 @@ use crate::people::since_text;
 use crate::read;
 use crate::record::{TeamRecord, UserRecord};
 
-/// Longest range that Litmos takes, in milliseconds.
+/// Longest range that Litmos accepts, in milliseconds.
 pub const RANGE_MAX_MS: u64 = 7 * 24 * 3_600_000;
 
-/// Somebody's place in a team, as a range tells it.
+/// State of a team member, as a range reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamUser {
     pub team_id: String,
     pub user_id: String,
-    /// False: presumably no longer in the team.
+    /// False probably means that the user is no longer in the team.
     pub active: bool,
     pub leader: bool,
     pub admin: bool,
 }
 
-/// A range of time and a page within what it holds.
+/// A range of time, and a page of its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// Unix milliseconds.
     pub since_ms: u64,
-    /// Unix milliseconds; at most [`RANGE_MAX_MS`] after `since_ms`.
+    /// Unix milliseconds, at most [`RANGE_MAX_MS`] after `since_ms`.
     pub to_ms: u64,
     pub start: u32,
     pub limit: u32,
@@ -79,7 +79,7 @@ impl Client {
             .ok_or_else(|| Client::broken("range.teams", "the answer is no list of records"))
     }
 
-    /// Places in teams that changed in the range.
+    /// Team members that changed in the range.
     ///
     /// # Errors
     /// See [`Failure`].

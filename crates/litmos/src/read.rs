@@ -1,4 +1,4 @@
-//! Reading what Litmos answers, leniently: lists bare or wrapped, values as text or real, empty as null or nothing.
+//! Lenient parsing of Litmos's responses: lists bare or wrapped, values as text or typed, empty values as null or absent.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ mod user;
 
 pub(crate) use user::{Rest, rest, user};
 
-/// Names under which public sources show lists wrapped.
+/// Names of wrappers around lists in public sources.
 const WRAPPERS: [&str; 13] = [
     "TeamUser",
     "TeamUsers",
@@ -26,13 +26,13 @@ const WRAPPERS: [&str; 13] = [
     "UserErrors",
 ];
 
-/// The objects of a list, in any of the shapes that public sources show. Anything else is no list, not an empty one:
-/// whoever reads a list concludes from what is not in it.
+/// The objects of a list, in any form that public sources show. Any other value is not a list, and not an empty list either:
+/// callers conclude that missing items do not exist.
 pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(items) => Some(items),
         Value::Object(fields) => wrapped(fields).find_map(|inner| match inner {
-            // Converters from XML make an object of a list of one.
+            // Converters from XML turn a list of one into an object.
             Value::Object(item) if has_id(item) => Some(std::slice::from_ref(inner)),
             _ => list(inner),
         }),
@@ -50,7 +50,7 @@ fn has_id(fields: &serde_json::Map<String, Value>) -> bool {
         .any(|name| fields.contains_key(*name))
 }
 
-/// The one record of an answer: bare, wrapped, or a list of one.
+/// The single record of a response: bare, wrapped, or in a list of one.
 pub(crate) fn one(value: &Value) -> Option<&Value> {
     match value {
         Value::Object(fields) if has_id(fields) => Some(value),
@@ -63,12 +63,12 @@ pub(crate) fn one(value: &Value) -> Option<&Value> {
     }
 }
 
-/// Every item of a list, read; `None` if it is no list or one of its items cannot be read.
+/// Parses every item of a list. `None` if it is not a list or an item cannot be parsed.
 pub(crate) fn all<T>(answer: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     list(answer)?.iter().map(read).collect()
 }
 
-/// A value as text, null as empty; `None` if it is no single value.
+/// A value as text, with null as empty text. `None` if it is not a single value.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
@@ -93,7 +93,7 @@ fn is_yes(text: &str) -> bool {
 
 fn number(value: &Value, name: &str) -> u32 {
     let text = text(value, name);
-    // A whole number may come as a real: 5.0.
+    // A whole number may be written as `5.0`.
     text.strip_suffix(".0")
         .unwrap_or(&text)
         .parse()
@@ -104,7 +104,7 @@ fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The record of a single team, which shows the description; a null one is an empty one.
+/// Parses the record of a single team. It contains the description; null means empty.
 pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
     Some(TeamRecord {
         id: some(text(value, "Id"))?,
@@ -115,7 +115,7 @@ pub(crate) fn team(value: &Value) -> Option<TeamRecord> {
     })
 }
 
-/// The item of a list of teams. Litmos leaves the description out there, so a null is no empty one.
+/// Parses the item of a list of teams. Litmos omits the description there, so null does not mean empty.
 pub(crate) fn team_item(value: &Value) -> Option<TeamRecord> {
     let record = team(value)?;
     let shown = value.get("Description").is_some_and(|shown| !shown.is_null());
@@ -166,7 +166,7 @@ pub(crate) fn bulk_error(value: &Value) -> Option<BulkError> {
     })
 }
 
-/// A date in ISO form with or without zone (then UTC), or `/Date(ms±zone)/`; an empty text is no date.
+/// Parses a date in ISO form, with or without zone (then UTC), or `/Date(ms±zone)/`. Empty text is not a date.
 pub(crate) fn date_ms(text: &str) -> Option<u64> {
     if let Some(wcf) = text.strip_prefix("/Date(") {
         let digits: String = wcf.chars().take_while(char::is_ascii_digit).collect();

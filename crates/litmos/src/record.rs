@@ -1,28 +1,28 @@
-//! What Litmos's records hold, as far as it is kept.
+//! The fields of Litmos records that Rollcall keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A user. `fields` holds the writable profile fields that have a value, by the names of user records.
+/// A user. `fields` contains the writable profile fields that have a value, by their names in user records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserRecord {
     pub id: String,
     pub user_name: String,
     pub active: bool,
     pub access_level: Option<String>,
-    /// `None` where Litmos says `"0"` or nothing.
+    /// `None` if Litmos returns `"0"` or nothing.
     pub manager_id: Option<String>,
     /// Unix milliseconds.
     pub created_ms: Option<u64>,
     pub fields: BTreeMap<String, String>,
-    /// Writable fields that the answer did not show: not empty ones, but unknown ones.
+    /// Writable fields that the response did not contain. Their values are unknown, not empty.
     pub lacking: BTreeSet<String>,
-    /// What the record holds besides, to be written back as it was: JSON for this crate only, empty for nothing.
+    /// Other content of the record, to be written back unchanged. JSON for this crate only; empty if there is none.
     pub rest: String,
     /// Whether this is the whole record, so that it can be written back.
     pub whole: bool,
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewUser {
     pub user_name: String,
@@ -36,26 +36,26 @@ pub struct NewUser {
 pub struct TeamRecord {
     pub id: String,
     pub name: String,
-    /// `None`: the answer did not show it, as lists do not. Empty if the team has none.
+    /// `None` if the response did not contain it, as in lists. Empty if the team has none.
     pub description: Option<String>,
     pub parent_id: Option<String>,
-    /// `TeamCodeForBulkImport`; empty if Litmos did not say.
+    /// `TeamCodeForBulkImport`. Empty if Litmos did not return it.
     pub bulk_code: String,
 }
 
-/// A user as a team lists them: active ones only.
+/// A user in a list of team members. Such a list contains only active users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub id: String,
     pub user_name: String,
 }
 
-/// One row of a bulk import, by the names of bulk imports.
+/// One row of a bulk import, with the field names of bulk imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkRow {
     pub user_name: String,
     pub fields: BTreeMap<String, String>,
-    /// A code such as `L`; `None` leaves the level.
+    /// A code such as `L`. `None` leaves the level unchanged.
     pub access_level: Option<String>,
     /// Id or user name.
     pub manager: Option<String>,
@@ -69,24 +69,24 @@ pub struct BulkJob {
     pub status: String,
     pub total_records: u32,
     pub created: u32,
-    /// Accounts that were there before, as far as Litmos counts them.
+    /// Accounts that existed before, as far as Litmos counts them.
     pub updated: u32,
-    /// Rows that were refused, of whatever kind.
+    /// Rows that were refused for any reason.
     pub failed: u32,
-    /// Rows whose e-mail address was refused. Whether Litmos counts them among the failed ones too is not public.
+    /// Rows whose e-mail address was refused. It is not documented whether Litmos also counts them as failed.
     pub invalid_emails: u32,
     /// Unix milliseconds by Litmos's clock.
     pub import_date_ms: Option<u64>,
 }
 
-/// A row that a bulk import did not take.
+/// A row that a bulk import refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkError {
     pub user_name: String,
     pub message: String,
 }
 
-/// What a field of the record is, for writing it.
+/// How a field of the record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Id,
@@ -96,14 +96,14 @@ pub(crate) enum Slot {
     ManagerId,
     Text,
     Flag,
-    /// No on a new account; on others written back as it was read.
+    /// "No" for a new account. Otherwise written back as read.
     Kept,
-    /// Written empty: output of Litmos, or never written.
+    /// Written empty: Litmos sets it, or it is never written.
     Blank,
 }
 
-/// The user record in wire order (a live record of 2025). Litmos loses values that come out of order in XML and calls
-/// JSON order-sensitive too, so this order is kept.
+/// The user record in wire order (from a live record of 2025). Litmos loses XML values that are out of order, and says that JSON
+/// is order-sensitive too. So this order is kept.
 pub(crate) const WIRE_ORDER: [(&str, Slot); 45] = [
     ("Id", Slot::Id),
     ("UserName", Slot::UserName),
@@ -155,7 +155,7 @@ pub(crate) const WIRE_ORDER: [(&str, Slot); 45] = [
 /// Fields after [`WIRE_ORDER`], also in order.
 pub(crate) const WIRE_TAIL: [(&str, Slot); 2] = [("JobRole", Slot::Text), ("ExternalEmployeeId", Slot::Text)];
 
-/// Bulk import's own order. Teams, access level and manager are placed by their own rules.
+/// Order of fields in a bulk import. Teams, access level and manager have their own rules.
 pub(crate) const BULK_ORDER: [&str; 34] = [
     "Email",
     "FirstName",

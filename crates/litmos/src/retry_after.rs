@@ -1,11 +1,11 @@
-//! `Retry-After`, as seconds or as a date.
+//! Parses `Retry-After`, in seconds or as a date.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// How long the answer asks to wait. A date is compared with the answer's own `Date`, or with `now` where it has none.
-/// A number too large to read is the longest wait there is; who waits caps it.
+/// How long the response asks to wait. A date is compared with the response's own `Date`, or with `now` if there is none. A
+/// number that is too large becomes the longest possible wait, and the caller limits it.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Some(seconds) = seconds(text) {
@@ -62,7 +62,7 @@ mod tests {
             ("99999999999999999999999", None, Some(u64::from(u32::MAX))),
             ("Sun, 06 Nov 1994 08:51:37 GMT", None, Some(120)),
             ("Sun, 06 Nov 1994 09:49:37 GMT", Some(noon), Some(3_600)),
-            // By Litmos's own clock, however wrong ours is.
+            // Uses Litmos's own clock, even if ours is wrong.
             (
                 "Mon, 07 Nov 1994 08:50:07 GMT",
                 Some("Mon, 07 Nov 1994 08:49:37 GMT"),

@@ -1,10 +1,9 @@
-//! Calls about who leads and administers a team.
+//! Calls about leaders and admins of a team.
 //!
-//! A role belongs to a membership: the user must be in the team first, and keeps the place when the role goes. Litmos
-//! answers 404 for an unknown team, an unknown user and a user who is not in the team, and the words of each are not
-//! public: after [`Gone`](crate::FailureKind::Gone) look at the team before concluding which of them it was. What
-//! Litmos answers to a role that is held already, or taken away where it is not held, is not public either; the
-//! lists tell what is.
+//! A role belongs to a team member: the user must be in the team first, and stays in it when the role is removed. Litmos answers
+//! 404 for an unknown team, an unknown user and a user who is not in the team, and the messages are not documented. So after
+//! [`Gone`](crate::FailureKind::Gone), read the team to find out which case it is. The response to giving a role twice, or
+//! removing a missing role, is not documented either; the lists show the result.
 
 use rate_tokens::Permit;
 use reqwest::Method;
@@ -14,7 +13,7 @@ use crate::failure::Failure;
 use crate::read;
 use crate::record::Member;
 
-/// What a member can be in one team. The access level of the user gives nothing in any team by itself.
+/// Role of a member in one team. The access level of the user gives no role in any team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TeamRole {
     Leader,
@@ -66,7 +65,7 @@ impl Client {
     /// Gives a member a role in a team.
     ///
     /// # Errors
-    /// See [`Failure`] and the module's words on [`Gone`](crate::FailureKind::Gone).
+    /// See [`Failure`], and the module documentation about [`Gone`](crate::FailureKind::Gone).
     pub async fn promote(
         &self,
         permit: Permit,
@@ -79,10 +78,10 @@ impl Client {
         self.send(permit, call).await.map(drop)
     }
 
-    /// Takes a role in a team away from a member, who stays one.
+    /// Removes a role from a member, who stays in the team.
     ///
     /// # Errors
-    /// See [`Failure`] and the module's words on [`Gone`](crate::FailureKind::Gone).
+    /// See [`Failure`], and the module documentation about [`Gone`](crate::FailureKind::Gone).
     pub async fn demote(
         &self,
         permit: Permit,

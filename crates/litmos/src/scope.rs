@@ -1,30 +1,30 @@
-//! Whether a failure is about one item or about the whole connection.
+//! Decides whether a failure concerns one item or the whole connection.
 //!
-//! A wrong base URL, a proxy's maintenance page, a refused key or a network that is down fail every request alike. Taken
-//! for faults of the items that they happened to, they would reject people one by one who have nothing wrong with them.
-//! Some failures tell by themselves; of the others a probing read decides: if that works, the item is at fault.
+//! A wrong base URL, a proxy's maintenance page, a refused key or a broken network makes every request fail. If these failures
+//! were blamed on the items, correct items would be rejected one by one. Some failures are clear by themselves. For the others a
+//! probe decides: if it succeeds, the item is at fault.
 
 use rate_tokens::Permit;
 
 use crate::client::Client;
 use crate::failure::{Failure, FailureKind};
 
-/// Requests in a row without an answer of Litmos's, from which on the connection is suspected.
+/// Number of consecutive requests without a valid response of Litmos after which the connection is suspected.
 const FAULTS_IN_A_ROW: u32 = 3;
 
-/// What a failure is about, as far as it can tell by itself.
+/// Scope of a failure, as far as the failure itself shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The request or what it was about.
+    /// The request or its item.
     Item,
-    /// The item or the connection: [`Client::probe`] decides.
+    /// The item or the connection. [`Client::probe`] decides.
     Doubtful,
-    /// Every request would fail so.
+    /// Every request would fail the same way.
     Connection,
 }
 
 impl Client {
-    /// What a failure of this client is about.
+    /// Scope of a failure of this client.
     pub fn scope(&self, failure: &Failure) -> Scope {
         match &failure.kind {
             FailureKind::Credentials | FailureKind::Redirected | FailureKind::NotSent => Scope::Connection,
@@ -46,7 +46,7 @@ impl Client {
         }
     }
 
-    /// The smallest read there is: whether Litmos answers at all.
+    /// Sends the smallest possible read, to find out whether Litmos answers.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -56,7 +56,7 @@ impl Client {
 }
 
 impl Failure {
-    /// Why nothing can be done with this Litmos, and what to do about it, for a person to read.
+    /// Text for a person: why Litmos cannot be used, and what to do.
     pub fn connection_words(&self) -> String {
         let status = self
             .status

@@ -1,8 +1,8 @@
-//! What a whole user record holds.
+//! Fields of a whole user record.
 //!
-//! `GET /users/{id}` gives the whole record, whatever that is this year. A list may leave fields out: the public
-//! description of `/users/details` has 51 of 53. A list's record counts as whole if it has every field that single reads
-//! were seen to have, or every field that is known to exist while none was made. Names are compared without case.
+//! `GET /users/{id}` returns the whole record, whatever fields it currently has. A list may omit fields: the public description
+//! of `/users/details` has 51 of 53. A record of a list is whole if it has every field that single reads have returned. Before
+//! the first single read it must have every known field. Names are compared without case.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::record::{Slot, wire_fields};
 
-/// Fields that Litmos makes itself, and secrets: never written back, and never kept.
+/// Fields that Litmos creates itself, and secrets. They are never written back and never kept.
 const OUTPUT: [&str; 12] = [
     "fullname",
     "lastlogin",
@@ -27,10 +27,10 @@ const OUTPUT: [&str; 12] = [
     "managername",
 ];
 
-/// Known to exist, and not known to Rollcall otherwise.
+/// A field that exists and that Rollcall does not use.
 const ALSO: &str = "profiletype";
 
-/// The name of a field without its case, and in one spelling where public sources have two.
+/// Name of a field in lower case, with one spelling where public sources have two.
 pub(crate) fn plain(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
@@ -48,18 +48,18 @@ fn names(record: &Map<String, Value>) -> BTreeSet<String> {
     names.filter(|name| !is_output(name)).collect()
 }
 
-/// The fields that single reads were seen to have.
+/// Fields that single reads have returned.
 #[derive(Debug, Default)]
 pub(crate) struct Shape(Mutex<Option<BTreeSet<String>>>);
 
 impl Shape {
-    /// Learns from the record of a single read.
+    /// Adds the fields of a single read.
     pub(crate) fn learn(&self, record: &Map<String, Value>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get_or_insert_default().extend(names(record));
     }
 
-    /// The fields that a record must have to be whole.
+    /// Fields that a whole record must have.
     pub(crate) fn demanded(&self) -> BTreeSet<String> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.clone().unwrap_or_else(|| {
@@ -72,7 +72,7 @@ impl Shape {
     }
 }
 
-/// Whether a record has all that is demanded.
+/// Whether a record has all demanded fields.
 pub(crate) fn is_whole(record: &Map<String, Value>, demanded: &BTreeSet<String>) -> bool {
     demanded.is_subset(&names(record))
 }

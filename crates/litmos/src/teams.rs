@@ -10,7 +10,7 @@ use crate::read;
 use crate::record::{Member, TeamRecord};
 
 impl Client {
-    /// All teams, sub-teams included, by offset.
+    /// All teams, including sub-teams, by offset.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -27,7 +27,7 @@ impl Client {
             .ok_or_else(|| Client::broken("teams.list", "the answer is no list of records"))
     }
 
-    /// Teams whose name holds this text: compare exactly afterwards.
+    /// Teams whose name contains this text. The caller must compare the names exactly.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -50,10 +50,10 @@ impl Client {
             .ok_or_else(|| Client::broken("team.get", "the answer is no team"))
     }
 
-    /// Makes a team: of its own, or below another.
+    /// Creates a team, at the top level or below another team.
     ///
     /// # Errors
-    /// See [`Failure`]; [`FailureKind::Exists`] if the name is taken, [`FailureKind::Gone`] if the parent is not there.
+    /// See [`Failure`]; [`FailureKind::Exists`] if the name is used, [`FailureKind::Gone`] if the parent does not exist.
     pub async fn create_team(
         &self,
         permit: Permit,
@@ -78,9 +78,9 @@ impl Client {
     /// Writes the whole record. Moving a team to another parent is not documented.
     ///
     /// # Errors
-    /// See [`Failure`]; [`Failure::no_such_call`] where Litmos cannot change teams.
+    /// See [`Failure`]; [`Failure::no_such_call`] if Litmos cannot change teams.
     ///
-    /// A record without its description is not written: Litmos would blank it. [`Client::team`] shows it.
+    /// A record without its description is not written, because Litmos would clear the description. [`Client::team`] returns it.
     pub async fn put_team(&self, permit: Permit, team: &TeamRecord) -> Result<(), Failure> {
         let Some(description) = &team.description else {
             return Err(Failure {
@@ -103,10 +103,10 @@ impl Client {
         self.send(permit, call).await.map(drop)
     }
 
-    /// Deletes a team; its members stay users. What becomes of the teams below it is not documented.
+    /// Deletes a team. Its members stay users. What happens to its sub-teams is not documented.
     ///
     /// # Errors
-    /// See [`Failure`]; [`Failure::no_such_call`] where Litmos cannot delete teams.
+    /// See [`Failure`]; [`Failure::no_such_call`] if Litmos cannot delete teams.
     pub async fn delete_team(&self, permit: Permit, id: &str) -> Result<(), Failure> {
         let arguments = [id];
         let call = Call::write("team.delete", Method::DELETE, "/teams/{}", &arguments);
@@ -131,7 +131,7 @@ impl Client {
             .ok_or_else(|| Client::broken("team.members", "the answer is no list of records"))
     }
 
-    /// Adds many in one call. Litmos says nothing about ids it did not know.
+    /// Adds many users in one call. Litmos does not report unknown ids.
     ///
     /// # Errors
     /// See [`Failure`].

@@ -31,7 +31,7 @@ impl AccessLevel {
         AccessLevel::Learner,
     ];
 
-    /// The spelling of user records, read and written.
+    /// The spelling in user records, for reading and writing.
     pub fn as_litmos(self) -> &'static str {
         match self {
             AccessLevel::AccountOwner => "Account_Owner",
@@ -42,7 +42,7 @@ impl AccessLevel {
         }
     }
 
-    /// The code of bulk imports, which differs from that of user records.
+    /// The code in bulk imports, which differs from the spelling in user records.
     pub fn bulk_code(self) -> &'static str {
         match self {
             AccessLevel::AccountOwner => "2",
@@ -56,7 +56,7 @@ impl AccessLevel {
     /// Reads a level in any case, with `_`, `-`, a blank or nothing between its words.
     ///
     /// # Errors
-    /// [`UnknownAccessLevel`] naming the five.
+    /// [`UnknownAccessLevel`] with the text. Its message lists the five levels.
     pub fn parse(text: &str) -> Result<AccessLevel, UnknownAccessLevel> {
         let squeezed = |s: &str| -> String {
             s.chars()

@@ -1,4 +1,4 @@
-//! Differences between what is wanted and what is there, attribute by attribute.
+//! Differences between the roster and the observed state, attribute by attribute.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Account, AccountId, DesiredManager, DesiredValue, Field, NormalName, OrgState, Person, Policy};
 
-/// An attribute of an account that a person can have a wish about.
+/// An attribute of an account that the roster can have a desired value for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Attribute {
     UserName,
@@ -17,7 +17,7 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// The attribute of this name in Litmos's user records.
+    /// The attribute with this name in Litmos's user records.
     pub fn from_wire(name: &str) -> Option<Attribute> {
         let own = [
             Attribute::UserName,
@@ -30,7 +30,7 @@ impl Attribute {
             .or_else(|| Field::from_wire(name).map(Attribute::Profile))
     }
 
-    /// The name in Litmos's user records.
+    /// The attribute's name in Litmos's user records.
     pub fn wire(self) -> &'static str {
         match self {
             Attribute::UserName => "UserName",
@@ -48,7 +48,7 @@ impl fmt::Display for Attribute {
     }
 }
 
-/// One attribute to be made another value; an empty `to` clears it.
+/// The change of one attribute from one value to another; an empty `to` clears it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttributeChange {
     pub attribute: Attribute,
@@ -56,13 +56,13 @@ pub struct AttributeChange {
     pub to: String,
 }
 
-/// What a wish for a manager comes to.
+/// The result of resolving a [`DesiredManager`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Manager {
     Leave,
     Clear,
     Account(AccountId),
-    /// Named, but without an account yet: left as it is until there is one.
+    /// A manager is named but has no account yet. The attribute is left as it is until there is one.
     Pending,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn manager_of(state: &OrgState, person: &Person) -> Manager {
         DesiredManager::Clear => Manager::Clear,
         DesiredManager::Reference(reference) => match state.referenced(reference) {
             None => Manager::Pending,
-            // Litmos documents nothing about people who manage themselves; sources do it for their chief.
+            // Litmos documents nothing about people who manage themselves. Sources do this for the top manager.
             Some(id) if *id == person.id => Manager::Leave,
             Some(id) => state
                 .account_for(id)
@@ -81,7 +81,7 @@ pub(crate) fn manager_of(state: &OrgState, person: &Person) -> Manager {
     }
 }
 
-/// Whether the person edits something of the account that no read has shown: then nothing tells whether it differs.
+/// Whether the person has a desired value for an attribute of the account that no read has shown. A difference cannot be detected then.
 pub(crate) fn desires_unseen(state: &OrgState, person: &Person, account: &Account) -> bool {
     if account.whole || account.unseen.is_empty() {
         return false;
@@ -94,12 +94,12 @@ pub(crate) fn desires_unseen(state: &OrgState, person: &Person, account: &Accoun
     })
 }
 
-/// What must change in `account` so that it is what `person` wants, for somebody who is to be active.
+/// The changes that make `account` equal to `person`, for a person who is to be active.
 ///
-/// What the account was never seen to have is compared with nothing: see [`desires_unseen`].
+/// Attributes that no read of the account has shown are not compared: see [`desires_unseen`].
 ///
-/// A user name that differs only in letter case or Unicode form is the same name, and one that changes later is left
-/// alone where the org's policy says so.
+/// User names that differ only in letter case or Unicode form are the same name. Other changes of a user name are left out if the org's
+/// policy turns them off.
 pub(crate) fn changes(
     state: &OrgState,
     person: &Person,

@@ -1,4 +1,4 @@
-//! Values of advanced custom fields, kept small: most people have none.
+//! Values of advanced custom fields. Stored compactly because most people have none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 static NONE: BTreeMap<String, String> = BTreeMap::new();
 
-/// Values by the name that Litmos shows. A map in all it does; an empty one takes the room of a pointer.
+/// Custom field values by the name that Litmos shows. Works like a map; an empty one takes only the memory of a pointer.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct CustomValues(

@@ -1,4 +1,4 @@
-//! What an operation did, with what was there before: the part of the journal that can be undone.
+//! Results of operations with the values before and after: the part of the journal that can be undone.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, AttributeChange, GroupId, OperationId, PersonId, PlanHash, TeamId, TeamRole};
 
-/// A value that was written, of those that no list of Litmos shows.
+/// The change of a value that no list of Litmos shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueChange {
-    /// `None`: not known, because it had neither been set by us nor read.
+    /// `None`: not known, because Rollcall neither wrote nor read it before.
     pub from: Option<String>,
     pub to: String,
 }
 
-/// What there was and what there is, of one thing that an operation changed.
+/// The state before and after, for one thing that an operation changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Image {
@@ -22,13 +22,13 @@ pub enum Image {
         person: PersonId,
         account: AccountId,
     },
-    /// Each change says the value before and after.
+    /// Each change contains the value before and after.
     Changed {
         person: PersonId,
         account: AccountId,
         changes: Vec<AttributeChange>,
     },
-    /// Advanced custom fields by the name that Litmos shows. Those that stayed as they were are not in it.
+    /// Advanced custom fields by the name that Litmos shows. Unchanged fields are left out.
     CustomSet {
         person: PersonId,
         account: AccountId,
@@ -76,23 +76,23 @@ pub enum Image {
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     Done,
-    /// Litmos did not do it, or did not say; it is tried or looked at again.
+    /// Litmos did not perform it, or its response is missing. The operation is retried, or its effect is checked.
     Failed,
-    /// It waits for a person.
+    /// It is parked until an admin acts.
     Parked,
 }
 
-/// One operation that came to its end.
+/// How one operation ended, and what it changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The run that it belonged to.
+    /// The run to which the operation belonged.
     pub run: PlanHash,
     pub operation: OperationId,
     pub kind: String,
     pub label: String,
     pub at_ms: u64,
     pub ended: Ended,
-    /// What Litmos said, where it did not do it.
+    /// The error message of Litmos, if the operation failed.
     pub message: Option<String>,
     pub images: Vec<Image>,
 }

@@ -1,7 +1,7 @@
-//! What a source asked for and Litmos does not have, for which nothing is planned.
+//! Deviations: what a source asked for, Litmos does not have, and no operation is planned for.
 //!
-//! This is the one summary from which `status`, `plan` and `parked` take their words and their exit code. A deviation that
-//! is not counted here is told nowhere, so every reason to leave a wish undone has a kind of its own.
+//! `status`, `plan` and `parked` take their texts and their exit code from this summary. A deviation that is not counted
+//! here is not reported anywhere, so every reason to leave a change undone has its own kind.
 
 use std::collections::BTreeMap;
 
@@ -11,40 +11,40 @@ use crate::{
     DesiredManager, Group, GroupId, NormalName, OrgState, Parked, Person, Plan, Subject, WaitReason,
 };
 
-/// Items of one kind that are spelled out; the rest is counted.
+/// Most items listed for one kind; the others are only counted.
 const ITEMS_MAX: usize = 200;
 
-/// A kind of deviation, in the order in which they are told.
+/// A kind of deviation, in the order in which they are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviationKind {
-    /// Nothing is sent to Litmos for the whole org.
+    /// The org is paused: nothing is sent to Litmos.
     OrgPaused,
     /// No complete import of Litmos has been seen.
     ImportMissing,
     /// The safeguard holds a change.
     Held,
-    /// An item is parked for a person.
+    /// An item is parked until a person acts.
     Parked,
-    /// A manager is named who is nobody in the roster, or has no account and gets none.
+    /// The named manager is not in the roster, or has no account and will get none.
     UnknownManager,
     /// A group names a parent that has no team.
     ParentAwaited,
     /// A user name waits until another account is renamed.
     NameAwaited,
-    /// The last attempt failed and is repeated.
+    /// The last attempt failed and will be retried.
     Retry,
-    /// A member of a managed team whom no source named.
+    /// A member of a managed team that no source named.
     ExtraMember,
-    /// The settings switch the change off.
+    /// The change is switched off in the settings.
     SwitchedOff,
-    /// Group push is paused for a group that differs.
+    /// Group push is paused for a group, and its team differs.
     GroupPaused,
-    /// An order keeps somebody cut off whom a source wants active.
+    /// An admin's order keeps a person cut off, and a source wants the person active.
     Frozen,
-    /// An event that could not be used lies on the dead-letter subject.
+    /// An event could not be processed and is a dead letter.
     DeadLetter,
-    /// A question whether two records mean one person is not answered yet.
+    /// A question whether two records are the same person has no answer yet.
     OpenQuestion,
     /// An event waits for people or groups that no source has reported yet.
     EventWaiting,
@@ -53,7 +53,7 @@ pub enum DeviationKind {
 }
 
 impl DeviationKind {
-    /// Whether it ends by itself, without a person.
+    /// Whether it ends without an action of a person.
     pub fn ends_by_itself(self) -> bool {
         match self {
             DeviationKind::ImportMissing | DeviationKind::NameAwaited | DeviationKind::Retry => true,
@@ -73,7 +73,7 @@ impl DeviationKind {
         }
     }
 
-    /// So many of it, for a person to read.
+    /// Text for a person: this number of deviations of the kind.
     pub fn describe(self, count: usize) -> String {
         let (one, many) = match self {
             DeviationKind::OrgPaused => return "nothing is sent: the org is paused".to_owned(),
@@ -105,7 +105,7 @@ impl DeviationKind {
         format!("{count} {}", if count == 1 { one } else { many })
     }
 
-    /// What a person does about it.
+    /// Remedy, as text for a person.
     pub fn remedy(self) -> &'static str {
         match self {
             DeviationKind::OrgPaused => "Remove the cause; Rollcall tries again by itself.",
@@ -123,7 +123,7 @@ impl DeviationKind {
                 "Add them at the source, take them out in Litmos, or run: rollcall groups push GROUP"
             }
             DeviationKind::SwitchedOff => {
-                "Switch the feature on in the settings, or withdraw the wish at the source."
+                "Switch the feature on in the settings, or take the change back at the source."
             }
             DeviationKind::GroupPaused => "Go on with: rollcall groups resume GROUP",
             DeviationKind::Frozen => {
@@ -137,11 +137,11 @@ impl DeviationKind {
     }
 }
 
-/// One thing that is not as it was asked for.
+/// One item that differs from what a source asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviationItem {
     pub subject: Option<Subject>,
-    /// Whom it concerns and what is not so, for a person to read.
+    /// Text for a person: the subject and what differs.
     pub message: String,
 }
 
@@ -150,17 +150,17 @@ pub struct DeviationItem {
 pub struct Deviation {
     pub kind: DeviationKind,
     pub count: usize,
-    /// Some of them; `count` says how many there are.
+    /// Some of the items, at most `ITEMS_MAX`; `count` is the number of all items.
     pub items: Vec<DeviationItem>,
 }
 
-/// Everything that is not as it was asked for, one entry a kind.
+/// All deviations of an org, one entry for each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Deviations(Vec<Deviation>);
 
 impl Deviations {
-    /// Adds one, with its words.
+    /// Adds one deviation. Calls `message` only if the item is listed.
     pub fn add(&mut self, kind: DeviationKind, subject: Option<Subject>, message: impl FnOnce() -> String) {
         let entry = self.entry(kind);
         entry.count += 1;
@@ -172,7 +172,7 @@ impl Deviations {
         }
     }
 
-    /// Adds so many that somebody else lists.
+    /// Adds this number of deviations without items, because another list shows them.
     pub fn add_count(&mut self, kind: DeviationKind, count: usize) {
         if count > 0 {
             self.entry(kind).count += count;
@@ -204,17 +204,17 @@ impl Deviations {
         entry.map_or(0, |entry| entry.count)
     }
 
-    /// Whether Litmos has everything that was asked for, as far as this goes.
+    /// Whether there is no deviation.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether something does not end by itself.
+    /// Whether a deviation needs an action of a person.
     pub fn wait_for_a_person(&self) -> bool {
         self.0.iter().any(|entry| !entry.kind.ends_by_itself())
     }
 
-    /// All of it on one line.
+    /// All deviations as one line of text.
     pub fn describe(&self) -> String {
         let parts: Vec<String> = self
             .0
@@ -225,10 +225,10 @@ impl Deviations {
     }
 }
 
-/// What is not as it was asked for, as the state and the plan for it show.
+/// Collects the deviations from the org state and its plan.
 ///
-/// `switched_off` are the subjects whose last plan left something out because a feature is off: a plan names only the
-/// subjects that it looked at.
+/// `switched_off` are the subjects whose last plan left out a change because a feature is off. They are a parameter,
+/// because a plan names only the subjects that it planned.
 pub fn deviations(
     state: &OrgState,
     plan: &Plan,
@@ -288,7 +288,7 @@ pub fn deviations(
 }
 
 impl Deviations {
-    /// People and groups come from hash maps: the same state gives the same list.
+    /// Sorts the items, because people and groups come from hash maps: the same state then gives the same list.
     fn sort_items(&mut self) {
         for entry in &mut self.0 {
             entry.items.sort_by(|a, b| a.message.cmp(&b.message));
@@ -323,7 +323,7 @@ fn groups(state: &OrgState, all: &mut Deviations) {
     }
 }
 
-/// Whether the group has no team, or one of another name or description.
+/// Whether the group has no team, or its team has another name or description.
 fn team_differs(state: &OrgState, group: &Group) -> bool {
     let Some(team) = state.linked_team(&group.id) else {
         return true;
@@ -335,7 +335,7 @@ fn team_differs(state: &OrgState, group: &Group) -> bool {
             .is_some_and(|(wanted, there)| wanted != there)
 }
 
-/// Whether somebody is in the group's team who is not to be, or the other way round.
+/// Whether a person is in the group's team and should not be, or should be and is not.
 fn members_differ(state: &OrgState, group: &GroupId) -> bool {
     let team = state.linked_team(group).map(|team| &team.id);
     state.wanted_members(group).any(|(id, wanted)| {
@@ -350,7 +350,7 @@ fn members_differ(state: &OrgState, group: &GroupId) -> bool {
     })
 }
 
-/// Why a manager whom a source names never becomes one in Litmos, unless something changes.
+/// Why the manager that a source names cannot be set in Litmos, unless something changes.
 fn unknown_manager(state: &OrgState, person: &Person) -> Option<String> {
     let DesiredManager::Reference(reference) = &person.manager else {
         return None;
@@ -388,7 +388,7 @@ fn named(state: &OrgState, subject: &Subject) -> String {
 }
 
 impl OrgState {
-    /// What is parked and not yet answered by a newer wish.
+    /// Parked subjects that no newer roster revision has replaced.
     pub fn parked(&self) -> impl Iterator<Item = (Subject, &Parked)> {
         let people = self.noted_person_links().filter_map(|link| {
             let parked = link.value.parked.as_deref()?;

@@ -1,11 +1,11 @@
-//! The writable fields of a Litmos user record, with the three names each goes by.
+//! The writable fields of a Litmos user record, with their names in user records, in bulk imports and in Rollcall.
 //!
-//! `UserName`, `Active`, `AccessLevel` and `ManagerId` are no fields in this sense: each has rules of its own and
-//! stands in the types by itself. Output-only fields (`FullName`, `LastLogin`, `Points` ...) are not kept.
+//! `UserName`, `Active`, `AccessLevel` and `ManagerId` are not in this list: each has its own rules and its own place in the types.
+//! Output-only fields (`FullName`, `LastLogin`, `Points` ...) are not kept.
 
 use serde::{Deserialize, Serialize};
 
-/// What a value of a field may look like.
+/// The type of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     Text,
@@ -22,22 +22,22 @@ macro_rules! fields {
         impl Field {
             pub const ALL: &'static [Field] = &[$(Field::$variant,)*];
 
-            /// The name in user records (`/users`).
+            /// The field's name in user records (`/users`).
             pub fn wire(self) -> &'static str {
                 match self { $(Field::$variant => $wire,)* }
             }
 
-            /// The name in bulk imports, if bulk import can set it.
+            /// The field's name in bulk imports, if bulk import can set it.
             pub fn bulk(self) -> Option<&'static str> {
                 match self { $(Field::$variant => $bulk,)* }
             }
 
-            /// Most characters Litmos takes; 0 where no limit is documented.
+            /// Most characters that Litmos accepts; 0 if no limit is documented.
             pub fn max_chars(self) -> usize {
                 match self { $(Field::$variant => $max,)* }
             }
 
-            /// The field of this name as we write it ourselves: by far the most names, and read without a search.
+            /// The field with exactly this name. Most names are exact, and this needs no search.
             fn exactly(name: &str) -> Option<Field> {
                 match name { $($wire => Some(Field::$variant),)* _ => None }
             }

@@ -1,10 +1,10 @@
-//! Which harms one operation does, for the safeguard's books.
+//! Counts the harms of one operation for the safeguard.
 
 use std::collections::BTreeMap;
 
 use crate::{AccessLevel, Account, Attribute, AttributeChange, BulkRow, Change, Harm, OrgState, PersonId};
 
-/// How many changes of each harm the operation would make.
+/// Number of changes of each harm that the operation makes.
 pub fn harms(state: &OrgState, change: &Change) -> BTreeMap<Harm, u32> {
     match change {
         Change::CutOff { .. } => BTreeMap::from([(Harm::Deactivate, 1)]),
@@ -16,7 +16,7 @@ pub fn harms(state: &OrgState, change: &Change) -> BTreeMap<Harm, u32> {
         Change::Create { draft, .. } => counted(promotion(None, draft.access_level)),
         Change::Update { changes, .. } => counted(harms_of(changes)),
         Change::Bulk { rows } => counted(rows.iter().flat_map(|row| harms_of_row(state, row))),
-        // Teams of somebody who was cut off went with the access.
+        // `LeaveTeams` follows a cut-off, which is counted already.
         Change::LeaveTeams { .. }
         | Change::Link { .. }
         | Change::Read { .. }
@@ -39,7 +39,7 @@ fn counted(harms: impl IntoIterator<Item = Harm>) -> BTreeMap<Harm, u32> {
     counts
 }
 
-/// The people whom an operation makes Account Owners.
+/// The people who become Account Owners by this operation.
 pub fn made_owners(change: &Change) -> Vec<&PersonId> {
     let owner = AccessLevel::AccountOwner;
     match change {
@@ -75,7 +75,7 @@ pub fn made_owners(change: &Change) -> Vec<&PersonId> {
     }
 }
 
-/// The harms of an update of one account: at most one of `Rename` and `Overwrite`, beside a promotion and a return.
+/// The harms of an update of one account: a promotion, a reactivation, and at most one of `Rename` and `Overwrite`.
 pub(crate) fn harms_of(changes: &[AttributeChange]) -> Vec<Harm> {
     let mut harms = Vec::new();
     let mut value = None;
@@ -94,7 +94,7 @@ pub(crate) fn harms_of(changes: &[AttributeChange]) -> Vec<Harm> {
     harms
 }
 
-/// The promotion that one change of an attribute makes.
+/// The harm of one attribute change, if it is a promotion.
 pub(crate) fn promotion_by(change: &AttributeChange) -> Option<Harm> {
     if change.attribute != Attribute::AccessLevel {
         return None;
@@ -103,7 +103,7 @@ pub(crate) fn promotion_by(change: &AttributeChange) -> Option<Harm> {
     promotion(AccessLevel::parse(&change.from).ok(), to)
 }
 
-/// Whether somebody gets power over the whole Litmos account. A level that is not known counts as none.
+/// The harm of a change of access level, if it gives rights over the whole org. An unknown level counts as no level.
 pub(crate) fn promotion(from: Option<AccessLevel>, to: AccessLevel) -> Option<Harm> {
     // Levels are ordered from the highest down.
     if from.is_some_and(|from| from <= to) {

@@ -1,7 +1,7 @@
-//! Maps and sets of an org's state, hashed quickly.
+//! Maps and sets of an org state, with a fast hash.
 //!
-//! A start puts millions of ids into maps; the standard library's hash takes a sixth of that time. Seeds differ from process to
-//! process, so nobody outside can prepare ids that collide.
+//! A start inserts millions of ids into maps, and the standard library's hash would take a sixth of that time. Seeds differ between
+//! processes, so an attacker cannot prepare ids that collide.
 
 use foldhash::fast::RandomState;
 

@@ -1,19 +1,19 @@
-//! Who is the same person: the one rule that SCIM, files, the feed and the importer share.
+//! Decides whether two records mean the same person. SCIM, files, the feed and the importer share this one rule.
 //!
-//! One equal attribute is not enough to hand over an account. Ids are shared and used again, spreadsheets shorten them,
-//! and user names are given to new people after somebody left. So an equal attribute only finds candidates, and
-//! [`IdentityVerdict::of`] weighs what else is known. Where that leaves doubt, the answer is a question to a person,
-//! never a guess. The table stands in docs/decisions/0016-who-is-the-same-person.md.
+//! One equal attribute is not enough to give a person an account. Ids are shared and reused, spreadsheets shorten them, and user names are
+//! given to new people after the previous owner left. So an equal attribute only finds candidates, and [`IdentityVerdict::of`] compares the
+//! other attributes. If a doubt remains, an admin gets a question; Rollcall never guesses. The full table is in
+//! docs/decisions/0016-who-is-the-same-person.md.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Field, NormalName, Person, PersonId, QuestionId, SourceId};
 
-/// What tells who somebody is. `None` and empty: not known.
+/// Attributes that identify a person. `None` and empty: not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traits {
-    /// The id that the source in question gives.
+    /// The source's own id of the person.
     pub external_id: Option<String>,
     pub user_name: String,
     pub mail: Option<String>,
@@ -22,12 +22,12 @@ pub struct Traits {
     pub last_name: Option<String>,
     /// Whether the person has access now.
     pub active: bool,
-    /// The source lists all its people, each once.
+    /// Whether the source gave a complete list that contains each of its people once.
     pub listed: bool,
 }
 
 impl Traits {
-    /// The traits of a person of the roster, as this source knows them.
+    /// The traits of a person in the roster, with this source's external id.
     pub fn of(person: &Person, source: &SourceId) -> Traits {
         let value =
             |field: Field| Some(person.profile.value(field).to_owned()).filter(|text| !text.is_empty());
@@ -55,16 +55,16 @@ pub enum EqualBy {
     Both,
 }
 
-/// Whether a statement is about a known person.
+/// The decision whether a statement is about a known person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityVerdict {
     Same,
     Other,
-    /// Too little agrees, or what agrees is contradicted: a person must decide.
+    /// Too few attributes agree, or others contradict them: an admin must decide.
     Unclear,
 }
 
-/// How one attribute of two records compares.
+/// The comparison of one attribute in two records.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Agrees,
@@ -84,7 +84,7 @@ fn comparison(one: Option<&str>, other: Option<&str>) -> Comparison {
 }
 
 impl IdentityVerdict {
-    /// Weighs what is stated against what is known of somebody with the same external id, user name, or both.
+    /// Compares the stated traits with those of a known person who has the same external id, user name, or both.
     pub fn of(stated: &Traits, known: &Traits, by: EqualBy) -> IdentityVerdict {
         let first_name = comparison(stated.first_name.as_deref(), known.first_name.as_deref());
         let agrees = first_name == Comparison::Agrees || independent_agreement(stated, known, by);
@@ -94,10 +94,10 @@ impl IdentityVerdict {
             EqualBy::Both => IdentityVerdict::Same,
             EqualBy::ExternalId => match (agrees, differs) {
                 (true, false) => IdentityVerdict::Same,
-                // Another first name beside the same mail or number, and the same last name: a correction.
+                // The first name differs, but mail or number and the last name agree: the name was corrected.
                 (true, true) if last_name == Comparison::Agrees => IdentityVerdict::Same,
                 (false, true) => IdentityVerdict::Other,
-                // A source that lists each of its people once has this one under another user name now.
+                // The source lists each of its people once, so this person has a new user name.
                 (false, false) if stated.listed => IdentityVerdict::Same,
                 (true, true) | (false, false) => IdentityVerdict::Unclear,
             },
@@ -118,7 +118,7 @@ impl IdentityVerdict {
     }
 }
 
-/// Whether mail or employee number agree without being only the attribute that was equal already, spelled again.
+/// Whether mail or employee number agree. A value that only repeats the equal attribute does not count.
 fn independent_agreement(stated: &Traits, known: &Traits, by: EqualBy) -> bool {
     let repeats = |value: Option<&str>, equal: &str| {
         comparison(value, Some(equal)) == Comparison::Agrees && by == EqualBy::UserName
@@ -133,25 +133,25 @@ fn independent_agreement(stated: &Traits, known: &Traits, by: EqualBy) -> bool {
     mail || number
 }
 
-/// A person of the roster whom a statement may mean.
+/// A person in the roster that a statement may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub person: PersonId,
     pub known: Traits,
-    /// What a person answered to the question about this pair; `None` if nobody was asked or nobody answered.
+    /// An admin's answer to the question about this pair; `None` without a question or without an answer.
     pub answer: Option<bool>,
 }
 
-/// The person that a statement is about.
+/// The result of finding the person that a statement means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Somebody known.
+    /// A person who is in the roster.
     Known(PersonId),
-    /// Somebody new; a person without access who still has the user name gives it up.
+    /// A new person. If a person without access still has the user name, that person gives it up (`releasing`).
     New { releasing: Option<PersonId> },
-    /// Nobody that may be changed: the user name belongs to somebody else.
+    /// The statement is refused: the user name belongs to another person.
     NameTaken { by: PersonId },
-    /// Nobody can tell but a person.
+    /// An admin must decide whether the candidate is the same person.
     Unclear { candidate: PersonId },
 }
 
@@ -163,7 +163,7 @@ fn verdict(stated: &Traits, candidate: &Candidate, by: EqualBy) -> IdentityVerdi
     }
 }
 
-/// Finds whom a statement means, among those with its external id and whoever has its user name.
+/// Finds the person that a statement means, among the people with its external id and the person with its user name.
 pub fn resolve(
     stated: &Traits,
     by_external_id: &[Candidate],
@@ -202,7 +202,7 @@ pub fn resolve(
     }
 }
 
-/// A question whether a statement means a known person, with both sides and, once there is one, the answer.
+/// A question whether a statement means a known person: the traits of both, and the answer once there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityQuestion {
     pub id: QuestionId,
@@ -211,13 +211,13 @@ pub struct IdentityQuestion {
     pub person: PersonId,
     pub known: Traits,
     pub asked_at_ms: u64,
-    /// True: one person. `None`: not answered yet.
+    /// True: the same person. `None`: not answered yet.
     pub same: Option<bool>,
     pub answered_at_ms: u64,
 }
 
 impl IdentityQuestion {
-    /// The id of the question whether what this source states means this person.
+    /// The id of the question whether this source's statement means this person.
     pub fn id_of(source: &SourceId, stated: &Traits, person: &PersonId) -> QuestionId {
         let mut digest = Sha256::new();
         let user_name = NormalName::of(&stated.user_name);
@@ -239,9 +239,9 @@ impl IdentityQuestion {
     }
 }
 
-/// The user name of somebody who gave up theirs to somebody else: one that Litmos takes and nobody else has.
+/// The new user name of a person whose user name goes to another person. Litmos accepts it, and no one else has it.
 pub fn released_name(user_name: &str, person: &PersonId) -> String {
-    /// Litmos takes 255 characters.
+    /// Litmos accepts 255 characters.
     const KEPT: usize = 200;
     let tail: String = person.as_str().chars().rev().take(8).collect();
     let tail: String = tail.chars().rev().collect();
@@ -253,7 +253,7 @@ pub fn released_name(user_name: &str, person: &PersonId) -> String {
 mod tests {
     use super::*;
 
-    /// Reads `id login first [mail] [gone]` with `-` for what is not known.
+    /// Reads `id login first [mail] [gone]`; `-` means not known.
     fn traits(text: &str) -> Traits {
         let mut words = text.split_whitespace();
         let mut next = || words.next().filter(|word| *word != "-").map(str::to_owned);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The law: without a second attribute that agrees, an external id moves nobody.
+        /// An equal external id alone, without a second attribute that agrees, never identifies a known person.
         #[test]
         fn nobody_known_is_meant_by_an_external_id_alone(
             first in proptest::option::of("[A-C]"), other in proptest::option::of("[A-C]"), active: bool,

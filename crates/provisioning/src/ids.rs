@@ -1,6 +1,6 @@
-//! Every identifier, each its own type, each safe as one token of a subject or key.
+//! Identifiers. Each kind has its own type, and each value is valid as one token of a NATS subject or key.
 //!
-//! A clone shares the text: an id stands in many indexes, and its text in memory once.
+//! Clones share the text, because many indexes contain the same id.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest identifier accepted. Litmos documents 50 for its own; a UUID has 36.
+/// Longest accepted identifier, in bytes. Litmos documents 50 for its own; a UUID has 36.
 const ID_MAX: usize = 64;
 
-/// A text that cannot be the identifier it was given as.
+/// A text that is not valid as an identifier of this kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no {kind}: {rule}")]
 pub struct InvalidId {
@@ -46,7 +46,7 @@ macro_rules! identifier {
 
         impl $name {
             /// # Errors
-            /// [`InvalidId`] naming the rule that the text breaks.
+            /// [`InvalidId`] with the rule that the text breaks.
             pub fn parse(text: impl AsRef<str>) -> Result<$name, InvalidId> {
                 let text = text.as_ref();
                 if $check(text) {
@@ -81,7 +81,7 @@ macro_rules! identifier {
             }
         }
 
-        /// An id and its text are equal and hash alike, so maps of ids can be asked with a text.
+        /// An id and its text are equal and have the same hash, so maps keyed by ids can be searched with a text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -97,15 +97,15 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// One Litmos account under one API key's site, as the operator named it.
+    /// One Litmos account under one API key. The operator chooses the name.
     OrgId, "org id", is_slug, "1 to 40 of a-z, 0-9 and -, not starting with -"
 );
 identifier!(
-    /// Where edits come from, as the operator named it.
+    /// A source of desired state. The operator chooses the name.
     SourceId, "source id", is_slug, "1 to 40 of a-z, 0-9 and -, not starting with -"
 );
 identifier!(
-    /// A person in the roster; also the SCIM id of the user. Never used again for somebody else.
+    /// A person in the roster; also the SCIM id of the user. Never reused for another person.
     PersonId, "person id", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
 );
 identifier!(
@@ -125,10 +125,10 @@ identifier!(
     OperationId, "operation id", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
 );
 identifier!(
-    /// What a plan says, as a hash: an approval is bound to it.
+    /// Hash of the content of a plan. An approval is bound to it.
     PlanHash, "plan hash", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
 );
 identifier!(
-    /// A question whether two records mean one person. The same question has the same id.
+    /// A question whether two records mean the same person. The same question has the same id.
     QuestionId, "question id", is_opaque, "1 to 64 of A-Z, a-z, 0-9, -, _ and ="
 );

@@ -1,4 +1,4 @@
-//! One key, a few values: nearly always one, which then takes no set of its own.
+//! A map from one key to a few values. Nearly always there is only one, which is stored without a set.
 
 use std::collections::BTreeSet;
 use std::hash::Hash;
@@ -11,7 +11,7 @@ pub(crate) struct Index<K, V>(HashMap<K, Few<V>>);
 #[derive(Clone, Debug)]
 enum Few<V> {
     One(V),
-    /// Boxed, so that an entry takes no more than one value needs.
+    /// Boxed, so that an entry takes no more memory than one value.
     #[expect(clippy::box_collection)]
     Many(Box<BTreeSet<V>>),
 }
@@ -50,7 +50,7 @@ impl<K: Eq + Hash, V: Ord> Index<K, V> {
         }
     }
 
-    /// The values of the key, in their own order.
+    /// The values of the key, sorted.
     pub(crate) fn get<'a>(&'a self, key: &K) -> impl Iterator<Item = &'a V> + use<'a, K, V> {
         let (one, many) = match self.0.get(key) {
             None => (None, None),
@@ -69,7 +69,7 @@ impl<K: Eq + Hash, V: Ord> Index<K, V> {
         self.0.keys()
     }
 
-    /// How many keys have a value.
+    /// Number of keys that have a value.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,7 +1,7 @@
-//! Links: the durable tie between what is wanted and what is there, and what is under way between them.
+//! Links: durable pairs of a person and an account, or of a group and a team, with their requests in flight.
 //!
-//! A link is written twice for every operation: an **intent** before the request leaves, an outcome after its answer.
-//! An intent found at the start of a process therefore means: that request may or may not have taken effect.
+//! A link is written twice for every operation: with an **intent** before the request is sent, and with the outcome after the response. An
+//! intent that is found at the start of a process therefore means: that request may or may not have taken effect.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, CustomValues, GroupId, OperationId, PersonId, TeamId};
 
-/// What an open intent was about to do.
+/// The kind of request that an intent announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentKind {
@@ -25,45 +25,46 @@ pub enum IntentKind {
     DeleteTeam,
 }
 
-/// Written before a request leaves, removed with its outcome.
+/// A request that may have taken effect. Written before the request is sent, removed when its outcome is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     pub operation: OperationId,
     pub kind: IntentKind,
-    /// Roster revision that the request carries.
+    /// Roster revision that the request contains.
     pub revision: u64,
-    /// Unix milliseconds after which the request can no longer take effect: until then nobody may act on the key.
+    /// Unix milliseconds after which the request can no longer take effect. Until then, nothing else may be sent for the same person or
+    /// group.
     pub settled_at_ms: u64,
-    /// The name that the account or team has once the request has taken effect, where it gives one. The roster may say
-    /// another by the time that somebody asks what became of the request.
+    /// The name of the account or team after the request, if the request sets one. The roster may have another name by the time the outcome
+    /// of the request is checked.
     pub name: Option<String>,
 }
 
-/// Why an item waits for a person. Stable: people search for these.
+/// Why an item is parked. The texts are stable, because people search for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParkCode {
     /// The user name breaks a rule of Litmos; nothing was sent.
     UserNameForbidden,
-    /// Another person of the roster already has this account.
+    /// Another person in the roster already has this account.
     UserNameTaken,
-    /// Several teams in Litmos have the group's name; which one is meant cannot be told.
+    /// Several teams in Litmos have the group's name, so the right one is unknown.
     TeamNameAmbiguous,
-    /// A value that Litmos needs is missing; nothing was sent.
+    /// A value that Litmos requires is missing; nothing was sent.
     ValueMissing,
-    /// A value is longer than Litmos takes; nothing was sent.
+    /// A value is longer than Litmos accepts; nothing was sent.
     ValueTooLong,
-    /// Litmos refused the request with the words given.
+    /// Litmos rejected the request; the message contains its reason.
     RejectedByLitmos,
-    /// Litmos kept answering with faults until the last attempt.
+    /// Every attempt up to the last one failed in Litmos.
     KeepsFailing,
     /// The account is protected: it is never cut off or demoted.
     ProtectedAccount,
-    /// The team lies under another team than the group names, and Litmos documents no way of moving one.
+    /// The team is under another parent than the group names. Litmos documents no way to move a team.
     TeamParentDiffers,
-    /// The groups name each other as parents in a circle.
+    /// The groups form a cycle of parents.
     ParentCircle,
-    /// Litmos said yes and kept another value.
+    /// Litmos accepted the request but kept another value.
     ValueNotTaken,
 }
 
@@ -105,47 +106,47 @@ impl fmt::Display for ParkCode {
     }
 }
 
-/// An item that waits for a person, until its input changes.
+/// An item that is stopped until an admin acts or its input changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
     pub code: ParkCode,
-    /// The attribute at fault, by its Litmos name, where it is known.
+    /// The Litmos name of the attribute that caused the problem, if known.
     pub attribute: Option<String>,
-    /// What Litmos said, or which rule the value breaks.
+    /// The error message of Litmos, or the rule that the value breaks.
     pub message: String,
     pub remedy: String,
-    /// Roster revision that was refused; a newer one is tried again.
+    /// The refused roster revision. A newer revision is tried again.
     pub revision: u64,
     pub at_ms: u64,
 }
 
-/// An admin's order to cut somebody off at once, whatever the sources say, until it is lifted.
+/// An admin's order to cut a person off at once. It overrides all sources until an admin lifts it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     pub at_ms: u64,
-    /// Who gave the order, as the command line or console knows them.
+    /// Name of the admin who gave the order, from the command line or the console.
     pub by: String,
 }
 
-/// The tie person ↔ account.
+/// The link between a person and an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonLink {
     pub person: PersonId,
     pub account: Option<AccountId>,
-    /// Roster revision last made true in Litmos; 0 for none.
+    /// Roster revision that was last applied in Litmos; 0 for none.
     pub applied_revision: u64,
     pub intent: Option<Box<Intent>>,
     pub parked: Option<Box<Parked>>,
-    /// The account was cut off and has yet to leave its teams.
+    /// The account was cut off but has not left its teams yet.
     pub leave_teams_due: bool,
-    /// Advanced custom fields as last applied: no list shows them, so this is what is known.
+    /// Advanced custom fields as last applied. No list of Litmos shows them, so this is the only knowledge of their values.
     pub custom: CustomValues,
     pub frozen: Option<Box<Frozen>>,
-    /// Rollcall made the account an Account Owner. Written before the request leaves, with its intent.
+    /// Whether Rollcall made the account an Account Owner. Written with the intent, before the request is sent.
     pub made_owner: bool,
     /// Failed attempts since the last success.
     pub attempts: u32,
-    /// Unix milliseconds before which nothing is tried again.
+    /// Unix milliseconds before which there is no retry.
     pub next_try_ms: u64,
     pub last_error: Option<String>,
     pub changed_at_ms: u64,
@@ -171,7 +172,7 @@ impl PersonLink {
     }
 }
 
-/// The tie group ↔ team.
+/// The link between a group and a team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupLink {
     pub group: GroupId,
@@ -179,9 +180,9 @@ pub struct GroupLink {
     pub applied_revision: u64,
     pub intent: Option<Box<Intent>>,
     pub parked: Option<Box<Parked>>,
-    /// Group push is deactivated for this group: nothing is sent about it or its members until it is activated.
+    /// Group push is deactivated for this group: nothing is sent for it or its members until it is activated again.
     pub paused: bool,
-    /// "Push now" was asked for: whoever is in the team and not in the group is to be taken out, once.
+    /// "Push now" was requested: team members who are not in the group are removed, once.
     pub overwrite_due: bool,
     pub attempts: u32,
     pub next_try_ms: u64,
@@ -207,11 +208,11 @@ impl GroupLink {
     }
 }
 
-/// A bulk import under way: the people in it carry an intent with the same operation.
+/// A bulk import in flight. The links of the people in it have an intent with the same operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkJob {
     pub operation: OperationId,
-    /// Litmos's id of the job, once its answer was read.
+    /// Litmos's id of the job, once its response was read.
     pub job: Option<String>,
     pub people: Vec<PersonId>,
     pub sent_at_ms: u64,

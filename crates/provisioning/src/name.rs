@@ -1,4 +1,4 @@
-//! Names as keys: one normal form for comparing, and a repaired form for display.
+//! Names: a normal form for comparison, and a repaired form for display.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-/// A name folded for comparison, in this order: characters that nobody sees are dropped, each run of blanks of any kind
-/// becomes one space, outer blanks go, then NFC, then lower case with `ß` as `ss` and without the dot above that
-/// lower-casing the Turkish `İ` leaves behind, then NFC again.
+/// A name in its normal form for comparison. The steps, in order: remove invisible characters; make each run of whitespace one space;
+/// remove leading and trailing whitespace; NFC; lower case, with `ß` as `ss` and without the dot above that lower-casing the Turkish `İ`
+/// leaves behind; NFC again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NormalName(Box<str>);
 
@@ -38,7 +38,7 @@ impl NormalName {
         &self.0
     }
 
-    /// Whether the name is empty or only blanks.
+    /// Whether the name is empty or contained only whitespace and invisible characters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,11 +50,11 @@ impl fmt::Display for NormalName {
     }
 }
 
-/// The name as people see it: without invisible characters, each run of blanks as one space, without outer blanks. Letter
-/// case and accents stay. A joiner or variation selector stays where it shapes what is seen, behind a character beyond
-/// ASCII: `👩‍💻` is one picture, and Persian words need their joiners.
+/// Returns the name for display: without invisible characters, with each run of whitespace as one space, without leading and trailing
+/// whitespace. Letter case and accents stay. A joiner or variation selector after a non-ASCII character stays if it changes what is
+/// visible: `👩‍💻` is one symbol, and Persian words need their joiners.
 ///
-/// Two names with one repaired form have one [`NormalName`].
+/// Names with the same repaired form have the same [`NormalName`].
 pub fn repaired(name: &str) -> Cow<'_, str> {
     let seen = |c: char| c == ' ' || (!c.is_whitespace() && !is_invisible(c));
     if name.chars().all(seen) && !name.contains("  ") && name.trim() == name {
@@ -89,7 +89,7 @@ pub fn repaired(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether this is its own normal form but for the case of its letters, for certain: most names are.
+/// Whether this name certainly is its own normal form, except for letter case. True for most names.
 fn is_plain(name: &str) -> bool {
     let mut before = b' ';
     for byte in name.bytes() {
@@ -105,7 +105,7 @@ fn is_plain(name: &str) -> bool {
     name.is_empty() || before != b' '
 }
 
-/// Each run of blanks as one space, without outer blanks.
+/// Makes each run of whitespace one space, and removes leading and trailing whitespace.
 fn squeezed(chars: impl Iterator<Item = char>, capacity: usize) -> String {
     let mut text = String::with_capacity(capacity);
     let mut blank = false;
@@ -127,8 +127,8 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Whether nobody sees the character: control characters that are no blanks, and everything that Unicode lists as
-/// `Default_Ignorable_Code_Point`, reserved ranges included.
+/// Whether the character is invisible: a control character that is not whitespace, or one that Unicode lists as
+/// `Default_Ignorable_Code_Point`, including reserved ranges.
 pub fn is_invisible(c: char) -> bool {
     match c {
         c if c.is_control() => !c.is_whitespace(),
@@ -155,8 +155,8 @@ pub fn is_invisible(c: char) -> bool {
     }
 }
 
-/// A normal name in an index that need not give it back: sixteen bytes of its SHA-256, as in the keys of the roster's
-/// own indexes. Two hundred thousand people go by half a million names.
+/// A short key of a normal name, for indexes that need not return the name: the first 16 bytes of its SHA-256, as in the keys of the
+/// roster's own indexes. It saves memory: 200 000 people have half a million names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NameKey([u8; 16]);
 
@@ -182,7 +182,7 @@ pub enum UserNameProblem {
     Forbidden(char),
 }
 
-/// The first rule of Litmos's user names that this one breaks (vendor page "password and username restrictions").
+/// The first of Litmos's rules that this user name breaks (vendor page "password and username restrictions").
 pub fn user_name_problem(user_name: &str) -> Option<UserNameProblem> {
     let chars = user_name.chars().count();
     if let Some(bad) = user_name

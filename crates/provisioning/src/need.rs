@@ -24,7 +24,7 @@ use crate::{Intent, ParkCode, Parked};
 const NAME_REMEDY: &str = "Give one of the two another user name at the source.";
 
 /// Start of the remedy if the account belongs to a leaver with the same user name. A person id follows.
-const HAND_OVER: &str = "If they are the same person, hand the account over with: rollcall links untie ";
+const HAND_OVER: &str = "If they are the same person, hand the account over with: rollcall links unlink ";
 
 /// Remedy if an account without a person has the user name.
 const STRANGER_REMEDY: &str = "Rename that account in Litmos and run: rollcall import. Or give the person another user name at the source.";

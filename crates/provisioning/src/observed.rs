@@ -1,4 +1,4 @@
-//! The observed state: what Litmos had when it was last read or written.
+//! The observed state: the content of Litmos when it was last read or written.
 
 use std::sync::Arc;
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccessLevel, AccountId, Attribute, AttributeChange, Field, InvalidId, Profile, TeamId};
 
-/// A Litmos user. Never holds `LoginKey`, which logs its owner in, nor a password.
+/// A Litmos user. Never contains a password or `LoginKey`, which logs its owner in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub id: AccountId,
     pub user_name: String,
     pub active: bool,
-    /// `None` if Litmos gave a level that is not one of the five.
+    /// `None` if Litmos returned a level that is not one of the five.
     pub access_level: Option<AccessLevel>,
     pub profile: Profile,
     pub manager: Option<AccountId>,
-    /// When the request that showed this was sent, in Unix milliseconds. Older knowledge never replaces newer.
+    /// When the request that returned this was sent, in Unix milliseconds. Older data never replaces newer data.
     pub as_of_ms: u64,
-    /// Whether the record was seen whole, so that it can be written back; otherwise it is what a list shows.
+    /// Whether the complete record was read, so that it can be written back. If false, this is only what a list shows.
     pub whole: bool,
-    /// What no read has shown. In a whole record that is a field which Litmos does not have; in any other it is unknown,
-    /// not empty.
+    /// Attributes that no read has shown. In a whole record, Litmos does not have these fields. In any other record, they are unknown, not
+    /// empty.
     pub unseen: Unseen,
-    /// What the record holds that Rollcall does not know, to go back with it untouched.
+    /// Fields that Rollcall does not know. They are written back unchanged.
     pub rest: Rest,
 }
 
-/// Attributes of which a record says nothing.
+/// Set of attributes that a record does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen(u64);
 
 impl Unseen {
     pub const NONE: Unseen = Unseen(0);
 
-    /// Only access level, manager and profile fields can be unseen: no record is read without the others.
+    /// Only access level, manager and profile fields can be unseen: every record that is read has the others.
     fn bit(attribute: Attribute) -> u64 {
         match attribute {
             Attribute::UserName | Attribute::Active => 0,
@@ -78,8 +78,8 @@ impl FromIterator<Attribute> for Unseen {
     }
 }
 
-/// Fields of a user record that Rollcall does not know, as the Litmos client wrote them down. Nearly always the same for
-/// everybody, so accounts share it.
+/// Fields of a user record that Rollcall does not know, as serialized by the Litmos client. They are nearly always the same for all
+/// accounts, so accounts share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Rest(Option<Arc<str>>);
@@ -108,7 +108,7 @@ impl From<Rest> for String {
     }
 }
 
-/// What a user record of Litmos says, before its texts are read as ours.
+/// A user record of Litmos before its texts are parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct RawAccount<'a> {
     pub id: &'a str,
@@ -122,11 +122,11 @@ pub struct RawAccount<'a> {
 }
 
 impl Account {
-    /// Reads a user record with the names of what it does not show. Fields that are no profile fields, and empty values, are
-    /// dropped.
+    /// Parses a user record. `unseen` lists the names of attributes that it does not show. Fields that are not profile fields, and empty
+    /// values, are dropped.
     ///
     /// # Errors
-    /// [`InvalidId`] if Litmos gave an id that cannot be one.
+    /// [`InvalidId`] if an id from Litmos is not valid.
     pub fn read<'a>(
         raw: RawAccount<'_>,
         fields: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -150,12 +150,12 @@ impl Account {
         })
     }
 
-    /// Whether the value of this attribute is known; an attribute that a whole record does not have is known to be empty.
+    /// Whether the value of this attribute is known. An attribute that a whole record does not have is known to be empty.
     pub fn knows(&self, attribute: Attribute) -> bool {
         self.whole || !self.unseen.contains(attribute)
     }
 
-    /// Takes from an earlier reading of the same account what this one does not show.
+    /// Copies the attributes that this read does not show from an earlier read of the same account.
     pub fn or_as_known(mut self, before: &Account) -> Account {
         for attribute in self.unseen.iter().filter(|_| !self.whole).collect::<Vec<_>>() {
             if !before.knows(attribute) {
@@ -175,7 +175,7 @@ impl Account {
         self
     }
 
-    /// Takes what was just written of an account where the answer does not show it.
+    /// Copies the values that were just written if the response does not show them.
     pub fn or_as_written(mut self, profile: &Profile) -> Account {
         for (field, value) in profile.iter() {
             let attribute = Attribute::Profile(field);
@@ -187,7 +187,7 @@ impl Account {
         self
     }
 
-    /// The account with these changes made.
+    /// Returns the account with these changes applied.
     pub fn changed(&self, changes: &[AttributeChange]) -> Account {
         let mut account = self.clone();
         for change in changes {
@@ -214,7 +214,7 @@ impl Account {
 pub struct Team {
     pub id: TeamId,
     pub name: String,
-    /// `None` where it has not been read: lists do not show it.
+    /// `None` if it has not been read: lists do not show it.
     pub description: Option<String>,
     pub parent: Option<TeamId>,
     /// `TeamCodeForBulkImport`; empty if not known. It may change with the name.
@@ -222,7 +222,7 @@ pub struct Team {
     pub as_of_ms: u64,
 }
 
-/// What somebody is inside one team, beyond a member of it.
+/// The roles of an account inside one team.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     pub leader: bool,
@@ -253,7 +253,7 @@ impl Roles {
     }
 }
 
-/// A role inside one team. The access level of the same name gives nothing until its holder is promoted in each team.
+/// A role inside one team. The access level of the same name has no effect until the account is promoted in each team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamRole {
@@ -272,7 +272,7 @@ impl TeamRole {
     }
 }
 
-/// Where a full import stands, so that a killed one goes on at the page it had reached.
+/// The progress of a full import. After a crash, the import continues at the page that it had reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportPhase {
@@ -280,15 +280,15 @@ pub enum ImportPhase {
     Users { start: u32 },
     /// Reading `/teams` from this offset.
     Teams { start: u32 },
-    /// Reading the members of the team at this place in the order of team ids, from this offset.
+    /// Reading the members of one team from offset `start`. `team` is its position in the order of team ids.
     Members { team: u32, start: u32 },
-    /// Everything that it set out to read was read.
+    /// Everything was read.
     Complete,
-    /// Given up with this reason; it may add and update, never conclude an absence.
+    /// The import ended with this reason. It may add and update, but a missing item proves nothing.
     Failed { reason: String },
 }
 
-/// What became of the things of one sort, in the words of Okta's import report.
+/// Counts for one kind of item, in the words of Okta's import report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportTally {
     pub scanned: u32,
@@ -298,16 +298,16 @@ pub struct ImportTally {
     pub removed: u32,
 }
 
-/// The ten counters and three piles of an import.
+/// The ten counters and three lists of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportReport {
     pub users: ImportTally,
     pub groups: ImportTally,
-    /// Accounts tied to a person.
+    /// Number of accounts that are linked to a person.
     pub linked: u32,
-    /// Accounts that have one exact match among people who are not linked yet.
+    /// Number of accounts that exactly one person matches who is not linked yet.
     pub to_be_matched: u32,
-    /// Accounts that no person in the roster answers to.
+    /// Number of accounts that no person in the roster matches.
     pub unmanaged: u32,
 }
 
@@ -319,7 +319,7 @@ pub struct ImportRun {
     pub calls: u32,
     pub started_at_ms: u64,
     pub changed_at_ms: u64,
-    /// Why the run stands still, while it does, in words for a person.
+    /// Why the import is paused, as a text for an admin; `None` while it is not paused.
     pub paused: Option<String>,
     pub report: ImportReport,
 }
@@ -334,11 +334,11 @@ impl ImportRun {
     }
 }
 
-/// Where a user attribute of an org comes from.
+/// The origin of a user attribute of an org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaKind {
-    /// One of the fields every org has.
+    /// A field that every org has.
     Standard,
     /// `CustomField1` to `CustomField10`.
     LegacyCustom,
@@ -351,11 +351,11 @@ pub enum SchemaKind {
 pub struct SchemaField {
     pub name: String,
     pub kind: SchemaKind,
-    /// Most characters; 0 where none is known.
+    /// Most characters; 0 if not known.
     pub max_chars: u32,
 }
 
-/// The user attributes of an org, as they were found to be. A new version stands only for a difference.
+/// The user attributes of an org at one time. A new version is stored only if they differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaVersion {
     pub version: u32,
@@ -391,13 +391,13 @@ mod tests {
         assert!(now.knows(culture) && !now.whole);
         assert_eq!(now.profile.value(Field::Culture), "nb-NO");
         assert_eq!(now.profile.value(Field::City), "Bergen");
-        // Fifty-one fields one day and fifty-three the next: what is shown counts.
+        // The number of fields in a response may differ from day to day. A value that is shown has priority.
         let shown = account(&[(Field::Culture, "en-US")], &[], true).or_as_known(&now);
         assert_eq!(shown.profile.value(Field::Culture), "en-US");
-        // What nobody has ever shown stays unknown.
+        // An attribute that no read has shown stays unknown.
         let never = account(&[], &[culture], false).or_as_known(&account(&[], &[culture], false));
         assert!(!never.knows(culture));
-        // Where a single read shows no such field, there is none.
+        // If a single read does not show the field, Litmos does not have it.
         assert!(account(&[], &[culture], true).knows(culture));
         let written: Profile = [(Field::Culture, "de-DE"), (Field::City, "Kiel")]
             .into_iter()

@@ -1,10 +1,10 @@
-//! Everything one org's planner looks at, indexed the ways it asks.
+//! Everything the planner of one org reads, indexed by every key that it looks up.
 //!
-//! Two hundred thousand people live in it: ids share their text, and what no planner asks for is not kept.
+//! It is sized for 200 000 people: clones of an id share its text, and data that no planner reads is not kept.
 //!
-//! Law: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it, so a planner that looks only
-//! at returned subjects plans the same as one that looks at all (checked as a property of the planner). A person
-//! stands also for their place in each group that has a word about them, a group also for all its members.
+//! Invariant: each `put_*` and `drop_*` returns every [`Subject`] whose plan may change by it. A planner that plans only the returned
+//! subjects therefore gets the same plan as one that plans all subjects (checked by a property test of the planner). A returned person also
+//! covers their membership in each group that has a statement about them. A returned group also covers all its members.
 
 mod around;
 mod few;
@@ -29,7 +29,7 @@ use crate::{
     PersonLink, Roles, Tally, Team, TeamId,
 };
 
-/// A thing that is planned by itself.
+/// The unit of planning: a person or a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -44,19 +44,19 @@ pub struct Revised<T> {
     pub revision: u64,
 }
 
-/// Whether somebody is to be in a group, and since when that is known.
+/// Whether a person is to be in a group, and when that became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WantedMember {
     present: bool,
     changed_at_ms: u64,
 }
 
-/// Everything that is stored under one person's id: the planner asks for all of it together, so it lies together.
+/// Everything that is stored under one person's id, in one entry because the planner reads it together.
 #[derive(Clone, Debug, Default)]
 struct PersonEntry {
     person: Option<Revised<Person>>,
     link: Option<Revised<PersonLink>>,
-    /// Groups with a statement about the person, present or not.
+    /// Groups that have a statement about the person: present or not.
     groups: Few<GroupId>,
 }
 
@@ -71,7 +71,7 @@ impl PersonEntry {
 struct AccountEntry {
     account: Option<Account>,
     teams: Few<TeamId>,
-    /// The people whose links name the account: one, unless something went wrong.
+    /// People whose links name the account. There is more than one only after an error.
     owners: Few<PersonId>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) type Subjects = BTreeSet<Subject>;
 #[derive(Clone, Debug, Default)]
 pub struct OrgState {
     ids: Ids,
-    /// The members read so far, while the state is filled for the first time: nobody asks whose plan a change touches.
+    /// Members collected while the state is filled for the first time. Meanwhile no touched subjects are computed.
     gathering: Option<Gathering>,
 
     people: HashMap<PersonId, Box<PersonEntry>>,
@@ -96,7 +96,7 @@ pub struct OrgState {
     people_by_reference: Index<NameKey, PersonId>,
     reports_of: Index<NormalName, PersonId>,
     groups_by_reference: Index<NormalName, GroupId>,
-    /// Groups by what they name as their parent.
+    /// Groups by the parent reference that they give.
     children_of: Index<NormalName, GroupId>,
 
     accounts: HashMap<AccountId, Box<AccountEntry>>,
@@ -105,17 +105,17 @@ pub struct OrgState {
     teams_by_name: Index<NormalName, TeamId>,
     subteams: Index<TeamId, TeamId>,
     members: HashMap<TeamId, BTreeSet<AccountId>>,
-    /// Those members who are more than that.
+    /// Team members that also have a role.
     roles: HashMap<TeamId, BTreeMap<AccountId, Roles>>,
     memberships_as_of_ms: u64,
 
     group_links: HashMap<GroupId, Revised<GroupLink>>,
-    /// Those whose link has an open intent or something parked.
+    /// People whose link has an open intent or is parked.
     noted: BTreeSet<PersonId>,
     team_owners: Index<TeamId, GroupId>,
 
     under_way: BTreeSet<Subject>,
-    /// User names that requests under way give to accounts, and whose.
+    /// User names that requests in flight give to accounts, with the person of each account.
     names_under_way: Index<NormalName, PersonId>,
     name_under_way_of: HashMap<PersonId, NormalName>,
     import_complete: bool,
@@ -129,7 +129,7 @@ impl OrgState {
         OrgState::default()
     }
 
-    /// An empty state that is about to be filled: until [`OrgState::filled`], changes say that they touch nobody.
+    /// Creates an empty state that is about to be filled. Until [`OrgState::filled`], changes may leave out touched subjects.
     pub fn filling() -> OrgState {
         OrgState {
             gathering: Some(Gathering::default()),
@@ -137,7 +137,7 @@ impl OrgState {
         }
     }
 
-    /// Everything has been put in. From now on each change says whose plan it touches.
+    /// Ends the filling of the state. From now on each change returns all touched subjects.
     pub fn filled(&mut self) {
         let Some(gathered) = self.gathering.take() else {
             return;
@@ -149,7 +149,7 @@ impl OrgState {
             .collect();
     }
 
-    /// Counts that are asked for all the time.
+    /// Counts the people, the active people and the linked people. Reads all people.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for person in self.people() {
@@ -160,7 +160,7 @@ impl OrgState {
         tally
     }
 
-    /// What was taken away in the last day, for the safeguard.
+    /// Sets the harmful changes of the last day, for the safeguard.
     pub fn set_harm_history(&mut self, history: HarmHistory) {
         self.harm_history = history;
     }
@@ -169,7 +169,7 @@ impl OrgState {
         &self.harm_history
     }
 
-    /// Adds an approval, or replaces the one of the same hash. What is held must be planned again.
+    /// Adds an approval, or replaces the one with the same hash. The caller must plan held changes again.
     pub fn put_approval(&mut self, approval: Approval) {
         self.approvals.retain(|known| known.hash != approval.hash);
         self.approvals.push(approval);
@@ -179,7 +179,7 @@ impl OrgState {
         &self.approvals
     }
 
-    /// Says whether a complete import has been seen. Until then nothing may be concluded from what is not there.
+    /// Sets whether a complete import has finished. Until then, missing data proves nothing. Returns all subjects if this changed.
     pub fn set_import_complete(&mut self, complete: bool) -> Subjects {
         if self.import_complete == complete {
             return Subjects::new();
@@ -188,7 +188,7 @@ impl OrgState {
         self.subjects()
     }
 
-    /// Why the import stands still, in words for a person; `None` while it does not.
+    /// Sets why the import is paused, as a text for an admin; `None` while it is not paused.
     pub fn set_import_paused(&mut self, message: Option<String>) {
         self.import_paused = message;
     }
@@ -201,13 +201,13 @@ impl OrgState {
         self.import_complete
     }
 
-    /// Marks subjects that an operation is being performed on: nothing is planned about them until they are released.
+    /// Marks subjects as in flight: an operation is being performed on them. Nothing is planned for them until they are released.
     pub fn hold(&mut self, subjects: impl IntoIterator<Item = Subject>) {
         self.under_way.extend(subjects);
     }
 
-    /// Says that a request under way gives this user name to somebody's account: until the person is released it is nobody
-    /// else's, whatever the roster says by now.
+    /// Records that a request in flight gives this user name to the person's account. Until the person is released, no other person may use
+    /// the name, whatever the roster says by then.
     pub fn hold_name(&mut self, person: PersonId, user_name: &str) {
         let name = NormalName::of(user_name);
         if let Some(before) = self.name_under_way_of.insert(person.clone(), name.clone()) {
@@ -216,18 +216,18 @@ impl OrgState {
         self.names_under_way.insert(name, person);
     }
 
-    /// Somebody else whose account is being given this user name.
+    /// Another person than `but` whose account is being given this user name.
     pub(crate) fn being_named(&self, name: &NormalName, but: &PersonId) -> Option<&PersonId> {
         self.names_under_way.get(name).find(|person| *person != but)
     }
 
-    /// Ends what [`OrgState::hold`] and [`OrgState::hold_name`] began.
+    /// Ends [`OrgState::hold`] and [`OrgState::hold_name`] for these subjects. Returns the subjects whose plan may change.
     pub fn release(&mut self, subjects: &[Subject]) -> Subjects {
         let mut touched = Subjects::new();
         for subject in subjects {
             self.under_way.remove(subject);
             match subject {
-                // Others may have waited to join a team together with this one.
+                // Other people may have waited to join a team together with this person.
                 Subject::Person(id) => {
                     if let Some(name) = self.name_under_way_of.remove(id) {
                         self.names_under_way.remove(&name, id);
@@ -236,7 +236,7 @@ impl OrgState {
                     self.around_person(id, &mut touched);
                     touched.extend(self.groups_of(id).cloned().map(Subject::Group));
                 }
-                // Others look at a team that is there, not at what is being done to its members.
+                // Other subjects depend on whether the team exists, not on operations on its members.
                 Subject::Group(id) if self.is_settled(id) => {
                     touched.insert(subject.clone());
                 }
@@ -258,7 +258,7 @@ impl OrgState {
         &self.under_way
     }
 
-    /// Everything that can be planned.
+    /// All people and groups: everything that can be planned.
     pub fn subjects(&self) -> Subjects {
         let people = self
             .people()

@@ -1,4 +1,4 @@
-//! A plan: an immutable list of fully specified operations, each with its price. Applying it makes no choices.
+//! A plan: an immutable list of fully specified operations, each with its price. The executor makes no choices.
 
 mod text;
 
@@ -13,7 +13,7 @@ use crate::{
     PersonId, PlanHash, Profile, Subject, TeamId, TeamRole, held_hash,
 };
 
-/// A new account, as it will be asked for.
+/// The values of a new account, as they are sent to Litmos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     pub user_name: String,
@@ -22,7 +22,7 @@ pub struct Draft {
     pub manager: Option<AccountId>,
 }
 
-/// One row of a bulk import. Bulk import leaves what a row omits as it is; it can neither clear a value nor rename.
+/// One row of a bulk import. Values that a row omits stay as they are. A row can neither clear a value nor rename.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkRow {
     pub person: PersonId,
@@ -42,25 +42,25 @@ pub struct BulkRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// Make the account inactive: its owner can no longer log in.
+    /// Makes the account inactive: its person can no longer log in.
     CutOff {
         person: PersonId,
         revision: u64,
         account: AccountId,
     },
-    /// Take an account that was cut off out of all its teams.
+    /// Removes an account that was cut off from all its teams.
     LeaveTeams {
         person: PersonId,
         revision: u64,
         account: AccountId,
     },
-    /// Tie a person to the account that is theirs already. Costs nothing.
+    /// Links a person to the existing account. Costs no call.
     Link {
         person: PersonId,
         revision: u64,
         account: AccountId,
     },
-    /// Read an account that is linked but has not been seen since.
+    /// Reads an account of a person, because the observed state does not have it or does not show all its fields.
     Read {
         person: PersonId,
         revision: u64,
@@ -81,21 +81,21 @@ pub enum Change {
     Bulk {
         rows: Vec<BulkRow>,
     },
-    /// Set advanced custom fields of an account, and read them back: Litmos documents several shapes of the call.
+    /// Sets advanced custom fields of an account and reads them back, because Litmos documents several formats of the call.
     SetCustomFields {
         person: PersonId,
         revision: u64,
-        /// `None`: the account that an operation before it makes.
+        /// `None`: the account that an earlier operation creates.
         account: Option<AccountId>,
         values: BTreeMap<String, String>,
     },
-    /// Take an active account out of all its teams, where each of them is to be left.
+    /// Removes an active account from all its teams in one call. The account is to leave each of them.
     LeaveAllTeams {
         person: PersonId,
         account: AccountId,
         groups: Vec<GroupId>,
     },
-    /// Tie a group to the one team of its name. Costs nothing.
+    /// Links a group to the one team with its name. Costs no call.
     LinkTeam {
         group: GroupId,
         revision: u64,
@@ -106,10 +106,10 @@ pub enum Change {
         revision: u64,
         name: String,
         description: String,
-        /// The group whose team it is made under.
+        /// The group whose team becomes the parent.
         parent: Option<GroupId>,
     },
-    /// Give a team another name or description. A description that has not been read is read first.
+    /// Changes the name or description of a team. An unknown description is read first.
     AmendTeam {
         group: GroupId,
         revision: u64,
@@ -117,7 +117,7 @@ pub enum Change {
         name: Option<TextChange>,
         description: Option<String>,
     },
-    /// End the tie between a group that is deleted and its team, which stays as it is. Costs nothing.
+    /// Removes the link of a deleted group and its team. The team stays as it is. Costs no call.
     UnlinkTeam {
         group: GroupId,
         revision: u64,
@@ -136,28 +136,28 @@ pub enum Change {
     RemoveMember {
         group: GroupId,
         team: TeamId,
-        /// `None`: nobody in the roster has this account ("push now" takes strangers out too).
+        /// `None`: the account has no person in the roster ("push now" removes such accounts too).
         person: Option<PersonId>,
         account: AccountId,
     },
-    /// Promote (`holds`) or demote a member inside a team.
+    /// Promotes (`holds`) or demotes a member inside a team.
     SetRole {
         group: GroupId,
-        /// `None`: the team that an operation before it makes.
+        /// `None`: the team that an earlier operation creates.
         team: Option<TeamId>,
         person: PersonId,
-        /// `None`: the account that an operation before it makes.
+        /// `None`: the account that an earlier operation creates.
         account: Option<AccountId>,
         role: TeamRole,
         holds: bool,
     },
-    /// "Push now" has been done for a group. Costs nothing.
+    /// Ends "push now" for a group. Costs no call.
     EndOverwrite {
         group: GroupId,
     },
 }
 
-/// A text that becomes another.
+/// The old and the new value of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextChange {
     pub from: String,
@@ -189,12 +189,12 @@ impl Change {
         }
     }
 
-    /// Whether somebody's access ends with it: such an operation goes before everything else.
+    /// Whether the operation ends a person's access. Such operations come before all others.
     pub fn cuts_access(&self) -> bool {
         matches!(self, Change::CutOff { .. })
     }
 
-    /// Every subject whose link the operation writes. Two operations that share one never run at once.
+    /// Every subject whose link the operation writes. Two operations with a common subject never run at the same time.
     pub fn subjects(&self) -> Vec<Subject> {
         match self {
             Change::CutOff { person, .. }
@@ -224,7 +224,7 @@ impl Change {
         }
     }
 
-    /// The user names that accounts have once the operation is done, where it gives any.
+    /// The user names that the operation gives to accounts.
     pub fn user_names(&self) -> Vec<(&PersonId, &str)> {
         match self {
             Change::Create { person, draft, .. } => vec![(person, draft.user_name.as_str())],
@@ -281,7 +281,7 @@ impl Change {
             } => {
                 part(person.as_str());
                 part(&revision.to_string());
-                // Somebody who swaps names is renamed twice for one wish.
+                // A swap of user names renames an account twice at the same revision.
                 let name = changes
                     .iter()
                     .find(|change| change.attribute == Attribute::UserName);
@@ -295,7 +295,7 @@ impl Change {
                 for row in rows {
                     part(row.person.as_str());
                     part(&row.revision.to_string());
-                    // A row that will only name a manager is not the one that makes the account.
+                    // A row that only sets a manager differs from the row that creates the account.
                     part(if row.profile.is_empty() { "manager" } else { "" });
                 }
             }
@@ -338,16 +338,16 @@ pub(crate) fn short_hex(bytes: &[u8]) -> String {
         })
 }
 
-/// One change with its price and what must be done before it.
+/// One change, its price, and the operations that must be done before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     pub id: OperationId,
     pub change: Change,
-    /// Requests that it takes when nothing goes wrong.
+    /// Number of calls if nothing fails.
     pub calls: u32,
-    /// Operations of the same plan that come first.
+    /// Operations of the same plan that must be done first.
     pub after: BTreeSet<OperationId>,
-    /// What it does, for a person to read.
+    /// Description for a person.
     pub label: String,
 }
 
@@ -368,46 +368,46 @@ impl Operation {
     }
 }
 
-/// Why nothing is done about a subject just now.
+/// Reason why nothing is done about a subject now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// A request for it is under way, or may still be taking effect.
+    /// A request for it is in flight, or may still take effect.
     UnderWay,
-    /// The last attempt failed; it is tried again at this Unix time in milliseconds.
+    /// The last attempt failed. It is retried at this Unix time in milliseconds.
     RetryAt { at_ms: u64, error: Option<String> },
     /// No complete import of the org has been seen yet.
     FirstImport,
-    /// It waits for a person, with this reason.
+    /// It is parked: it waits until a person acts.
     Parked(Parked),
-    /// The org's switch for this kind of change is off.
+    /// This kind of change is switched off in the settings of the org.
     SwitchedOff { feature: &'static str },
     /// The safeguard holds it until a person approves.
     Held { harm: Harm },
-    /// The group that it names as its parent is not there yet, or has no team yet.
+    /// The group that it names as its parent does not exist yet, or has no team yet.
     ParentAwaited { parent: String },
-    /// The account that has the wanted user name is to be renamed first.
+    /// The account that has the desired user name is renamed first.
     NameAwaited { person: PersonId },
-    /// Members of its team whom no source named are taken out at this Unix time in milliseconds: the sources may still be
-    /// telling of them.
+    /// Team members that no source named are removed at this Unix time in milliseconds. Until then the sources may still
+    /// send them.
     ExtraMembers { at_ms: u64 },
     /// Group push is paused for this group.
     Paused,
-    /// An admin froze the person: nothing but the cut-off is done until that is lifted.
+    /// An admin froze the person: nothing except the cut-off is done until the order is lifted.
     Frozen,
 }
 
-/// What makes Litmos equal the roster, priced, in an order that is safe.
+/// The operations that make Litmos equal to the roster, with prices, in a safe order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub org: OrgId,
     pub operations: Vec<Operation>,
-    /// Subjects that cannot be done as they are; nothing is sent for them.
+    /// Subjects to park, because their values cannot be sent as they are.
     pub park: Vec<(Subject, Parked)>,
     pub waiting: Vec<(Subject, WaitReason)>,
-    /// What the safeguard keeps out of `operations` until a person approves.
+    /// Changes that the safeguard holds until a person approves. They are not in `operations`.
     pub held: Vec<Held>,
-    /// People and groups in the plan, as Okta's formula would count them.
+    /// Number of people in the plan, counted for Okta's formula; `groups` is the number of groups.
     pub people: usize,
     pub groups: usize,
 }
@@ -421,7 +421,7 @@ impl Plan {
         self.operations.is_empty()
     }
 
-    /// The hash of what the plan says: equal exactly if the same operations stand in it.
+    /// Hash of the plan: equal exactly if the plan has the same operations in the same order.
     pub fn hash(&self) -> PlanHash {
         let mut hash = Sha256::new();
         for operation in &self.operations {
@@ -430,12 +430,12 @@ impl Plan {
         PlanHash::parse(short_hex(&hash.finalize())).expect("hex digits are a hash")
     }
 
-    /// The hash that an approval of what is held must name; `None` where nothing is held.
+    /// Hash that an approval of the held changes must name; `None` if nothing is held.
     pub fn held_hash(&self) -> Option<PlanHash> {
         (!self.held.is_empty()).then(|| held_hash(&self.held))
     }
 
-    /// Counts and calls by kind, in the order of first appearance.
+    /// Number of operations and calls of each kind, in the order of first appearance.
     pub fn summary(&self) -> Vec<PlanLine> {
         let mut lines: Vec<PlanLine> = Vec::new();
         for operation in &self.operations {

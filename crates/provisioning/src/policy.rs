@@ -1,4 +1,4 @@
-//! What an org's operator allows and how eager to be.
+//! The org's switches and limits, as set by the operator.
 
 use std::collections::BTreeSet;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NormalName, Safeguard, cost::CostModel};
 
-/// What becomes of the team of a group that its source deleted.
+/// What happens to the team of a group that its source deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnlinkedTeams {
-    /// It stays as it is and is no longer managed.
+    /// The team stays as it is and is no longer managed.
     #[default]
     Leave,
     Delete,
 }
 
-/// What becomes of members of a managed team whom no source named.
+/// What happens to members of a managed team that no source named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExtraMembers {
     /// They stay, and are counted and listed.
     #[default]
     Report,
-    /// They are taken out of the team, as far as the safeguard lets that pass.
+    /// They are removed from the team, within the limits of the safeguard.
     Remove,
 }
 
-/// The org's switches, in Okta's words, and the bounds of freshness.
+/// The org's switches, in Okta's words, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// "Push New Users".
@@ -37,25 +37,25 @@ pub struct Policy {
     /// "Push User Deactivation": cut off and leave all teams.
     pub deactivate_users: bool,
     pub reactivate_users: bool,
-    /// "Update application username on: create and update". Off: only when the account is made.
+    /// "Update application username on: create and update". Off: the user name is set only when the account is created.
     pub update_user_names: bool,
     /// "Group Push".
     pub push_groups: bool,
     pub unlinked_teams: UnlinkedTeams,
     pub extra_members: ExtraMembers,
-    /// User names of accounts that nothing cuts off, demotes or renames.
+    /// User names of accounts that are never cut off, demoted or renamed.
     pub protected: BTreeSet<NormalName>,
-    /// User name of the account whose API key Rollcall uses, protected like those. The API does not say whose key it is.
+    /// User name of the account whose API key Rollcall uses. It is protected too. The API does not return the owner of a key.
     pub api_key_owner: Option<NormalName>,
-    /// Whether Account Owners whom Rollcall did not promote are neither cut off nor demoted.
+    /// Whether Account Owners that Rollcall did not promote are never cut off or demoted.
     pub protect_owners: bool,
-    /// Which harmful changes pass before a person must approve.
+    /// Limits on harmful changes without an approval.
     pub safeguard: Safeguard,
     /// Whether bulk import may be used where it is cheaper.
     pub bulk: bool,
-    /// How old an observed record may be to be written back without reading it again, in milliseconds.
+    /// Greatest age of an observed record that is written back without reading it again, in milliseconds.
     pub fresh_ms: u64,
-    /// What ways of saying the same cost.
+    /// The costs of the different ways to perform the same change.
     pub costs: CostModel,
 }
 

@@ -1,4 +1,4 @@
-//! Ids that share their text: each text is in memory once, however many indexes name it.
+//! Shares the texts of ids: each text is in memory once, however many indexes contain it.
 
 use std::hash::Hash;
 
@@ -6,10 +6,10 @@ use crate::hash::HashSet;
 
 use crate::{Group, GroupId, GroupLink, Rest, SourceId, Sources, Team, TeamId};
 
-/// Most contents that are shared: a field that differs from person to person is not worth sharing.
+/// Most different contents that are shared. A content that differs from person to person is not worth sharing.
 const RESTS_MAX: usize = 256;
 
-/// The ids of one kind seen so far. They are never forgotten: ids are not used again, and few go.
+/// The ids of one kind seen so far. They are never removed: ids are not reused, and few are deleted.
 #[derive(Clone, Debug)]
 struct Pool<T>(HashSet<T>);
 
@@ -35,7 +35,7 @@ pub(crate) struct Ids {
     groups: Pool<GroupId>,
     teams: Pool<TeamId>,
     sources: Pool<SourceId>,
-    /// What records hold that Rollcall does not know, as far as it was seen again and again.
+    /// Contents of records that Rollcall does not know: the first [`RESTS_MAX`] different ones.
     rests: Pool<Rest>,
 }
 

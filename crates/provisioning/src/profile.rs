@@ -1,36 +1,36 @@
-//! Values by field, kept small: two hundred thousand of these live in one process.
+//! Profile values by field. Stored compactly because one process holds 200 000 profiles.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Field;
 
-/// What a source wants of one field.
+/// What a source wants in one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DesiredValue<'a> {
-    /// Make it this value, which is not empty.
+    /// Set it to this value, which is not empty.
     Set(&'a str),
-    /// A source had set it and now wants it empty.
+    /// Clear it: a source had set it and now wants it empty.
     Clear,
-    /// No source ever spoke of it: leave it as it is.
+    /// Leave it as it is: no source has said anything about it.
     Leave,
 }
 
-/// Field values in field order. In a person an empty value is a wish to clear; in an account there are no empty values.
+/// Field values in field order. In a person, an empty value means: clear the field. An account has no empty values.
 ///
-/// All values lie one after the other in one text: a profile is two pieces of memory, however many fields it has.
+/// All values are stored in one text, one after the other: a profile needs two allocations, however many fields it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(Field, String)>", into = "Vec<(Field, String)>")]
 pub struct Profile {
     text: Box<str>,
-    /// Where each value ends in `text`. It begins where the one before ends.
+    /// The end of each value in `text`. A value begins at the end of the value before.
     ends: Box<[End]>,
 }
 
-/// A field, and where its value ends.
+/// A field, and the end of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
     field: Field,
-    /// As bytes, so that an entry takes five of them and no room is left to align a number.
+    /// As bytes, so that an entry takes 5 bytes without padding.
     at: [u8; 4],
 }
 
@@ -57,7 +57,7 @@ impl Profile {
         self.position(field).ok().map(|at| self.at(at))
     }
 
-    /// The value, with absent and empty read alike.
+    /// The value; empty if the field is absent.
     pub fn value(&self, field: Field) -> &str {
         self.get(field).unwrap_or("")
     }
@@ -111,7 +111,7 @@ impl Profile {
         self.ends.binary_search_by_key(&field, |end| end.field)
     }
 
-    /// Takes values in field order, each field once.
+    /// Creates a profile from values in field order. Each field may appear once.
     fn of_sorted<'a>(values: impl Iterator<Item = (Field, &'a str)> + Clone) -> Profile {
         let mut text = String::with_capacity(values.clone().map(|(_, value)| value.len()).sum());
         let mut ends = Vec::with_capacity(values.clone().count());
@@ -126,7 +126,7 @@ impl Profile {
     }
 }
 
-/// Of a field that is named twice, the last value counts.
+/// If a field appears twice, its last value is used.
 impl<V: AsRef<str>> FromIterator<(Field, V)> for Profile {
     fn from_iter<I: IntoIterator<Item = (Field, V)>>(values: I) -> Profile {
         let mut values: Vec<(Field, V)> = values.into_iter().collect();

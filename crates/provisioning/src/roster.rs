@@ -1,72 +1,72 @@
-//! The roster: what sources want in Litmos.
+//! The roster: the people, groups and memberships that sources want in Litmos.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AccessLevel, CustomValues, GroupId, PersonId, Profile, SourceId, Sources};
 
-/// The newest statement of one source about one thing.
+/// The newest statement of one source about one person or group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceMark {
-    /// The source's own id of the thing, if it has one.
+    /// The source's own id of the person or group, if it has one.
     pub external_id: Option<String>,
-    /// When the source says it changed, in Unix milliseconds. Orders late events of this source, nothing else.
+    /// Time of the change according to the source, in Unix milliseconds. Used only to order late events of this source.
     pub changed_at_ms: u64,
-    /// Position in the feed of the newest event of this source that was taken; 0 if none came through the feed.
+    /// Position in the feed of the newest applied event of this source; 0 if there was none.
     pub sequence: u64,
-    /// The source let the person go, and no source has stated since whether the person is active.
+    /// The source removed the person and has not stated since whether the person is active.
     pub left: bool,
 }
 
-/// Who somebody reports to, as the source put it.
+/// The person's manager, as the source gave it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DesiredManager {
     #[default]
     Leave,
     Clear,
-    /// A person id, an external id or a user name. It may name somebody who is not in the roster yet.
+    /// A person id, an external id or a user name. The manager may be missing from the roster so far.
     Reference(String),
 }
 
-/// Somebody a source wants to have an account.
+/// A person that a source wants to have an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub id: PersonId,
     pub user_name: String,
     /// False: the account is to be inactive and in no team.
     pub active: bool,
-    /// The source deleted the person: wanted inactive, and absent from reads.
+    /// The source deleted the person. The account is to be inactive, and reads leave the person out.
     pub deleted: bool,
-    /// `None`: leave as it is; a new account becomes a Learner.
+    /// `None`: leave it as it is; a new account becomes a Learner.
     pub access_level: Option<AccessLevel>,
     pub profile: Profile,
     /// Advanced custom fields by the name that Litmos shows; empty: clear.
     pub custom: CustomValues,
     pub manager: DesiredManager,
     pub sources: Sources,
-    /// The SCIM document as last written, without secrets, so that a client reads back what it wrote.
+    /// The SCIM document as last written, without secrets, so that a client reads what it wrote.
     pub scim_document: Option<String>,
     pub created_at_ms: u64,
     pub changed_at_ms: u64,
 }
 
 impl Person {
-    /// Whether the person is to be able to log in.
+    /// Whether the sources want the person to be able to log in.
     pub fn wanted_active(&self) -> bool {
         self.active && !self.deleted
     }
 }
 
-/// A group a source wants as a team.
+/// A group that a source wants as a team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     pub id: GroupId,
     pub name: String,
     /// `None`: leave it as it is; empty: clear.
     pub description: Option<String>,
-    /// The group whose team this one's is to be made under: its id, external id or name. `None`: under none.
+    /// Id, external id or name of the parent group: this group's team is created under the parent's team. `None`: no parent.
     pub parent: Option<String>,
-    /// The source deleted the group: its team is no longer managed, and deleted only where the org's policy says so.
+    /// The source deleted the group. Its team is no longer managed; it is deleted only if the org's policy says so.
     pub deleted: bool,
     pub sources: Sources,
     pub scim_document: Option<String>,
@@ -74,7 +74,7 @@ pub struct Group {
     pub changed_at_ms: u64,
 }
 
-/// Whether one person belongs to one group. A removal is written down, never concluded from absence.
+/// Whether one person belongs to one group. A removal is stored explicitly; a missing membership means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub group: GroupId,

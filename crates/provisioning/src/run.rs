@@ -1,31 +1,31 @@
-//! Runs: what was promised about a stretch of work, what came of it, and what to promise next.
+//! Runs: the forecast of a run, how the run ended, and the next forecast.
 //!
-//! A run lasts from the first operation that starts until nothing is left to do. Each time its plan changes because
-//! edits joined, the forecast is made anew; what counts in the end is the last one. The record of past forecasts
-//! gives the next its band: the shares of the expected time that past runs took, leaving out the extremes.
+//! A run lasts from the start of its first operation until no work is left. Each time edits change its plan, the forecast is made again.
+//! Only the last forecast is compared with the result. The records of past forecasts set the band of the next one: the shares of the
+//! expected time that past runs took, without the extremes.
 //!
-//! Nothing here reads a clock.
+//! Nothing in this module reads a clock.
 
 use serde::{Deserialize, Serialize};
 
 use crate::PlanHash;
 
-/// How far off a forecast may be and still count as right, in percent of the expected time.
+/// Largest error of a forecast that counts as right, in percent of the expected time.
 pub const RIGHT_WITHIN_PERCENT: u64 = 10;
 
-/// Milliseconds that are forgiven whatever was expected: nobody cares about two seconds of ten.
+/// Error in milliseconds that always counts as right: two seconds of ten do not matter.
 const RIGHT_WITHIN_MS: u64 = 3_000;
 
-/// The band of a forecast without a record, as shares of the expected time in thousandths.
+/// The band of a forecast without forecast records, as shares of the expected time in thousandths.
 const BAND_AT_FIRST: (u64, u64) = (900, 1_150);
 
-/// Runs from which a band is taken; below, they are too few to tell.
+/// Fewest past runs from which a band is computed.
 const BAND_FROM: usize = 5;
 
-/// Runs that are kept.
+/// Number of runs that are kept.
 pub const RUNS_KEPT: usize = 50;
 
-/// What is expected of the work that is left, from a moment on.
+/// The expected duration of the remaining work, from `made_at_ms` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
     pub made_at_ms: u64,
@@ -35,7 +35,7 @@ pub struct Forecast {
     pub high_ms: u64,
 }
 
-/// One stretch of work of an org.
+/// The work of an org between two moments of rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Hash of its first plan.
@@ -43,20 +43,20 @@ pub struct Run {
     pub started_at_ms: u64,
     pub ended_at_ms: Option<u64>,
     pub forecast: Forecast,
-    /// How often edits joined and the forecast was made anew.
+    /// How often edits were added and the forecast was made again.
     pub revisions: u32,
-    /// Calls and operations since the last forecast was made.
+    /// Number of calls, and of operations, since the last forecast was made.
     pub calls: u32,
     pub operations: u32,
 }
 
 impl Run {
-    /// How long the work took from when the last forecast was made; `None` while it goes on.
+    /// Duration of the work since the last forecast was made; `None` while the run goes on.
     pub fn took_ms(&self) -> Option<u64> {
         Some(self.ended_at_ms?.saturating_sub(self.forecast.made_at_ms))
     }
 
-    /// Whether the last forecast held; `None` while the run goes on.
+    /// Whether the last forecast was right; `None` while the run goes on.
     pub fn was_right(&self) -> Option<bool> {
         let took = self.took_ms()?;
         let off = took.abs_diff(self.forecast.expected_ms);
@@ -65,7 +65,7 @@ impl Run {
     }
 }
 
-/// What past forecasts were worth.
+/// How right past forecasts were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Track {
     pub runs: usize,
@@ -75,7 +75,7 @@ pub struct Track {
 }
 
 impl Track {
-    /// Reads the record. Runs that have not ended say nothing yet.
+    /// Evaluates past runs. Runs that have not ended are ignored.
     pub fn of<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Track {
         let mut shares = Vec::new();
         let mut right = 0;
@@ -84,7 +84,7 @@ impl Track {
                 continue;
             };
             right += usize::from(held);
-            // What is done in a moment says nothing about a pace.
+            // Very short runs say nothing about the speed of work.
             let share = if run.forecast.expected_ms < RIGHT_WITHIN_MS {
                 1_000
             } else {
@@ -107,7 +107,7 @@ impl Track {
         }
     }
 
-    /// A forecast with the band that the record gives it.
+    /// Makes a forecast with the band from past runs.
     pub fn forecast(&self, made_at_ms: u64, calls: u32, expected_ms: u64) -> Forecast {
         Forecast {
             made_at_ms,

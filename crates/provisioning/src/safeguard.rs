@@ -1,18 +1,22 @@
-//! The safeguard: which harmful changes a plan may make by itself, and which wait for a person's approval.
+//! The safeguard: decides which harmful changes a plan may make by itself, and which wait for a person's approval.
 //!
-//! Pressures: a filter changed by mistake in an IdP, or a file cut short, looks exactly like two thousand people
-//! leaving. One person leaving must be cut off at once all the same, also while such a heap waits. Giving is harmful too:
-//! an Account Owner can do anything in Litmos, and people who come back in numbers may be the mistake.
+//! Pressures: a filter changed by mistake in an identity provider, or a truncated file, looks exactly like 2,000 people
+//! leaving. A single leaver must still be cut off at once, also while such a mass deactivation waits. Granting access is
+//! harmful too: an Account Owner can do anything in Litmos, and many people who are reactivated may be a mistake.
 //!
-//! Harmful edits that became known close together are one **run**. A run passes whole or is held whole: it passes if
-//! it is within its limit, and if what the sliding day has taken already, together with it, is. So a heap is held,
-//! somebody who leaves an hour later is not, and a trickle that would amount to a heap is stopped within the day.
+//! Harmful changes that were requested close together are one **run**. A run passes as a whole or is held as a whole. It
+//! passes if it is within the limit for a run, and if it and all changes of the sliding day are within the limit for a
+//! day. So a mass deactivation is held, a leaver of an hour later is not, and many small runs are stopped within the day.
 //!
-//! Laws, each a property in the tests: what is within all limits is never held; nothing that is held is in the plan;
-//! what passes in a day without approval never exceeds the day's limit; an approval lets through exactly what it
-//! names, and only until it runs out.
+//! Invariants, each a property in the tests:
 //!
-//! Deliberately missing: a switch that turns it all off. A limit of 100 percent says the same and says it aloud.
+//! - Changes within all limits are never held.
+//! - Held changes are not in the plan.
+//! - Changes that pass in a day without approval never exceed the limit for a day.
+//! - An approval lets through exactly the changes that it names, and only until it expires.
+//!
+//! Deliberately missing: a switch that turns the safeguard off. A limit of 100 percent does the same, and is visible in
+//! the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,30 +26,30 @@ use sha2::{Digest, Sha256};
 
 use crate::{PlanHash, Subject, plan::short_hex};
 
-/// EditBuilder further apart than this belong to different runs.
+/// Changes whose requests are further apart than this, in milliseconds, belong to different runs.
 pub const RUN_GAP_MS: u64 = 120_000;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// Hours of a sliding day. The one under way counts whole, so the day is 24 to 25 hours long.
+/// Hours of a sliding day, in addition to the current hour. So the day is 24 to 25 hours long.
 const DAY_HOURS: u64 = 24;
 
-/// A kind of change that can do harm when it is made by mistake.
+/// A kind of change that can do harm if it is made by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Harm {
-    /// Somebody loses access.
+    /// A person loses access.
     Deactivate,
     DeleteTeam,
-    /// Somebody who stays loses a team.
+    /// A person who stays active loses a team.
     TeamLoss,
     /// An account gets another user name.
     Rename,
-    /// A value that was there is replaced or cleared.
+    /// A value that is not empty is replaced or cleared.
     Overwrite,
-    /// Somebody becomes an Account Owner, with a new account or an old one.
+    /// A person becomes an Account Owner, with a new or an existing account.
     PromoteOwner,
-    /// Somebody becomes an Administrator, with a new account or an old one.
+    /// A person becomes an Administrator, with a new or an existing account.
     PromoteAdministrator,
     /// An inactive account becomes active.
     Reactivate,
@@ -80,7 +84,7 @@ impl Harm {
         Harm::ALL.into_iter().find(|harm| harm.as_str() == text)
     }
 
-    /// What happens to so many, for a person to read.
+    /// Text for a person: what happens to this number of items.
     fn describe(self, count: u32) -> String {
         let one = count == 1;
         match self {
@@ -130,14 +134,14 @@ impl fmt::Display for Harm {
     }
 }
 
-/// How much of one harm passes without approval: the percentage, but never fewer than `floor` and never more than `most`.
+/// Limit of one harm without approval: the percentage, but at least `floor` and at most `most`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Share of what is there: linked active accounts, linked teams, memberships, or people who are to be active.
+    /// Percentage of the existing linked active accounts, linked teams, memberships, or people who are to be active.
     pub percent: u32,
-    /// Absolute bound, whatever the share.
+    /// Absolute bound, independent of the percentage.
     pub most: u32,
-    /// So few always pass, or nobody could leave a company of ten.
+    /// Number of changes that always pass. Without it nobody could leave a company of ten.
     pub floor: u32,
 }
 
@@ -154,7 +158,7 @@ impl Limit {
 pub struct Safeguard {
     pub run: BTreeMap<Harm, Limit>,
     pub day: BTreeMap<Harm, Limit>,
-    /// How long an approval holds, in milliseconds.
+    /// How long an approval is valid, in milliseconds.
     pub approval_ms: u64,
 }
 
@@ -203,7 +207,7 @@ impl Default for Safeguard {
                 most: 100_000,
                 floor: 50,
             },
-            // One owner is an order; two at once may be a mistake or an attack, whatever the size of the company.
+            // One new owner is plausible. Two at once may be a mistake or an attack, in a company of any size.
             Harm::PromoteOwner => Limit {
                 percent: 0,
                 most: 1,
@@ -229,7 +233,7 @@ impl Default for Safeguard {
     }
 }
 
-/// Harmful changes of the last day, by hour. Kept durably: a restart forgets nothing.
+/// Harmful changes of the last day, by hour. They are stored, so a restart does not lose them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HarmHistory(BTreeMap<Harm, BTreeMap<u64, u32>>);
 
@@ -241,11 +245,11 @@ impl HarmHistory {
         hours.retain(|old, _| *old + DAY_HOURS >= hour);
     }
 
-    /// What was entered was not done after all.
+    /// Subtracts changes that were added and then not made.
     pub fn take_back(&mut self, harm: Harm, count: u32, now_ms: u64) {
         if let Some(hours) = self.0.get_mut(&harm) {
             let mut left = count;
-            // It may have been entered in the hour before.
+            // They may have been added in the hour before.
             for hour in [now_ms / HOUR_MS, (now_ms / HOUR_MS).saturating_sub(1)] {
                 if let Some(there) = hours.get_mut(&hour) {
                     let taken = left.min(*there);
@@ -265,7 +269,7 @@ impl HarmHistory {
             .fold(0, u32::saturating_add)
     }
 
-    /// Harm, hour since 1970, count.
+    /// All entries: harm, hours since 1970, number of changes.
     pub fn entries(&self) -> impl Iterator<Item = (Harm, u64, u32)> {
         self.0
             .iter()
@@ -283,7 +287,7 @@ impl FromIterator<(Harm, u64, u32)> for HarmHistory {
     }
 }
 
-/// Names one harmful change for ever: what, to whom, by which wish.
+/// Permanent id of one harmful change: a hash of the harm, the subject, a detail and the roster revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HarmKey(pub u64);
 
@@ -312,14 +316,14 @@ pub struct Harmful {
     pub key: HarmKey,
     pub harm: Harm,
     pub subject: Subject,
-    /// When the wish became known, in Unix milliseconds: what runs are told apart by.
+    /// Unix time in milliseconds at which the change was requested. Changes are grouped into runs by it.
     pub requested_at_ms: u64,
     pub label: String,
-    /// A person gave the order by name: it passes, and counts.
+    /// Whether an admin ordered it by name. It then always passes, and counts in the day.
     pub ordered: bool,
 }
 
-/// A person's approval of what was held, by its hash.
+/// A person's approval of held changes, named by their hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     pub hash: PlanHash,
@@ -335,7 +339,7 @@ impl Approval {
     }
 }
 
-/// Why something is held back.
+/// The limit that held changes exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exceeded {
@@ -349,7 +353,7 @@ pub struct Held {
     pub harm: Harm,
     pub exceeded: Exceeded,
     pub allowed: u32,
-    /// Taken away in the last day already.
+    /// Number of changes that passed in the last day, with those that pass now by an approval or an order.
     pub in_day: u32,
     pub population: u32,
     pub items: Vec<Harmful>,
@@ -369,7 +373,7 @@ impl Held {
     }
 }
 
-/// The hash that an approval is bound to: equal exactly if the same changes are held.
+/// Hash that an approval names: equal exactly if the same changes are held.
 pub fn held_hash(held: &[Held]) -> PlanHash {
     let keys: BTreeSet<HarmKey> = held
         .iter()
@@ -383,7 +387,7 @@ pub fn held_hash(held: &[Held]) -> PlanHash {
     PlanHash::parse(short_hex(&hash.finalize())).expect("hex digits are a hash")
 }
 
-/// What the judgement goes by, beside the changes themselves.
+/// Inputs of the decision, in addition to the changes.
 pub(crate) struct SafeguardInputs<'a> {
     pub(crate) safeguard: &'a Safeguard,
     pub(crate) history: &'a HarmHistory,
@@ -392,7 +396,7 @@ pub(crate) struct SafeguardInputs<'a> {
 }
 
 impl SafeguardInputs<'_> {
-    /// What of these changes is held. `population` is asked only where a limit may be exceeded.
+    /// Returns the changes that are held. Calls `population` only if a limit may be exceeded.
     pub(crate) fn judge(&self, changes: Vec<Harmful>, population: impl Fn(Harm) -> u32) -> Vec<Held> {
         let mut by_harm: BTreeMap<Harm, Vec<Harmful>> = BTreeMap::new();
         for change in changes {
@@ -418,7 +422,7 @@ impl SafeguardInputs<'_> {
         if count <= run.floor.min(run.most) && in_day.saturating_add(count) <= day.floor.min(day.most) {
             return Vec::new();
         }
-        // What a day has taken is no longer there: the share is of what there was.
+        // Changes of the last day reduced the population. The percentage is of the population before them.
         let population = population(harm).saturating_add(in_day);
         let (run_allowed, day_allowed) = (run.allowed(population), day.allowed(population));
         let before = changes.len();
@@ -458,7 +462,7 @@ impl SafeguardInputs<'_> {
     }
 }
 
-/// Cuts changes into runs: smaller ones first, so that a heap never uses up the day of those beside it.
+/// Groups changes into runs. Small runs come first, so that a large run never uses up the day's limit for them.
 fn runs(mut changes: Vec<Harmful>) -> Vec<Vec<Harmful>> {
     changes.sort_by_key(|change| (change.requested_at_ms, change.key));
     let mut runs: Vec<Vec<Harmful>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Who said what of a thing, kept small: nearly everything has one source, and two hundred thousand have.
+//! The statements of sources about one person or group. Stored compactly: there are 200 000 of these, and nearly all have one source.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{SourceId, SourceMark};
 
-/// The newest word of each source about one thing, in source order.
+/// The newest statement of each source about one person or group, in source order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     from = "BTreeMap<SourceId, SourceMark>",
@@ -23,7 +23,7 @@ impl Sources {
         self.position(source).ok().map(|at| &self.0[at].1)
     }
 
-    /// The mark of this source; an empty one is put there if it has none.
+    /// The mark of this source. An empty one is added if there is none.
     pub fn mark(&mut self, source: &SourceId) -> &mut SourceMark {
         let at = self.position(source).unwrap_or_else(|at| {
             let mut marks = std::mem::take(&mut self.0).into_vec();
@@ -51,7 +51,7 @@ impl Sources {
         self.0.iter().map(|(source, mark)| (source, mark))
     }
 
-    /// Lets the ids share their text with the equal ones known already.
+    /// Replaces each id by the equal id that `known` returns, so that both share one text.
     pub(crate) fn share_ids(&mut self, mut known: impl FnMut(&SourceId) -> SourceId) {
         for (source, _) in &mut self.0 {
             *source = known(source);
@@ -63,7 +63,7 @@ impl Sources {
     }
 }
 
-/// Of a source that is named twice, the last mark counts.
+/// If a source appears twice, its last mark is used.
 impl FromIterator<(SourceId, SourceMark)> for Sources {
     fn from_iter<I: IntoIterator<Item = (SourceId, SourceMark)>>(marks: I) -> Sources {
         let mut sources = Sources::new();

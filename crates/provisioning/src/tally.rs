@@ -1,12 +1,12 @@
-//! Counts of a state that are asked for all the time.
+//! Counts of an org state that are read often.
 
-/// How many there are of what.
+/// Numbers of people in an org state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// People whom no source has deleted.
+    /// People that no source has deleted.
     pub people: usize,
     /// People who are to be able to log in.
     pub active: usize,
-    /// People of the roster who are tied to an account.
+    /// People in the roster who are linked to an account.
     pub linked: usize,
 }

@@ -1,13 +1,14 @@
-//! Taking back what a run did: not by writing Litmos behind the roster's back, but by changing the edits that led to
-//! it. What follows is a plan like any other, priced and held by the same safeguard.
+//! Undoes the changes of a run. It does not write to Litmos directly: it edits the roster back. The plan that follows is
+//! like any other plan, with prices and under the same safeguard.
 //!
-//! A wish is taken back only while it still stands: whoever changed their mind since is left alone and named. What a
-//! run did last about a thing is taken back to what was there before the run touched it first. A wish that already is
-//! what it was before needs nothing and is not mentioned: the teams of somebody who was cut off were never unwished.
+//! A value is edited back only while the roster still has the desired value that the run applied. If a source has
+//! changed it since, it stays and is reported. A value that the run changed several times goes back to the value before
+//! the first change. If the roster already has the old value, no edit is needed and nothing is reported. An example is
+//! the teams of a person who was cut off: the sources never ended those memberships.
 //!
-//! Deliberately missing: bringing back what Litmos deleted for good, and what a run did without our knowing what was
-//! there before. Both are named, not guessed. What was found done after an interruption is in no decision, and is
-//! neither taken back nor named.
+//! Deliberately missing: restoring things that Litmos deleted permanently, and values whose old value is not known. Both
+//! are reported, not guessed. A change that was found done after an interruption is in no decision; it is neither undone
+//! nor reported.
 
 mod edit;
 mod edits;
@@ -19,7 +20,7 @@ pub use edit::{Edit, GroupEdit, PersonEdit};
 use edits::EditBuilder;
 use written::{Thing, Writer, Written};
 
-/// Kinds of operations that may have changed nothing: without an image there is nothing to take back.
+/// Kinds of operations that may have changed nothing. Without an image there is nothing to undo, so nothing is reported.
 const MAY_CHANGE_NOTHING: [&str; 6] = [
     "link",
     "link-team",
@@ -29,32 +30,32 @@ const MAY_CHANGE_NOTHING: [&str; 6] = [
     LEAVE_TEAMS,
 ];
 
-/// Ends the memberships of somebody who was cut off, whatever is desired of them.
+/// Kind of the operation that ends the memberships of a person who was cut off, even if they are still desired.
 const LEAVE_TEAMS: &str = "leave-teams";
 
-/// What can be taken back of a run, and what cannot.
+/// What can be undone of a run, and what cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undo {
     pub edits: Vec<Edit>,
-    /// What stays as it is, and why; what was done last comes first.
+    /// Label of each change that stays, and why. The newest change comes first.
     pub left: Vec<(String, String)>,
 }
 
-/// What stays as it is, with whatever did it.
+/// Why a change stays, with the decision that made it.
 type Left<'a> = Vec<(Writer<'a>, String)>;
 
-/// Reads what a run did, newest first, and then takes back each thing that it wrote.
+/// Reads the decisions of a run, newest first, and then edits back each value that the run wrote.
 pub fn undo(state: &OrgState, decisions: &[Decision]) -> Undo {
     let mut written = Written::default();
     let mut left = Left::new();
-    // Of two in the same millisecond, the one that was written down later is the newer.
+    // Of two decisions in the same millisecond, the one later in the list is newer.
     let mut newest_first: Vec<&Decision> = decisions.iter().rev().collect();
     newest_first.sort_by_key(|decision| std::cmp::Reverse(decision.at_ms));
     for (place, decision) in newest_first.into_iter().enumerate() {
         let writer = Writer { place, decision };
         let done = match decision.ended {
             Ended::Done => true,
-            // What waits for a person may have been done in part.
+            // A parked operation may have been done in part.
             Ended::Parked => false,
             Ended::Failed => continue,
         };
@@ -83,7 +84,7 @@ pub fn undo(state: &OrgState, decisions: &[Decision]) -> Undo {
     }
 }
 
-/// Notes what an image says was written; what is no wish's doing, or for good, is told as the reason why it stays.
+/// Records what an image shows was written. `Err`: why it stays, because no source asked for it or it is permanent.
 fn note<'a>(
     state: &OrgState,
     written: &mut Written<'a>,
@@ -137,7 +138,7 @@ fn note<'a>(
                 &change.to,
             );
         }
-        // The level that promoted is taken back with the account's change.
+        // The access level that led to the role is undone with the account's change.
         Image::RoleSet { .. } => {}
         Image::TeamMade { .. } => {
             return Err("a team is not deleted by an undo; delete the group at its source".to_owned());
@@ -147,19 +148,19 @@ fn note<'a>(
     Ok(())
 }
 
-/// Refuses where an order holds somebody cut off: no wish led to it, so none brings the person back.
+/// `Err` if an admin's order keeps the person cut off: no source asked for it, so editing the roster cannot undo it.
 fn by_a_source(state: &OrgState, id: &PersonId) -> Result<(), String> {
     let deleted = state.person(id).is_none_or(|person| person.value.deleted);
     let link = state.person_link(id);
     if !deleted && link.is_some_and(|link| link.value.frozen.is_some()) {
         return Err(format!(
-            "an order cut the person off, not a wish; take it back with: rollcall leaver {id} --lift"
+            "an order cut the person off, not a source; take it back with: rollcall leaver {id} --lift"
         ));
     }
     Ok(())
 }
 
-/// A group that its source has not deleted.
+/// The group, if its source has not deleted it.
 fn living_group<'a>(state: &'a OrgState, id: &GroupId) -> Result<&'a Group, String> {
     let group = state.group(id).ok_or("the group is no longer in the roster")?;
     if group.value.deleted {

@@ -1,4 +1,4 @@
-//! From the bytes of a request to JSON.
+//! Parses the bytes of a request as JSON.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use serde_json::{Number, Value};
 
 use crate::error::ScimError;
 
-/// Reads a body as JSON: with or without a byte order mark, and with every digit of its numbers.
+/// Parses a body as JSON, with or without a byte order mark, and keeps every digit of its numbers.
 ///
-/// No attribute of SCIM users and groups is a number, but clients write ids as numbers. A number that JSON readers
-/// would round or shorten (`12345678901234567890123`, `1.10`) becomes the text that was written.
+/// Users and groups have no numeric attributes, but some clients send ids as numbers. A number that a JSON reader would round or
+/// shorten (`12345678901234567890123`, `1.10`) becomes the text as sent.
 ///
 /// # Errors
-/// `invalidSyntax` saying what is wrong and where.
+/// `invalidSyntax`, with the problem and its position.
 pub fn read_json(bytes: &[u8]) -> Result<Value, ScimError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(ScimError::invalid_syntax(
@@ -31,13 +31,13 @@ pub fn read_json(bytes: &[u8]) -> Result<Value, ScimError> {
     }
     let kept = with_kept_digits(text);
     serde_json::from_str(&kept).map_err(|error| {
-        // The place is that of the body as it was sent.
+        // The position refers to the body as sent.
         let error = serde_json::from_str::<Value>(text).err().unwrap_or(error);
         ScimError::invalid_syntax(format!("the body is no JSON: {error}"))
     })
 }
 
-/// The text with those numbers in quotes that would lose digits.
+/// Puts quotes around numbers that would lose digits.
 fn with_kept_digits(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut kept = String::new();
@@ -71,7 +71,7 @@ fn with_kept_digits(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// The place after the string that begins here.
+/// Position after the string that begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
@@ -84,19 +84,19 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// Whether the text is a JSON number that is not written back as it was.
+/// Whether the text is a JSON number that would be written back differently.
 fn loses_digits(word: &str) -> bool {
     if word.len() < 10 && word.bytes().all(|b| b.is_ascii_digit()) {
         return false;
     }
     match word.parse::<Number>() {
         Ok(number) => number.to_string() != word,
-        // Numbers out of range are numbers all the same; what is none is left for the reader to name.
+        // A number out of range is still a number. For other text, the JSON reader reports the error.
         Err(_) => is_number(word),
     }
 }
 
-/// The grammar of RFC 8259 section 6.
+/// Follows the grammar of RFC 8259 section 6.
 fn is_number(word: &str) -> bool {
     let unsigned = word.strip_prefix('-').unwrap_or(word);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {

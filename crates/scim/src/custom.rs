@@ -1,7 +1,7 @@
-//! Advanced custom fields: Litmos shows them by labels, SCIM names them by attributes of the Litmos extension.
+//! Advanced custom fields. Litmos names them by labels, SCIM by attributes of the Litmos extension.
 //!
-//! Identity providers map flat attributes, so each field that schema discovery found is one, under a name that SCIM
-//! allows. The list `customFields` of names and values reaches every field, found or not.
+//! Identity providers map flat attributes, so each discovered field becomes an attribute with a name that SCIM allows. The list
+//! `customFields` of names and values can set any field, discovered or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use crate::litmos::FieldChange;
 use crate::schema::{self, LITMOS_USER};
 use crate::user::UserDocument;
 
-/// FieldChanges by the label of the field, as Litmos shows it.
+/// Field changes by the label of the field in Litmos.
 pub type CustomFieldChanges = BTreeMap<String, FieldChange>;
 
-/// One field and the attribute that stands for it; all of them are text.
+/// One custom field and its SCIM attribute. The type is always text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomAttribute {
-    /// Unique in the extension, in any case.
+    /// Name of the attribute, unique in the extension in any case.
     pub name: String,
     pub label: String,
 }
@@ -26,7 +26,7 @@ pub struct CustomAttribute {
 pub struct CustomAttributes(Vec<CustomAttribute>);
 
 impl CustomAttributes {
-    /// Gives each label a name of its own; labels that come to one name are numbered in their order.
+    /// Creates an attribute for each label. Labels that give the same name are numbered in order.
     pub fn of(labels: impl IntoIterator<Item = String>) -> CustomAttributes {
         let known = schema::attributes_of(LITMOS_USER).iter();
         let mut taken: BTreeSet<String> = known.map(|attribute| normal_form(attribute.name)).collect();
@@ -48,7 +48,7 @@ impl CustomAttributes {
         self.0.iter()
     }
 
-    /// The label that an attribute's name or a label in any case stands for.
+    /// Finds a label by the name of its attribute or by the label itself, in any case.
     pub fn label_of(&self, name: &str) -> Option<&str> {
         let wanted = normal_form(name.trim());
         let by = |spelling: fn(&CustomAttribute) -> &str| {
@@ -60,8 +60,8 @@ impl CustomAttributes {
         found.map(|attribute| attribute.label.as_str())
     }
 
-    /// What the user as a client wrote it wants of these fields. An entry of `customFields` counts under its own name
-    /// where no field of that name was found; an attribute that stands for no field is no change.
+    /// Returns the changes that a user document means for these fields. An entry of `customFields` for an undiscovered field
+    /// keeps its own name. An attribute without a field is no change.
     pub fn changes(&self, user: &UserDocument) -> CustomFieldChanges {
         let flat = user
             .further_litmos_attributes()
@@ -74,7 +74,7 @@ impl CustomAttributes {
     }
 }
 
-/// The changes now on top of those before: what was wished and is no longer mentioned is cleared.
+/// Adds changes to clear fields that had a desired value before and are no longer mentioned.
 pub fn carry_over_custom(previous: &CustomFieldChanges, now: CustomFieldChanges) -> CustomFieldChanges {
     let mut changes = now;
     for label in previous.keys() {
@@ -83,7 +83,7 @@ pub fn carry_over_custom(previous: &CustomFieldChanges, now: CustomFieldChanges)
     changes
 }
 
-/// A label as SCIM may name it: letters and digits, the first one small.
+/// Turns a label into a SCIM name: letters and digits, the first one in lower case.
 fn attribute_name(label: &str) -> String {
     let mut name = String::new();
     for word in label

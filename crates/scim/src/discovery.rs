@@ -1,4 +1,4 @@
-//! What a client may ask about the server itself: RFC 7643 sections 5 to 7.
+//! Discovery of the server's capabilities: RFC 7643 sections 5 to 7.
 
 use serde_json::{Map, Value, json};
 
@@ -29,8 +29,7 @@ pub fn service_provider_config(base_url: &str) -> Value {
     })
 }
 
-/// The bodies of `/Schemas`, each with its URN as `id`; the `further` attributes join the Litmos
-/// extension of users.
+/// Bodies of `/Schemas`, each with its URN as `id`. The `further` attributes are added to the Litmos extension of users.
 pub fn schemas(base_url: &str, further: &CustomAttributes) -> Vec<Map<String, Value>> {
     let further = further.iter().map(|attribute| {
         json!({
@@ -73,7 +72,7 @@ pub fn schemas(base_url: &str, further: &CustomAttributes) -> Vec<Map<String, Va
     all.into_iter().filter_map(into_object).collect()
 }
 
-/// The bodies of `/ResourceTypes`, each with its name as `id`.
+/// Bodies of `/ResourceTypes`, each with its name as `id`.
 pub fn resource_types(base_url: &str) -> Vec<Map<String, Value>> {
     let resource_type = |kind: ResourceKind, schema: &str, description: &str, extensions: &[&str]| {
         let extensions: Vec<Value> = extensions

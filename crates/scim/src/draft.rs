@@ -1,9 +1,9 @@
-//! A user's attributes while a request is being read into them.
+//! Attributes of a user while a request is parsed into them.
 //!
-//! POST, PUT and PATCH all come down to the same edit: an operation, a path, a value. A body is a pathless operation
-//! on an empty draft. In a body, read-only attributes and passwords are passed over in silence, since clients send our own
-//! answers back; unknown core attributes are noted; content under unknown extensions is kept. An operation of a PATCH
-//! that could have no effect is refused ([`Draft::without_effect`]).
+//! POST, PUT and PATCH all use the same edit: an operation, a path, a value. A body is an operation without a path on an empty
+//! draft. In a body, read-only attributes and passwords are ignored without a note, because clients send our responses back.
+//! Unknown core attributes are noted. Content under unknown extensions is stored. A PATCH operation that cannot have an effect is
+//! refused ([`Draft::without_effect`]).
 
 mod edit;
 
@@ -26,13 +26,13 @@ pub(crate) const MAX_ATTRIBUTES: usize = 400;
 pub(crate) struct Draft {
     pub(crate) attributes: Map<String, Value>,
     pub(crate) notes: Notes,
-    /// Whether the request says that the person is to be active.
+    /// Value of `active` in the request, if there is one.
     pub(crate) stated_active: Option<bool>,
-    /// Why the last edit that could not have an effect has none.
+    /// Reason why the last edit without an effect had none.
     pub(crate) without_effect: Option<ScimError>,
 }
 
-/// What a path names.
+/// Target of a path.
 enum Place {
     Core(&'static Attribute),
     Extended(&'static str, &'static Attribute),
@@ -44,7 +44,7 @@ enum Place {
 }
 
 impl Draft {
-    /// Edits every attribute that the object names. Keys may be names, dotted names, filtered paths or carry a URN.
+    /// Edits every attribute of the object. Keys may be names, dotted names, paths with a filter, or carry a URN.
     pub(crate) fn edit_all(
         &mut self,
         kind: OperationKind,
@@ -56,7 +56,7 @@ impl Draft {
             .try_for_each(|(key, value)| self.edit_named(kind, key, value))
     }
 
-    /// The same for a pathless operation of a PATCH: it has to have an effect by one of its attributes at least.
+    /// Like [`Draft::edit_all`], for a PATCH operation without a path: at least one attribute must have an effect.
     pub(crate) fn patch_all(
         &mut self,
         kind: OperationKind,
@@ -67,7 +67,7 @@ impl Draft {
         for (key, value) in object {
             self.edit_named(kind, key, value)?;
             match self.without_effect.take() {
-                // Clients send these back with what they change.
+                // Clients send these back together with their changes.
                 Some(_) if ["id", "meta"].iter().any(|own| key.eq_ignore_ascii_case(own)) => effects += 1,
                 Some(error) => refusal = refusal.or(Some(error)),
                 None => effects += 1,
@@ -184,7 +184,7 @@ impl Draft {
             {
                 Place::WholeExtension(whole)
             }
-            // RFC 8141: a URN has a namespace and a name in it, so `urn:acme` is none.
+            // RFC 8141: a URN has a namespace and a name, so `urn:acme` is not one.
             None if urn.matches(':').count() < 2 => Place::Unknown,
             None => Place::Loose(urn.to_owned(), loose_name(path)),
         }
@@ -280,7 +280,7 @@ fn few_enough(object: &Map<String, Value>) -> Result<(), ScimError> {
     Ok(())
 }
 
-/// That a client cannot write it, and what to do instead.
+/// Error for a read-only attribute, with a remedy.
 pub(crate) fn read_only(attribute: &Attribute) -> ScimError {
     let remedy = match attribute.name {
         "groups" => "change the members of the group",
@@ -289,7 +289,7 @@ pub(crate) fn read_only(attribute: &Attribute) -> ScimError {
     ScimError::mutability(format!("{}: it is read-only; {remedy}", attribute.name))
 }
 
-/// Outside the known schemas a dot is a letter like any other.
+/// Outside the known schemas a dot has no special meaning.
 fn loose_name(path: &AttributePath) -> String {
     match path.part() {
         Some(part) => format!("{}.{part}", path.name()),

@@ -1,4 +1,4 @@
-//! What a client is told when a request cannot be done.
+//! Errors that a client receives.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// The `scimType` words of RFC 7644 section 3.12 that Rollcall uses.
+/// The `scimType` values of RFC 7644 section 3.12 that Rollcall uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScimType {
     InvalidFilter,
@@ -34,8 +34,8 @@ impl ScimType {
     }
 }
 
-/// A refusal with its HTTP status. Identity providers show `detail` to an administrator, so it names the attribute,
-/// what was wrong and what would be accepted.
+/// An error with its HTTP status. Identity providers show `detail` to an administrator, so it names the attribute, the problem
+/// and what would be accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct ScimError {
@@ -45,7 +45,7 @@ pub struct ScimError {
 }
 
 impl ScimError {
-    /// An error with a status of the caller's choice; anything outside 400 to 599 becomes 500.
+    /// Creates an error with the given status. A status outside 400 to 599 becomes 500.
     pub fn new(status: u16, detail: impl Into<String>) -> ScimError {
         let status = if (400..600).contains(&status) { status } else { 500 };
         ScimError {
@@ -55,7 +55,7 @@ impl ScimError {
         }
     }
 
-    /// A 400 of the given type.
+    /// Creates a 400 with the given type.
     pub fn bad_request(scim_type: ScimType, detail: impl Into<String>) -> ScimError {
         ScimError {
             status: 400,
@@ -72,7 +72,7 @@ impl ScimError {
         ScimError::new(404, detail)
     }
 
-    /// 409 with `uniqueness`: another resource holds the value of this attribute. The detail begins with the attribute.
+    /// 409 with `uniqueness`: another resource has the same value of this attribute. The detail begins with the attribute.
     pub fn conflict(attribute: &str, problem: impl fmt::Display) -> ScimError {
         ScimError {
             status: 409,
@@ -81,7 +81,7 @@ impl ScimError {
         }
     }
 
-    /// 412: the resource has another version than `If-Match` asks for.
+    /// 412: the version of the resource differs from `If-Match`.
     pub fn precondition_failed(detail: impl Into<String>) -> ScimError {
         ScimError::new(412, detail)
     }
@@ -110,17 +110,17 @@ impl ScimError {
         ScimError::bad_request(ScimType::NoTarget, detail)
     }
 
-    /// 415: the body is written in a way that is not read here.
+    /// 415: the encoding or media type of the body is not supported.
     pub fn unsupported(detail: impl Into<String>) -> ScimError {
         ScimError::new(415, detail)
     }
 
-    /// 429: too much of this kind is under way already.
+    /// 429: too many requests of this kind are running.
     pub fn too_many_requests(detail: impl Into<String>) -> ScimError {
         ScimError::new(429, detail)
     }
 
-    /// 501: a part of SCIM that Rollcall does not offer.
+    /// 501: Rollcall does not support this part of SCIM.
     pub fn not_implemented(detail: impl Into<String>) -> ScimError {
         ScimError::new(501, detail)
     }
@@ -129,13 +129,13 @@ impl ScimError {
         ScimError::bad_request(ScimType::Mutability, detail)
     }
 
-    /// The same error, saying which operation of a PATCH it is about, counted from 1.
+    /// Returns the same error, with the number of the PATCH operation, counted from 1.
     pub(crate) fn in_operation(mut self, number: usize) -> ScimError {
         self.detail = format!("operation {number}: {}", self.detail);
         self
     }
 
-    /// The same error under another `scimType`; the status stays.
+    /// Returns the same error with another `scimType`. The status does not change.
     pub(crate) fn with_type(mut self, scim_type: ScimType) -> ScimError {
         self.scim_type = Some(scim_type);
         self
@@ -153,7 +153,7 @@ impl ScimError {
         &self.detail
     }
 
-    /// The response body; `status` is text, as RFC 7644 wants it.
+    /// The response body. `status` is text, as RFC 7644 requires.
     pub fn to_json(&self) -> Value {
         let mut body = json!({
             "schemas": [ERROR_SCHEMA],

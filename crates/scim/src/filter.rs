@@ -1,8 +1,8 @@
-//! Filters of RFC 7644 section 3.4.2.2: a tree, its text, and whether a resource matches.
+//! Filters of RFC 7644 section 3.4.2.2: a syntax tree, its text form, and a check whether a resource matches.
 //!
-//! The parser takes the whole grammar and forgives what real clients get wrong: operators in any case, values
-//! without quotes or in single ones, loose escapes, `emails[type eq "work"].value eq "x"`, `not` without parentheses. What it forgave
-//! stands in [`ParsedFilter::warnings`]. Printing a filter and parsing the print gives the same filter.
+//! The parser accepts the whole grammar, and also common mistakes of clients: operators in any case, values without quotes or in
+//! single quotes, wrong escapes, `emails[type eq "work"].value eq "x"`, `not` without parentheses. [`ParsedFilter::warnings`]
+//! lists the tolerated mistakes. Printing a filter and parsing the result gives the same filter.
 
 mod check;
 mod evaluate;
@@ -16,19 +16,19 @@ pub(crate) use check::no_part;
 pub use lookup::{Lookup, LookupKey, MembersNeeded};
 pub use path::AttributePath;
 
-/// Longest filter text: room for a few long names, far below what could burden the parser.
+/// Longest filter text: enough for a few long names, and cheap to parse.
 pub const MAX_FILTER_BYTES: usize = 8192;
-/// Deepest nesting of parentheses, `not` and brackets; clients use two.
+/// Deepest nesting of parentheses, `not` and brackets. Clients use two levels.
 pub const MAX_FILTER_DEPTH: usize = 24;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// All of them; at least two.
+    /// All of them must match. At least two.
     And(Vec<Filter>),
-    /// Any of them; at least two.
+    /// Any of them must match. At least two.
     Or(Vec<Filter>),
     Not(Box<Filter>),
-    /// `pr`: it has a value that is not empty.
+    /// `pr`: the attribute has a value that is not empty.
     Present(AttributePath),
     Compare(AttributePath, Comparison, Literal),
     /// `emails[type eq "work"]`: some value matches the inner filter.
@@ -76,7 +76,7 @@ impl Comparison {
     }
 }
 
-/// The value a filter compares with.
+/// Value that a filter compares with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
     Text(String),
@@ -85,7 +85,7 @@ pub enum Literal {
     Null,
 }
 
-/// A filter and what had to be forgiven to read it.
+/// A filter, and warnings about mistakes that the parser tolerated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParsedFilter {
     pub filter: Filter,
@@ -93,7 +93,7 @@ pub struct ParsedFilter {
 }
 
 impl Filter {
-    /// The texts that `part` is compared with, when the filter is nothing but equalities on it joined by `or`.
+    /// Texts that `part` is compared with. `None` unless the filter consists only of equalities on it joined by `or`.
     pub(crate) fn listed(&self, part: &str) -> Option<Vec<&str>> {
         match self {
             Filter::Or(any) => {
@@ -112,8 +112,7 @@ impl Filter {
         }
     }
 
-    /// The parts that an entry needs for this filter to match it, when the filter is nothing but equalities joined
-    /// by `and`.
+    /// Parts that an entry must have to match. `None` unless the filter consists only of equalities joined by `and`.
     pub(crate) fn equalities(&self) -> Option<Vec<(&str, &Literal)>> {
         match self {
             Filter::And(all) => {

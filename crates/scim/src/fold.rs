@@ -1,11 +1,11 @@
-//! One normal form for comparing text that is not case exact.
+//! Normal form for comparing text that is not case exact.
 
 use unicode_normalization::UnicodeNormalization;
 
 /// NFC, lower case with `ß` as `ss`, final sigma as sigma and `İ` as a plain `i`, then NFC again.
 ///
-/// Full Unicode case folding is close to this for every script that has case; the three special letters are those
-/// where lower-casing alone would keep apart names that people hold for the same. Dotless `ı` stays itself.
+/// This is close to full Unicode case folding for every script that has case. With lower-casing alone, the three special letters
+/// would separate names that people regard as equal. Dotless `ı` is unchanged.
 pub(crate) fn normal_form(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! A group, and a change of one that needs no look at its members.
+//! A group, and a change of it that does not need its members.
 
 use std::collections::BTreeSet;
 
@@ -13,22 +13,22 @@ use crate::note::{Note, NoteReason, Notes};
 use crate::schema::{self, Attribute, CORE_GROUP_ATTRIBUTES, ResourceKind};
 use crate::value::{self, type_of};
 
-/// Most members one request may name: a full push of the largest group Rollcall is built for.
+/// Most members in one request: a full push of the largest supported group.
 pub const MAX_MEMBERS_PER_REQUEST: usize = 200_000;
-/// Longest member id; ids of ours are far shorter.
+/// Longest member id. Our own ids are far shorter.
 const MAX_MEMBER_ID_BYTES: usize = 256;
 
-/// A group without its members, which are kept one by one elsewhere.
+/// A group without its members. They are stored one by one elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDocument {
     pub display_name: String,
     pub external_id: Option<String>,
     pub description: Option<String>,
-    /// The group it stands under, as the client put it: an id of ours, an external id or a name.
+    /// Parent group as the client named it: one of our ids, an external id or a name.
     pub parent: Option<String>,
 }
 
-/// A group that was read from a POST, its first members, and what could not be taken as sent.
+/// A group parsed from a POST, its first members, and notes about attributes that were not used as sent.
 #[derive(Clone, Debug)]
 pub struct GroupWrite {
     pub document: GroupDocument,
@@ -36,30 +36,30 @@ pub struct GroupWrite {
     pub notes: Vec<Note>,
 }
 
-/// A member as shown to clients.
+/// A member as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub id: String,
     pub display: Option<String>,
 }
 
-/// What a PUT or PATCH wants of a group. Performing it costs one write per member named.
+/// Change of a group in a PUT or PATCH. It costs one write per named member.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupChange {
-    /// The new name; never empty.
+    /// New name, never empty.
     pub display_name: Option<String>,
-    /// `None`: leave.
+    /// `None` leaves it unchanged.
     pub external_id: Option<FieldChange>,
-    /// `None`: leave.
+    /// `None` leaves it unchanged.
     pub description: Option<FieldChange>,
-    /// `None`: leave.
+    /// `None` leaves it unchanged.
     pub parent: Option<FieldChange>,
-    /// In order; a later one wins over an earlier one.
+    /// Steps in order. A later one overrides an earlier one.
     pub members: Vec<MemberChange>,
     pub notes: Vec<Note>,
 }
 
-/// One step of a membership change, by user ids in the order the client gave them.
+/// One step of a membership change, with user ids in the order of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberChange {
     Add(Vec<String>),
@@ -67,20 +67,20 @@ pub enum MemberChange {
     ReplaceAll(Vec<String>),
 }
 
-/// A list of membership changes brought down to its outcome.
+/// Result of a list of membership changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetMembers {
     pub present: BTreeSet<String>,
     pub absent: BTreeSet<String>,
-    /// Everybody not in `present` is out, named or not.
+    /// Everyone who is not in `present` is removed, named or not.
     pub only_these: bool,
 }
 
 impl GroupDocument {
-    /// Reads a POST body.
+    /// Parses a POST body.
     ///
     /// # Errors
-    /// A 400 naming the attribute; `displayName` is the only one required.
+    /// A 400 that names the attribute. Only `displayName` is required.
     pub fn from_create(body: &Value) -> Result<GroupWrite, ScimError> {
         let change = GroupChange::from_replace(body)?;
         let Some(display_name) = change.display_name else {
@@ -101,7 +101,7 @@ impl GroupDocument {
         })
     }
 
-    /// The group after the change, members aside.
+    /// The group after the change, without members.
     pub fn changed(&self, change: &GroupChange) -> GroupDocument {
         GroupDocument {
             display_name: change
@@ -151,10 +151,10 @@ impl GroupDocument {
 }
 
 impl GroupChange {
-    /// Reads a PUT body. `members` that are absent or null are left as they are, an empty list removes everybody.
+    /// Parses a PUT body. Absent or null `members` stay unchanged, an empty list removes all members.
     ///
     /// # Errors
-    /// A 400 naming the attribute.
+    /// A 400 that names the attribute.
     pub fn from_replace(body: &Value) -> Result<GroupChange, ScimError> {
         let object = body
             .as_object()
@@ -179,7 +179,7 @@ impl GroupChange {
         Ok(draft.finish())
     }
 
-    /// Whether anything but its members would change.
+    /// Whether anything other than members would change.
     pub fn is_about_the_group(&self) -> bool {
         self.display_name.is_some()
             || self.external_id.is_some()
@@ -223,12 +223,12 @@ impl NetMembers {
     }
 }
 
-/// A change of a group while a request is being read into it.
+/// A change of a group while a request is parsed into it.
 #[derive(Debug, Default)]
 pub(crate) struct GroupDraft {
     change: GroupChange,
     pub(crate) notes: Notes,
-    /// Why the last edit that could not have an effect has none.
+    /// Reason why the last edit without an effect had none.
     pub(crate) without_effect: Option<ScimError>,
     members_named: usize,
 }
@@ -241,7 +241,7 @@ impl GroupDraft {
         }
     }
 
-    /// Sets an attribute other than `members`; what is read-only is passed over in silence.
+    /// Sets an attribute other than `members`. Read-only attributes are ignored without a note.
     pub(crate) fn write(&mut self, attribute: &Attribute, given: &Value) -> Result<(), ScimError> {
         match attribute.name {
             "displayName" => match value::simple(attribute, "displayName", given, &mut self.notes)? {
@@ -250,7 +250,7 @@ impl GroupDraft {
             },
             "externalId" => {
                 match FieldChange::of(&value::simple(attribute, "externalId", given, &mut self.notes)?) {
-                    // It is how the client finds the group again.
+                    // The client needs it to find the group again.
                     FieldChange::Clear => {
                         self.notes.add("externalId", NoteReason::NullIgnored);
                         self.without_effect.get_or_insert_with(|| {
@@ -277,13 +277,13 @@ impl GroupDraft {
         Ok(())
     }
 
-    /// Whether the change takes somebody out, or may.
+    /// Whether the change removes members, or may do so.
     pub(crate) fn takes_members_out(&self) -> bool {
         let out = |change: &MemberChange| !matches!(change, MemberChange::Add(_));
         self.change.members.iter().any(out)
     }
 
-    /// Sets what an object says of the Litmos extension; null clears all of it.
+    /// Sets attributes of the Litmos extension from an object. Null clears all of them.
     pub(crate) fn write_extension(&mut self, given: &Value) -> Result<(), ScimError> {
         let known = schema::attributes_of(schema::LITMOS_GROUP);
         match given {
@@ -319,7 +319,7 @@ impl GroupDraft {
         }
     }
 
-    /// Appends a step, joining it to the one before where both say the same.
+    /// Appends a step, or merges it into the previous step of the same kind.
     pub(crate) fn push(&mut self, change: MemberChange) -> Result<(), ScimError> {
         let (MemberChange::Add(ids) | MemberChange::Remove(ids) | MemberChange::ReplaceAll(ids)) = &change;
         self.members_named += ids.len();
@@ -338,7 +338,7 @@ impl GroupDraft {
         Ok(())
     }
 
-    /// The user ids of a member list: objects with `value`, or bare ids; one without its list counts.
+    /// User ids of a member list: objects with `value`, or bare ids. A single member without a list is accepted.
     pub(crate) fn member_ids(&mut self, value: &Value) -> Result<Vec<String>, ScimError> {
         let values = match value {
             Value::Array(values) => values.as_slice(),
@@ -400,9 +400,9 @@ pub(crate) fn check_member_id(id: &str) -> Result<String, ScimError> {
     Ok(id.to_owned())
 }
 
-/// What a key or a path names.
+/// Target of a key or a path.
 pub(crate) enum GroupPlace {
-    /// Of the core, or of the Litmos extension: no name is in both.
+    /// Attribute of the core or of the Litmos extension. No name is in both.
     Attribute(&'static Attribute),
     /// The Litmos extension as a whole.
     Extension,
@@ -432,7 +432,7 @@ impl GroupPlace {
     }
 }
 
-/// A value after a change about it.
+/// Returns a value after a change.
 fn changed(before: Option<&String>, change: Option<&FieldChange>) -> Option<String> {
     match change {
         None => before.cloned(),

@@ -1,25 +1,25 @@
-//! SCIM 2.0 (RFC 7643, RFC 7644) as its clients speak it, without IO.
+//! SCIM 2.0 (RFC 7643, RFC 7644) as its clients use it, without IO.
 //!
-//! Bytes that an identity provider sends become typed documents, filters and changes; documents become the JSON it
-//! expects back. The pressures: Okta and Entra each bend the protocol in their own way, what they send must never
-//! be refused for form alone, and what Rollcall answers is shown to an administrator word for word.
+//! It parses the bytes of an identity provider into typed documents, filters and changes, and renders documents as the JSON that
+//! the provider expects. Okta and Entra each deviate from the protocol in their own way, a request must not be refused for its
+//! form alone, and administrators see Rollcall's error texts unchanged.
 //!
-//! Laws:
-//! - **Parse once.** [`UserDocument`], [`GroupDocument`], [`PatchRequest`] and [`Filter`] hold canonical names and
-//!   types; nothing downstream compares attribute names or reads `"False"`.
-//! - **Three-way attributes.** A value means *set*, an explicit null, empty text or empty list means *clear*, absence
-//!   means *leave* ([`FieldChange`], [`litmos_attributes`]). Once an attribute was managed, its absence means *clear*
+//! Rules:
+//! - **Parse once.** [`UserDocument`], [`GroupDocument`], [`PatchRequest`] and [`Filter`] hold canonical names and types. No
+//!   other code compares attribute names or reads `"False"`.
+//! - **Three meanings of an attribute.** A value means *set*. An explicit null, empty text or empty list means *clear*. Absence
+//!   means *leave* ([`FieldChange`], [`litmos_attributes`]). After an attribute was managed, its absence means *clear*
 //!   ([`carry_over`]).
-//! - **Never done without an effect.** What could have none is refused and named: filters that can match nothing
-//!   ([`Filter::check`]), PATCH paths to attributes that are not there, removals that find nothing.
-//! - **Never destructive on silence.** A PUT without `active`, `externalId` or `members` leaves them; a removal of
-//!   `members` that names nobody is refused.
-//! - **No read-modify-write for members.** A group PATCH yields a [`GroupChange`] without looking at the group.
-//! - **Bounded.** Lengths, depths and counts have named limits; arbitrary input never panics.
-//! - **No secrets.** Passwords are dropped on sight; a [`Note`] holds attribute names, never values.
+//! - **No success without an effect.** A request that cannot have an effect is refused, and the error names the cause: filters
+//!   that can match nothing ([`Filter::check`]), PATCH paths to unknown attributes, removals that find nothing.
+//! - **Absence never destroys.** A PUT without `active`, `externalId` or `members` leaves them. A removal of `members` without
+//!   ids is refused.
+//! - **No read-modify-write for members.** A group PATCH becomes a [`GroupChange`] without reading the group.
+//! - **Bounded.** Lengths, depths and counts have named limits. Arbitrary input never panics.
+//! - **No secrets.** Passwords are dropped at once. A [`Note`] contains attribute names, never values.
 //!
-//! Deliberately absent: HTTP, storage, ids (the gateway gives them), bulk requests, sorting, password changes, nested
-//! groups, and any translation of time zones or languages beyond the spelling of a tag (`en_US` is `en-US`).
+//! Not included: HTTP, storage, ids (the gateway assigns them), bulk requests, sorting, password changes, nested groups, and
+//! translation of time zones or languages except the spelling of a tag (`en_US` becomes `en-US`).
 
 mod body;
 mod custom;

@@ -1,4 +1,4 @@
-//! List requests and answers: RFC 7644 section 3.4.2.
+//! List requests and responses: RFC 7644 section 3.4.2.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use crate::error::ScimError;
 use crate::filter::{Filter, ParsedFilter};
 use crate::projection::Projection;
 
-/// Entries of a page when the client names no count; what Okta asks for by itself.
+/// Entries per page if the client gives no count. Okta's default.
 pub const DEFAULT_COUNT: usize = 100;
-/// Most entries of a page; about a megabyte of users.
+/// Most entries per page: about a megabyte of users.
 pub const MAX_COUNT: usize = 1000;
 
 const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
-/// The part of a list that is asked for.
+/// Part of a list that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Counted from 1.
+    /// Index of the first entry, counted from 1.
     pub start_index: usize,
-    /// 0 asks for the total only.
+    /// Number of entries. 0 requests the total only.
     pub count: usize,
 }
 
@@ -34,14 +34,14 @@ impl Default for Page {
 }
 
 impl Page {
-    /// Where in a list of `total` entries the page lies, counted from 0.
+    /// Positions of the page in a list of `total` entries, counted from 0.
     pub fn range(self, total: usize) -> Range<usize> {
         let start = (self.start_index - 1).min(total);
         start..start.saturating_add(self.count).min(total)
     }
 }
 
-/// The query of a list request. Sorting is not supported, and `sortBy` is passed over like any unknown parameter.
+/// Query of a list request. Sorting is not supported, so `sortBy` is ignored like any unknown parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
     pub filter: Option<ParsedFilter>,
@@ -50,10 +50,10 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads the decoded parameters, names in any case. Of a repeated parameter the last one counts.
+    /// Parses the decoded parameters, names in any case. The last one of a repeated parameter is used.
     ///
     /// # Errors
-    /// `invalidFilter`, or `invalidValue` for a number that is none.
+    /// `invalidFilter`, or `invalidValue` for text that is not a number.
     pub fn from_pairs<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<ListQuery, ScimError> {
@@ -74,7 +74,7 @@ impl ListQuery {
     }
 }
 
-/// A whole number; negative ones are 0, blank is none.
+/// Parses a whole number. A negative number becomes 0, blank text becomes `None`.
 fn number(name: &str, text: &str) -> Result<Option<usize>, ScimError> {
     let text = text.trim();
     if text.is_empty() {
@@ -94,7 +94,7 @@ fn number(name: &str, text: &str) -> Result<Option<usize>, ScimError> {
     }))
 }
 
-/// The answer to a list request: `total` is the number of all matches, `resources` those of the page.
+/// Response to a list request. `total` is the number of all matches; `resources` are the matches on the page.
 pub fn list_response(total: usize, start_index: usize, resources: Vec<Map<String, Value>>) -> Value {
     let resources: Vec<Value> = resources.into_iter().map(Value::Object).collect();
     json!({

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::schema::{ENTERPRISE_USER, LITMOS_USER};
 use crate::user::UserDocument;
 
-/// The five access levels in the spelling of Litmos user records.
+/// The five access levels as Litmos user records spell them.
 pub const ACCESS_LEVELS: [&str; 5] = [
     "Account_Owner",
     "Administrator",
@@ -16,12 +16,12 @@ pub const ACCESS_LEVELS: [&str; 5] = [
     "Learner",
 ];
 
-/// What a client wants of one attribute; a client that never spoke of it has no change.
+/// Change of one attribute. There is no change if the client never mentioned the attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldChange {
-    /// Make it this value, which is not empty.
+    /// Set this value, which is not empty.
     Set(String),
-    /// Make it empty.
+    /// Empty the attribute.
     Clear,
 }
 
@@ -35,7 +35,7 @@ impl FieldChange {
         }
     }
 
-    /// The value, if one is to be set.
+    /// The value to set, if there is one.
     pub fn value(&self) -> Option<&str> {
         match self {
             FieldChange::Set(value) => Some(value),
@@ -44,10 +44,10 @@ impl FieldChange {
     }
 }
 
-/// FieldChanges by Litmos attribute name.
+/// Field changes by Litmos attribute name.
 pub type FieldChanges = BTreeMap<&'static str, FieldChange>;
 
-/// Attributes that always have a value in Litmos, so that silence about them never means *clear*.
+/// Attributes that always have a value in Litmos, so their absence never means *clear*.
 const NEVER_CLEARED: [&str; 3] = ["UserName", "Active", "AccessLevel"];
 
 const CUSTOM_FIELDS: [(&str, &str); 10] = [
@@ -71,10 +71,10 @@ const ADDRESS_PARTS: [(&str, &str); 5] = [
     ("Country", "country"),
 ];
 
-/// What the user as a client wrote it wants of Litmos attributes, by their wire names.
+/// Returns the field changes that a user document means for Litmos, by wire name.
 ///
-/// The manager stands apart ([`UserDocument::manager`]), since it names another person; so do discovered custom
-/// fields ([`UserDocument::further_litmos_attributes`]).
+/// The manager is not included, because it names another person ([`UserDocument::manager`]). Discovered custom fields are not
+/// included either ([`UserDocument::further_litmos_attributes`]).
 pub fn litmos_attributes(user: &UserDocument) -> FieldChanges {
     let mut changes = FieldChanges::new();
     let mut take = |name: &'static str, value: Option<&Value>| {
@@ -104,7 +104,7 @@ pub fn litmos_attributes(user: &UserDocument) -> FieldChanges {
     for (name, attribute) in CUSTOM_FIELDS {
         take(name, user.at(&[LITMOS_USER, attribute]));
     }
-    // An empty list was sent on purpose and empties what it feeds; a list without the entry says nothing of it.
+    // An empty list clears its Litmos attributes. A list that only lacks the entry changes nothing.
     let emptied = |list: &str| {
         let list = user.at(&[list])?;
         list.as_array().is_none_or(Vec::is_empty).then_some(&Value::Null)
@@ -135,7 +135,7 @@ pub fn litmos_attributes(user: &UserDocument) -> FieldChanges {
     changes
 }
 
-/// `en_US`, as Java and Okta profiles write it, in the spelling `en-US` that Litmos accepts.
+/// Converts `en_US`, as Java and Okta profiles write it, to `en-US`, which Litmos accepts.
 fn language_tag(value: &Value) -> Value {
     match value {
         Value::String(text) => text.replace('_', "-").into(),
@@ -143,7 +143,7 @@ fn language_tag(value: &Value) -> Value {
     }
 }
 
-/// The Litmos attributes that the old document set or cleared and the new one clears or no longer mentions.
+/// Litmos attributes that the old document set or cleared, and that the new one clears or does not mention.
 pub fn cleared_by(old: &UserDocument, new: &UserDocument) -> BTreeSet<&'static str> {
     let changes = litmos_attributes(new);
     let gone = |name: &&'static str| {
@@ -158,9 +158,9 @@ pub fn cleared_by(old: &UserDocument, new: &UserDocument) -> BTreeSet<&'static s
         .collect()
 }
 
-/// The changes of a new document on top of the changes before it: what was managed and is no longer mentioned is
-/// cleared, and stays a change to clear through later documents. `UserName`, `Active` and `AccessLevel` are never
-/// cleared by silence; they keep the value wished before.
+/// Adds changes for attributes that the new document no longer mentions: an attribute that was managed is cleared, and stays
+/// cleared in later documents. `UserName`, `Active` and `AccessLevel` are never cleared by absence; they keep their previous
+/// value.
 pub fn carry_over(previous: &FieldChanges, new: &UserDocument) -> FieldChanges {
     let mut changes = litmos_attributes(new);
     for (name, change) in previous {
@@ -174,12 +174,12 @@ pub fn carry_over(previous: &FieldChanges, new: &UserDocument) -> FieldChanges {
     changes
 }
 
-/// The same for one change that stands apart: a manager, a discovered custom field.
+/// Like [`carry_over`], for one other field: a manager or a discovered custom field.
 pub fn carry_over_one(previous: Option<&FieldChange>, now: Option<FieldChange>) -> Option<FieldChange> {
     now.or(previous.map(|_| FieldChange::Clear))
 }
 
-/// The access level a text names, in any case, with `_`, `-`, a blank or nothing between the words.
+/// Parses an access level in any case, with `_`, `-`, a blank or nothing between the words.
 pub(crate) fn access_level(text: &str) -> Option<&'static str> {
     let squeezed = |text: &str| -> String {
         text.chars()

@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::schema::ResourceKind;
 
-/// What Rollcall adds to a resource that it shows.
+/// Facts that Rollcall adds to a resource in a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Meta<'a> {
     pub kind: ResourceKind,
     pub id: &'a str,
-    /// Without a trailing slash: `https://host/scim/acme/v2`.
+    /// Base URL without a trailing slash: `https://host/scim/acme/v2`.
     pub base_url: &'a str,
     /// Unix milliseconds.
     pub created_at_ms: u64,
@@ -19,7 +19,7 @@ pub struct Meta<'a> {
 }
 
 impl Meta<'_> {
-    /// The address of this resource.
+    /// URL of this resource.
     pub fn location(&self) -> String {
         self.address_of(self.kind, self.id)
     }
@@ -41,17 +41,17 @@ impl Meta<'_> {
     }
 }
 
-/// The weak ETag of a revision.
+/// Weak ETag of a revision.
 pub fn etag(revision: u64) -> String {
     format!("W/\"{revision}\"")
 }
 
-/// Whether an `If-Match` header lets the revision pass: `*`, or a list with its ETag, weak or strong.
+/// Whether an `If-Match` header accepts the revision: it is `*`, or a list that contains its ETag, weak or strong.
 pub fn if_match_accepts(header: &str, revision: u64) -> bool {
     names_etag(header, &etag(revision))
 }
 
-/// Whether a list of ETags, as in `If-Match` and `If-None-Match`, names this one or is `*`; weak and strong count alike.
+/// Whether a list of ETags, as in `If-Match` and `If-None-Match`, is `*` or contains this one. Weak and strong ETags are equal.
 pub fn names_etag(header: &str, etag: &str) -> bool {
     let opaque = |tag: &'_ str| {
         let strong = tag.strip_prefix("W/").or_else(|| tag.strip_prefix("w/"));
@@ -64,7 +64,7 @@ pub fn names_etag(header: &str, etag: &str) -> bool {
         .any(|tag| tag == "*" || opaque(tag) == wanted)
 }
 
-/// RFC 3339 in UTC with milliseconds; times outside the calendar show its end.
+/// RFC 3339 in UTC with milliseconds. A time beyond the calendar is shown as its last moment.
 fn instant(unix_ms: u64) -> String {
     let at = i64::try_from(unix_ms)
         .ok()

@@ -1,13 +1,13 @@
-//! What was accepted although it could not be taken as it was.
+//! Attributes that were accepted but not used as sent.
 
 use std::fmt;
 
-/// Most notes kept per request; more would only repeat the first ones.
+/// Most notes kept per request. More would only repeat the first ones.
 const MAX_NOTES: usize = 50;
 /// Longest attribute name repeated in a note, in characters.
 const MAX_NAME_CHARS: usize = 120;
 
-/// Why something was not taken as sent.
+/// Reason why an attribute was not used as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteReason {
     UnknownAttribute,
@@ -18,8 +18,7 @@ pub enum NoteReason {
     NullIgnored,
 }
 
-/// One attribute, by name only, that was ignored or read in another way than it was written. Values never stand in
-/// a note, so it may be logged.
+/// The name of one attribute that was ignored, or read differently than sent. A note never contains values, so it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     attribute: String,

@@ -11,7 +11,7 @@ use crate::error::ScimError;
 use crate::filter::AttributePath;
 use crate::value::type_of;
 
-/// Most operations of one request: one per member is how some clients write a change of a large group.
+/// Most operations of one request. Some clients write one operation per member for a large group.
 pub const MAX_OPERATIONS: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl fmt::Display for OperationKind {
     }
 }
 
-/// One operation; without a path its value is an object of attributes.
+/// One operation. Without a path, its value is an object of attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
     pub kind: OperationKind,
@@ -58,11 +58,11 @@ pub struct PatchRequest {
 }
 
 impl PatchRequest {
-    /// Reads a PATCH body. `op` and `Operations` count in any case, `schemas` may be missing, a single operation may
-    /// stand without its list.
+    /// Parses a PATCH body. `op` and `Operations` are accepted in any case, `schemas` may be missing, and a single operation may
+    /// come without a list.
     ///
     /// # Errors
-    /// A 400 naming the operation, counted from 1, and what is wrong with it.
+    /// A 400 with the number of the operation, counted from 1, and the problem.
     pub fn parse(body: &Value) -> Result<PatchRequest, ScimError> {
         let object = body.as_object().ok_or_else(|| {
             ScimError::invalid_syntax(format!("a PATCH body is an object, not {}", type_of(body)))

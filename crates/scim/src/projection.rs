@@ -5,30 +5,30 @@ use serde_json::{Map, Value};
 use crate::filter::AttributePath;
 use crate::schema;
 
-/// Returned whatever is asked for.
+/// Attributes that are always returned.
 const ALWAYS: [&str; 2] = ["id", "schemas"];
-/// Most names one list may hold; the schemas have fewer than a hundred attributes.
+/// Most names in one list. The schemas have fewer than 100 attributes.
 const MAX_NAMES: usize = 200;
 
-/// Which attributes of a resource an answer holds. With both lists given, the wanted ones less the excluded ones.
+/// Attributes of a resource that a response contains. With both lists given: the wanted ones without the excluded ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection {
     wanted: Option<Vec<Named>>,
     excluded: Vec<Named>,
 }
 
-/// An attribute or a part of one, where the resource holds it.
+/// An attribute or a part of it, and its place in the resource.
 #[derive(Clone, Debug, PartialEq)]
 struct Named {
-    /// The extension's URN, for attributes outside the core.
+    /// URN of the extension, for attributes outside the core.
     container: Option<String>,
-    /// Empty for a whole extension.
+    /// Name of the attribute. Empty for a whole extension.
     name: String,
     part: Option<String>,
 }
 
 impl Projection {
-    /// Reads the two comma-separated parameters; names that are none are passed over.
+    /// Parses the two comma-separated parameters. Invalid names are ignored.
     pub fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Projection {
         let names = |list: &str| -> Vec<Named> {
             list.split(',')
@@ -43,7 +43,7 @@ impl Projection {
         }
     }
 
-    /// Whether a core attribute will be shown, so that what is costly to fetch need not be.
+    /// Whether a core attribute will be shown. If not, the caller need not fetch it.
     pub fn shows(&self, attribute: &str) -> bool {
         let names = |named: &Named| named.container.is_none() && named.name.eq_ignore_ascii_case(attribute);
         let wanted = self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(names));
@@ -54,7 +54,7 @@ impl Projection {
         ALWAYS.contains(&attribute) || (wanted && !excluded)
     }
 
-    /// The resource with only what is to be shown.
+    /// Removes everything from the resource that is not shown.
     pub fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
         let mut shown = match &self.wanted {
             None => resource,
@@ -113,7 +113,7 @@ impl Named {
     }
 }
 
-/// What the wanted names leave of one top-level value.
+/// Returns the wanted parts of one top-level value.
 fn picked(key: &str, value: Value, wanted: &[Named]) -> Option<Value> {
     let core: Vec<&Named> = wanted
         .iter()
@@ -152,7 +152,7 @@ fn picked(key: &str, value: Value, wanted: &[Named]) -> Option<Value> {
     (!shown.is_empty()).then_some(Value::Object(shown))
 }
 
-/// The value with only the named parts, or whole if one of the names is for the whole.
+/// Returns the value with only the named parts. Returns all of it if one of the names has no part.
 fn parts_of(value: Value, named: &[&Named]) -> Option<Value> {
     let parts: Option<Vec<&str>> = named.iter().map(|named| named.part.as_deref()).collect();
     let Some(parts) = parts else { return Some(value) };

@@ -1,6 +1,6 @@
-//! The attributes known here, as one table: names, types, case exactness, mutability.
+//! All known attributes in one table: names, types, case exactness, mutability.
 //!
-//! Documents, PATCH, filters and `/Schemas` all read this table, so what is advertised is what is accepted.
+//! Documents, PATCH, filters and `/Schemas` all use this table, so `/Schemas` shows exactly what is accepted.
 
 mod attributes;
 mod render;
@@ -13,11 +13,11 @@ use attributes::{ENTERPRISE_ATTRIBUTES, LITMOS_ATTRIBUTES, LITMOS_GROUP_ATTRIBUT
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-/// Litmos attributes beyond core and enterprise; the name the Entra gallery's own mapping uses.
+/// Extension with Litmos attributes beyond core and enterprise. Same URN as in the Entra gallery mapping.
 pub const LITMOS_USER: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User";
-/// What a team has beyond a core group.
+/// Extension with attributes of a team that a core group does not have.
 pub const LITMOS_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:Group";
-/// Where the Entra gallery mapping puts the ten custom fields: one level below the extension itself.
+/// URN of the ten custom fields in the Entra gallery mapping: one level below the extension itself.
 const LITMOS_CUSTOM_FIELD: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User:CustomField";
 
 const KNOWN: [&str; 5] = [USER, GROUP, ENTERPRISE_USER, LITMOS_USER, LITMOS_GROUP];
@@ -38,7 +38,7 @@ impl ResourceKind {
         }
     }
 
-    /// The path below the base URL, with a leading slash.
+    /// Path below the base URL, with a leading slash.
     pub fn endpoint(self) -> &'static str {
         match self {
             ResourceKind::User => "/Users",
@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     Boolean,
     DateTime,
     Reference(&'static [&'static str]),
-    /// One of the five Litmos access levels, read loosely.
+    /// One of the five Litmos access levels, in any spelling.
     AccessLevel,
     Complex(&'static [Attribute]),
 }
@@ -62,7 +62,7 @@ pub(crate) enum Kind {
 pub(crate) enum Access {
     ReadWrite,
     ReadOnly,
-    /// Accepted and dropped: never kept, never returned.
+    /// Accepted and dropped: never stored, never returned.
     WriteOnly,
     Immutable,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Attribute {
     pub(crate) unique: bool,
     pub(crate) access: Access,
     pub(crate) canonical_values: &'static [&'static str],
-    /// RFC 7643 section 3.1: in every resource, and so in no schema's list.
+    /// True if all resources have it (RFC 7643 section 3.1). No schema lists it.
     pub(crate) common: bool,
 }
 
@@ -94,21 +94,21 @@ impl Attribute {
         find(self.parts(), name)
     }
 
-    /// Whether a client's value for it counts.
+    /// Whether a client can write it.
     pub(crate) fn writable(&self) -> bool {
         matches!(self.access, Access::ReadWrite | Access::Immutable)
     }
 }
 
-/// The attribute of that name, in any case.
+/// Finds an attribute by name, in any case.
 pub(crate) fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
     attributes
         .iter()
         .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
-/// The known schema of that URN in its canonical spelling, in any case; the gallery's place for custom fields counts
-/// as the Litmos extension.
+/// Returns the canonical spelling of a known schema URN, given in any case. The gallery's URN of custom fields belongs to the
+/// Litmos extension.
 pub(crate) fn canonical_urn(urn: &str) -> Option<&'static str> {
     if urn.eq_ignore_ascii_case(LITMOS_CUSTOM_FIELD) {
         return Some(LITMOS_USER);
@@ -116,7 +116,7 @@ pub(crate) fn canonical_urn(urn: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(urn))
 }
 
-/// A URN that continues a known schema's own, split there: attributes may have colons in their names.
+/// Splits a URN after the URN of a known schema, because attribute names may contain colons.
 pub(crate) fn below_known(urn: &str) -> Option<(&'static str, &str)> {
     KNOWN.into_iter().find_map(|known| {
         let (start, rest) = urn.split_at_checked(known.len())?;
@@ -124,7 +124,7 @@ pub(crate) fn below_known(urn: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// The attributes of a known schema.
+/// Attributes of a known schema.
 pub(crate) fn attributes_of(urn: &str) -> &'static [Attribute] {
     match urn {
         USER => CORE_USER_ATTRIBUTES,
@@ -136,7 +136,7 @@ pub(crate) fn attributes_of(urn: &str) -> &'static [Attribute] {
     }
 }
 
-/// The attribute that a filter names, users before groups (names common to both mean the same).
+/// Finds the attribute of a filter, users before groups (names common to both mean the same).
 pub(crate) fn filterable(urn: Option<&str>, name: &str) -> Option<&'static Attribute> {
     match urn {
         Some(urn) => find(attributes_of(canonical_urn(urn)?), name),

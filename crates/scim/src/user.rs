@@ -11,18 +11,18 @@ use crate::note::{Note, NoteReason};
 use crate::patch::OperationKind;
 use crate::schema::{self, ENTERPRISE_USER, LITMOS_USER, ResourceKind, USER};
 
-/// The list of advanced custom fields in the Litmos extension.
+/// Name of the list of advanced custom fields in the Litmos extension.
 const CUSTOM_FIELDS: &str = "customFields";
 
-/// The attributes of a user in canonical names and types, without `id`, `meta`, `groups`, `schemas` and passwords.
+/// Attributes of a user in canonical names and types, without `id`, `meta`, `groups`, `schemas` and passwords.
 ///
-/// Explicit nulls and empty lists are kept, because they say *clear*; [`UserDocument::render`] leaves them out.
+/// Explicit nulls and empty lists are kept, because they mean *clear*. [`UserDocument::render`] leaves them out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserDocument {
     attributes: Map<String, Value>,
 }
 
-/// A user that was read from a request, and what could not be taken as sent.
+/// A user parsed from a request, and notes about attributes that were not used as sent.
 #[derive(Clone, Debug)]
 pub struct UserWrite {
     pub document: UserDocument,
@@ -31,29 +31,29 @@ pub struct UserWrite {
 }
 
 impl UserWrite {
-    /// What the request itself says of `active`; `None` if it does not mention it, or says null.
+    /// Value of `active` in the request. `None` if it is missing or null.
     ///
-    /// The document holds what follows: somebody new is active, everybody else stays as they were.
+    /// The document contains the resulting value: a new user is active, an existing user is unchanged.
     pub fn stated_active(&self) -> Option<bool> {
         self.stated_active
     }
 }
 
-/// A group that a user is in, for the read-only `groups`.
+/// A group of a user, for the read-only `groups`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupReference {
     pub id: String,
     pub display_name: String,
 }
 
-/// What a stored document names a person by, besides the user name.
+/// Names of a person in a stored document, besides the user name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredNames {
     pub emails: Vec<String>,
     pub display_name: Option<String>,
 }
 
-/// A stored user document that cannot be read back: the record is broken, not the request.
+/// Error for a stored user document that cannot be read: the record is broken, not the request.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredDocumentError {
     #[error("a stored user document is not a JSON object; write the user again from its source")]
@@ -63,16 +63,16 @@ pub enum StoredDocumentError {
 }
 
 impl UserDocument {
-    /// Reads a POST body. Without `active` the user is active.
+    /// Parses a POST body. Without `active` the user is active.
     ///
     /// # Errors
-    /// A 400 naming the attribute; `userName` is the only one required.
+    /// A 400 that names the attribute. Only `userName` is required.
     pub fn from_create(body: &Value) -> Result<UserWrite, ScimError> {
         UserDocument::finish(UserDocument::read(body)?)
     }
 
-    /// Reads a PUT body that replaces this user. What it does not mention is gone, except `active` and `externalId`,
-    /// which silence leaves as they are.
+    /// Parses a PUT body that replaces this user. An attribute that it does not mention is removed, except `active` and
+    /// `externalId`, which stay unchanged.
     ///
     /// # Errors
     /// As [`UserDocument::from_create`].
@@ -86,10 +86,10 @@ impl UserDocument {
         UserDocument::finish(draft)
     }
 
-    /// Reads back what [`UserDocument::to_stored`] wrote.
+    /// Parses text written by [`UserDocument::to_stored`].
     ///
     /// # Errors
-    /// The text is no such document.
+    /// The text is not a user document.
     pub fn from_stored(text: &str) -> Result<UserDocument, StoredDocumentError> {
         let attributes = serde_json::from_str(text).map_err(StoredDocumentError::NotAnObject)?;
         let document = UserDocument { attributes };
@@ -99,13 +99,12 @@ impl UserDocument {
         Ok(document)
     }
 
-    /// The document as JSON text for keeping, changes to clear included.
+    /// The document as JSON text for storage, including values that mean *clear*.
     pub fn to_stored(&self) -> String {
         Value::Object(self.attributes.clone()).to_string()
     }
 
-    /// The names that a stored document holds, for indexes: read without building the document, of which there are many.
-    /// A document that is broken holds none.
+    /// Names in a stored document, for indexes. It does not build the document, because there are many. A broken document has no names.
     pub fn names_in(stored: &str) -> StoredNames {
         #[derive(serde::Deserialize)]
         struct Email {
@@ -175,7 +174,7 @@ impl UserDocument {
         })
     }
 
-    /// The user as clients read it, and as [`crate::Filter::matches`] wants it.
+    /// The user in the form that clients read and that [`crate::Filter::matches`] expects.
     pub fn render(&self, meta: &Meta, groups: &[GroupReference]) -> Map<String, Value> {
         let mut body = without_blanks(&self.attributes);
         drop_bare_entries(&mut body);
@@ -206,7 +205,7 @@ impl UserDocument {
         self.text("externalId")
     }
 
-    /// Whether the person is to be able to log in; true unless a client said otherwise.
+    /// Whether the person may log in. True unless a client set it to false.
     pub fn active(&self) -> bool {
         self.attributes
             .get("active")
@@ -230,7 +229,7 @@ impl UserDocument {
         self.text("title")
     }
 
-    /// The primary address, else the first for work, else the first.
+    /// The primary address, otherwise the first work address, otherwise the first.
     pub fn primary_email(&self) -> Option<&str> {
         self.email_entry()?.get("value")?.as_str()
     }
@@ -243,13 +242,13 @@ impl UserDocument {
         self.phone_entry("mobile")?.get("value")?.as_str()
     }
 
-    /// A part of the work address, else of the primary, else of the first: `streetAddress`, `locality`, `region`,
+    /// One part of the work address, otherwise of the primary, otherwise of the first: `streetAddress`, `locality`, `region`,
     /// `postalCode`, `country`, `formatted`.
     pub fn address_part(&self, part: &str) -> Option<&str> {
         self.address_entry()?.get(part)?.as_str()
     }
 
-    /// The preferred language, else the locale.
+    /// The preferred language, otherwise the locale.
     pub fn language(&self) -> Option<&str> {
         self.text("preferredLanguage").or_else(|| self.text("locale"))
     }
@@ -270,8 +269,8 @@ impl UserDocument {
         self.enterprise("department")
     }
 
-    /// Who the person reports to, as the client put it: an id of ours, an external id or a user name. `None`: the
-    /// client never spoke of it.
+    /// Manager of the person as the client named them: one of our ids, an external id or a user name. `None` if the client never
+    /// mentioned a manager.
     pub fn manager(&self) -> Option<FieldChange> {
         match self.at(&[ENTERPRISE_USER, "manager"])? {
             Value::Object(parts) => parts.get("value").map(FieldChange::of),
@@ -279,25 +278,25 @@ impl UserDocument {
         }
     }
 
-    /// One of [`crate::ACCESS_LEVELS`].
+    /// Access level: one of [`crate::ACCESS_LEVELS`].
     pub fn access_level(&self) -> Option<&str> {
         self.at(&[LITMOS_USER, "accessLevel"])?.as_str()
     }
 
-    /// The values of `roles`.
+    /// Values of `roles`.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.entries("roles")
             .filter_map(|entry| entry.get("value")?.as_str())
     }
 
-    /// The values of `entitlements`.
+    /// Values of `entitlements`.
     pub fn entitlements(&self) -> impl Iterator<Item = &str> {
         self.entries("entitlements")
             .filter_map(|entry| entry.get("value")?.as_str())
     }
 
-    /// Attributes under the Litmos extension that its schema does not list: discovered custom fields, by the name the
-    /// client used. Values that are no text are shown as JSON.
+    /// Attributes under the Litmos extension that its schema does not list: discovered custom fields, by the name that the client
+    /// used. Values that are not text are returned as JSON.
     pub fn further_litmos_attributes(&self) -> impl Iterator<Item = (&str, FieldChange)> {
         let extension = self.attributes.get(LITMOS_USER).and_then(Value::as_object);
         let known = schema::attributes_of(LITMOS_USER);
@@ -308,7 +307,7 @@ impl UserDocument {
             .map(|(name, value)| (name.as_str(), FieldChange::of(value)))
     }
 
-    /// The entries of `customFields`, by the name that the client used.
+    /// Entries of `customFields`, by the name that the client used.
     pub fn custom_fields(&self) -> impl Iterator<Item = (&str, FieldChange)> {
         let list = self.at(&[LITMOS_USER, CUSTOM_FIELDS]).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(|entry| {
@@ -317,20 +316,19 @@ impl UserDocument {
         })
     }
 
-    /// The same document under the name, and with the access, that the roster has for the person: another source may
-    /// have spoken since.
+    /// Replaces user name and `active` with the roster's values, because another source may have changed them since.
     pub fn standing(mut self, user_name: &str, active: bool) -> UserDocument {
         self.attributes.insert("userName".to_owned(), user_name.into());
         self.attributes.insert("active".to_owned(), active.into());
         self
     }
 
-    /// The canonical attributes, nulls that say *clear* included.
+    /// The canonical attributes, including nulls that mean *clear*.
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.attributes
     }
 
-    /// What stands at the end of the keys; null as soon as one of them leads to null.
+    /// Value at the end of the keys. Null as soon as one of the keys leads to null.
     pub(crate) fn at(&self, keys: &[&str]) -> Option<&Value> {
         let (first, rest) = keys.split_first()?;
         rest.iter()
@@ -369,7 +367,7 @@ impl UserDocument {
             .or_else(|| entries().next())
     }
 
-    /// The number of that type; one without a type counts as work.
+    /// The phone number of that type. A number without a type counts as work.
     pub(crate) fn phone_entry(&self, wanted: &str) -> Option<&Map<String, Value>> {
         let untyped =
             |entry: &&Map<String, Value>| wanted == "work" && entry.get("type").is_none_or(Value::is_null);
@@ -388,7 +386,7 @@ impl UserDocument {
     }
 }
 
-/// A later entry of `customFields` stands for an earlier one of the same name; one without a name says nothing.
+/// Keeps only the last entry of `customFields` for each name. Drops entries without a name.
 fn one_entry_a_custom_field(draft: &mut Draft) {
     let extension = draft
         .attributes
@@ -422,7 +420,7 @@ fn is_urn(key: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
-/// The object without nulls, empty lists and empty objects, at any depth.
+/// Returns the object without nulls, empty lists and empty objects, at any depth.
 fn without_blanks(object: &Map<String, Value>) -> Map<String, Value> {
     object
         .iter()
@@ -445,7 +443,7 @@ fn without_blank(value: &Value) -> Option<Value> {
     }
 }
 
-/// Drops entries of core lists that are left with a type or a primary mark only, and lists left empty by that.
+/// Drops list entries of the core that have only a type or a primary mark, and lists that become empty.
 fn drop_bare_entries(body: &mut Map<String, Value>) {
     let says_something = |entry: &Value| {
         entry

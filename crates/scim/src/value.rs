@@ -1,7 +1,7 @@
-//! From the values clients send to the types of the schema.
+//! Converts values that clients send to the types of the schema.
 //!
-//! Clients wrap single values in lists and objects, send booleans as text and numbers as numbers; what can be meant
-//! only one way is read that way. Empty text and null both become null: the change to clear.
+//! Clients wrap single values in lists and objects, send booleans as text, and send numbers instead of text. A value with only
+//! one possible meaning is accepted. Empty text and null both become null, which means *clear*.
 
 use serde_json::{Map, Value};
 
@@ -11,14 +11,14 @@ use crate::litmos;
 use crate::note::{NoteReason, Notes};
 use crate::schema::{Attribute, Kind};
 
-/// Longest text value; Litmos's own fields end at 1000 characters, directories' at a few thousand.
+/// Longest text value. Litmos's own fields end at 1,000 characters, those of directories at a few thousand.
 pub const MAX_TEXT_BYTES: usize = 8192;
-/// Most values of one multi-valued attribute of a user; directories hold a handful.
+/// Most values of one multi-valued attribute of a user. Directories have a few.
 pub const MAX_VALUES: usize = 200;
-/// Deepest nesting of content under extensions unknown here, which is kept as it is.
+/// Deepest nesting of content under unknown extensions. Such content is stored unchanged.
 const MAX_LOOSE_DEPTH: usize = 8;
 
-/// A simple value of the attribute's type, or null.
+/// Converts a simple value to the attribute's type, or to null.
 pub(crate) fn simple(
     attribute: &Attribute,
     label: &str,
@@ -42,7 +42,8 @@ pub(crate) fn simple(
     }
 }
 
-/// An object with the attribute's own sub-attributes only; a bare value becomes its `value`. Null for nothing.
+/// Converts a value to an object that has only sub-attributes of the schema. A bare value becomes its `value`. An empty value
+/// becomes `None`.
 pub(crate) fn complex(
     attribute: &Attribute,
     label: &str,
@@ -66,7 +67,7 @@ pub(crate) fn complex(
                 let value = simple(part, &format!("{label}.{}", part.name), value, notes)?;
                 parts.insert(part.name.to_owned(), value);
             }
-            // An object of unknown names says something that is not understood; to take it as empty would clear.
+            // An object with only unknown names cannot be understood. Treating it as empty would clear the attribute.
             if let (true, Some(name)) = (parts.is_empty(), members.keys().next()) {
                 return Err(ScimError::invalid_value(no_part(attribute, name)));
             }
@@ -87,7 +88,7 @@ pub(crate) fn complex(
     }
 }
 
-/// The entries of a multi-valued attribute; a single value counts as a list of one.
+/// Converts the entries of a multi-valued attribute. A single value is a list of one.
 pub(crate) fn entries(
     attribute: &Attribute,
     label: &str,
@@ -113,7 +114,7 @@ pub(crate) fn too_many(label: &str) -> ScimError {
     ScimError::invalid_value(format!("{label}: more than {MAX_VALUES} values; send fewer"))
 }
 
-/// A value under a name that no schema here lists, kept as it is within bounds.
+/// Checks the limits of a value that no schema lists, and returns it unchanged.
 pub(crate) fn loose(label: &str, value: &Value) -> Result<Value, ScimError> {
     fn within(value: &Value, depth: usize) -> bool {
         match value {
@@ -178,7 +179,7 @@ fn text(label: &str, value: &Value, notes: &mut Notes) -> Result<Value, ScimErro
     })
 }
 
-/// The one value that a list of one, or an object around `value`, stands for (an older Entra wraps both ways).
+/// Returns the single value in a list of one, or in an object with `value`. Old versions of Entra wrap values in both ways.
 fn unwrapped(value: &Value) -> &Value {
     let inner = match value {
         Value::Array(values) if values.is_empty() => &Value::Null,

@@ -1,24 +1,24 @@
-//! Events that may be taken side by side, and those that must not.
+//! Decides which events may be processed in parallel.
 //!
-//! Events about one thing keep the order of the feed; everything else runs side by side. One person may be named by an
-//! external id in one event and by a user name in the next, so events are chained by every name that they use.
+//! Events about the same person keep the order of the feed; all others run in parallel. One event may name a person by external id and the
+//! next by user name, so events that share any of these names are in one chain.
 
 use std::collections::HashMap;
 
 use bus::{Delivery, EventBody};
 use provisioning::NormalName;
 
-/// Events to be taken one after the other.
+/// Events to process one after the other.
 pub(crate) type Chain = Vec<Delivery>;
 
-/// Splits events into steps, to be taken one after the other; the chains of a step may be taken side by side.
+/// Splits events into steps to process one after the other. The chains of one step may run in parallel.
 pub(crate) fn steps(events: Vec<Delivery>) -> Vec<Vec<Chain>> {
     let mut steps: Vec<Vec<Chain>> = Vec::new();
     let mut people: Vec<Delivery> = Vec::new();
     for event in events {
         match names(&event).is_empty() {
             false => people.push(event),
-            // Groups stand alone: what comes after may need them.
+            // An event about a group is a step of its own, because later events may need the group.
             true => {
                 if !people.is_empty() {
                     steps.push(chains(std::mem::take(&mut people)));
@@ -48,7 +48,7 @@ fn chains(events: Vec<Delivery>) -> Vec<Chain> {
     chains
 }
 
-/// For each event the number of its chain: two events that share a name, directly or through others, have the same.
+/// The chain number of each event. Two events that share a name, directly or through other events, have the same number.
 fn chain_numbers(links: &[Vec<String>]) -> Vec<usize> {
     fn root(parents: &mut [usize], mut at: usize) -> usize {
         while parents[at] != at {
@@ -69,7 +69,7 @@ fn chain_numbers(links: &[Vec<String>]) -> Vec<usize> {
     (0..links.len()).map(|at| root(&mut parents, at)).collect()
 }
 
-/// Every name of the person that an event is about; none for an event about a group alone.
+/// All names that an event uses for its person. Empty for an event about a group only.
 fn names(delivery: &Delivery) -> Vec<String> {
     let scope = format!("{}/{}", delivery.org, delivery.source);
     let external = |id: &str| format!("{scope} id {id}");

@@ -1,15 +1,15 @@
-//! Roster files: CSV with a header line, JSON lines, or an array of JSON objects, as events.
+//! Converts roster files to events. A file is CSV with a header line, JSON lines, or an array of JSON objects.
 //!
-//! A line that cannot be read is reported with its number, the column and the remedy; the rest goes on. Columns are found
-//! by name, whatever their order: `external_id`, `user_name`, `active`, `access_level`, `manager`, `groups` (separated by
-//! `;`), `custom:NAME` for the advanced custom field that Litmos shows as NAME, and any field of a Litmos user
-//! (`FirstName` or `first_name`, `JobTitle`, `CustomField1` ...). An empty value of a field clears it; an empty `active`
-//! and a column that is not there leave it. JSON may hold groups, too ([`groups`](add_groups) has the CSV form).
+//! A line that cannot be read is reported with its number, the column and the remedy; the other lines are processed. Columns are found by
+//! name, in any order: `external_id`, `user_name`, `active`, `access_level`, `manager`, `groups` (separated by `;`), `custom:NAME` for the
+//! advanced custom field that Litmos shows as NAME, and any field of a Litmos user (`FirstName` or `first_name`, `JobTitle`, `CustomField1`
+//! ...). An empty value clears a field. An empty `active` or a missing column changes nothing. A JSON file may also contain groups
+//! ([`add_groups`] reads the CSV form).
 //!
-//! What a spreadsheet does to a list is taken back where that is certain (`cell`, `sheet`, `shape`), and reported where it
-//! is not. Rows of one person are joined (`people`). The same file gives the same result, in any order of its rows.
+//! Changes that a spreadsheet made to a list are repaired if the repair is certain (`cell`, `sheet`, `shape`), and reported otherwise. Rows
+//! of one person are joined (`people`). The same file gives the same result, in any order of its rows.
 //!
-//! Nothing is concluded from who is not in a file, unless the file is proven to be read whole: [`CompleteRead`].
+//! People who are not in a file count as leavers only if the file was proven to be complete: [`CompleteRead`].
 
 mod cell;
 mod column;
@@ -27,41 +27,41 @@ use bus::{Event, EventBody};
 pub use complete::{Absence, Absences, CompleteRead, Incomplete};
 pub use groups::add_groups;
 
-/// A line of the file that was not taken, and why.
+/// A line of the file that was refused, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
     pub line: u64,
     pub reason: String,
 }
 
-/// Something that was repaired in a line that was taken.
+/// A repair in a line that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub line: u64,
     pub text: String,
 }
 
-/// What the file says of a person or a group, and the first line that says it.
+/// An event about a person or group in the file, with its first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub line: u64,
     pub body: EventBody,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RosterFile {
     pub people: Vec<Entry>,
-    /// What the file says of groups themselves, not of who is in them.
+    /// Events about the groups themselves, not about memberships.
     pub groups: Vec<Entry>,
     pub bad: Vec<BadLine>,
     pub notes: Vec<Note>,
-    /// Rows about people that were read: more than people where somebody has several.
+    /// Number of rows about people. It is higher than the number of people if a person has several rows.
     rows: usize,
     end: complete::End,
 }
 
-/// The file as a whole cannot be read.
+/// Why a whole file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("byte {at} is not UTF-8 text; save the file as UTF-8 (in Excel: \"CSV UTF-8\")")]
@@ -95,10 +95,10 @@ pub enum FileError {
     Empty,
 }
 
-/// Reads a file; JSON lines if its first character is `{`, a JSON array if it is `[`, CSV otherwise.
+/// Reads a file: JSON lines if its first character is `{`, a JSON array if it is `[`, CSV otherwise.
 ///
 /// # Errors
-/// When it is no file of this sort at all.
+/// Returns an error if the file as a whole has none of these formats.
 pub fn read(bytes: &[u8]) -> Result<RosterFile, FileError> {
     let text = shape::text(bytes)?;
     if text.trim_start().starts_with('[') {
@@ -123,7 +123,7 @@ fn closed(mut file: RosterFile, end: complete::End) -> RosterFile {
 }
 
 impl RosterFile {
-    /// Marks every person as one of a complete list: who was let go by an earlier one is back.
+    /// Marks every person as part of a complete list. A person who left by an earlier list then returns.
     pub fn mark_complete(&mut self) {
         for entry in &mut self.people {
             if let EventBody::PersonUpserted {
@@ -136,7 +136,7 @@ impl RosterFile {
     }
 }
 
-/// A part of a file as an event: the same part of the same load makes the same event.
+/// Creates the event for one entry of a file. The same entry of the same load always gives the same event id.
 pub fn event(body: EventBody, load_id: &str, index: usize, happened_at_ms: u64) -> Event {
     Event {
         event_id: format!("{load_id}-{index}"),

@@ -1,4 +1,4 @@
-//! One event into the roster.
+//! Writes one event to the roster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use tracing::Instrument as _;
 
 use crate::waiting::Waiting;
 
-/// Pause before an event comes again that waits for another one. It doubles with each time: most wait for an event that is
-/// just behind them, and fifty thousand who wait for days are not to keep everybody busy.
+/// Pause before an event that waits for another one is delivered again. It doubles with each delivery. Most events wait for one that
+/// follows directly, but 50,000 events that wait for days must not use up the capacity.
 const LATER: Duration = Duration::from_secs(2);
 
-/// The longest such pause.
+/// Longest of these pauses.
 const LATER_MAX: Duration = Duration::from_secs(60);
 
-/// Attempts at an event while the roster cannot be written. Later events about the same thing wait meanwhile, so that
-/// their order stays; the feed gives an event to somebody else after a minute.
+/// Attempts to write an event while the roster cannot be written. Later events of the same chain wait meanwhile, to keep their order. The
+/// feed gives an event to another intake after a minute.
 const ATTEMPTS: u32 = 40;
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Why an event is not taken in.
+/// Why an event is not written to the roster.
 enum Refusal {
-    /// It never will be: what it states cannot be meant.
+    /// The event is not valid. It never succeeds.
     Never(String),
-    /// It names somebody or something that is not known yet.
+    /// The event names a person or group that is not known yet.
     Later(String),
-    /// The roster could not be written just now.
+    /// The roster cannot be written at the moment.
     Again(String),
 }
 
@@ -205,7 +205,7 @@ async fn put_person(roster: &Roster, origin: &Origin<'_>, draft: &PersonDraft) -
     Err(error.into())
 }
 
-/// Ends the access of somebody who is in the roster.
+/// Ends the access of a person in the roster.
 async fn end_access(
     roster: &Roster,
     origin: &Origin<'_>,
@@ -230,7 +230,7 @@ async fn ensure_group(roster: &Roster, origin: &Origin<'_>, name: &str) -> Resul
     if roster.read(|directory| directory.group_named(name).is_some()) {
         return Ok(());
     }
-    // Another event may be making it: only its name matters, so whichever comes first makes it.
+    // Another event may create the group at the same time. Only the name matters, so the first one creates it.
     let make = |directory: &Directory| match directory.group_named(name) {
         Some(known) => Ok(Change::none((), known.revision)),
         None => directory
@@ -278,7 +278,7 @@ fn find_person(directory: &Directory, source: &SourceId, text: &str) -> Result<P
         )));
     }
     let found = known_as.or_else(|| directory.person_named(text));
-    // The person's own event may still be on its way.
+    // The event that adds the person may arrive later.
     found
         .map(|person| person.value.id.clone())
         .ok_or_else(|| Refusal::Later(format!("nobody is known as {text:?} yet")))

@@ -1,7 +1,7 @@
-//! The intake: identity events from subjects and files into the roster.
+//! The intake: writes identity events from the feed to the roster. The module [`file`] converts roster files to events.
 //!
-//! An event is a hint about one person or group, never the whole truth: nothing is concluded from what no event said.
-//! Events come at least once and in any order; an event that is older than what its source said before changes nothing.
+//! An event is a partial statement about one person or group. Nothing is concluded from missing events. Events are delivered at least once
+//! and in any order. An event that is older than the last statement of its source changes nothing.
 
 mod chains;
 pub mod file;
@@ -23,31 +23,31 @@ use tokio_util::sync::CancellationToken;
 
 use waiting::Waiting;
 
-/// Events taken in side by side. Each waits for a durable write, and those that wait together are stored together.
+/// Most events that are processed in parallel. Each waits for a durable write, and waiting writes are stored together.
 const SIDE_BY_SIDE: usize = 256;
 
-/// Pause after the feed could not be read.
+/// Pause after a failed read of the feed.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// What the service is made of.
+/// Everything that the service needs to run.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
-    /// Made by [`rosters`], or shared with a gateway of the same process.
+    /// Created by [`rosters`], or shared with a gateway in the same process.
     pub rosters: Rosters,
     pub settings: Arc<Settings>,
     pub health: Health,
 }
 
-/// The rosters that an intake needs.
+/// Creates the rosters that an intake needs.
 pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
     Rosters::new(bus, stop)
 }
 
-/// Takes events in until stopped.
+/// Processes events until stopped.
 ///
 /// # Errors
-/// When the bus takes no subscription.
+/// Returns an error if the bus refuses a subscription.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), BusError> {
     let Dependencies {
         bus,
@@ -68,7 +68,7 @@ pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<
     let mut events = Vec::new();
     while !stop.is_cancelled() {
         let end = feed.end();
-        // The next events are fetched while these are taken.
+        // The next events are fetched while these are processed.
         let (next, ()) = tokio::join!(feed.next(), ingest_all(&rosters, events, end));
         events = match next {
             Ok(events) => events,
@@ -106,7 +106,8 @@ async fn ingest_one(rosters: &BTreeMap<OrgId, (Roster, Waiting)>, event: bus::De
     ingest::ingest(roster, waiting, event, end).await;
 }
 
-/// Answers how many people and groups are in the roster, and how many events wait for those who are not.
+/// Answers status requests: number of people and groups in the roster, of events that wait for missing people or groups, of dead letters,
+/// and of open questions.
 async fn serve(
     bus: &Bus,
     roster: &Roster,

@@ -1,15 +1,15 @@
-//! Events that wait for a word that no source has said yet: a member whom nobody has told of, a group that is to come.
+//! Counts the events that wait for a person or group that no source has reported yet.
 //!
-//! They lie in the feed and come again by themselves; here is only how many they are, for whoever asks.
+//! The events stay in the feed and are delivered again automatically. This module only counts them, for status requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// After so long without coming again an event is not waiting here: another intake has it, or the feed has let it go.
+/// Time after which an event no longer counts if it was not delivered again: another intake has it, or the feed has dropped it.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(180);
 
-/// The events of one org that wait, by their place in the feed: when each came last, and why it could not be taken in.
+/// The waiting events of one org, by sequence in the feed: time of the last delivery, and the reason of the wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waiting(Arc<Mutex<BTreeMap<u64, (Instant, String)>>>);
 
@@ -26,7 +26,7 @@ impl Waiting {
         self.all().is_empty()
     }
 
-    /// How many there are, and why the oldest waits.
+    /// Number of waiting events, and the reason why the oldest one waits.
     pub(crate) fn waiting(&self) -> (usize, Option<String>) {
         let mut all = self.all();
         all.retain(|_, (seen, _)| seen.elapsed() < FORGOTTEN_AFTER);

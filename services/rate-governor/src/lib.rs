@@ -44,12 +44,13 @@ pub struct Dependencies {
     pub health: Health,
 }
 
-/// Clock by which tokens cool. It is not the wall clock: if that is set forward, no token may become free early.
+/// Current time of the clock by which tokens cool: time since boot. The wall clock is not used, because a wall clock
+/// that is set forward would free tokens early.
 fn now() -> Moment {
     Moment::from_millis(chassis::clock::boot_ms())
 }
 
-/// Clocks with which the ledger's entries are stamped.
+/// Time stamp for the ledger's entries. The log server adds its own time.
 fn clocks() -> Stamp {
     Stamp {
         server_ms: 0,
@@ -146,7 +147,7 @@ impl Leader<'_> {
     async fn leadership(&self, server: &mut GovernorServer, requests: &mut GovernorRequests) -> Option<End> {
         let mut connections = self.ledger.connections();
         connections.mark_unchanged();
-        // They start in this order, so they are also sent in this order.
+        // Commands are polled in the order in which they were started, so they are also sent in that order.
         let mut commands = FuturesOrdered::new();
         let (mut reconnected, mut is_due) = (false, false);
         let mut measure = tokio::time::interval(MEASURE_EVERY);

@@ -307,7 +307,7 @@ enum ReportOutcome {
     TakenIn,
     /// The governor does not lead now. The same report may be accepted later.
     ForNow,
-    /// The report is wrong and must not be sent again.
+    /// The report is wrong, and repeating it does not help.
     Odd(String),
 }
 

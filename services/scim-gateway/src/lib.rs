@@ -1,6 +1,5 @@
 //! The SCIM gateway: a SCIM 2.0 server with one base URL per org, `/scim/{org}/v2`.
 //!
-//!
 //! A write is answered when it is durable in the roster, without waiting for Litmos. A read is answered from memory and costs no
 //! request of the budget. Every response is SCIM JSON, also 401 and 404.
 
@@ -72,7 +71,6 @@ pub fn rosters(bus: &Bus, stop: &CancellationToken) -> Rosters {
 }
 
 /// Serves SCIM until stopped.
-///
 ///
 /// # Errors
 /// The listen address cannot be used.

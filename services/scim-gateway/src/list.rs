@@ -1,6 +1,5 @@
 //! Lists of users and groups: one page at a time, through an index if the filter allows it.
 //!
-//!
 //! A roster may hold hundreds of thousands of people, and a write waits while the roster is read. So at most [`CHUNK`] entries
 //! are processed under the lock. A scan of all entries runs on a blocking thread, with a time limit, and only [`SCANS_MAX`] run
 //! at a time per org.
@@ -36,7 +35,7 @@ const SCANS_MAX: usize = 2;
 type Resource = Map<String, Value>;
 
 /// A kind of resource that can be listed.
-pub(crate) trait GroupCache: Send + Sync + 'static {
+pub(crate) trait ResourceStore: Send + Sync + 'static {
     const KIND: ResourceKind;
     type Id: Clone + Ord + Send;
     type Entry: Clone + Send;
@@ -86,7 +85,7 @@ impl Default for Scans {
 
 /// One list request.
 struct Listing<S> {
-    shelf: S,
+    store: S,
     roster: Roster,
     query: ListQuery,
     /// Cancelled when the client has disconnected.
@@ -94,8 +93,8 @@ struct Listing<S> {
 }
 
 /// Answers a list request.
-pub(crate) async fn answer<S: GroupCache>(
-    shelf: S,
+pub(crate) async fn answer<S: ResourceStore>(
+    store: S,
     roster: &Roster,
     scans: &Scans,
     query: &ListQuery,
@@ -104,7 +103,7 @@ pub(crate) async fn answer<S: GroupCache>(
         parsed.filter.check(S::KIND)?;
     }
     let listing = Listing {
-        shelf,
+        store,
         roster: roster.clone(),
         query: query.clone(),
         gone: CancellationToken::new(),
@@ -134,7 +133,7 @@ pub(crate) async fn answer<S: GroupCache>(
         .map_err(|_| ScimError::new(500, "the list could not be made; ask again"))?
 }
 
-impl<S: GroupCache> Listing<S> {
+impl<S: ResourceStore> Listing<S> {
     /// Ids that an index finds for the filter. `None` without a filter, or if no index fits.
     fn candidates(&self) -> Option<Vec<S::Id>> {
         let lookups = self.query.filter.as_ref()?.filter.lookups()?;
@@ -231,13 +230,13 @@ impl<S: GroupCache> Listing<S> {
             if let Some(parsed) = &self.query.filter {
                 // Most index candidates match, so one resource is built for both the filter and the response.
                 let both = (entries.len() <= AT_ONCE)
-                    .then(|| self.shelf.for_both(&self.roster, entry, &self.query))
+                    .then(|| self.store.for_both(&self.roster, entry, &self.query))
                     .flatten()
                     .transpose()?;
                 let matches = match &both {
                     Some(both) => parsed.filter.matches(both),
                     None => {
-                        let lean = self.shelf.for_filter(&self.roster, entry, &parsed.filter)?;
+                        let lean = self.store.for_filter(&self.roster, entry, &parsed.filter)?;
                         parsed.filter.matches(&lean)
                     }
                 };
@@ -251,7 +250,7 @@ impl<S: GroupCache> Listing<S> {
                 let projection = &self.query.projection;
                 let resource = match resource {
                     Some(resource) => resource,
-                    None => self.shelf.for_answer(&self.roster, entry, projection)?,
+                    None => self.store.for_answer(&self.roster, entry, projection)?,
                 };
                 found.resources.push(projection.apply(resource));
             }
@@ -267,7 +266,7 @@ impl<S: GroupCache> Listing<S> {
             return Err(ScimError::bad_request(
                 scim::ScimType::TooMany,
                 format!(
-                    "this filter needs a look at everything, and {} seconds were not enough; {}",
+                    "this filter needs a scan of all resources, and {} seconds were not enough; {}",
                     SCAN_TIME.as_secs(),
                     found_at_once(S::KIND)
                 ),
@@ -302,7 +301,7 @@ impl Found {
 
 fn busy(kind: ResourceKind) -> ScimError {
     ScimError::too_many_requests(format!(
-        "this filter needs a look at everything, and {SCANS_MAX} such lists of this org are under way; ask again in a \
+        "this filter needs a scan of all resources, and {SCANS_MAX} such lists of this org are under way; ask again in a \
          moment, or {}",
         found_at_once(kind)
     ))

@@ -1,6 +1,5 @@
 //! Fair sharing of the processor between orgs.
 //!
-//!
 //! The async runtime runs tasks in the order in which they became ready. Without turns, 200 ready tasks of one org would delay
 //! the single request of another org. So a request is polled only while it holds one of the few turns of its org, and releases
 //! the turn whenever it waits. Other requests of the org wait for a turn outside the runtime's queue.

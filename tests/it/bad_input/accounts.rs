@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::{group, house_before, members, rests, user_names, writes};
+use super::{group, harness_before, members, rests, user_names, writes};
 use crate::commands::{account, ends, made, output, patched, until};
 
 /// Somebody deleted an account on a page of Litmos, and an import shows it: whoever is to have one gets one again, in
 /// the same team, and the link names the new account. Nobody else is touched.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let (mira, zoe) = (made(&harness, "mira").await, made(&harness, "zoe").await);
     group(&harness, "Sales", &[&mira, &zoe]).await;
     harness.settled(2).await;
@@ -55,7 +55,7 @@ async fn an_account_that_vanished_is_made_again_after_an_import_and_tied_anew() 
 /// not repeated against an account that is gone, and the new account has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_for_an_account_that_vanished_ends_in_the_one_made_again() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mira = made(&harness, "mira").await;
     made(&harness, "zoe").await;
     harness.settled(2).await;

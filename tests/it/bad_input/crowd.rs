@@ -12,7 +12,7 @@ use provisioning::SourceId;
 use rollcall_tests::{Harness, PATIENCE};
 use serde_json::{Value, json};
 
-use self::scene::{house_of_a_crowd, id};
+use self::scene::{harness_of_a_crowd, id};
 use super::{members, patch, team, writes};
 use crate::commands::{ends, output, until};
 
@@ -79,7 +79,7 @@ fn sent_since(harness: &Harness, before: usize, team: &str) -> Vec<String> {
 /// and a look at the group need not carry the crowd.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_are_sent() {
-    let harness = house_of_a_crowd(CROWD + 1, CROWD - MISSING).await;
+    let harness = harness_of_a_crowd(CROWD + 1, CROWD - MISSING).await;
     let everybody = team(&harness, "Everybody").id.0;
     let (status, made) = harness
         .scim("POST", "/Groups", Some(&json!({"displayName": "Everybody"})))
@@ -147,7 +147,7 @@ async fn fifty_thousand_members_in_one_request_are_taken_and_only_the_missing_ar
 /// a crowd with a stranger in it likewise: all of it or nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
-    let harness = super::house_before(&[]).await;
+    let harness = super::harness_before(&[]).await;
     let mira = crate::commands::made(&harness, "mira").await;
     let sales = super::group(&harness, "Sales", &[&mira]).await;
     harness.settled(1).await;
@@ -181,7 +181,7 @@ async fn a_crowd_that_is_too_large_for_one_request_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_whom_no_source_has_told_yet_wait_without_holding_up_anybody() {
     const UNKNOWN: usize = 3_000;
-    let harness = super::house_before(&[]).await;
+    let harness = super::harness_before(&[]).await;
     let bus = harness.bus().await;
     let hr = SourceId::parse("hr").unwrap();
     let tell = async |event_id: String, body: EventBody| {
@@ -254,7 +254,7 @@ fn someone(n: usize) -> EventBody {
 async fn a_file_of_memberships_makes_one_large_team() {
     // Each line of a file is written to disk by itself: fifty thousand take minutes.
     let people = 1_500;
-    let harness = super::house_before(&[]).await;
+    let harness = super::harness_before(&[]).await;
     let mut lines = String::from("user_name,first_name,last_name,email\n");
     let mut memberships = String::from("group,user_name\n");
     for n in 0..people {

@@ -15,7 +15,7 @@ use crate::commands::{account, ends, made, output, until};
 /// and the people beside it are taken.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_is_a_member_of_itself_is_told_that_teams_hold_people() {
-    let harness = super::house_before(&[]).await;
+    let harness = super::harness_before(&[]).await;
     let (mira, zoe) = (made(&harness, "mira").await, made(&harness, "zoe").await);
     let sales = group(&harness, "Sales", &[&mira]).await;
     let path = format!("/Groups/{sales}");
@@ -58,7 +58,7 @@ async fn a_group_that_is_a_member_of_itself_is_told_that_teams_hold_people() {
 /// circle are named, and other groups go their way. Taken out of the circle at the source, they are made.
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_that_lie_under_themselves_are_named_and_made_once_they_do_not() {
-    let harness = super::house_before(&[]).await;
+    let harness = super::harness_before(&[]).await;
     let mira = made(&harness, "mira").await;
     let mut ids = Vec::new();
     for (name, parent) in [("Ring", "Ring"), ("North", "South"), ("South", "North")] {

@@ -3,14 +3,14 @@
 use rollcall_tests::user;
 use serde_json::json;
 
-use super::{ENTERPRISE, house_before, litmos_user, refused, rests, user_names, writes};
+use super::{ENTERPRISE, harness_before, litmos_user, refused, rests, user_names, writes};
 use crate::commands::{account, ends, load, made, output, until};
 
 /// Two people with one user name in different case: Litmos keeps a name once, so the provider hears at once who has it,
 /// at a creation as at a renaming, and the first one's account is not the second's to change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_person_of_one_user_name_is_refused_whatever_the_case() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mira = made(&harness, "mira").await;
     let zoe = made(&harness, "zoe").await;
     let mut second = user("MIRA");
@@ -35,7 +35,7 @@ async fn a_second_person_of_one_user_name_is_refused_whatever_the_case() {
 /// The same in a file: nobody of the two is made by guess, both lines are named, and the rest goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_lines_of_one_user_name_are_no_account_and_a_reason_each() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let csv = "external_id,user_name,first_name,last_name\nE1,mira@corp.example,Mira,One\n\
                E2,MIRA@corp.example,Other,Two\nE3,zoe@corp.example,Zoe,Ek\n";
     let file = harness.write("two.csv", csv);
@@ -62,7 +62,7 @@ async fn two_lines_of_one_user_name_are_no_account_and_a_reason_each() {
 /// sent keeps its letters.
 #[tokio::test(flavor = "multi_thread")]
 async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters() {
-    let harness = house_before(&[
+    let harness = harness_before(&[
         litmos_user("ipek@corp.example", "İpek", "Işık"),
         litmos_user("jos\u{e9}@corp.example", "José", "Núñez"),
     ])
@@ -120,7 +120,7 @@ async fn turkish_and_combining_letters_find_their_account_and_keep_their_letters
 /// without one, and set once the manager comes. Until then the admin who looks is told whom to assign.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manager_who_is_not_assigned_is_named_and_set_when_they_come() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mut report = user("report");
     report[ENTERPRISE] = json!({"manager": {"value": "00u-boss"}});
     let (status, answer) = harness.scim("POST", "/Users", Some(&report)).await;

@@ -3,7 +3,9 @@
 use rollcall_tests::user;
 use serde_json::json;
 
-use super::{LITMOS_USER, house_before, is_said_everywhere, refused, rests, the_parked, user_names, writes};
+use super::{
+    LITMOS_USER, harness_before, is_said_everywhere, refused, rests, the_parked, user_names, writes,
+};
 use crate::commands::{account, ends, load, made, output, patched, until};
 
 /// A last name emptied at the identity provider: the admin expects that the account stays as it is, rather than lose
@@ -11,7 +13,7 @@ use crate::commands::{account, ends, load, made, output, patched, until};
 /// there is one. What else the same person is given waits with it, and comes with the correction.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_last_name_is_asked_for_and_the_account_stays_as_it_is() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mira = made(&harness, "mira").await;
     harness.settled(1).await;
     let sent = writes(&harness).len();
@@ -83,7 +85,7 @@ async fn an_empty_last_name_is_asked_for_and_the_account_stays_as_it_is() {
 /// it is and how long it may be. Letters are counted as a reader counts them, not as bytes: fifty Turkish ones fit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_over_the_length_is_named_with_both_lengths() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mut long = user("long");
     long["name"]["givenName"] = "x".repeat(51).into();
     let mut fits = user("fits");
@@ -152,7 +154,7 @@ async fn a_value_over_the_length_is_named_with_both_lengths() {
 /// line that is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_level_that_litmos_does_not_know_is_refused_at_the_door() {
-    let harness = house_before(&[]).await;
+    let harness = harness_before(&[]).await;
     let mut chief = user("chief");
     chief[LITMOS_USER] = json!({"accessLevel": "Superuser"});
     let five = "use one of Account_Owner, Administrator, Team_Admin, Team_Leader, Learner";

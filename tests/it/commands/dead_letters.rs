@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus::{Event, EventBody};
 use provisioning::SourceId;
 
-use super::{ends, house_of, output};
+use super::{ends, harness_of, output};
 
 fn upserted(event_id: &str, user_name: &str, field: &str) -> Event {
     Event {
@@ -31,7 +31,7 @@ fn upserted(event_id: &str, user_name: &str, field: &str) -> Event {
 #[tokio::test(flavor = "multi_thread")]
 async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     let people = "external_id,user_name,FirstName,LastName\nE1,mira@corp.example,Mira,Lund\nE2,zed@corp.example,Zed,Moe\n";
-    let harness = house_of("", 2, people).await;
+    let harness = harness_of("", 2, people).await;
     ends(&harness, 0, &["status"]).await;
     let file = harness.write(
         "second.csv",
@@ -90,10 +90,52 @@ async fn k4_the_receipt_of_a_load_names_the_line_that_was_refused() {
     );
 }
 
+/// A line that cannot be read changes nobody. Status counts it until the corrected file is loaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_lines_of_a_file_are_counted_until_the_corrected_file_is_loaded() {
+    let people = "external_id,user_name,FirstName,LastName\nE1,mira@corp.example,Mira,Lund\nE2,zed@corp.example,Zed,Moe\n";
+    let harness = harness_of("", 2, people).await;
+    ends(&harness, 0, &["status", "--wait"]).await;
+    let load = async |name: &str, code: i32, lines: &str| {
+        let text = format!("external_id,user_name,FirstName,LastName,active\n{lines}");
+        let file = harness.write(name, &text).to_string_lossy().into_owned();
+        output(&harness, code, &["load", &file, "--source", "hr"]).await
+    };
+    let broken = "E3,kim@corp.example,Kim,Ray,true\nE4,zoe@corp.example,Zoe,Ray,perhaps\nE5,,Bo,Ray,true\n";
+    let loaded = load("monday.csv", 3, broken).await;
+    assert_eq!(loaded["bad_lines"].as_array().map(Vec::len), Some(2), "{loaded}");
+    // The same file again is the same two letters, and another file has letters of its own.
+    load("monday.csv", 3, broken).await;
+    load("tuesday.csv", 3, "E6,una@corp.example,Una,Ray,maybe\n").await;
+    let status = output(&harness, 3, &["status"]).await;
+    assert_eq!(status["dead_letters"], 3, "{status}");
+    let printed = ends(&harness, 3, &["status", "--wait"]).await;
+    assert!(!printed.contains("Litmos equals the roster\n"), "{printed}");
+    let listed = output(&harness, 3, &["dead-letters"]).await;
+    let reason = listed["letters"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("monday.csv line 3: ") && reason.contains("perhaps"),
+        "{listed}"
+    );
+    let id = listed["letters"][0]["id"].as_str().unwrap();
+    let replayed = output(&harness, 3, &["dead-letters", "replay", id]).await;
+    let why = replayed["failed"][0]["reason"].as_str().unwrap();
+    assert!(
+        why.contains("correct the line and load the file again"),
+        "{replayed}"
+    );
+
+    let corrected = "E3,kim@corp.example,Kim,Ray,true\nE4,zoe@corp.example,Zoe,Ray,true\nE5,bo@corp.example,Bo,Ray,true\n";
+    load("monday.csv", 0, corrected).await;
+    assert_eq!(output(&harness, 3, &["dead-letters"]).await["total"], 1);
+    output(&harness, 0, &["dead-letters", "drop", "--all"]).await;
+    ends(&harness, 0, &["status", "--wait"]).await;
+}
+
 /// What was set aside for a cause that is gone is taken by a replay.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
-    let harness = house_of(
+    let harness = harness_of(
         "",
         1,
         "external_id,user_name,FirstName,LastName\nE1,mira@corp.example,Mira,Lund\n",
@@ -137,7 +179,7 @@ async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
 /// Every line has its receipt, also of a file that goes in several batches.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_are_all_taken_end_with_zero_and_are_counted() {
-    let harness = house_of(
+    let harness = harness_of(
         "",
         1,
         "user_name,FirstName,LastName\nmira@corp.example,Mira,Lund\n",

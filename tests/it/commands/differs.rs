@@ -6,7 +6,7 @@ use litmos_simulator::AccessLevel;
 use rollcall_tests::{Harness, PATIENCE, user};
 use serde_json::{Value, json};
 
-use super::{account, ends, house_of, load, made, output, patched, until};
+use super::{account, ends, harness_of, load, made, output, patched, until};
 
 const NOBODY: &str = "user_name\n";
 const LITMOS_USER: &str = "urn:ietf:params:scim:schemas:extension:Litmos:2.0:User";
@@ -31,7 +31,7 @@ async fn with_level(harness: &Harness, name: &str, level: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manager_who_is_nobody_is_told_everywhere_until_there_is_one() {
-    let harness = house_of("", 2, &people(&[("mira", "chief@corp.example"), ("noor", "")])).await;
+    let harness = harness_of("", 2, &people(&[("mira", "chief@corp.example"), ("noor", "")])).await;
     for command in ["status", "plan", "parked"] {
         let printed = ends(&harness, 3, &[command]).await;
         assert!(
@@ -77,7 +77,7 @@ async fn stranger_in_team(harness: &Harness) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_member_whom_no_source_named_is_told_and_stays() {
-    let harness = house_of("", 1, &people(&[("mira", "")])).await;
+    let harness = harness_of("", 1, &people(&[("mira", "")])).await;
     ends(&harness, 0, &["status"]).await;
     stranger_in_team(&harness).await;
     for command in ["status", "plan", "parked"] {
@@ -104,7 +104,7 @@ async fn a_team_member_whom_no_source_named_is_told_and_stays() {
 /// Case K9: an identity provider renames and deactivates, then makes the same login anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_of_somebody_who_was_renamed_and_left_goes_to_the_one_who_has_it_now() {
-    let harness = house_of("", 0, NOBODY).await;
+    let harness = harness_of("", 0, NOBODY).await;
     let old = made(&harness, "john").await;
     harness.settled(1).await;
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
@@ -135,7 +135,7 @@ async fn a_login_of_somebody_who_was_renamed_and_left_goes_to_the_one_who_has_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_makes_owners_in_numbers_waits_for_a_person_and_one_owner_is_taken_back() {
-    let harness = house_of("", 0, NOBODY).await;
+    let harness = harness_of("", 0, NOBODY).await;
     let first = with_level(&harness, "first", "Account_Owner").await;
     harness.settled(1).await;
     assert_eq!(account(&harness, "first").access_level, AccessLevel::AccountOwner);
@@ -192,7 +192,7 @@ async fn an_order_about_an_owner_from_before_is_refused_before_it_is_given() {
 /// Somebody is edited all the time, less than a quarter of a second apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn steady_edits_of_one_person_hold_back_nobody_else() {
-    let harness = house_of("", 0, NOBODY).await;
+    let harness = harness_of("", 0, NOBODY).await;
     let busy = made(&harness, "busy").await;
     harness.settled(1).await;
     let deadline = Instant::now() + PATIENCE;

@@ -1,7 +1,7 @@
 use rollcall_tests::{Harness, roster_csv};
 use serde_json::json;
 
-use super::{ends, house_of, load, output, until};
+use super::{ends, harness_of, load, output, until};
 
 fn members(harness: &Harness, team: &str) -> usize {
     let teams = harness.litmos.state().teams;
@@ -15,7 +15,7 @@ fn members(harness: &Harness, team: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_paused_resumed_and_pushed() {
-    let harness = house_of("", 6, &roster_csv(6, 1)).await;
+    let harness = harness_of("", 6, &roster_csv(6, 1)).await;
     let groups = output(&harness, 0, &["groups"]).await["groups"].take();
     assert_eq!(
         (
@@ -81,7 +81,7 @@ async fn a_group_is_paused_resumed_and_pushed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pushing_an_empty_group_empties_its_team_through_the_safeguard() {
-    let harness = house_of("", 2, &roster_csv(2, 1)).await;
+    let harness = harness_of("", 2, &roster_csv(2, 1)).await;
     let by_hand = |n: usize| json!({"UserName": format!("by-hand-{n}@corp.example"), "FirstName": "B", "LastName": "H", "Email": "b@corp.example"});
     let people: Vec<_> = (0..40).map(by_hand).collect();
     harness.litmos.put_users(&people).unwrap();

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::Value;
 
-use super::{account, ends, house_of, litmos, load, output};
+use super::{account, ends, harness_of, litmos, load, output};
 
 const PEOPLE: usize = 100;
 
@@ -51,7 +51,7 @@ async fn output_any(harness: &Harness, arguments: &[&str]) -> Value {
 /// Complaint 20.
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
-    let harness = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
+    let harness = harness_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
     ends(&harness, 0, &["plan"]).await;
     let (gone, plan) = heap(&harness).await;
     let hash = plan["held"]["hash"].as_str().unwrap().to_owned();
@@ -119,7 +119,7 @@ async fn thirty_of_a_hundred_wait_for_an_approval_bound_to_their_hash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_ordered_by_name_is_cut_off_while_the_heap_waits() {
-    let harness = house_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
+    let harness = harness_of("", PEOPLE, &roster_csv(PEOPLE, 4)).await;
     let (gone, plan) = heap(&harness).await;
     let waiting = plan["held"]["kinds"][0]["items"][0]["subject"]["person"]
         .as_str()

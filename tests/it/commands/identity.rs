@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Harness, Value, ends, house_of, output};
+use super::{Harness, Value, ends, harness_of, output};
 
 fn user(external_id: &str, user_name: &str, first: &str) -> Value {
     json!({
@@ -52,7 +52,7 @@ async fn recycled(harness: &Harness) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_name_that_comes_back_for_somebody_else_waits_for_an_answer() {
-    let harness = house_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
+    let harness = harness_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
     let (gone, question) = recycled(&harness).await;
     output(&harness, 0, &["identity", "different", &question]).await;
     let (status, made) = harness
@@ -67,7 +67,7 @@ async fn a_user_name_that_comes_back_for_somebody_else_waits_for_an_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_answered_to_be_the_same_comes_back_without_the_groups_of_before() {
-    let harness = house_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
+    let harness = harness_of("", 1, "user_name,FirstName,LastName\nzed@corp.example,Zed,Moe\n").await;
     let (gone, question) = recycled(&harness).await;
     output(&harness, 0, &["identity", "same", &question]).await;
     let (status, made) = harness
@@ -82,7 +82,7 @@ async fn whoever_is_answered_to_be_the_same_comes_back_without_the_groups_of_bef
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_may_mean_two_people_is_handed_in_again_after_the_answer() {
-    let harness = house_of(
+    let harness = harness_of(
         "",
         1,
         "external_id,user_name,FirstName,LastName\nE1,lund@corp.example,Mira,Lund\n",

@@ -3,11 +3,11 @@ use std::time::Instant;
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::{Value, json};
 
-use super::{QUICK, account, apply_all, ends, house_of, load, made, masked, output, patched, quick, title};
+use super::{QUICK, account, apply_all, ends, harness_of, load, made, masked, output, patched, quick, title};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaver_is_cut_off_in_front_of_an_org_that_waits_and_comes_back_when_the_order_is_lifted() {
-    let harness = house_of("apply = \"manual\"\n", 5, &roster_csv(5, 1)).await;
+    let harness = harness_of("apply = \"manual\"\n", 5, &roster_csv(5, 1)).await;
     apply_all(&harness).await;
     assert!(account(&harness, "p1").active);
     // Changes that wait for a word, and one of them about the leaver.
@@ -135,7 +135,7 @@ async fn somebody_without_an_account_gets_none_and_somebody_unknown_is_said_to_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_off_that_litmos_does_not_take_in_time_says_where_it_stands() {
-    let harness = house_of("", 1, &roster_csv(1, 1)).await;
+    let harness = harness_of("", 1, &roster_csv(1, 1)).await;
     harness
         .litmos
         .set_faults(&["status=500,method=PUT,path=/users"])

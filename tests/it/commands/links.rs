@@ -1,7 +1,7 @@
 use rollcall_tests::roster_csv;
 use serde_json::{Value, json};
 
-use super::{account, ends, house_of, load, output, until};
+use super::{account, ends, harness_of, load, output, until};
 
 fn litmos_user(name: &str) -> Value {
     json!({"UserName": format!("{name}@corp.example"), "FirstName": "By", "LastName": "Hand", "Email": format!("{name}@corp.example")})
@@ -11,7 +11,7 @@ fn litmos_user(name: &str) -> Value {
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn ties_are_listed_searched_and_sorted_into_piles() {
-    let harness = house_of("", 60, &roster_csv(60, 2)).await;
+    let harness = harness_of("", 60, &roster_csv(60, 2)).await;
     harness.litmos.put_users(&[litmos_user("old.timer")]).unwrap();
     ends(&harness, 0, &["import"]).await;
     load(&harness, "external_id,user_name\nE90,no+body@corp.example\n").await;
@@ -65,7 +65,7 @@ async fn ties_are_listed_searched_and_sorted_into_piles() {
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_tie_is_mended() {
-    let harness = house_of("", 0, "user_name\n").await;
+    let harness = harness_of("", 0, "user_name\n").await;
     harness
         .litmos
         .put_users(&[litmos_user("mira.first"), litmos_user("mira.second")])
@@ -120,7 +120,7 @@ async fn a_wrong_tie_is_mended() {
 /// Complaint 22.
 #[tokio::test(flavor = "multi_thread")]
 async fn exported_ties_outlive_the_buckets() {
-    let mut harness = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
+    let mut harness = harness_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
     ends(&harness, 0, &["apply"]).await;
     harness.litmos.put_users(&[litmos_user("other")]).unwrap();
     ends(&harness, 0, &["import"]).await;

@@ -1,13 +1,13 @@
 use serde_json::json;
 
-use super::{account, ends, house_of, made, masked, output, patched};
+use super::{account, ends, harness_of, made, masked, output, patched};
 
 const NOBODY: &str = "user_name\n";
 
 /// Complaint 13.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_parked_says_why_and_is_tried_again_once_the_cause_is_gone() {
-    let harness = house_of("", 0, NOBODY).await;
+    let harness = harness_of("", 0, NOBODY).await;
     let id = made(&harness, "mira").await;
     harness.settled(1).await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn what_is_parked_says_why_and_is_tried_again_once_the_cause_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_names_what_it_is_about() {
-    let harness = house_of("", 0, NOBODY).await;
+    let harness = harness_of("", 0, NOBODY).await;
     ends(&harness, 2, &["retry"]).await;
     ends(&harness, 2, &["retry", "mira", "--all"]).await;
     let unknown = ends(&harness, 1, &["retry", "mira"]).await;

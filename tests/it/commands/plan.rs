@@ -1,6 +1,6 @@
 use rollcall_tests::roster_csv;
 
-use super::{account, ends, house_of, load, masked, output, title, until};
+use super::{account, ends, harness_of, load, masked, output, title, until};
 
 /// People who report to nobody.
 fn alone(people: usize) -> String {
@@ -12,7 +12,7 @@ fn alone(people: usize) -> String {
 /// Complaint 21.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_forecast() {
-    let harness = house_of("apply = \"manual\"\nbulk_import = false\n", 3, &alone(3)).await;
+    let harness = harness_of("apply = \"manual\"\nbulk_import = false\n", 3, &alone(3)).await;
     let plan = output(&harness, 0, &["plan"]).await;
     let hash = plan["hash"].as_str().unwrap().to_owned();
     assert_eq!(plan["operations"], plan["lines"].as_array().unwrap().len());
@@ -83,7 +83,7 @@ async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_fo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_s_story_has_five_steps_and_can_be_read_as_of_a_moment() {
-    let harness = house_of("bulk_import = false\n", 2, &roster_csv(2, 1)).await;
+    let harness = harness_of("bulk_import = false\n", 2, &roster_csv(2, 1)).await;
     let before = chassis::clock::unix_ms();
     let csv = roster_csv(2, 1).replace("Title 1", "Guide");
     load(&harness, &csv).await;

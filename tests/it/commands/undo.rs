@@ -3,7 +3,7 @@ use std::time::Instant;
 use rollcall_tests::{Harness, PATIENCE, roster_csv};
 use serde_json::{Value, json};
 
-use super::{account, apply_all, ends, house_of, litmos, load, masked, output, patched, title, until};
+use super::{account, apply_all, ends, harness_of, litmos, load, masked, output, patched, title, until};
 
 /// Waits until it is done, and says under which id the record knows it.
 async fn run_of(harness: &Harness, people: usize) -> String {
@@ -22,7 +22,7 @@ fn described(answer: &Value, list: &str, name: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_changes_and_a_cut_off_is_taken_back_to_the_letter() {
     // Changes wait for a word, so that the two files become one run.
-    let harness = house_of("apply = \"manual\"\nbulk_import = false\n", 6, &roster_csv(6, 2)).await;
+    let harness = harness_of("apply = \"manual\"\nbulk_import = false\n", 6, &roster_csv(6, 2)).await;
     apply_all(&harness).await;
     let before = litmos(&harness);
     let changed = roster_csv(6, 2)
@@ -98,7 +98,7 @@ async fn planned(harness: &Harness, operations: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_and_a_group_s_name_are_taken_back() {
-    let harness = house_of("", 4, &roster_csv(4, 2)).await;
+    let harness = harness_of("", 4, &roster_csv(4, 2)).await;
     let groups = harness.scim("GET", "/Groups", None).await.1;
     let group = groups["Resources"]
         .as_array()
@@ -134,10 +134,10 @@ async fn members_and_a_group_s_name_are_taken_back() {
     .await;
     let run = run_of(&harness, 4).await;
     let look = output(&harness, 0, &["undo", &run]).await;
-    let mut wishes = described(&look, "wishes", "message");
-    wishes.sort();
+    let mut edits = described(&look, "edits", "message");
+    edits.sort();
     assert_eq!(
-        wishes,
+        edits,
         [
             "group Sellers is called Group 0 again",
             "p0@corp.example is in Sellers again",
@@ -151,7 +151,7 @@ async fn members_and_a_group_s_name_are_taken_back() {
 /// One run: these lines of a source, applied. Says under which id the record knows it.
 async fn run_with(harness: &Harness, lines: &[Value], operations: u64) -> String {
     let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
-    let file = harness.write("wishes.jsonl", lines.join("\n"));
+    let file = harness.write("edits.jsonl", lines.join("\n"));
     ends(harness, 0, &["load", &file.to_string_lossy(), "--source", "hr"]).await;
     planned(harness, operations).await;
     apply_all(harness).await;
@@ -164,7 +164,7 @@ fn fields(n: usize, fields: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn custom_fields_and_a_description_go_back_to_what_rollcall_knew_of_them() {
-    let harness = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
+    let harness = harness_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
     apply_all(&harness).await;
     let group = |text: &str| json!({"group": "Group 0", "description": text});
     let first = [
@@ -221,7 +221,7 @@ async fn custom_fields_and_a_description_go_back_to_what_rollcall_knew_of_them()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_been_wished_anew_is_left_alone_and_what_is_much_is_held() {
-    let harness = house_of("", 40, &roster_csv(40, 1)).await;
+    let harness = harness_of("", 40, &roster_csv(40, 1)).await;
     let first = run_of(&harness, 40).await;
     let look = ends(&harness, 0, &["undo", &first]).await;
     assert!(
@@ -259,7 +259,7 @@ async fn what_has_been_wished_anew_is_left_alone_and_what_is_much_is_held() {
     harness.settled(40).await;
     let look = output(&harness, 0, &["undo", &second]).await;
     assert!(
-        described(&look, "wishes", "message")
+        described(&look, "edits", "message")
             .contains(&"p2@corp.example: JobTitle \"Title 2\" again".to_owned()),
         "{look:#}"
     );

@@ -5,7 +5,7 @@ use litmos_simulator::TeamState;
 use rollcall_tests::{Harness, roster_csv, user};
 use serde_json::{Value, json};
 
-use crate::commands::{QUICK, account, house_of, made, patched, quick, until};
+use crate::commands::{QUICK, account, harness_of, made, patched, quick, until};
 
 async fn empty_house() -> Harness {
     let mut harness = Harness::new(quick(), QUICK).await;
@@ -74,7 +74,7 @@ async fn members_added_and_removed_at_the_same_time_are_all_heard() {
 /// Complaint 9: one more member sends or returns all the others as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_more_member_of_three_hundred_costs_one_request_and_no_list() {
-    let harness = house_of("", 300, &roster_csv(300, 1)).await;
+    let harness = harness_of("", 300, &roster_csv(300, 1)).await;
     let id = made(&harness, "mira").await;
     harness.settled(301).await;
     let (_, found) = harness

@@ -3,7 +3,7 @@ use rollcall_tests::{Harness, roster_csv, user};
 use serde_json::{Value, json};
 
 use crate::commands::{
-    QUICK, account, apply_all, ends, house_of, made, output, patched, quick, title, until,
+    QUICK, account, apply_all, ends, harness_of, made, output, patched, quick, title, until,
 };
 
 fn ids(harness: &Harness) -> Vec<String> {
@@ -82,7 +82,7 @@ async fn whoever_is_deleted_at_the_source_loses_access_and_accounts_of_nobody_st
 /// Complaint 10: what was changed in the app by hand goes unnoticed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_by_hand_is_shown_before_it_is_repaired() {
-    let harness = house_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
+    let harness = harness_of("apply = \"manual\"\n", 3, &roster_csv(3, 1)).await;
     apply_all(&harness).await;
     let (p1, p2) = (account(&harness, "p1"), account(&harness, "p2"));
     let team = harness.litmos.state().teams[0].id.clone();

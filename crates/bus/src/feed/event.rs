@@ -1,53 +1,53 @@
-//! Identity events in the words of the house, and as they travel.
+//! Identity events as domain types and as protobuf.
 
 use std::collections::BTreeMap;
 
 use proto::v1::{self, identity_event};
 
-/// Something that happened at a source.
+/// One statement of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Unique within the source.
     pub event_id: String,
     pub happened_at_ms: u64,
-    /// No older word about the same thing is on its way, as within a file.
+    /// Events arrive in order, as from a file. If false, the timestamp is stored even when nothing changed.
     pub in_order: bool,
     pub body: EventBody,
 }
 
-/// The event as the source stated it; nothing has been checked yet.
+/// Content of an event as the source stated it. It is not validated yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
     PersonUpserted {
         external_id: String,
         user_name: String,
-        /// `None` leaves it as it is; somebody new is active.
+        /// `None` leaves it unchanged. A new person is active.
         active: Option<bool>,
         access_level: Option<String>,
-        /// Litmos field names to values; empty clears.
+        /// Litmos field names to values. An empty value clears the field.
         attributes: BTreeMap<String, String>,
-        /// Empty clears, `None` leaves.
+        /// Empty clears it, `None` leaves it unchanged.
         manager: Option<String>,
-        /// All groups by name; `None` leaves memberships as they are.
+        /// Names of all groups. `None` leaves the memberships unchanged.
         groups: Option<Vec<String>>,
-        /// Advanced custom fields by name; empty clears.
+        /// Names of advanced custom fields to values. An empty value clears the field.
         custom_fields: BTreeMap<String, String>,
-        /// The event comes from a complete list: somebody whom the source let go is active again.
+        /// The event comes from a complete list of the source's people. A person that the source reported as left is active again.
         from_complete_list: bool,
     },
     PersonDeleted {
         person: String,
     },
-    /// Access ends; all else that is known of the person stays.
+    /// Access ends. All other data of the person stays.
     PersonLeft {
         person: String,
     },
     GroupUpserted {
         external_id: String,
         name: String,
-        /// Empty clears, `None` leaves.
+        /// Empty clears it, `None` leaves it unchanged.
         description: Option<String>,
-        /// The group it stands under. Empty: none; `None` leaves.
+        /// The parent group. Empty: no parent. `None` leaves it unchanged.
         parent: Option<String>,
     },
     GroupDeleted {

@@ -1,4 +1,4 @@
-//! Handing events in: one, or many in atomic batches, because a batch costs the server one write to the disk.
+//! Publishes events: one, or many in atomic batches. A batch costs the server one write to disk.
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
@@ -14,17 +14,17 @@ use crate::connection::Bus;
 use crate::error::WriteError;
 use crate::publish::{Stored, headers};
 
-/// Events of one batch. The server takes a thousand; a batch is held in its memory until it is whole.
+/// Events of one batch. The server accepts 1,000, but it keeps a batch in memory until the batch is complete.
 const AT_ONCE: usize = 500;
 
-/// Batches on their way at once, of the fifty that the server allows for a stream.
+/// Most batches in flight, of the 50 that the server allows per stream.
 const BATCHES: usize = 2;
 
-/// Single events on their way at once, where a batch was refused.
+/// Most single events in flight, after a batch was refused.
 const SINGLES: usize = 32;
 
 impl Bus {
-    /// Hands an event in. The same event again is recognised for two hours.
+    /// Publishes an event. The server recognizes the same event for two hours.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -38,10 +38,10 @@ impl Bus {
         self.publish(&subject(org, source), headers, payload).await
     }
 
-    /// Hands many events in, in batches. Events are taken from the iterator as they are sent, so that it may hold a large file.
+    /// Publishes many events in batches. Reads the iterator while it sends, so the iterator can read a large file.
     ///
     /// # Errors
-    /// See [`WriteError`]. What was stored before stays stored; the same events again are recognised for two hours.
+    /// See [`WriteError`]. Events that were stored before the error stay stored. The server recognizes the same events for two hours.
     pub async fn publish_events(
         &self,
         org: &OrgId,
@@ -65,8 +65,8 @@ impl Bus {
             .await
     }
 
-    /// Stores a batch. One that was refused or not answered is sent one by one: what is there already is recognised then, while
-    /// a batch with one such message is refused as a whole.
+    /// Stores a batch. If the batch was refused or got no response, its events are sent one by one. The server then recognizes events
+    /// that it has already; it refuses a whole batch with one such event.
     async fn hand_in(&self, subject: &str, batch: Vec<(HeaderMap, Bytes)>) -> Result<(), WriteError> {
         let Err(error) = self.publish_batch(subject, &batch).await else {
             return Ok(());

@@ -1,7 +1,7 @@
-//! Receipts: what became of an event, told to whoever handed it in and asked to be told.
+//! Receipts: what became of an event, sent to its sender on request.
 //!
-//! The header `Rollcall-Receipt` of an event names an inbox. A receipt is a plain message: it may be lost with a connection,
-//! so its absence says nothing, and nobody may conclude from it that an event was taken.
+//! The header `Rollcall-Receipt` of an event names an inbox. A receipt is a plain message and can be lost with a connection. So
+//! a missing receipt proves nothing about the event.
 
 use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
@@ -16,28 +16,28 @@ use crate::publish::headers;
 
 pub(crate) const RECEIPT: &str = "Rollcall-Receipt";
 
-/// Where every inbox begins. A receipt goes nowhere else, whatever an event names.
+/// Prefix of every inbox. No receipt is sent to another subject, even if an event names one.
 const INBOX: &str = "_INBOX.";
 
-/// What became of an event.
+/// Outcome of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is durably in the roster.
+    /// The event is durably in the roster.
     Applied,
-    /// It never will be: it is a dead letter now.
+    /// The event is a dead letter now, for this reason.
     SetAside(String),
-    /// It cannot be taken yet and comes again by itself.
+    /// The event cannot be applied yet, for this reason. It is delivered again automatically.
     Waits(String),
 }
 
-/// What became of one event.
+/// Receipt of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub event_id: String,
     pub outcome: Outcome,
 }
 
-/// Where receipts are to go.
+/// Inbox that receipts are sent to.
 #[derive(Clone, Debug)]
 pub struct ReceiptInbox(String);
 
@@ -47,7 +47,7 @@ impl ReceiptInbox {
     }
 }
 
-/// Hears the receipts that come to one inbox.
+/// Receives the receipts of one inbox.
 #[derive(Debug)]
 pub struct Receipts {
     messages: Subscriber,
@@ -70,7 +70,7 @@ impl Bus {
     /// Opens an inbox for receipts.
     ///
     /// # Errors
-    /// When the bus takes no subscription.
+    /// When the bus does not accept the subscription.
     pub async fn receipts(&self) -> Result<(ReceiptInbox, Receipts), BusError> {
         let inbox = self.client.new_inbox();
         let messages = self
@@ -84,7 +84,7 @@ impl Bus {
         Ok((ReceiptInbox(inbox), Receipts { messages }))
     }
 
-    /// Tells whoever handed an event in what became of it, if they asked.
+    /// Sends the receipt of an event, if its sender requested one.
     pub(crate) async fn send_receipt(&self, of: &HeaderMap, event_id: &str, outcome: Outcome) {
         let Some(inbox) = header(of, RECEIPT).filter(|inbox| inbox.starts_with(INBOX)) else {
             return;

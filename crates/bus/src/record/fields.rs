@@ -1,12 +1,12 @@
-//! The fields of a protobuf message, one after the other, borrowed from its bytes.
+//! Iterates over the fields of a protobuf message, borrowed from its bytes.
 
-/// A field's number, and what it holds.
+/// Number and content of a field.
 pub(crate) enum Field<'a> {
     Number(u32, u64),
     Bytes(u32, &'a [u8]),
 }
 
-/// The fields of one message, in the order they lie in it. Ends early, and is then `broken`, at what it does not know.
+/// Fields of one message, in their order. At bytes that it cannot read, the iterator ends and is `broken`.
 pub(crate) struct Fields<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) broken: bool,
@@ -67,7 +67,7 @@ pub(crate) fn flag(value: u64) -> bool {
     value != 0
 }
 
-/// The message without one of its fields; `None` if it cannot be taken apart.
+/// The message without one of its fields; `None` if the bytes cannot be read.
 pub(crate) fn without(bytes: &[u8], number: u32) -> Option<Vec<u8>> {
     let mut rest = Vec::with_capacity(bytes.len());
     let mut fields = Fields::of(bytes);

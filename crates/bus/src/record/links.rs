@@ -7,7 +7,7 @@ use provisioning::{
 
 use super::{BrokenRecord, LinksValue, Record, Wire as _, broken, decoded, encoded, is};
 
-/// People's and groups' links share a payload; this prefix of the subject tells them apart inside it.
+/// Prefix of the subject in a link of a person. Links of people and of groups share a payload type.
 const PERSON: &str = "person/";
 const GROUP: &str = "group/";
 

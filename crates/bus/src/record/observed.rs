@@ -7,7 +7,7 @@ use provisioning::{
 
 use super::{BrokenRecord, Wire, broken, profile_in, profile_out, reader};
 
-/// An account seen in a team.
+/// A team member, as last read from Litmos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamMember {
     pub team: TeamId,

@@ -1,10 +1,10 @@
-//! The kinds that come by the hundred thousand, read straight from their bytes.
+//! Fast readers for the kinds of records that exist by the hundred thousand.
 //!
-//! A start reads everything there is. The generated types make a text of every name and value and a tree of every map,
-//! only to be taken apart again; these readers borrow. They know what our own writers write and nothing else: whatever
-//! looks unusual is left to the generated types, which say what is wrong with it.
+//! A start reads all records. The generated types allocate a string for every name and value and a tree for every map, only to
+//! take them apart again. These readers borrow from the bytes. They read only what Rollcall itself writes. Anything unusual is left
+//! to the generated types, which report what is wrong.
 //!
-//! Law, a property of the tests: what is read here is what the generated types read.
+//! Invariant, checked by a property test: a reader returns the same value as the generated type.
 
 use provisioning::{
     AccessLevel, Account, AccountId, Attribute, DesiredManager, Field, GroupId, Membership, Person, PersonId,
@@ -28,7 +28,7 @@ fn entry(bytes: &[u8]) -> Option<(&str, &[u8])> {
     (!parts.broken).then_some((key, value))
 }
 
-/// Fields of a profile as they come, each made one of ours.
+/// Fields of a profile, in the order of the message.
 #[derive(Default)]
 struct Values<'a>(Vec<(Field, &'a str)>);
 
@@ -39,7 +39,7 @@ impl<'a> Values<'a> {
         Some(())
     }
 
-    /// A name given twice, in two ways of writing it, is for the generated types to settle.
+    /// Returns `None` if a field occurs twice, for example in two spellings. The generated types then decide.
     fn profile(self) -> Option<Profile> {
         let mut fields: Vec<Field> = self.0.iter().map(|(field, _)| *field).collect();
         fields.sort_unstable();
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::record::{Wire, decoded};
 
-    /// What the generated type makes of the bytes; `None` where it refuses them.
+    /// The value that the generated type reads; `None` if it refuses the bytes.
     fn generated<T: Wire<M>, M: prost::Message + prost::Name + Default>(bytes: &[u8]) -> Option<T> {
         decoded::<M>(bytes)
             .ok()
@@ -293,7 +293,7 @@ mod tests {
                 }
                 check(&bent)?;
                 check(&[whole.as_slice(), &tail].concat())?;
-                // Twice the same message, one after the other, is one message to protobuf.
+                // To protobuf, the same message twice in a row is one message.
                 check(&[whole.as_slice(), &whole].concat())?;
             }
             check(&tail)?;

@@ -1,4 +1,4 @@
-//! What the links bucket holds beside links: what was taken away, approvals, and runs with their forecasts.
+//! Other values of the bucket `links`: the history of harmful changes, approvals, and runs with their forecasts.
 
 use prost::Name as _;
 use proto::v1;

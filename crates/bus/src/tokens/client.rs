@@ -1,12 +1,13 @@
-//! A worker's side of the exchange with the governor.
+//! The worker's side of the exchange with the governor.
 //!
-//! Laws:
-//! - A permit is void from a time counted since the *asking*, and every token is reported until the governor has acknowledged it.
-//! - All that a process wants and has to tell goes out in one message; waiters of one flow become one request. Nothing waits
-//!   for company: what is there when the sender gets its turn goes together.
-//! - An request that gets no answer, for whatever reason, is sent again; a grant that comes when nobody waits for it any more goes
-//!   straight back.
-//! - Whether the leader lives is found out by talking to it, never by waiting long: it answers even an empty exchange.
+//! Invariants:
+//! - The lifetime of a permit is counted from when the *request* was sent. Every token is reported until the governor has
+//!   acknowledged the report.
+//! - All requests and reports of a process go out in one message, and waiters of one flow become one request. Nothing is delayed
+//!   to fill a message: the sender sends what is there when it runs.
+//! - A request without a response is sent again, whatever the reason. A grant that no waiter needs any more is returned at once.
+//! - A worker finds out whether the leader is alive by sending to it, not by waiting long: a leader responds even to an empty
+//!   exchange.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,25 +27,25 @@ use crate::connection::Bus;
 use crate::error::{BusError, Cause};
 use crate::publish::headers;
 
-/// How long the governor may keep an request waiting before it says when to request again.
+/// How long the governor may hold a request before it responds with a wait.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// How long the answer may take on top.
+/// Additional time for the response to arrive.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How often the exchange looks after what is due without a reason from outside.
+/// Interval of the check for overdue requests and reports.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A leader that said nothing for this long while it was sent is looked after.
+/// Time without a response to sent requests after which the worker checks who leads.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
-/// Pause after the governor refused to consider an request.
+/// Pause of the waiters after the governor refused a request.
 const REFUSED: Duration = Duration::from_secs(2);
 
-/// Exchanges whose reports are remembered until they are acknowledged.
+/// Most exchanges whose reports are kept until they are acknowledged.
 const REPORTED_MAX: usize = 1_000;
 
-/// Where a process gets its permits. Cheap to clone.
+/// Gives permits to this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     inner: Arc<Inner>,
@@ -55,9 +56,9 @@ struct Inner {
     clock: fn() -> u64,
     inbox: String,
     state: Mutex<State>,
-    /// There is something to say.
+    /// Notified when there is something to send.
     nudge: Arc<Notify>,
-    /// The governor has acknowledged something.
+    /// Notified when the governor has acknowledged reports.
     acknowledged: Notify,
 }
 
@@ -66,12 +67,12 @@ struct State {
     wallets: BTreeMap<Arc<str>, Wallet>,
     waiters: VecDeque<Waiter>,
     sent: BTreeMap<u64, SentRequest>,
-    /// By the number of the exchange in which they went out.
+    /// Reports by the number of the exchange that sent them.
     reported: BTreeMap<u64, OrgReports>,
     last_request: u64,
     last_exchange: u64,
     leader: Option<String>,
-    /// When the leader last said anything.
+    /// Time of the leader's last response.
     last_response_at: Moment,
 }
 
@@ -85,7 +86,7 @@ struct Waiter {
     answer: oneshot::Sender<TokenOutcome>,
 }
 
-/// Wishes of one flow that went out as one request.
+/// Waiters of one flow that were sent as one request.
 struct SentRequest {
     at: Moment,
     waiters: VecDeque<Waiter>,
@@ -105,7 +106,8 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Bus {
-    /// Permits for this process. `clock` is a millisecond clock that runs on while the machine is suspended.
+    /// Starts the exchange with the governor for this process. `clock` is a millisecond clock that runs on while the machine is
+    /// suspended.
     pub fn tokens(&self, clock: fn() -> u64) -> Tokens {
         let nudge = Arc::new(Notify::new());
         let inner = Arc::new(Inner {
@@ -122,20 +124,20 @@ impl Bus {
 }
 
 impl Tokens {
-    /// A permit to send one request to the org. Waits for as long as it takes; dropping the future withdraws the waiter.
+    /// Waits for a permit to send one request to the org, without a time limit. Dropping the future withdraws the waiter.
     pub async fn acquire(&self, org: &OrgId, class: Class, flow: &str) -> Permit {
         loop {
             let outcome = self.inner.enqueue(org, class, flow);
             match outcome.await {
                 Ok(TokenOutcome::Permit(permit)) => return permit,
                 Ok(TokenOutcome::Wait(pause)) => tokio::time::sleep(pause).await,
-                // The exchange ends with this handle only, so it is there; asking again is right in any case.
+                // The exchange runs as long as this handle exists, so this is not expected. A new request is correct in any case.
                 Err(_) => tokio::time::sleep(TICK).await,
             }
         }
     }
 
-    /// Waits until the governor has acknowledged what became of every permit that is settled by now, for so long at most.
+    /// Waits until the governor has acknowledged the use report of every permit that is settled, for at most `patience`.
     pub async fn reported(&self, patience: Duration) {
         let all = async {
             loop {
@@ -150,7 +152,7 @@ impl Tokens {
         let _ = tokio::time::timeout(patience, all).await;
     }
 
-    /// What the governor says: a JSON object of the governor itself and, by org, of one org or all.
+    /// Requests the status of the governor: a JSON object with the governor itself and, by org, one org or all.
     ///
     /// # Errors
     /// When no governor answers.
@@ -177,7 +179,7 @@ impl Tokens {
     }
 }
 
-/// Talks to the governor for as long as somebody may want something of it.
+/// Runs the exchange with the governor until all handles and permits are dropped.
 async fn converse(inner: Weak<Inner>, nudge: Arc<Notify>) {
     let mut inbox: Option<Subscriber> = None;
     loop {
@@ -201,7 +203,7 @@ async fn converse(inner: Weak<Inner>, nudge: Arc<Notify>) {
                 }
             }
             () = nudge.notified() => {
-                // Whoever else is about to say something gets the chance to.
+                // Other tasks that are ready can add their requests and reports first.
                 tokio::task::yield_now().await;
                 let Some(alive) = inner.upgrade() else { return };
                 alive.send_exchange(false).await;
@@ -252,7 +254,7 @@ impl Inner {
         found
     }
 
-    /// Asks again what was sent too long ago, and looks whether somebody else leads.
+    /// Sends overdue requests again, and checks whether another governor leads.
     async fn look_after(&self) {
         let now = self.now();
         let silent = {
@@ -271,7 +273,7 @@ impl Inner {
         }
     }
 
-    /// Sends everything that is to be said. `sign_of_life`: also if that is nothing, while answers are waited for.
+    /// Sends all requests and reports that are due. `sign_of_life`: also sends an empty exchange while requests have no response.
     async fn send_exchange(&self, sign_of_life: bool) {
         let quiet = {
             let state = self.state();
@@ -289,7 +291,7 @@ impl Inner {
         }
         let payload = Bytes::from(exchange.encode_to_vec());
         let subject = format!("rollcall.tokens.v1.{leader}.exchange");
-        // If it does not arrive, it is said again.
+        // If the message is lost, its content is sent again.
         let _ = self
             .bus
             .client
@@ -349,7 +351,7 @@ impl Inner {
             self.acknowledged.notify_waiters();
         }
         for (waiter, outcome) in outcomes {
-            // Whoever is gone need not be outcomes; a permit that nobody takes goes back.
+            // If the waiter is gone, the permit is dropped and its token is returned.
             let _ = waiter.answer.send(outcome);
         }
     }
@@ -368,7 +370,7 @@ impl Inner {
         };
         let ttl = Duration::from_millis(grant.ttl_ms);
         let tokens = grant.tokens.min(WANT_MAX);
-        // An request that was given up has sent for nothing: its tokens are void from the start, and go back.
+        // The request was given up. Its grant counts from time 0, so its tokens have expired and are returned.
         let (at, mut waiters) = match state.sent.remove(&id) {
             Some(sent) => (sent.at, sent.waiters),
             None => (Moment::default(), VecDeque::new()),
@@ -406,7 +408,7 @@ impl Inner {
 }
 
 impl State {
-    /// The org's name as it is kept here.
+    /// The shared copy of the org's name.
     fn org(&mut self, name: &str) -> Arc<str> {
         if let Some((kept, _)) = self.wallets.get_key_value(name) {
             return kept.clone();
@@ -433,7 +435,7 @@ impl State {
         outcomes.extend(waits);
     }
 
-    /// Puts the waiters of some requests back in front.
+    /// Puts the waiters of some requests back at the front of the queue.
     fn send_again(&mut self, which: impl Fn(&SentRequest) -> bool) {
         let ids: Vec<u64> = self
             .sent
@@ -450,7 +452,7 @@ impl State {
         }
     }
 
-    /// Everything that is to be said now.
+    /// Collects all requests and reports that are due.
     fn gather(&mut self, now: Moment, worker: &str) -> v1::Exchange {
         self.last_exchange += 1;
         let mut requests = self.request(now);
@@ -487,14 +489,14 @@ impl State {
         if !reports.is_empty() {
             self.reported.insert(self.last_exchange, reports);
         }
-        // Reports that were never acknowledged went out again under other numbers.
+        // Reports that were never acknowledged were sent again in later exchanges.
         while self.reported.len() > REPORTED_MAX {
             self.reported.pop_first();
         }
         exchange
     }
 
-    /// The waiters as requests by org, those of one flow as one.
+    /// Turns the waiters into requests by org, with one request per flow.
     fn request(&mut self, now: Moment) -> BTreeMap<Arc<str>, Vec<v1::TokenRequest>> {
         let waiters: Vec<Waiter> = std::mem::take(&mut self.waiters)
             .into_iter()

@@ -19,61 +19,61 @@ use crate::publish::headers;
 /// Name of the lease that the leading governor holds.
 pub const GOVERNOR_LEASE: &str = "governor";
 
-/// Where answers to one process go.
+/// Subject of the responses to one process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReplyTo(Subject);
 
-/// One waiter for tokens, as it came in.
+/// A token request, as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
     pub id: u64,
-    /// `None`: none of the four.
+    /// `None` if the class is unknown.
     pub class: Option<Class>,
     pub flow: String,
     pub want: u32,
 }
 
-/// What became of one token, as it came in.
+/// A use report of one token, as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseReport {
     pub grant: Option<GrantId>,
     pub settled: Settled,
 }
 
-/// What one process said of one org.
+/// Requests and reports of one process about one org.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrgMessages {
     pub org: String,
     pub seen: Option<GrantId>,
     pub requests: Vec<TokenRequest>,
-    /// Those of one grant in a row.
+    /// Reports of one grant follow each other.
     pub reports: Vec<UseReport>,
 }
 
-/// All that one process said at once.
+/// All requests and reports of one message of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     pub worker: String,
-    /// The worker's own count, to tell it that its reports were acknowledged.
+    /// Number of the exchange, counted by the worker. The acknowledgement of its reports names it.
     pub number: u64,
-    /// How long the answers may take.
+    /// How long the responses may take.
     pub wait: Duration,
     pub orgs: Vec<OrgMessages>,
     pub reply_to: ReplyTo,
 }
 
-/// Takes the governor's status: a JSON object.
+/// Sends the governor's status, a JSON object, to the process that requested it.
 #[derive(Debug)]
 pub struct StatusAnswer(oneshot::Sender<serde_json::Value>);
 
 impl StatusAnswer {
     pub fn send(self, status: serde_json::Value) {
-        // Whoever sent may have gone.
+        // The receiver may be gone.
         let _ = self.0.send(status);
     }
 }
 
-/// What a governor is sent.
+/// A message to the governor.
 #[derive(Debug)]
 pub enum GovernorRequest {
     Exchange(Exchange),
@@ -84,7 +84,7 @@ pub enum GovernorRequest {
     },
 }
 
-/// An answer to an request, by the id that the worker gave it.
+/// The response to a token request, with the id that the worker gave the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenResponse {
     Grant {
@@ -103,19 +103,19 @@ pub enum TokenResponse {
     },
 }
 
-/// All that one process is outcomes at once.
+/// All responses in one message to one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseBatch {
-    /// By org, as it was named.
+    /// Responses by org, with the name as received.
     pub orgs: BTreeMap<String, Vec<TokenResponse>>,
-    /// Exchanges whose reports need not come again.
+    /// Numbers of exchanges whose reports need not be sent again.
     pub acknowledged: Vec<u64>,
-    /// Why reports changed nothing, where they did not.
+    /// Reasons why reports changed nothing.
     pub odd: Vec<String>,
 }
 
 impl ResponseBatch {
-    /// Whether there is nothing that somebody waits for.
+    /// Whether the batch has only acknowledgements, which no waiter needs.
     pub fn are_idle(&self) -> bool {
         self.orgs.is_empty() && self.odd.is_empty()
     }
@@ -128,9 +128,9 @@ impl ResponseBatch {
     }
 }
 
-/// What workers request of the process that holds the governor's lease.
+/// Receives the messages of workers to the governor that holds the lease.
 ///
-/// What is not taken out fast enough waits in the client; beyond its bound exchanges are lost, and come again.
+/// Messages that are not read fast enough wait in the NATS client. Above its limit exchanges are lost; the workers send them again.
 #[derive(Debug)]
 pub struct GovernorRequests {
     bus: Bus,
@@ -155,10 +155,10 @@ impl GovernorRequests {
 }
 
 impl Bus {
-    /// What workers request of this process while it holds the governor's lease.
+    /// Receives the messages of workers to this process while it holds the governor's lease.
     ///
     /// # Errors
-    /// When the bus takes no subscription.
+    /// When the bus does not accept the subscription.
     pub async fn governor_requests(&self) -> Result<GovernorRequests, BusError> {
         let subject = format!("rollcall.tokens.v1.{}.*", self.worker());
         let messages = self.client.subscribe(subject).await;
@@ -171,7 +171,7 @@ impl Bus {
         })
     }
 
-    /// Tells one process what was decided for it.
+    /// Sends the responses to one process.
     pub async fn respond(&self, to: &ReplyTo, responses: ResponseBatch) {
         let ResponseBatch {
             orgs,
@@ -188,7 +188,7 @@ impl Bus {
             odd,
         };
         let payload = Bytes::from(answers.encode_to_vec());
-        // An answer that is lost is sent for again, and a grant that nobody acknowledged of lapses.
+        // If the message is lost, the worker sends its requests again and the lost grants expire.
         let _ = self.client.publish(to.0.clone(), payload).await;
     }
 

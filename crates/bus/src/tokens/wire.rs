@@ -1,4 +1,4 @@
-//! The budget's words as messages.
+//! Types of `rate_tokens` as protobuf messages.
 
 use proto::v1;
 use rate_tokens::{Class, Epoch, GrantId, Outcome, Settled, Settlement};

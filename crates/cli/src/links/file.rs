@@ -1,7 +1,6 @@
 //! File of links that remains usable when the buckets are lost. It names people by external id and user name, and accounts by the
 //! id in Litmos.
 //!
-//!
 //! A rebuilt roster gives people new ids, so people are found by external id first, then by user name. Both come again from the sources.
 
 use std::path::Path;

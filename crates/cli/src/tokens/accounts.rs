@@ -1,6 +1,5 @@
 //! Requests by who sent them and why, and how many were wasted or saved.
 //!
-//!
 //! The journal knows who sent a request; the ledger knows how many were sent. If a process died between a request and its journal
 //! record, the ledger counts one more. Both numbers are shown.
 

@@ -1,6 +1,5 @@
 //! Advises which limit to request from Litmos Support.
 //!
-//!
 //! Okta's guide says to request *total users + 2 x total groups* requests a minute: what its integration sends in a burst.
 //! Rollcall needs the calls of a load, divided by the time that the load may take.
 

@@ -1,4 +1,4 @@
-//! User records: every field in its place, and nothing lost that could be written back.
+//! Parses user records, and keeps everything that must be written back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
@@ -9,10 +9,10 @@ use super::{date_ms, is_yes, scalar, some};
 use crate::record::{Slot, UserRecord, wire_fields};
 use crate::shape::{is_output, plain};
 
-/// A field that Rollcall does not know, and where in the record it stood.
+/// A field that Rollcall does not know, and its position in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
-    /// The known field that stood before it; empty for none.
+    /// The known field before it. Empty if there is none.
     pub(crate) after: String,
     pub(crate) name: String,
     pub(crate) value: Value,
@@ -40,7 +40,7 @@ impl Rest {
     }
 }
 
-/// What a record says of itself in [`UserRecord::rest`]; `None` if that is nothing of ours.
+/// Parses [`UserRecord::rest`]. `None` if Rollcall did not write it.
 pub(crate) fn rest(text: &str) -> Option<Vec<Rest>> {
     if text.is_empty() {
         return Some(Vec::new());
@@ -60,8 +60,7 @@ fn known(name: &str) -> Option<(&'static str, Slot)> {
     known.get(name).copied()
 }
 
-/// Reads a record of a user, from a list or alone; `None` without what makes it one. Whether it is whole is for the
-/// caller to say.
+/// Parses a user record, from a list or alone. `None` if a required field is missing. The caller decides whether the record is whole.
 pub(crate) fn user(value: &Value) -> Option<UserRecord> {
     let mut fields: BTreeMap<&'static str, String> = BTreeMap::new();
     let (mut seen, mut kept) = (BTreeSet::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Whose plan may change when something does.
+//! Finds the subjects whose plan may change when a value changes.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{OrgState, Subject, Subjects, people, teams};
 use crate::{AccountId, GroupId, NormalName, PersonId, TeamId};
 
 impl OrgState {
-    /// The person, those who report to them, and whoever waits for their user name.
+    /// Adds the person, the people who report to them, and the people who wait for their user name.
     pub(super) fn around_person(&self, id: &PersonId, touched: &mut Subjects) {
         if self.gathering.is_some() {
             return;
@@ -27,7 +27,7 @@ impl OrgState {
         self.around_names(names, touched);
     }
 
-    /// Groups that are to take strangers out of their teams, and have this account there.
+    /// Groups whose overwrite is due and that have this account in their team.
     fn overwritten_teams_of(&self, account: &AccountId) -> impl Iterator<Item = Subject> {
         let owners = self.teams_of(account).flat_map(|team| self.team_owners.get(team));
         let due = owners.filter(|group| {
@@ -37,7 +37,7 @@ impl OrgState {
         due.cloned().map(Subject::Group)
     }
 
-    /// Those who report to somebody: that one's account may come or go.
+    /// Adds the people who report to this person, because this person's account may appear or disappear.
     fn around_manager(&self, id: &PersonId, touched: &mut Subjects) {
         let Some(person) = self.person(id) else { return };
         for reference in people::references(&person.value) {
@@ -45,7 +45,7 @@ impl OrgState {
         }
     }
 
-    /// Everybody who wants one of these user names, and whoever wants the names that those would give up.
+    /// Adds the people who want one of these user names, and those who want the names that these people would give up.
     pub(super) fn around_names(&self, mut names: Vec<NormalName>, touched: &mut Subjects) {
         let mut seen: BTreeSet<&PersonId> = BTreeSet::new();
         while let Some(name) = names.pop() {
@@ -88,7 +88,7 @@ impl OrgState {
         teams.flat_map(|team| self.team_owners.get(team).cloned().map(Subject::Group))
     }
 
-    /// The group, its namesakes, every group under it, and the groups whose teams lie above its team.
+    /// Adds the group, groups with the same name, all groups under it, and the groups of the teams above its team.
     pub(super) fn around_group(&self, id: &GroupId, touched: &mut Subjects) {
         if self.gathering.is_some() {
             return;
@@ -115,7 +115,7 @@ impl OrgState {
         }
     }
 
-    /// The same, and all to whom the team of the group's link may fall or from whom it may be taken.
+    /// Like `around_group`. Also adds the groups that may get or lose the team of this group's link.
     pub(super) fn around_linked_group(&self, id: &GroupId, touched: &mut Subjects) {
         self.around_group(id, touched);
         if let Some(team) = self.group_link(id).and_then(|link| link.value.team.as_ref()) {
@@ -157,7 +157,7 @@ impl OrgState {
         groups.chain(people).collect()
     }
 
-    /// Groups with somebody in their team who is not to be there, or whom no source named.
+    /// Groups with a team member that must leave or that no source named for the group, and groups whose overwrite is due.
     pub(super) fn groups_with_somebody_to_leave(&self) -> Subjects {
         let mut groups = Subjects::new();
         for (group, link) in &self.group_links {

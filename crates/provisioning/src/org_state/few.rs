@@ -1,9 +1,9 @@
-//! A set of few things, in order.
+//! A sorted set for a few items.
 //!
-//! Nearly everybody is in a handful of groups. A tree keeps room for eleven keys; for two hundred thousand people that
-//! is most of what a membership takes. Sorted in one piece, a set takes what it holds.
+//! Most people are in a few groups. A B-tree allocates room for eleven keys, which for 200 000 people would be most of the memory of the
+//! memberships. This set allocates exactly what it holds.
 
-/// The things, sorted, each once.
+/// The items in order, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Few<T>(Box<[T]>);
 

@@ -1,7 +1,7 @@
-//! Members as they are read for the first time: by the hundred thousand, and mostly in order.
+//! Collects members while an org state is filled for the first time: hundreds of thousands, mostly in order.
 //!
-//! A tree looks at some seventeen ids to place one more, each in another place of memory. Collected first and sorted once, each id
-//! is compared with its neighbours.
+//! A B-tree compares about 17 ids to insert one more, each in another place of memory. If the members are collected first and sorted once,
+//! each id is compared only with its neighbours.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -16,7 +16,7 @@ pub(super) struct Gathering {
     pub(super) members: Lists<TeamId, AccountId, ()>,
 }
 
-/// What was said about each item of each list, in the order in which it was said; `None` where it was taken out.
+/// The changes of each list in the order of their arrival: a key with its value, or `None` if the key was removed.
 #[derive(Clone, Debug)]
 pub(super) struct Lists<L, K, V>(HashMap<L, Vec<(K, Option<V>)>>);
 
@@ -31,7 +31,7 @@ impl<L: Eq + Hash, K: Ord, V> Lists<L, K, V> {
         self.0.entry(list).or_default().push((key, value));
     }
 
-    /// The lists with what was said last about each item.
+    /// The lists with the last value of each key.
     pub(super) fn into_sorted(self) -> HashMap<L, BTreeMap<K, V>> {
         let sorted = |message: Vec<(K, Option<V>)>| {
             let last: BTreeMap<K, Option<V>> = message.into_iter().collect();

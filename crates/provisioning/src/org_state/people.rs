@@ -1,4 +1,4 @@
-//! People, accounts, and the ties between them.
+//! People, accounts, and the links between them.
 
 use std::collections::hash_map::Entry;
 
@@ -6,7 +6,7 @@ use super::{AccountEntry, OrgState, PersonEntry, Revised, Subjects};
 use crate::name::NameKey;
 use crate::{Account, AccountId, DesiredManager, NormalName, Person, PersonId, PersonLink};
 
-/// The references by which somebody may be named as a manager: person id, external ids and user name.
+/// References that may name the person as a manager: person id, external ids and user name.
 pub(super) fn references(person: &Person) -> Vec<NormalName> {
     let mut all = vec![
         NormalName::of(&person.user_name),
@@ -16,8 +16,8 @@ pub(super) fn references(person: &Person) -> Vec<NormalName> {
     all
 }
 
-/// Those references that the index keeps. An id that is its own normal form is found in the map of people: most are, and two
-/// hundred thousand of them are worth no second entry.
+/// The references that the index keeps. Most ids equal their own normal form. They are found in the map of people, which saves 200 000
+/// index entries.
 fn indexed_references(person: &Person) -> impl Iterator<Item = NormalName> {
     let own_id = |name: &NormalName| name.as_str() == person.id.as_str();
     let user_name = NormalName::of(&person.user_name);
@@ -42,7 +42,7 @@ fn manager_reference(person: &Person) -> Option<NormalName> {
 }
 
 impl OrgState {
-    /// The entry of an id, and the id as the map holds it, so that its text is in memory once.
+    /// The entry of a person's id, and the id as stored in the map, so that its text is in memory once.
     pub(super) fn person_entry(&mut self, id: &PersonId) -> (PersonId, &mut PersonEntry) {
         match self.people.entry(id.clone()) {
             Entry::Occupied(entry) => (entry.key().clone(), entry.into_mut()),
@@ -50,7 +50,7 @@ impl OrgState {
         }
     }
 
-    /// The entry of an account's id, and the id as the map holds it.
+    /// The entry of an account's id, and the id as stored in the map.
     pub(super) fn account_entry(&mut self, id: &AccountId) -> (AccountId, &mut AccountEntry) {
         match self.accounts.entry(id.clone()) {
             Entry::Occupied(entry) => (entry.key().clone(), entry.into_mut()),
@@ -115,7 +115,7 @@ impl OrgState {
         touched
     }
 
-    /// Takes a person out of the indexes. The entry may be left empty: the caller fills or drops it.
+    /// Removes a person from the indexes. The entry may stay empty: the caller fills or drops it.
     fn forget_person(&mut self, id: &PersonId) -> Subjects {
         let mut touched = Subjects::new();
         self.around_person(id, &mut touched);
@@ -154,7 +154,7 @@ impl OrgState {
         touched
     }
 
-    /// Takes an account out of the indexes. The entry may be left empty: the caller fills or drops it.
+    /// Removes an account from the indexes. The entry may stay empty: the caller fills or drops it.
     fn forget_account(&mut self, id: &AccountId) -> Subjects {
         let mut touched = Subjects::new();
         self.around_account(id, &mut touched);
@@ -198,7 +198,7 @@ impl OrgState {
         touched
     }
 
-    /// Takes a link out of the indexes. The entry may be left empty: the caller fills or drops it.
+    /// Removes a link from the indexes. The entry may stay empty: the caller fills or drops it.
     fn forget_person_link(&mut self, person: &PersonId) -> Subjects {
         let mut touched = Subjects::new();
         self.around_person(person, &mut touched);
@@ -232,7 +232,7 @@ impl OrgState {
             .and_then(|id| self.account(id))
     }
 
-    /// The people whom this name may mean, as a user name, an id or an external id.
+    /// People that this name may mean, as a user name, an id or an external id.
     pub(super) fn people_called<'a>(
         &'a self,
         name: &NormalName,
@@ -244,7 +244,7 @@ impl OrgState {
         by_id.into_iter().chain(others)
     }
 
-    /// The people whose user name this is, in id order.
+    /// People with this user name, in id order.
     pub(crate) fn people_named_ids<'a>(
         &'a self,
         name: &NormalName,
@@ -266,7 +266,7 @@ impl OrgState {
         self.people.values().filter_map(|entry| entry.link.as_ref())
     }
 
-    /// The links with an open intent or something parked, in id order: few, and looked at all the time.
+    /// Links that have an open intent or are parked, in id order. They are few and read often.
     pub fn noted_person_links(&self) -> impl Iterator<Item = &Revised<PersonLink>> {
         self.noted.iter().filter_map(|person| self.person_link(person))
     }
@@ -275,20 +275,20 @@ impl OrgState {
         self.accounts.get(account)?.owners.first()
     }
 
-    /// The people whose links name this account, in id order.
+    /// People whose links name this account, in id order.
     pub(super) fn owners_of(&self, account: &AccountId) -> impl Iterator<Item = &PersonId> {
         let entry = self.accounts.get(account);
         entry.into_iter().flat_map(|entry| &entry.owners)
     }
 
-    /// The account that this person is tied to.
+    /// The account that this person is linked to.
     pub fn linked_account(&self, person: &PersonId) -> Option<&AccountId> {
         self.person_link(person)
             .and_then(|link| link.value.account.as_ref())
     }
 
-    /// The account that is, or is about to be, tied to this person: the linked one, or the one of the same name that
-    /// is nobody's and that nobody wants more.
+    /// The account that is linked to this person or will be: the linked account, or else the unlinked account with the person's user name,
+    /// if this person is its [`OrgState::adopter`].
     pub fn account_for(&self, person: &PersonId) -> Option<&AccountId> {
         if let Some(linked) = self.linked_account(person) {
             return Some(linked);
@@ -298,7 +298,7 @@ impl OrgState {
         (self.owner_of(&named.id).is_none() && self.adopter(&name)? == person).then_some(&named.id)
     }
 
-    /// Whose account this is, or is about to be.
+    /// The person to whom this account is linked or will be linked.
     pub(crate) fn holder_of(&self, account: &AccountId) -> Option<&PersonId> {
         self.owner_of(account).or_else(|| {
             let named = self.account(account)?;
@@ -307,8 +307,8 @@ impl OrgState {
         })
     }
 
-    /// Who of those without an account gets one of this name that is nobody's: somebody who is to be active, and was
-    /// first in the roster.
+    /// The person who gets the unlinked account of this name, among the people without an account: one who is to be active before one who
+    /// is not, then the one who was first in the roster.
     pub(crate) fn adopter(&self, name: &NormalName) -> Option<&PersonId> {
         let free = self
             .people_named_ids(name)
@@ -321,17 +321,17 @@ impl OrgState {
         })
     }
 
-    /// Whether the person is to be able to log in: wanted by the sources, and not frozen.
+    /// Whether the person is to be able to log in: active in the roster, and not frozen.
     pub fn is_to_be_active(&self, person: &Person) -> bool {
         let link = self.person_link(&person.id);
         person.wanted_active() && link.is_none_or(|link| link.value.frozen.is_none())
     }
 
-    /// The person a manager reference names, if that person is in the roster: by id before user name before external
-    /// id, and one who stays before one who left.
+    /// The person in the roster that a manager reference names. A match by id ranks before a match by user name, and that before a match by
+    /// external id. Among equal matches, a person with access ranks before one without.
     pub fn referenced(&self, reference: &str) -> Option<&PersonId> {
         let name = NormalName::of(reference);
-        // Nobody ranks before somebody who stays and has this id.
+        // An active person with this id has the highest rank.
         let by_id = self
             .people
             .get(name.as_str())
@@ -363,7 +363,7 @@ impl OrgState {
         Some(best.0)
     }
 
-    /// Those who name a manager who has no account and gets none: few, found without a look at all people.
+    /// People who name a manager who has no account and will get none. They are few, and found without a scan of all people.
     pub(crate) fn reports_of_nobody(&self) -> impl Iterator<Item = &Revised<Person>> {
         let is_manager = |id: &PersonId| {
             let person = self.person(id);
@@ -377,14 +377,14 @@ impl OrgState {
             .filter_map(|id| self.person(id))
     }
 
-    /// People who are to be able to log in.
+    /// Number of people who are to be able to log in.
     pub(crate) fn people_to_be_active(&self) -> usize {
         self.people()
             .filter(|person| self.is_to_be_active(&person.value))
             .count()
     }
 
-    /// Active accounts that are somebody's.
+    /// Number of active accounts that are linked to a person.
     pub(crate) fn linked_active_accounts(&self) -> usize {
         let linked = self.accounts.values().filter(|entry| !entry.owners.is_empty());
         let accounts = linked.filter_map(|entry| entry.account.as_ref());

@@ -1,4 +1,4 @@
-//! Groups, teams, their members, and the ties between them.
+//! Groups, teams, their members, and the links between them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     TeamId,
 };
 
-/// The references by which a group may be named as a parent: group id, external ids and name.
+/// References that may name the group as a parent: group id, external ids and name.
 pub(super) fn references(group: &Group) -> Vec<NormalName> {
     let mut all = vec![NormalName::of(&group.name), NormalName::of(group.id.as_str())];
     all.extend(external_ids(group));
@@ -23,12 +23,12 @@ fn external_ids(group: &Group) -> impl Iterator<Item = NormalName> {
     ids.map(NormalName::of)
 }
 
-/// What a parent's name comes to.
+/// The group that a parent reference names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Referenced<'a> {
     Nobody,
     One(&'a GroupId),
-    /// So many groups answer to it alike.
+    /// Number of groups that match equally well.
     Several(usize),
 }
 
@@ -136,7 +136,7 @@ impl OrgState {
             return Subjects::new();
         }
         let members = self.members.entry(team.clone()).or_default();
-        // What we did is heard once more from the bucket, a thousand members for one call.
+        // The watch delivers Rollcall's own writes again: up to a thousand members for one call.
         if !members.insert(account.clone()) {
             return Subjects::new();
         }
@@ -159,7 +159,7 @@ impl OrgState {
         touched
     }
 
-    /// What a member of a team is beyond that.
+    /// Sets the roles of a team member; [`Roles::NONE`] removes them.
     pub fn put_roles(&mut self, team: &TeamId, account: &AccountId, roles: Roles) -> Subjects {
         let holders = self.roles.entry(team.clone()).or_default();
         let before = if roles == Roles::NONE {
@@ -181,14 +181,14 @@ impl OrgState {
             .unwrap_or_default()
     }
 
-    /// Who is more than a member of this team, in id order.
+    /// Accounts that have a role in this team, in id order.
     pub(crate) fn role_holders(&self, team: &TeamId) -> impl Iterator<Item = (&AccountId, Roles)> {
         let holders = self.roles.get(team).into_iter().flatten();
         holders.map(|(account, roles)| (account, *roles))
     }
 
-    /// Members of the group's team whom no source has named for this group, in id order. Somebody who is about to leave all
-    /// teams is none of them.
+    /// Members of the group's team that no source named for this group, in id order. Accounts that are about to leave all teams are not
+    /// among them.
     pub fn extra_members(&self, group: &GroupId) -> impl Iterator<Item = &AccountId> {
         let team = self
             .group_links
@@ -205,14 +205,14 @@ impl OrgState {
         })
     }
 
-    /// When a source last said something about a member of the group, in Unix milliseconds.
+    /// Time of the newest statement about a member of the group, in Unix milliseconds; 0 if there is none.
     pub(crate) fn newest_membership_ms(&self, group: &GroupId) -> u64 {
         let wanted = self.wanted_members.get(group).into_iter().flatten();
         wanted.map(|(_, wanted)| wanted.changed_at_ms).max().unwrap_or(0)
     }
 
-    /// Says when all team memberships were last read by a complete import, in Unix milliseconds: the time before its
-    /// first request. What is not among them since then is known not to be there.
+    /// Sets when a complete import last read all team memberships, in Unix milliseconds: the time before its first request. A membership
+    /// that has not been found since then is known to be absent.
     pub fn set_memberships_as_of(&mut self, as_of_ms: u64) -> Subjects {
         self.memberships_as_of_ms = as_of_ms;
         self.groups_with_somebody_to_leave()
@@ -227,7 +227,7 @@ impl OrgState {
         let group = link.group.clone();
         let mut touched = Subjects::from([Subject::Group(group.clone())]);
         let old = self.group_links.get(&group);
-        // What is done to members writes the link too; others care only for which team it is and whether it is managed.
+        // An operation on members also writes the link. Other subjects depend only on its team and on whether the group is managed.
         let narrow = old.is_some_and(|old| {
             old.value.team.is_some()
                 && old.value.team == link.team
@@ -278,7 +278,7 @@ impl OrgState {
         self.groups.values()
     }
 
-    /// The groups of this name, in id order.
+    /// Groups with this name, in id order.
     pub(crate) fn groups_named<'a>(
         &'a self,
         name: &'a NormalName,
@@ -289,7 +289,7 @@ impl OrgState {
             .filter(move |group| NormalName::of(&group.value.name) == *name)
     }
 
-    /// The group that a parent's name means: by id before external id before name. Deleted groups answer to nothing.
+    /// The group that a parent reference names: by id before external id before name. Deleted groups never match.
     pub(crate) fn referenced_group(&self, reference: &str) -> Referenced<'_> {
         let name = NormalName::of(reference);
         let mut best: Option<(u8, &GroupId, usize)> = None;
@@ -328,18 +328,18 @@ impl OrgState {
         self.teams.values()
     }
 
-    /// The teams of this name, in id order.
+    /// Teams with this name, in id order.
     pub fn teams_named<'a>(&'a self, name: &NormalName) -> impl Iterator<Item = &'a Team> + use<'a> {
         self.teams_by_name.get(name).filter_map(|id| self.teams.get(id))
     }
 
-    /// The teams that lie under this one, in id order.
+    /// Teams directly under this team, in id order.
     pub fn subteams(&self, id: &TeamId) -> impl Iterator<Item = &TeamId> {
         self.subteams.get(id)
     }
 
     pub fn is_team_member(&self, team: &TeamId, account: &AccountId) -> bool {
-        // Somebody is in few teams, and a team may have everybody.
+        // An account is in few teams, but a team may contain all accounts: the account's set is smaller.
         self.accounts
             .get(account)
             .is_some_and(|entry| entry.teams.contains(team))
@@ -353,8 +353,8 @@ impl OrgState {
         self.members.get(team).map_or(0, BTreeSet::len)
     }
 
-    /// The person, if they are to be active, are in the team with an active account that is theirs alone, and nothing is under
-    /// way about them: found at one look, as for nearly everybody. `None` says that a closer look is needed.
+    /// Returns the person if this quick check finds them settled: they are to be active, not in flight, and in the team with an active
+    /// account that only they own. This is true for nearly all members. `None` means that the full check is needed.
     pub(crate) fn settled_member(&self, team: &TeamId, person: &PersonId) -> Option<&Person> {
         let PersonEntry { person, link, .. } = self.people.get(person)?.as_ref();
         let (person, link) = (&person.as_ref()?.value, &link.as_ref()?.value);
@@ -373,7 +373,7 @@ impl OrgState {
         is_settled.then_some(person)
     }
 
-    /// Whether anybody is more than a member of any team.
+    /// Whether any account has a role in any team.
     pub(crate) fn has_role_holders(&self) -> bool {
         self.roles.values().any(|holders| !holders.is_empty())
     }
@@ -383,7 +383,7 @@ impl OrgState {
         entry.into_iter().flat_map(|entry| &entry.teams)
     }
 
-    /// The people that the group wants in (`true`) or out (`false`), in id order.
+    /// People that the group wants in (`true`) or out (`false`), in id order.
     pub fn wanted_members(&self, group: &GroupId) -> impl Iterator<Item = (&PersonId, bool)> {
         self.wanted_members
             .get(group)
@@ -392,13 +392,13 @@ impl OrgState {
             .map(|(person, wanted)| (person, wanted.present))
     }
 
-    /// Whether the group wants this person in; `None` where it says nothing about them.
+    /// Whether the group wants this person in (`true`) or out (`false`); `None` without a statement.
     pub fn wants_member(&self, group: &GroupId, person: &PersonId) -> Option<bool> {
         let wanted = self.wanted_members.get(group)?.get(person)?;
         Some(wanted.present)
     }
 
-    /// When the wish about this membership became known; 0 where there is none.
+    /// When the statement about this membership became known, in Unix milliseconds; 0 if there is none.
     pub fn membership_requested_at_ms(&self, group: &GroupId, person: &PersonId) -> u64 {
         let wanted = self
             .wanted_members
@@ -407,7 +407,7 @@ impl OrgState {
         wanted.map_or(0, |wanted| wanted.changed_at_ms)
     }
 
-    /// The groups with a word about this person, present or not.
+    /// Groups that have a statement about this person: present or not.
     pub fn groups_of(&self, person: &PersonId) -> impl Iterator<Item = &GroupId> {
         let entry = self.people.get(person);
         entry.into_iter().flat_map(|entry| &entry.groups)
@@ -425,13 +425,13 @@ impl OrgState {
         self.team_owners.first(team)
     }
 
-    /// The team that this group is tied to, if Litmos still has it.
+    /// The team that this group is linked to, if Litmos still has it.
     pub(crate) fn linked_team(&self, group: &GroupId) -> Option<&Team> {
         let link = self.group_links.get(group)?;
         self.teams.get(link.value.team.as_ref()?)
     }
 
-    /// Whether the group has its team and keeps it.
+    /// Whether the group is not deleted and its linked team exists.
     pub(super) fn is_settled(&self, group: &GroupId) -> bool {
         self.linked_team(group).is_some() && self.groups.get(group).is_some_and(|group| !group.value.deleted)
     }
@@ -440,7 +440,7 @@ impl OrgState {
         self.team_owners.len()
     }
 
-    /// Members of teams that are some group's.
+    /// Number of team members in all linked teams.
     pub(crate) fn linked_memberships(&self) -> usize {
         let members = self.team_owners.keys().filter_map(|team| self.members.get(team));
         members.map(BTreeSet::len).sum()

@@ -1,4 +1,4 @@
-//! A plan as text that a person would approve.
+//! Prints a plan as text that a person can approve.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::Subject;
 use crate::cost::okta_formula;
 
 impl Plan {
-    /// The plan as text that a person would approve, with at most `lines_max` operations in full.
+    /// Prints the plan as text that a person can approve, with at most `lines_max` lines for each list.
     pub fn to_text(&self, lines_max: usize) -> String {
         let mut text = format!(
             "plan {} for {}: {} operations, {} calls",
@@ -69,7 +69,7 @@ impl Plan {
 }
 
 impl WaitReason {
-    /// Why, for a person to read.
+    /// The reason, as text for a person.
     pub fn describe(&self) -> String {
         match self {
             WaitReason::UnderWay => "a request about it is under way".to_owned(),

@@ -55,7 +55,7 @@ pub(super) fn look(
     }
 }
 
-/// Does the work in chunks, on up to [`THREADS_MAX`] processors. Returns the results in the order of the items, so the
+/// Does the work in chunks, in up to [`THREADS_MAX`] threads. Returns the results in the order of the items, so the
 /// joined results do not depend on the number of threads.
 fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
     let threads = match std::thread::available_parallelism() {

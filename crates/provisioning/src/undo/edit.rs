@@ -1,10 +1,10 @@
-//! EditBuilder as an undo changes them back; what is not named stays.
+//! The edits of an undo. Values that an edit does not name stay as they are.
 
 use std::collections::BTreeMap;
 
 use crate::{AccessLevel, DesiredManager, Field, Group, GroupId, Person, PersonId};
 
-/// What becomes of the edits about one thing.
+/// One edit of the roster: of a person, a membership or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     Person(Box<PersonEdit>),
@@ -16,18 +16,18 @@ pub enum Edit {
     Group(GroupEdit),
 }
 
-/// What becomes of one person's edits.
+/// The edit of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonEdit {
     pub person: PersonId,
     pub active: Option<bool>,
     pub user_name: Option<String>,
     pub access_level: Option<AccessLevel>,
-    /// Whoever was the manager before, by person id; `Clear`: nobody was.
+    /// The manager before, by person id. `Clear`: there was no manager.
     pub manager: Option<DesiredManager>,
-    /// Empty: clear.
+    /// Profile fields. An empty value clears the field.
     pub fields: BTreeMap<Field, String>,
-    /// Advanced custom fields by the name that the person's edits have; empty: clear.
+    /// Advanced custom fields by their name in the roster. An empty value clears the field.
     pub custom: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,7 @@ impl PersonEdit {
         }
     }
 
-    /// The person with these edits.
+    /// Applies the edit to a copy of the person.
     pub fn apply(&self, person: &Person) -> Person {
         let mut person = person.clone();
         person.active = self.active.unwrap_or(person.active);
@@ -63,12 +63,12 @@ impl PersonEdit {
     }
 }
 
-/// What becomes of the edits about one group itself: one edit, because one revision of it is replaced.
+/// The edit of one group. Name and description are in one edit, because it replaces one revision of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupEdit {
     pub group: GroupId,
     pub name: Option<String>,
-    /// Empty: clear.
+    /// Description. An empty text clears it.
     pub description: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl GroupEdit {
         }
     }
 
-    /// The group with these edits.
+    /// Applies the edit to a copy of the group.
     pub fn apply(&self, group: &Group) -> Group {
         let mut group = group.clone();
         if let Some(name) = &self.name {

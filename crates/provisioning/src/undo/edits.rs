@@ -1,7 +1,7 @@
-//! The edits that lead back to what was there before, thing by thing.
+//! Collects the edits that restore the values before a run.
 //!
-//! A value that was empty goes back to a wish for an empty one, also where nobody had desired anything of it: without a
-//! wish Litmos would keep what the run gave it.
+//! For a value that was empty, the edit asks for an empty field, even if no source had a desired value for it. Without a
+//! desired value Litmos would keep the value of the run.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::written::{Thing, Write, fact, same};
 use crate::change::{Attribute, Manager, manager_of};
 use crate::{AccessLevel, AccountId, DesiredManager, GroupId, NormalName, OrgState, Person, PersonId};
 
-/// What becomes of the edits.
+/// Collects edits: one for each person, membership and group.
 #[derive(Debug, Default)]
 pub(super) struct EditBuilder {
     people: BTreeMap<PersonId, PersonEdit>,
@@ -20,7 +20,7 @@ pub(super) struct EditBuilder {
 }
 
 impl EditBuilder {
-    /// EditBuilder what was there before; says why where it cannot.
+    /// Adds the edit that restores the value before the run; `Err` says why it cannot.
     pub(super) fn take_back(&mut self, state: &OrgState, thing: &Thing, write: &Write) -> Result<(), String> {
         match *thing {
             Thing::Attribute(id, attribute) => {
@@ -137,7 +137,7 @@ impl EditBuilder {
     }
 }
 
-/// A person whom the source has not deleted: nothing is planned from the other edits about one.
+/// The person, if the source has not deleted them. An edit of a deleted person would have no effect on the plan.
 fn living_person<'a>(state: &'a OrgState, id: &PersonId) -> Result<&'a Person, String> {
     let person = state.person(id).ok_or("the person is no longer in the roster")?;
     if person.value.deleted {
@@ -146,7 +146,7 @@ fn living_person<'a>(state: &'a OrgState, id: &PersonId) -> Result<&'a Person, S
     Ok(&person.value)
 }
 
-/// Whether the person's wish for a manager still comes to this account; empty: to none.
+/// Whether the person's desired manager is still this account; an empty `account` means no manager.
 fn wants_manager(state: &OrgState, person: &Person, account: &str) -> bool {
     match manager_of(state, person) {
         Manager::Account(id) => id.as_str() == account,
@@ -155,7 +155,7 @@ fn wants_manager(state: &OrgState, person: &Person, account: &str) -> bool {
     }
 }
 
-/// The wish that comes to the manager who was there before.
+/// The desired manager that restores the manager before the run.
 fn manager_before(state: &OrgState, account: &str) -> Result<DesiredManager, String> {
     if account.is_empty() {
         return Ok(DesiredManager::Clear);
@@ -169,5 +169,5 @@ fn manager_before(state: &OrgState, account: &str) -> Result<DesiredManager, Str
     });
     person
         .map(|person| DesiredManager::Reference(person.to_string()))
-        .ok_or_else(|| "the manager before is not in the roster, and no wish can name them".to_owned())
+        .ok_or_else(|| "the earlier manager is not in the roster; set the manager at the source".to_owned())
 }

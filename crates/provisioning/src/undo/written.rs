@@ -1,10 +1,11 @@
-//! What a run wrote, thing by thing.
+//! Collects what a run wrote, one entry for each value.
 //!
-//! Of all changes that a run made of one thing, the newest says whether its wish still stands, and the oldest what was
-//! there before. Whatever it had in the middle says neither: a source that says so since has changed its mind.
+//! If a run changed one value several times, the newest change shows whether the roster still has the value that the run
+//! applied, and the oldest change has the value before the run. Values in between are not used: a source that wants one
+//! of them now has changed the value since.
 //!
-//! Of advanced custom fields and descriptions of teams, which no list of Litmos shows, what was there before is known
-//! where Rollcall has set or read the value before, and only there.
+//! No list of Litmos shows advanced custom fields and team descriptions. Their old value is known only if Rollcall had set
+//! or read it before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,40 +14,40 @@ use crate::{Decision, Ended, GroupId, NormalName, PersonId};
 
 const MEMBERSHIP: &str = "the membership";
 
-/// Something that a run can write more than once.
+/// A value that a run can write more than once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Thing<'a> {
     Attribute(&'a PersonId, Attribute),
-    /// By the field's name, in whatever spelling.
+    /// An advanced custom field, by its normalized name.
     Custom(&'a PersonId, NormalName),
     Membership(&'a GroupId, &'a PersonId),
     Name(&'a GroupId),
     Description(&'a GroupId),
 }
 
-/// What wrote something.
+/// The decision that wrote a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writer<'a> {
-    /// Among all that the run did, newest first.
+    /// Position among all decisions of the run, newest first.
     pub(super) place: usize,
     pub(super) decision: &'a Decision,
 }
 
-/// What a run did to one thing.
+/// The change that a run made to one value.
 #[derive(Debug)]
 pub(super) struct Write<'a> {
     pub(super) newest: Writer<'a>,
-    /// What is written of it in words.
+    /// Name of the value in messages.
     what: &'a str,
     to: &'a str,
-    /// `None`: not known.
+    /// Value before the run. `None`: not known.
     from: Option<&'a str>,
-    /// Whether a wish about this very thing led to it. Where none did, an older one says what was desired of it.
+    /// Whether a source asked for this change. If not, an older write has the desired value.
     by_source: bool,
 }
 
 impl<'a> Write<'a> {
-    /// What was there before, to be desired again; `None` where it is desired already, or never was otherwise.
+    /// The value before the run, to be desired again. `None` if it is desired already, or if the run did not change it.
     pub(super) fn to_request(&self, desired: impl Fn(&str) -> bool) -> Result<Option<&'a str>, String> {
         let what = self.what;
         match (self.from, self.newest.decision.ended) {
@@ -64,17 +65,17 @@ impl<'a> Write<'a> {
     }
 }
 
-/// Blanks around a value are none of it.
+/// Compares two values without the spaces around them.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a.trim() == b.trim()
 }
 
-/// Something that is or is not, as a value.
+/// A boolean as the text of a value.
 pub(super) fn fact(is: bool) -> &'static str {
     if is { "true" } else { "false" }
 }
 
-/// The things that a run wrote, taken from what it did, newest first.
+/// The values that a run wrote, collected from its decisions, newest first.
 #[derive(Debug, Default)]
 pub(super) struct Written<'a> {
     things: BTreeMap<Thing<'a>, Write<'a>>,
@@ -82,12 +83,12 @@ pub(super) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// An account that was not there before the run had nothing in its fields, and is inactive after the undo.
+    /// Records that the run created this account. Its fields were empty before, and the undo makes it inactive.
     pub(super) fn created(&mut self, person: &'a PersonId) {
         self.created.insert(person);
     }
 
-    /// Takes in that a value was changed.
+    /// Records that a value was changed.
     pub(super) fn value(
         &mut self,
         writer: Writer<'a>,
@@ -106,14 +107,14 @@ impl<'a> Written<'a> {
         self.take(thing, write);
     }
 
-    /// Takes in that an account was made active or inactive.
+    /// Records that an account was made active or inactive.
     pub(super) fn active(&mut self, writer: Writer<'a>, person: &'a PersonId, is: bool) {
         let attribute = Attribute::Active;
         let thing = Thing::Attribute(person, attribute);
         self.value(writer, thing, attribute.wire(), Some(fact(!is)), fact(is));
     }
 
-    /// Takes in that a membership began or ended.
+    /// Records that a membership began or ended.
     pub(super) fn membership(
         &mut self,
         writer: Writer<'a>,
@@ -125,7 +126,7 @@ impl<'a> Written<'a> {
         self.value(writer, thing, MEMBERSHIP, Some(fact(!is)), fact(is));
     }
 
-    /// Takes in that a membership ended because the person was cut off, whatever is desired of it.
+    /// Records that a membership ended because the person was cut off, even if it is still desired.
     pub(super) fn swept(&mut self, writer: Writer<'a>, group: &'a GroupId, person: &'a PersonId) {
         let write = Write {
             newest: writer,
@@ -137,7 +138,7 @@ impl<'a> Written<'a> {
         self.take(Thing::Membership(group, person), write);
     }
 
-    /// Those that were made after it are known already.
+    /// Records a write. All newer writes of the same value are recorded already.
     fn take(&mut self, thing: Thing<'a>, older: Write<'a>) {
         let entry = self.things.entry(thing).and_modify(|write| {
             write.from = older.from;
@@ -148,7 +149,7 @@ impl<'a> Written<'a> {
         entry.or_insert(older);
     }
 
-    /// All that has something before it to go back to.
+    /// All values that can have an old value to restore.
     pub(super) fn things(self) -> impl Iterator<Item = (Thing<'a>, Write<'a>)> {
         let Written { things, created } = self;
         things.into_iter().filter(move |(thing, write)| match thing {

@@ -274,7 +274,7 @@ fn a_manager_goes_back_to_whom_it_was_by_person_and_one_nobody_knows_is_named() 
     assert_eq!(back.edits, Vec::new());
     assert_eq!(
         back.left[0].1,
-        "the manager before is not in the roster, and no wish can name them"
+        "the earlier manager is not in the roster; set the manager at the source"
     );
 }
 
@@ -321,7 +321,7 @@ fn what_was_ordered_deleted_or_not_seen_is_named() {
             ("cut off ben", "the source has deleted the person"),
             (
                 "cut off ada",
-                "an order cut the person off, not a wish; take it back with: rollcall leaver ada --lift"
+                "an order cut the person off, not a source; take it back with: rollcall leaver ada --lift"
             ),
         ]
     );

@@ -104,7 +104,7 @@ pub enum End {
 pub enum RequestError {
     #[error("org {org} is not in the governor's settings; add it there")]
     UnknownOrg { org: OrgName },
-    #[error("this governor does not rule yet, or not any more")]
+    #[error("this governor is not the leader")]
     NotLeading,
     #[error(transparent)]
     Refused(#[from] RequestRefused),
@@ -115,7 +115,7 @@ pub enum RequestError {
 pub enum ReportError {
     #[error("org {org} is not in the governor's settings; stop reporting for it")]
     UnknownOrg { org: OrgName },
-    #[error("this governor does not rule yet, or not any more; report again")]
+    #[error("this governor is not the leader; report again")]
     NotLeading,
     #[error(transparent)]
     UnknownGrant(#[from] UnknownGrant),

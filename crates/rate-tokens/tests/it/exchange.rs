@@ -1,4 +1,4 @@
-//! Asks, grants, reports, and what becomes of each token.
+//! Token requests, grants, reports, and the state of each token.
 
 use rate_tokens::{
     Append, Class, FlowId, GrantId, LedgerRecord, REQUESTS_PER_WORKER_MAX, Reported, RequestId,
@@ -7,7 +7,7 @@ use rate_tokens::{
 
 use crate::harness::{ANSWERED, Harness, START, UNKNOWN, ms, unpaced};
 
-/// A harness with a limit of 1 whose only token is out.
+/// A harness with a limit of 1 whose only token is held.
 fn held() -> (Harness, GrantId) {
     let mut harness = Harness::new(unpaced(1));
     let grant = harness.granted(Class::Normal).grant;
@@ -22,7 +22,7 @@ fn frees_after(harness: &mut Harness, time_ms: u64) {
     assert_eq!(harness.free(), 1, "not free in time");
 }
 
-/// 60 s, 500 ppm of it, and the guard.
+/// The window of 60 s, 500 ppm of it, and the guard.
 const COOLING: u64 = 60_000 + 30 + 50;
 const TTL: u64 = 10_000;
 const SETTLE: u64 = 30_000;
@@ -214,7 +214,7 @@ fn a_longer_window_holds_for_what_had_cooled_before() {
         .retune(harness.now, rate_tokens::BudgetSettings::new(terms).unwrap());
     harness.request(Class::Urgent, "flow", 1);
     assert_eq!(harness.advance().grants, vec![]);
-    // Half a millisecond of clock error for each second more.
+    // Each additional second adds half a millisecond of clock error.
     harness.pass(ms(30_014));
     assert_eq!(harness.advance().grants, vec![]);
     harness.pass(ms(1));

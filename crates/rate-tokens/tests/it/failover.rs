@@ -1,8 +1,8 @@
-//! A model check of taking over: two governors, one ledger, one worker, and everything that may go wrong between them, tried
-//! in every order up to a depth, and in random orders beyond.
+//! A model check of the take-over: two governors, one ledger, one worker, and everything that may go wrong between
+//! them, in every order up to a depth, and in random orders beyond it.
 //!
-//! The governors are real [`Leadership`]s. The limit is one request a window, so the oracle is short: two requests that the target
-//! counts less than a window apart are one too many.
+//! The governors are real [`Leadership`]s. The limit is one request per window, so the oracle is short: if the target
+//! counts two requests less than a window apart, that is one too many.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,13 +20,13 @@ use crate::simulation::Chance;
 const TICK: u64 = 500;
 /// Two ticks.
 const WINDOW: u64 = 1_000;
-/// One tick: within it a permit is used, and a request counts.
+/// One tick: a permit must be used within it, and a sent request is counted within it.
 const LIFE: u64 = 500;
 
 /// A mistake in the protocol or around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Fault {
-    /// The ledger takes every append: a zombie is not fenced.
+    /// The ledger accepts every append: a replaced leader is not fenced.
     AppendsAreUnconditional,
     TellsBeforeTheLedgerAnswers,
     UnknownIsTakenForStored,
@@ -54,7 +54,7 @@ const FAULTS: [Fault; 9] = [
 struct Governor {
     name: u64,
     leadership: Leadership,
-    /// Added to the time, by a clock that stepped.
+    /// Offset of a clock that was set forward, in milliseconds.
     ahead: u64,
 }
 
@@ -64,7 +64,7 @@ struct Permit {
     use_by: u64,
 }
 
-/// What the one worker is about.
+/// State of the only worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Worker {
     Idle,
@@ -73,12 +73,12 @@ enum Worker {
         at: u64,
     },
     Holds(Permit),
-    /// Sent, and not counted yet.
+    /// Sent, not counted yet.
     Sent {
         grant: GrantId,
         at: u64,
     },
-    /// Counted and answered, not yet reported.
+    /// Counted and answered, not reported yet.
     Answered {
         grant: GrantId,
     },
@@ -90,13 +90,14 @@ struct Cluster {
     ledger: Vec<Entry>,
     next_sequence: u64,
     lost: bool,
-    /// Whether somebody is left who has seen the newest grant: without, a ledger that went back a little cannot be told.
+    /// Whether a process that has seen the newest grant still exists. Without one, a small rollback of the ledger
+    /// cannot be detected.
     witness: bool,
     rolled_back: bool,
     governors: [Option<Governor>; 2],
-    /// Commands on their way, by the governor's name.
+    /// Commands in flight, with the governor's name.
     commands: Vec<(u64, Command)>,
-    /// ExchangeResponse of the ledger on their way.
+    /// Answers of the ledger in flight, with the governor's name.
     responses: Vec<(u64, Input)>,
     worker: Worker,
     seen: Option<GrantId>,
@@ -115,14 +116,14 @@ enum Action {
     Perform(usize),
     /// Performed, but the answer is lost.
     PerformAndLose(usize),
-    /// The governor gives up waiting; the command is still on its way.
+    /// The governor stops waiting; the command is still in flight.
     GiveUp(usize),
     Deliver(usize),
     TokenRequest(usize),
     Send,
-    /// The worker forgets its permit or its request without a word.
+    /// The worker forgets its permit or its request without a report.
     Forget,
-    /// Another worker takes its place, which has seen nothing.
+    /// Another worker, which has seen no grant, replaces it.
     ReplaceWorker,
     Count,
     Report(usize),
@@ -134,7 +135,7 @@ enum Action {
 struct Model {
     fault: Option<Fault>,
     ticks: u64,
-    /// Crashes, losses and second governors in one run.
+    /// Most crashes, losses and other faults in one run.
     troubles: u32,
 }
 
@@ -186,7 +187,7 @@ impl Model {
     fn actions(&self, cluster: &Cluster) -> Vec<Action> {
         let mut actions = Vec::new();
         let trouble = cluster.troubles < self.troubles;
-        // What was sent takes effect within its time, so the clock waits for it.
+        // A sent request takes effect within its time, so the clock waits for it.
         let waits = matches!(cluster.worker, Worker::Sent { at, .. } if cluster.now >= at + LIFE);
         if cluster.now < 100_000 + self.ticks * TICK && !waits {
             actions.push(Action::Tick);
@@ -218,7 +219,8 @@ impl Model {
                 }
             }
         }
-        // The commands of one governor arrive in order, and so do its answers; those that it gave up may arrive whenever.
+        // The commands of one governor arrive in order, and so do their answers. Commands that it gave up may arrive at
+        // any time.
         for (index, (name, _)) in cluster.commands.iter().enumerate() {
             let given_up = *name == 0;
             if !given_up && cluster.commands[..index].iter().any(|(of, _)| of == name) {
@@ -264,7 +266,7 @@ impl Model {
         match action {
             Action::Tick => cluster.now += TICK,
             Action::Start(slot) => {
-                // A process that goes on after its leadership ended remembers what it knew.
+                // A process that continues after its leadership ended remembers what it knew.
                 let before = cluster.governors[slot]
                     .as_ref()
                     .map(|governor| &governor.leadership);
@@ -310,7 +312,7 @@ impl Model {
                 cluster.troubles += 1;
                 let (name, command) = cluster.commands[index].clone();
                 let reading = matches!(command, Command::Read { .. });
-                // From here on it is nobody's; it may land at any time.
+                // From now on it belongs to no governor and may arrive at any time.
                 cluster.commands[index].0 = 0;
                 if reading {
                     cluster.commands.remove(index);
@@ -443,7 +445,7 @@ impl Model {
         }
     }
 
-    /// The log server came back from its disk. What was on its way to it is gone, and its answers come no more.
+    /// Restarts the log server from its disk. Commands in flight are lost, and their answers never arrive.
     fn reconnect(&self, cluster: &mut Cluster) {
         let now = cluster.now;
         let under_way = std::mem::take(&mut cluster.commands);
@@ -466,7 +468,7 @@ impl Model {
         let request = RequestId::new(cluster.next_request);
         cluster.next_request += 1;
         let now = cluster.now;
-        // Either guard alone would see a ledger that is gone, so each is tried without the other.
+        // Each of the two guards detects a lost ledger alone, so a fault in one is tested without the other.
         let silent = [Some(Fault::SeenIsNotSent), Some(Fault::LostLedgerIsTrusted)].contains(&self.fault);
         let seen = cluster.seen.filter(|_| !silent);
         let Some(governor) = &mut cluster.governors[slot] else {
@@ -523,7 +525,7 @@ impl Cluster {
         sequence
     }
 
-    /// Takes what a governor tells now. A governor that is over restarts with what it knows.
+    /// Delivers the responses that a governor may send now.
     fn collect(&mut self, name: u64) {
         let Some(governor) = self.governor(name) else {
             return;
@@ -551,7 +553,7 @@ impl Cluster {
         })
     }
 
-    /// The grants of an append are told before it is performed.
+    /// Delivers the grants of an append before it is performed.
     fn believe(&mut self, command: &Command) {
         let Command::Append { lines, .. } = command else {
             return;
@@ -580,16 +582,16 @@ impl Cluster {
     }
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug)]
 struct Found {
     states: usize,
-    /// Requests that were counted, at most, in one run.
+    /// Most requests that were counted in one run.
     counted: usize,
     objection: Option<(String, Vec<Action>)>,
 }
 
-/// Every order of everything, nearest first, until so many states are known.
+/// Tries every order of all actions, breadth first, until `states_max` states are known.
 fn exhaust(model: &Model, states_max: usize) -> Found {
     let mut known = HashSet::new();
     let mut front = VecDeque::from([(Model::start(), Vec::new())]);
@@ -620,7 +622,7 @@ fn exhaust(model: &Model, states_max: usize) -> Found {
     }
 }
 
-/// Random orders, far deeper than every order can be tried.
+/// Tries random orders, much deeper than all orders can be tried.
 fn wander(model: &Model, walks: u64, steps: usize) -> Found {
     let mut counted = 0;
     let mut states = 0;
@@ -654,7 +656,8 @@ fn wander(model: &Model, walks: u64, steps: usize) -> Found {
     }
 }
 
-/// Mostly what leads on, sometimes the clock, seldom trouble: so that trouble finds something to spoil.
+/// Chooses mostly actions that make progress, sometimes the clock, and seldom a fault, so that a fault hits work in
+/// progress.
 fn choose(chance: &mut Chance, actions: &[Action]) -> Action {
     let weight = |action: &Action| match action {
         Action::Issue(_)

@@ -1,4 +1,4 @@
-//! Who gets the next token.
+//! The order in which requests get tokens.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use rate_tokens::{BudgetSettings, Class, PerClass, RequestId, Settlement, Terms}
 
 use crate::harness::{ANSWERED, Harness, ms, unpaced};
 
-/// One free token at a time, given back at once, while every class in `classes` waits; how many each got.
+/// Number of tokens that each class gets while every class in `classes` waits. One token is free at a time and is
+/// returned at once.
 fn shares(classes: &[Class], tokens: u32, floor: u32) -> PerClass<u32> {
     let terms = Terms {
         background_floor_percent: floor,
@@ -242,7 +243,7 @@ fn a_worker_at_its_bound_waits_while_others_and_urgent_asks_go_on() {
 }
 
 proptest! {
-    /// Flows of one class, each with its own eagerness: how many requests it keeps in the queue.
+    /// Flows of one class. `eagerness` is the number of requests that each flow keeps in the queue.
     #[test]
     fn flows_get_equal_shares_however_eagerly_they_ask(eagerness in prop::collection::vec(1usize..12, 2..6)) {
         let mut harness = Harness::new(unpaced(1));

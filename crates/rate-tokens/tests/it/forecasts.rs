@@ -1,4 +1,4 @@
-//! Forecasts hold, since they are the rules themselves.
+//! Forecasts are correct, because they run the real rules.
 
 use std::time::Duration;
 

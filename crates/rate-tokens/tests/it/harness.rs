@@ -1,4 +1,4 @@
-//! Short messages for tests that drive one budget by hand.
+//! Helpers for tests that drive one budget by hand.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) fn unpaced(limit: u32) -> BudgetSettings {
     .unwrap()
 }
 
-/// A budget and the request numbers that were used up.
+/// A budget, and the number of the next request.
 pub(crate) struct Harness {
     pub(crate) budget: Budget,
     pub(crate) now: Moment,
@@ -90,7 +90,7 @@ impl Harness {
         self.budget.advance(self.now)
     }
 
-    /// Asks for one token and expects it at once.
+    /// Requests one token and expects it at once.
     pub(crate) fn granted(&mut self, class: Class) -> Grant {
         let id = self.request(class, "flow", 1);
         let step = self.advance();
@@ -100,7 +100,7 @@ impl Harness {
             .expect("a token is free")
     }
 
-    /// As many single tokens as go out now.
+    /// Requests single tokens until none is granted.
     pub(crate) fn drain(&mut self, class: Class) -> Vec<Grant> {
         let mut grants = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! A governor over many orgs, and its ledger: what is written, kept, cut off, read again, and answered.
+//! A governor of many orgs and its ledger: entries written, kept, deleted and read again, and responses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rate_tokens::{
 
 use crate::harness::{ANSWERED, ms};
 
-/// A log that never fails, and what a shell would do around it.
+/// A log that never fails, and the service around it.
 struct Shell {
     now: u64,
     log: Vec<Entry>,
@@ -92,7 +92,7 @@ impl Shell {
         }
     }
 
-    /// Does all that is due now.
+    /// Performs everything that is due now.
     fn go(&mut self) {
         while let Some(command) = self.leadership.next(self.moment()) {
             let input = self.perform(command);
@@ -101,7 +101,7 @@ impl Shell {
         self.answers.extend(self.leadership.take_responses());
     }
 
-    /// Lets time pass, looking when the governor wants to.
+    /// Lets time pass and runs the leadership at each of its wake-up times.
     fn pass(&mut self, time: Duration) {
         let end = self.moment() + time;
         while let Some(wake) = self.leadership.wake().filter(|wake| *wake <= end) {
@@ -148,7 +148,7 @@ impl Shell {
         self.go();
     }
 
-    /// Another governor on the same log.
+    /// Starts another governor on the same log.
     fn succeed(&mut self) {
         self.leadership = Leadership::new(
             settings(self.leadership.statuses(self.moment()).count()),
@@ -180,7 +180,7 @@ fn the_log_stays_short_and_a_successor_knows_all_sums() {
         shell.pass(ms(700));
         longest = longest.max(shell.log.len());
     }
-    // Two entries for each use. A horizon of 150 s and a snapshot's 60 hold 300 uses, of 2,000.
+    // Each use makes two entries. A horizon of 150 s and a snapshot interval of 60 s cover 300 of the 2,000 uses.
     assert!(longest < 700, "{longest} entries");
     let before = shell.leadership.status(shell.moment(), &org(0)).unwrap();
     assert_eq!(before.classes.normal.answered, 2_000);
@@ -242,7 +242,7 @@ fn an_entry_that_cannot_be_read_means_silence_said_and_inherited() {
         shell.pass(ms(10_000));
         shell.succeed();
     }
-    // It is over once whatever the entry may have said has cooled.
+    // The silence ends once everything that the entry may have granted has cooled.
     shell.pass(Duration::from_secs(120));
     shell.request(&org(1), 1).unwrap();
     shell.go();
@@ -309,7 +309,8 @@ fn bad_input_is_answered_by_name_counted_and_changes_no_sum() {
         report(&mut shell, unknown, ANSWERED),
         Err(ReportError::UnknownGrant(_))
     ));
-    // A permit that is used a second time is the same report again; one that was used and then is not contradicts itself.
+    // Reporting a permit as used twice is a repeated report. Reporting it first as used and then as unused is a
+    // contradiction.
     let first = GrantId {
         epoch: before.epoch,
         number: 1,
@@ -396,7 +397,7 @@ fn while_an_append_is_in_doubt_asks_are_answered_in_time_and_then_go_on() {
         "the worker is told to ask again"
     );
     shell.request(&org(0), 1).unwrap();
-    // The unconfirmed is looked into, and the entry turns out to be there after all.
+    // The unconfirmed append is read again and turns out to be stored.
     if let Some(command) = command {
         shell.perform(command);
     }

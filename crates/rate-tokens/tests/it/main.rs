@@ -1,4 +1,4 @@
-//! The budget as its callers see it: simulated worlds, fairness, forecasts.
+//! The budget as its callers use it: simulated clusters, fairness, forecasts.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

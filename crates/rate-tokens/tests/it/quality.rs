@@ -1,5 +1,5 @@
-//! How close to the limit, how often refused, how soon for the urgent: hours of demand against targets that count in their
-//! own ways, at 30 to 70 ms to the target and as much back.
+//! Measures use of the limit, refusals and waits of urgent requests: hours of demand against targets with different
+//! ways to count, with 30 to 70 ms to the target and as much back.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,23 +14,23 @@ use crate::targets::{Approximate, Fixed, Rolling};
 const WINDOW: u64 = 60_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// To the target or back.
+/// Time of a message to the target or back.
 fn way(chance: &mut Chance) -> Duration {
     ms(chance.between(30, 70))
 }
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Debug, Default)]
 struct Outcome {
     /// Requests that the target accepted.
     accepted: u64,
     refused: u64,
-    /// How long each urgent request waited for its token.
+    /// Time that each urgent request waited for its token.
     waits: Vec<Duration>,
 }
 
 impl Outcome {
-    /// The share of the limit that was used in the long run: what a fresh ring gives at first is not counted.
+    /// Share of the limit that was used in the long run. The first tokens of a fresh ring are not counted.
     fn used(&self, limit: u32, span: Duration) -> f64 {
         let windows = span.as_secs_f64() / 60.0;
         (self.accepted.saturating_sub(u64::from(limit))) as f64 / (windows * f64::from(limit))
@@ -44,7 +44,7 @@ enum Event {
     Urgent,
 }
 
-/// Endless normal demand for `span`, and now and then an urgent request, against a target.
+/// Runs endless normal demand for `span`, with an urgent request now and then, against a target.
 fn run(
     settings: BudgetSettings,
     span: Duration,
@@ -113,7 +113,7 @@ fn run(
         }
         if step.grants.is_empty() && step.waits.is_empty() {
             let event = events.peek().map(|Reverse((at, _))| *at);
-            // Whoever sleeps until then wakes up a little late.
+            // A process that sleeps until then wakes up a little late.
             let late = ms(chance.between(0, 3));
             harness.now = match (step.next_wake, event) {
                 (Some(wake), Some(event)) => (wake + late).min(event),
@@ -128,10 +128,10 @@ fn with(limit: u32, pacing: Pacing) -> BudgetSettings {
     let mut terms = Terms::per_minute(limit);
     terms.pacing = pacing;
     if pacing == Pacing::Unpaced {
-        // Nothing is held back for the urgent: this is for those who want the last token.
+        // No token is kept for urgent requests, so that the whole limit can be used.
         terms.reserve = 0;
     }
-    // One answer may be given no earlier than half a permit's life, which is what bounds the deadline of these requests.
+    // The deadline of these requests is at most half a permit's life away.
     terms.permit_ttl = Duration::from_secs(60);
     BudgetSettings::new(terms).unwrap()
 }
@@ -158,9 +158,9 @@ fn nearly_the_whole_limit_is_used_without_a_refusal_at_exact_windows() {
 fn a_target_that_approximates_its_window_is_learnt_whatever_the_settings_hoped() {
     for limit in [100_u32, 1_000] {
         for (pacing, refusals) in [
-            // Two waves of a second each, until it is known that there must be no waves.
+            // Two waves of a second each, until the budget has learned to send no waves.
             (Pacing::Unpaced, u64::from(limit)),
-            // One, and one each time it is tried whether the target has changed: after 1, 2, 4, 8 ... hours.
+            // One refusal, and one at each test whether the target has changed: after 1, 2, 4, 8 ... hours.
             (Pacing::Even { permille: 1_000 }, 6),
             (Pacing::DEFAULT, 0),
         ] {
@@ -212,7 +212,7 @@ fn a_raised_limit_is_found_where_trying_is_allowed_and_not_where_it_is_not() {
 
 #[test]
 fn what_others_use_of_the_limit_is_inferred_and_left_to_them() {
-    // Somebody else sends 40 a minute, evenly.
+    // Another user of the limit sends 40 a minute, evenly.
     let mut target = Rolling::new(100, WINDOW);
     let (mut foreign, mut foreign_refused) = (0, 0);
     let outcome = run(with(100, Pacing::DEFAULT), 6 * HOUR, None, |at| {

@@ -1,4 +1,5 @@
-//! Refusals: the pause, the probe, and what they say about others and about our own counting.
+//! Refusals by the target: the pause, the probe, and what they show about other users of the limit and about our own
+//! counting.
 
 use rate_tokens::{
     Append, BudgetSettings, CLIMB_AFTER, CLIMB_EVERY, Class, FIRST_PAUSE, GrantId, Outcome, RELAX_AFTER,
@@ -7,7 +8,7 @@ use rate_tokens::{
 
 use crate::harness::{ANSWERED, Harness, REFUSED, ms, unpaced};
 
-/// A harness with `used` tokens of 100 cooling and one request out.
+/// A harness with `used` tokens of 100 cooling and one request in flight.
 fn out(used: usize) -> (Harness, GrantId) {
     let mut harness = Harness::new(unpaced(100));
     for _ in 0..used {

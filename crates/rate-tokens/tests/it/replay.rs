@@ -1,4 +1,4 @@
-//! A successor knows from the ledger what its predecessor knew, or assumes worse.
+//! A successor learns from the ledger everything that its predecessor knew, or assumes something safer.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rate_tokens::{
 use crate::harness::{ANSWERED, Harness, START, ms, unpaced};
 
 const COOLING: u64 = 60_000 + 30 + 50;
-/// The successor adds a guard for the comparison of time stamps.
+/// Guard that the successor adds because it compares time stamps.
 const GUARD: u64 = 50;
 
 const GRANT: GrantId = GrantId {
@@ -194,7 +194,7 @@ fn without_a_ledger_nothing_is_granted_until_all_that_may_be_out_has_cooled() {
 }
 
 proptest! {
-    /// Grants and their reports within the reading; of the reports any part is lost.
+    /// Grants and reports within the part of the ledger that is read. Any part of the reports may be lost.
     #[test]
     fn a_lost_report_never_frees_a_token_earlier(
         uses in prop::collection::vec((0u64..30_000, 0u64..10_000, 0u8..3, any::<bool>()), 1..40),
@@ -235,7 +235,7 @@ fn an_age_is_the_least_that_any_clock_says() {
     assert_eq!(age(at(163_000, 203_000, None)), 3_000);
     assert_eq!(age(at(163_000, 263_000, Some((7, 53_000)))), 3_000);
     assert_eq!(age(at(103_000, 263_000, None)), 3_000);
-    // Another machine's boot clock says nothing, a clock set back makes things young, no stamp proves nothing.
+    // Another machine's boot clock is ignored, a clock set back makes ages smaller, and a missing stamp is ignored.
     assert_eq!(age(at(103_000, 203_000, Some((8, 1)))), 3_000);
     assert_eq!(age(at(90_000, 203_000, None)), 0);
     assert_eq!(age(at(103_000, 0, None)), 3_000);

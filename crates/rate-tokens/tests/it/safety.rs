@@ -1,11 +1,11 @@
-//! At most the limit in any window, whatever happens; and every mistake that would break it is seen.
+//! No window ever contains more requests than the limit, and every mistake that would break this is detected.
 
 use proptest::prelude::*;
 
 use crate::simulation::{Cluster, Fault, Run, Scenario, WINDOW};
 use crate::targets::{Fixed, Rolling, most, overfull};
 
-/// The first oracle that objects.
+/// Returns the first objection of an oracle.
 fn objection(run: &Run, scenario: &Scenario) -> Option<String> {
     if let Some(objection) = overfull(&run.counted, WINDOW) {
         return Some(objection);
@@ -42,7 +42,8 @@ proptest! {
         let run = Cluster::run(scenario.clone());
         prop_assert_eq!(objection(&run, &scenario), None);
         prop_assert_eq!(run.contradictions, 0);
-        // Four fifths of the limit on the long run, though each response takes a tenth of this window to report.
+        // At least four fifths of the limit in the long run, although each response takes a tenth of this window to be
+        // reported.
         let windows = scenario.span / WINDOW;
         prop_assert!(run.counted.len() as u64 > windows * u64::from(limit) * 8 / 10, "only {} requests", run.counted.len());
     }
@@ -72,11 +73,11 @@ fn stormy_worlds_exercise_the_limit() {
 #[test]
 fn every_planted_fault_is_caught() {
     for fault in Fault::ALL {
-        // Some mistakes need two rare things to meet.
+        // Some mistakes show only when two rare events coincide.
         let caught = (0..2_000).any(|seed| {
             let mut stormy = Scenario::stormy(seed, 10);
             if fault == Fault::SilenceIsNotWrittenDown {
-                // It shows where the next governor comes soon, and to a ledger that is there again.
+                // It shows only if the next governor starts soon and finds a ledger again.
                 (stormy.ledger_loss, stormy.crash_every) = (300, 2_000);
             }
             let scenario = Scenario {

@@ -1,4 +1,4 @@
-//! Terms that cannot work are refused with the reason; the rest survives a round trip.
+//! Terms that cannot work are refused with the reason. Valid terms survive a round trip.
 
 use rate_tokens::{BudgetSettings, NAME_BYTES_MAX, NameRefused, Pacing, SettingsError, Terms, WorkerId};
 

@@ -1,8 +1,8 @@
-//! A simulated cluster around a budget: workers, a network that delays and loses, a ledger, governors that crash and are
-//! replaced, and a target that counts each request at any moment between its sending and its response.
+//! A simulated cluster around a budget: workers, a network that delays and loses messages, a ledger, governors that
+//! crash and are replaced, and a target that counts each request at any moment between its sending and its response.
 //!
-//! Time is real time in milliseconds; every governor has its own clock with its own origin and rate. [`Fault`] plants one
-//! mistake in the cluster, to show that the oracles see it.
+//! Times are real time in milliseconds. Every governor has its own clock with its own origin and rate. [`Fault`] plants
+//! one mistake in the cluster, to show that the oracles detect it.
 
 mod chance;
 mod cluster;
@@ -53,14 +53,14 @@ impl Fault {
     ];
 }
 
-/// What happens in a run.
+/// Parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) limit: u32,
     pub(crate) paced: bool,
     pub(crate) workers: usize,
-    /// Chances in a thousand.
+    /// Probabilities in thousandths, like `silence`, `loss` and `refusal`.
     pub(crate) death: u64,
     pub(crate) silence: u64,
     pub(crate) loss: u64,
@@ -134,12 +134,12 @@ impl Scenario {
     }
 }
 
-/// What a run left behind.
+/// Results of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) counted: Vec<Counted>,
     pub(crate) ledger: Vec<(u64, LedgerRecord)>,
-    /// Asks that a living governor input and neither granted nor put off by their deadline.
+    /// Token requests that reached a live governor and got neither a grant nor a wait by their deadline.
     pub(crate) unanswered: Vec<RequestId>,
     pub(crate) contradictions: u64,
     pub(crate) takeovers: u64,

@@ -1,4 +1,4 @@
-//! What the other side may count with. Written from the rules of such limiters, not from the ring's.
+//! Ways in which a target may count. Written from the rules of such limiters, not from the rules of the ring.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ pub(crate) struct Counted {
     pub(crate) limit: u32,
 }
 
-/// A sliding log: accepts if fewer than the limit were accepted in the last window.
+/// A sliding log: accepts a request if fewer than the limit were accepted in the last window.
 #[derive(Debug)]
 pub(crate) struct Rolling {
     limit: usize,
@@ -44,7 +44,7 @@ impl Rolling {
     }
 }
 
-/// A counter that starts anew at every multiple of the window plus a phase.
+/// A counter that restarts at every multiple of the window plus a phase.
 #[derive(Debug)]
 pub(crate) struct Fixed {
     limit: u32,
@@ -76,8 +76,8 @@ impl Fixed {
     }
 }
 
-/// Two counters, of this fixed window and the one before, the latter weighted by how much of it a rolling window would still
-/// hold. What is refused does not count.
+/// Two counters, of the current fixed window and of the one before. The latter is weighted by the part of it that a
+/// rolling window would still contain. Refused requests are not counted.
 #[derive(Debug)]
 pub(crate) struct Approximate {
     limit: u64,
@@ -117,8 +117,8 @@ impl Approximate {
     }
 }
 
-/// The first window of `window` that ends at a counted request and holds more requests than the limit that was in force when
-/// the last granted of them was granted.
+/// Finds the first window of length `window` that ends at a counted request and contains too many: more requests than
+/// the limit in force when the last granted of them was granted.
 pub(crate) fn overfull(counted: &[Counted], window: u64) -> Option<String> {
     let mut counted = counted.to_vec();
     counted.sort_by_key(|request| request.at);
@@ -143,7 +143,7 @@ pub(crate) fn overfull(counted: &[Counted], window: u64) -> Option<String> {
     None
 }
 
-/// The most requests in any window.
+/// Most requests in any window.
 pub(crate) fn most(counted: &[Counted], window: u64) -> usize {
     let mut at: Vec<u64> = counted.iter().map(|request| request.at).collect();
     at.sort_unstable();

@@ -1,5 +1,5 @@
-//! The limit is used: a token cycles in the cooling time plus the report's delay, and no rule that knows only grants and reports
-//! can do better.
+//! The limit is used: one cycle of a token takes the cooling time plus the report's delay. No rule that knows only
+//! grants and reports can do better.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,7 +9,7 @@ use rate_tokens::{BudgetSettings, Class, Pacing, Terms};
 
 use crate::harness::{ANSWERED, Harness, ms, unpaced};
 
-/// Tokens granted in `span` of endless demand, each reported `latency` after its grant.
+/// Number of tokens granted in `span` of endless demand, each reported `latency` after its grant.
 fn granted(settings: BudgetSettings, class: Class, latency: Duration, span: Duration) -> u64 {
     let mut harness = Harness::new(settings);
     let end = harness.now + span;
@@ -112,7 +112,7 @@ fn paced_grants_are_evenly_spaced() {
     assert!(gaps.iter().all(|gap| (580..=612).contains(gap)), "{gaps:?}");
 }
 
-/// A busy machine wakes the governor late, by up to nearly a whole spacing, each time.
+/// On a busy machine the governor always wakes up late, by up to nearly a whole spacing.
 #[test]
 fn a_governor_that_is_woken_late_each_time_grants_as_much_as_one_in_time() {
     for late_ms in [0, 50, 300, 590] {
@@ -156,7 +156,7 @@ fn a_pause_of_those_who_ask_is_not_caught_up() {
     assert_eq!(harness.advance().grants.len(), 1);
 }
 
-/// Those who are told to request again when the next grant is due come late as well.
+/// Workers that are to request again when the next grant is due come late as well.
 #[test]
 fn those_who_come_late_to_the_grant_they_were_told_of_lose_nothing() {
     let mut harness = Harness::new(BudgetSettings::per_minute(100).unwrap());

@@ -1,4 +1,4 @@
-//! The worker's side.
+//! The wallet: the worker's side of grants and reports.
 
 use rate_tokens::{Epoch, GrantId, GrantReport, HeldToken, REPORT_AGAIN, Settled, Settlement, Wallet};
 

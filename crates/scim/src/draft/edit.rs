@@ -1,4 +1,4 @@
-//! One operation on one attribute that the schema knows.
+//! One operation on one attribute of a known schema.
 
 use serde_json::{Map, Value};
 
@@ -53,7 +53,7 @@ impl<'a> Edit<'a> {
         )));
     }
 
-    /// The value to write: none for a removal.
+    /// The value to write. Null for a removal.
     fn given(&self) -> &'a Value {
         match self.kind {
             OperationKind::Remove => &Value::Null,
@@ -81,7 +81,7 @@ impl<'a> Edit<'a> {
                 }
             });
         }
-        // Whether somebody can log in, and what they may do, has no empty state: silence changes neither.
+        // `active` and the access level have no empty state, so null changes neither.
         if value.is_null() && matches!(self.attribute.kind, Kind::Boolean | Kind::AccessLevel) {
             self.notes.add(&label, NoteReason::NullIgnored);
             return Ok(());
@@ -121,7 +121,7 @@ impl<'a> Edit<'a> {
             None => {
                 container.insert(name.to_owned(), Value::Null);
             }
-            // Another value is another thing: what stood beside the old one does not describe it.
+            // A new `value` replaces the whole object: the old parts do not describe the new value.
             Some(parts) if parts.contains_key("value") => {
                 container.insert(name.to_owned(), Value::Object(parts));
             }
@@ -161,7 +161,7 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
-    /// The whole list, without a filter.
+    /// Edits the whole list, without a filter.
     fn whole(&mut self, entries: &mut Vec<Map<String, Value>>) -> Result<(), ScimError> {
         let label = self.label();
         let given = match (self.kind, self.value) {
@@ -202,7 +202,7 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
-    /// Entries that the path's filter selects; an addition or replacement that finds none makes one.
+    /// Edits the entries that the path's filter selects. An addition or replacement without a match creates an entry.
     fn selected(&mut self, entries: &mut Vec<Map<String, Value>>) -> Result<(), ScimError> {
         let label = self.label();
         let Some(selector) = self.path.selector() else {
@@ -235,7 +235,8 @@ impl<'a> Edit<'a> {
                     attribute.name
                 )));
             };
-            // RFC 7644 section 3.5.2.3. A kind of value that is not there is made, as Entra expects; a certain value is not.
+            // RFC 7644 section 3.5.2.3. A filter on other parts, such as the type, creates a missing entry, as Entra expects.
+            // In a replacement, a filter on `value` does not.
             let certain = parts.iter().any(|(name, _)| name.eq_ignore_ascii_case("value"));
             if certain && self.kind == OperationKind::Replace {
                 self.finds_nothing();
@@ -261,7 +262,7 @@ impl<'a> Edit<'a> {
                 entry.insert(part.name.to_owned(), value);
             }
             self.fill(&mut entry)?;
-            // A new value that its own filter would not find again would be made anew by every repetition.
+            // If the new entry did not match its own filter, every repetition would create it again.
             if !chosen(&entry) {
                 self.notes.add(&label, NoteReason::NoSuchValue);
                 if !blank(self.given()) {
@@ -323,7 +324,7 @@ impl<'a> Edit<'a> {
     }
 }
 
-/// Whether the value is a change to clear.
+/// Whether the value means *clear*.
 fn blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -344,7 +345,7 @@ fn no_longer_primary(entry: &mut Map<String, Value>) {
     }
 }
 
-/// The object under the key; anything else there is replaced by an empty one.
+/// Returns the object under the key. Any other value there is replaced with an empty object.
 pub(super) fn object_at<'a>(container: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
     let slot = container.entry(key.to_owned()).or_insert(Value::Null);
     if !slot.is_object() {

@@ -1,42 +1,42 @@
-//! Whether a filter can mean anything for a kind of resource.
+//! Checks whether a filter can match a kind of resource.
 //!
-//! A filter on an attribute that is not there finds nobody, and a client takes that for an answer. So what can never
-//! match is refused, with words that name it. Content under unknown extensions is kept as it is and may be asked for.
+//! A filter on an unknown attribute finds nothing, and the client would believe that result. So a filter that can never match is
+//! refused, with an error that names the cause. Content under unknown extensions is stored and may be used in filters.
 
 use super::evaluate::instant;
 use super::{AttributePath, Comparison, Filter, Literal};
 use crate::error::ScimError;
 use crate::schema::{self, Access, Attribute, Kind, ResourceKind};
 
-/// What names in a filter belong to.
+/// Owner of the names in a filter.
 #[derive(Clone, Copy)]
 enum Scope {
     Resource(ResourceKind),
-    /// The entries of a multi-valued attribute, inside brackets.
+    /// Entries of a multi-valued attribute, inside brackets.
     Entry(&'static Attribute),
 }
 
-/// What a path leads to.
+/// Target of a path.
 enum Target {
     Value(&'static Attribute),
-    /// An attribute that has parts and no `value` among them.
+    /// An attribute with parts, but without a part `value`.
     Parts(&'static Attribute),
     Extension,
-    /// Below an extension that no schema here lists.
+    /// Below an unknown extension.
     Loose,
 }
 
 impl Filter {
-    /// Checks that the filter can match a resource of that kind.
+    /// Checks that the filter can match a resource of this kind.
     ///
     /// # Errors
-    /// `invalidFilter` naming the attribute, what is wrong and what to write.
+    /// `invalidFilter`, with the attribute, the problem and the remedy.
     pub fn check(&self, kind: ResourceKind) -> Result<(), ScimError> {
         self.check_in(Scope::Resource(kind))
             .map_err(ScimError::invalid_filter)
     }
 
-    /// Checks that the filter can match entries of that attribute; says why not.
+    /// Checks that the filter can match entries of the attribute. The error says why not.
     pub(crate) fn check_entries_of(&self, attribute: &'static Attribute) -> Result<(), String> {
         self.check_in(Scope::Entry(attribute))
     }
@@ -114,7 +114,7 @@ impl AttributePath {
         }
     }
 
-    /// The attribute of a schema here; `None` for what lies in extensions that are kept as they are.
+    /// The attribute in a known schema. `None` for content of unknown extensions, which is stored unchanged.
     fn attribute(&self, kind: ResourceKind) -> Result<Option<&'static Attribute>, String> {
         let core = match kind {
             ResourceKind::User => schema::USER,
@@ -136,7 +136,7 @@ impl AttributePath {
         let found = schema::find(schema::attributes_of(urn), self.name()).filter(|_| !foreign);
         match found {
             Some(attribute) => Ok(Some(attribute)),
-            // Discovered custom fields, and what a client keeps under a known extension.
+            // Discovered custom fields, and other content that a client stored under a known extension.
             None if !foreign && matches!(urn, schema::ENTERPRISE_USER | schema::LITMOS_USER) => Ok(None),
             None => Err(self.no_such(kind)),
         }
@@ -147,7 +147,7 @@ impl AttributePath {
         whole.is_some_and(|urn| schema::canonical_urn(&urn).is_some())
     }
 
-    /// That resources of this kind have no such attribute, and where one of that name is.
+    /// Error for an unknown attribute, with the extension that has one of that name.
     pub(crate) fn no_such(&self, kind: ResourceKind) -> String {
         let (many, extensions): (&str, &[&str]) = match kind {
             ResourceKind::User => ("users", &[schema::ENTERPRISE_USER, schema::LITMOS_USER]),
@@ -164,7 +164,7 @@ impl AttributePath {
     }
 }
 
-/// That an attribute has no such part, and which it has.
+/// Error for an unknown part of an attribute, with the known parts.
 pub(crate) fn no_part(attribute: &Attribute, part: &str) -> String {
     let names: Vec<&str> = attribute.parts().iter().map(|part| part.name).collect();
     let part: String = part.chars().take(60).collect();

@@ -1,7 +1,7 @@
-//! Whether a resource matches.
+//! Checks whether a resource matches a filter.
 //!
-//! Text is compared in normal form unless the schema says case exact (`id`, `externalId`, references); an absent
-//! attribute equals nothing but null, and `ne` is exactly the opposite of `eq`.
+//! Text is compared in normal form unless the schema says case exact (`id`, `externalId`, references). An absent attribute equals
+//! only null. `ne` is exactly the opposite of `eq`.
 
 use std::cmp::Ordering;
 
@@ -17,13 +17,13 @@ impl Filter {
         self.holds(resource, None)
     }
 
-    /// `within`: the multi-valued attribute whose entry `resource` is.
+    /// `within` is the multi-valued attribute that `resource` is an entry of.
     pub(crate) fn holds(&self, resource: &Map<String, Value>, within: Option<&Attribute>) -> bool {
         match self {
             Filter::And(all) => all.iter().all(|filter| filter.holds(resource, within)),
             Filter::Or(any) => any.iter().any(|filter| filter.holds(resource, within)),
             Filter::Not(inner) => !inner.holds(resource, within),
-            // A complex attribute has a value as soon as one of its parts has.
+            // A complex attribute has a value if one of its parts has one.
             Filter::Present(path) if path.part().is_none() => {
                 path.entries(resource).any(|entry| !is_empty(entry))
             }
@@ -44,7 +44,7 @@ impl Filter {
 }
 
 impl AttributePath {
-    /// The values the path leads to: those of `value` where it ends at a complex attribute.
+    /// Values at the end of the path. For a complex attribute: its `value`.
     fn values<'a>(&'a self, resource: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
         let part = self.part();
         self.entries(resource)
@@ -57,7 +57,7 @@ impl AttributePath {
             })
     }
 
-    /// The attribute's values, one for a singular attribute, that pass the selector.
+    /// Values of the attribute that match the selector. One value for a singular attribute.
     fn entries<'a>(&'a self, resource: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
         let whole = self.as_urn().as_deref().and_then(schema::canonical_urn);
         let found = match whole {
@@ -93,7 +93,7 @@ impl AttributePath {
     }
 }
 
-/// How values of an attribute are compared.
+/// Rules for comparing values of an attribute.
 #[derive(Clone, Copy)]
 struct Matter {
     exact: bool,
@@ -161,7 +161,7 @@ impl Matter {
         if self.exact {
             return text_fits(value, comparison, wanted);
         }
-        // Blanks around a name are no part of it, here as in the roster.
+        // Blanks around a name are ignored, as in the roster.
         let trimmed = |text: &str| normal_form(text).trim().to_owned();
         match comparison {
             Comparison::Equal => trimmed(value) == trimmed(wanted),
@@ -191,7 +191,7 @@ fn fits(order: Ordering, comparison: Comparison) -> bool {
     }
 }
 
-/// A point in time; without a zone, or without a time, it is meant in UTC.
+/// Parses a point in time. Without a zone it is in UTC, and the time of day may be missing.
 pub(super) fn instant(text: &str) -> Option<jiff::Timestamp> {
     let civil = || {
         let civil = text.parse::<jiff::civil::DateTime>().ok()?;
@@ -203,7 +203,7 @@ pub(super) fn instant(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(civil)
 }
 
-/// The member of that name, in any case; an exact match wins.
+/// The member with that name, in any case. An exact match wins.
 fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(|| {
         object

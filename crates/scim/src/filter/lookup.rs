@@ -1,10 +1,10 @@
-//! How a filter can be answered without looking at everybody.
+//! Finds out how an index can answer a filter, so that not all entries must be scanned.
 
 use std::borrow::Cow;
 
 use super::{AttributePath, Comparison, Filter, Literal};
 
-/// The attributes a store can keep an index on, the most selective first.
+/// Attributes that a store can index, the most selective first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LookupKey {
     Id,
@@ -12,9 +12,9 @@ pub enum LookupKey {
     UserName,
     Email,
     DisplayName,
-    /// The id of a member, in filters for groups.
+    /// Id of a member, in filters for groups.
     Member,
-    /// The id of a group, in filters for users.
+    /// Id of a group, in filters for users.
     Group,
 }
 
@@ -25,19 +25,18 @@ pub struct Lookup<'a> {
     pub value: Cow<'a, str>,
 }
 
-/// Which members of a group decide whether it matches.
+/// Members of a group that a filter needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembersNeeded<'a> {
-    /// Only whether these are in it.
+    /// Only whether these are in the group.
     These(Vec<&'a str>),
     All,
 }
 
 impl Filter {
-    /// Equalities of which every match satisfies at least one; `None` if no index can answer the filter.
+    /// Equalities on indexed attributes; every match satisfies at least one of them. `None` if no index can answer the filter.
     ///
-    /// What they find still has to pass [`Filter::matches`]: the filter may ask for more, such as the type of an
-    /// e-mail address.
+    /// The entries found must still pass [`Filter::matches`], because the filter may require more, such as the type of an e-mail address.
     pub fn lookups(&self) -> Option<Vec<Lookup<'_>>> {
         match self {
             Filter::And(all) => cheapest(all.iter().filter_map(Filter::lookups)),
@@ -47,7 +46,7 @@ impl Filter {
                 own.map(|(key, value)| vec![Lookup { key, value }])
                     .or_else(|| path.selected_lookups().filter(|_| *literal != Literal::Null))
             }
-            // True also of what has no such entry.
+            // These also match resources without such an entry.
             Filter::Compare(_, Comparison::NotEqual, _) | Filter::Not(_) => None,
             Filter::Compare(path, ..) | Filter::Present(path) | Filter::Any(path) => path.selected_lookups(),
         }
@@ -66,7 +65,7 @@ impl Filter {
         }
     }
 
-    /// Whether the filter asks for this attribute of the core, or a part of it.
+    /// Whether the filter uses this core attribute, or a part of it.
     pub fn mentions(&self, attribute: &str) -> bool {
         match self {
             Filter::And(filters) | Filter::Or(filters) => {
@@ -79,7 +78,7 @@ impl Filter {
         }
     }
 
-    /// Which members the filter needs to see of a group: most filters ask for a few by id, and groups have thousands.
+    /// Members of a group that the filter needs. Most filters name a few ids, and groups have thousands of members.
     pub fn members_needed(&self) -> MembersNeeded<'_> {
         let mut needed = Vec::new();
         if self.needs_only(&mut needed) {
@@ -121,7 +120,7 @@ impl AttributePath {
 }
 
 impl Literal {
-    /// What text the literal is equal to; null equals none.
+    /// Text that equals the literal. `None` for null.
     fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Literal::Text(text) => Some(text.into()),
@@ -132,12 +131,12 @@ impl Literal {
     }
 }
 
-/// Of several ways the one by the most selective attribute.
+/// The list that uses the most selective attribute.
 fn cheapest<'a>(ways: impl Iterator<Item = Vec<Lookup<'a>>>) -> Option<Vec<Lookup<'a>>> {
     ways.min_by_key(|way| (way.iter().map(|lookup| lookup.key).max(), way.len()))
 }
 
-/// All of them together, if there is a way for each.
+/// All lists together, if each of them exists.
 fn joined<'a>(ways: impl Iterator<Item = Option<Vec<Lookup<'a>>>>) -> Option<Vec<Lookup<'a>>> {
     Some(ways.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }

@@ -1,13 +1,13 @@
-//! From text to filter and path, by recursive descent with a depth bound.
+//! Parser for filters and paths: recursive descent with a depth limit.
 
 use super::{AttributePath, Comparison, Filter, Literal, MAX_FILTER_BYTES, MAX_FILTER_DEPTH, ParsedFilter};
 use crate::error::{ScimError, ScimType};
 
 impl Filter {
-    /// Reads the value of a `filter` parameter, after percent-decoding.
+    /// Parses the value of a `filter` parameter, after percent-decoding.
     ///
     /// # Errors
-    /// `invalidFilter` saying what was expected and at which character.
+    /// `invalidFilter`, with the expected text and the character position.
     pub fn parse(text: &str) -> Result<ParsedFilter, ScimError> {
         let mut parser = Parser::over(text)?;
         let filter = parser.disjunction(0)?;
@@ -20,10 +20,10 @@ impl Filter {
 }
 
 impl AttributePath {
-    /// Reads the `path` of a PATCH operation, or a key of a pathless value.
+    /// Parses the `path` of a PATCH operation, or a key of a value without a path.
     ///
     /// # Errors
-    /// `invalidPath` saying what was expected and at which character.
+    /// `invalidPath`, with the expected text and the character position.
     pub fn parse(text: &str) -> Result<AttributePath, ScimError> {
         let parse = || {
             let mut parser = Parser::over(text)?;
@@ -39,7 +39,7 @@ struct Parser<'a> {
     text: &'a str,
     /// Byte offset, always on a character boundary.
     at: usize,
-    /// Inside `[...]`, where another bracket is no valid SCIM.
+    /// True inside `[...]`, where another bracket is not valid SCIM.
     in_brackets: bool,
     warnings: Vec<String>,
 }
@@ -177,7 +177,7 @@ impl<'a> Parser<'a> {
         if word.eq_ignore_ascii_case("null") {
             return Ok(Literal::Null);
         }
-        // Digits without quotes may be an id; a number that does not keep every one of them would find nobody.
+        // Digits without quotes may be an id. A number that loses digits would find nobody, so it is read as text.
         if let Ok(serde_json::Value::Number(number)) = serde_json::from_str(word)
             && number.to_string() == word
         {
@@ -190,7 +190,7 @@ impl<'a> Parser<'a> {
         Ok(Literal::Text(word.to_owned()))
     }
 
-    /// A JSON string. Where it is none, only quotes and backslashes count as escaped: `"CORP\mira"` is a login name.
+    /// Parses a JSON string. In an invalid one, only quotes and backslashes count as escaped: `"CORP\mira"` is a login name.
     fn quoted(&mut self) -> Result<String, ScimError> {
         let start = self.at;
         self.at += 1;
@@ -210,7 +210,7 @@ impl<'a> Parser<'a> {
         Err(self.error("the quote that opens here is never closed"))
     }
 
-    /// A value in quotes of another kind, up to one that ends a word: `'o'hara'` is one name.
+    /// Parses a value in other quotes, up to a quote at the end of a word: `'o'hara'` is one name.
     fn quoted_otherwise(&mut self, closing: &[char]) -> Result<String, ScimError> {
         let open = self.rest().chars().next().map_or(0, char::len_utf8);
         let inner = &self.rest()[open..];
@@ -258,7 +258,7 @@ impl<'a> Parser<'a> {
         text
     }
 
-    /// `not`, whether a parenthesis follows or not, but never an attribute called `not`.
+    /// Parses `not`, with or without a parenthesis after it, but not an attribute called `not`.
     fn negation(&mut self) -> bool {
         let before = self.at;
         self.blanks();
@@ -279,7 +279,7 @@ impl<'a> Parser<'a> {
         false
     }
 
-    /// Consumes the keyword if it comes next as a whole word, in any case.
+    /// Consumes the keyword if it is the next whole word, in any case.
     fn word(&mut self, keyword: &str) -> bool {
         let before = self.at;
         self.blanks();
@@ -342,7 +342,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What closes a value that opens with this quote, if it is one that people and office programs write for `"`.
+/// Closing quotes for an opening quote that people and office programs use instead of `"`.
 fn closing_of(open: char) -> Option<&'static [char]> {
     match open {
         '\'' => Some(&['\'']),

@@ -5,10 +5,10 @@ use std::fmt;
 use super::{Filter, LookupKey};
 use crate::schema;
 
-/// Longest attribute name with its URN.
+/// Longest attribute name, including its URN.
 const MAX_NAME_BYTES: usize = 512;
 
-/// Where a filter or a PATCH operation points.
+/// Target of a filter or a PATCH operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributePath {
     urn: Option<String>,
@@ -18,7 +18,7 @@ pub struct AttributePath {
 }
 
 impl AttributePath {
-    /// A path from a name as written, `urn:...:name.part`; `None` if it is no such name.
+    /// Parses a name as written, `urn:...:name.part`. `None` if it is not valid.
     pub(super) fn from_name(raw: &str) -> Option<AttributePath> {
         if raw.len() > MAX_NAME_BYTES {
             return None;
@@ -35,7 +35,7 @@ impl AttributePath {
             Some((name, part)) => (name, Some(part)),
             None => (local, None),
         };
-        // A URN may end in a version, `2.0.1`; outside of URNs a second dot has no meaning.
+        // A URN may end in a version, `2.0.1`. Outside of URNs a second dot has no meaning.
         let good_urn = |urn: &str| urn.len() > 4 && urn.split(':').all(|segment| !segment.is_empty());
         let good_part = |part: &str| !part.is_empty() && (urn.is_some() || !part.contains('.'));
         if name.is_empty() || !part.is_none_or(good_part) || !urn.is_none_or(good_urn) {
@@ -57,7 +57,7 @@ impl AttributePath {
         }
     }
 
-    /// The schema URN as written, if there was one.
+    /// The schema URN as written, if there is one.
     pub fn urn(&self) -> Option<&str> {
         self.urn.as_deref()
     }
@@ -75,7 +75,7 @@ impl AttributePath {
         self.part.as_deref()
     }
 
-    /// URN, name and part without the selector: how the path is called in notes.
+    /// URN, name and part without the selector, for notes.
     pub(crate) fn label(&self) -> String {
         let bare = AttributePath {
             selector: None,
@@ -97,7 +97,7 @@ impl AttributePath {
         self.selector.is_some()
     }
 
-    /// The name, if the path is nothing but a name.
+    /// The name, if the path has no other parts.
     pub(super) fn plain(&self) -> Option<&str> {
         (self.urn.is_none() && self.selector.is_none() && self.part.is_none()).then_some(self.name.as_str())
     }
@@ -112,7 +112,7 @@ impl AttributePath {
         matches!(canonical, None | Some(Some(schema::USER | schema::GROUP)))
     }
 
-    /// The index that an equality on this path can be answered from.
+    /// Index that can answer an equality on this path.
     pub(super) fn lookup_key(&self) -> Option<LookupKey> {
         let simple = self.selector.is_none() && self.part.is_none();
         match self.name.to_ascii_lowercase().as_str() {
@@ -128,7 +128,7 @@ impl AttributePath {
         }
     }
 
-    /// The index on the `value` of this attribute's entries.
+    /// Index on the `value` of this attribute's entries.
     pub(super) fn entries_key(&self) -> Option<LookupKey> {
         match self.name.to_ascii_lowercase().as_str() {
             "emails" if self.is_core() => Some(LookupKey::Email),

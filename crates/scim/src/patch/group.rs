@@ -1,4 +1,4 @@
-//! PATCH on a group: names and membership steps, read without the group.
+//! PATCH on a group: attributes and membership steps, parsed without reading the group.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ const NOBODY_NAMED: &str = "removing members needs their ids, as a value list or
                             to empty the group, replace members with an empty list";
 
 impl GroupChange {
-    /// What the operations want of a group, whatever is in it.
+    /// Returns the group change that the operations mean, whatever members the group has.
     ///
     /// # Errors
-    /// The first operation that cannot be done, or could have no effect, by number. To take somebody out is never refused
-    /// for an operation without effect beside it.
+    /// The number and problem of the first operation that is invalid or cannot have an effect. A request that removes members is
+    /// not refused because of another operation without effect.
     pub fn from_patch(request: &PatchRequest) -> Result<GroupChange, ScimError> {
         let mut draft = GroupDraft::default();
         let mut without_effect = None;
@@ -53,7 +53,7 @@ impl GroupDraft {
         let (mut effects, mut refusal) = (0, None);
         for (key, value) in attributes {
             match AttributePath::parse(key) {
-                // A whole group written back, as in a PUT: null says nothing about who is in it.
+                // The client writes a whole group, as in a PUT: null does not change the members.
                 Ok(path) if value.is_null() && is_whole_membership(&path) => {
                     self.notes.add("members", NoteReason::NullIgnored);
                 }
@@ -64,7 +64,7 @@ impl GroupDraft {
                 }
             }
             match self.without_effect.take() {
-                // Clients send these back with what they change.
+                // Clients send these back together with their changes.
                 Some(_)
                     if ["id", "meta", "externalId"]
                         .iter()

@@ -6,11 +6,11 @@ use crate::error::ScimError;
 use crate::user::{UserDocument, UserWrite};
 
 impl UserDocument {
-    /// This user after the operations, all of them or none.
+    /// Returns this user after all operations.
     ///
     /// # Errors
-    /// The first operation that cannot be done, or could have no effect, by number. The end of somebody's access is
-    /// never refused for an operation without effect beside it.
+    /// The number and problem of the first operation that is invalid or cannot have an effect. A request that ends a person's
+    /// access is not refused because of another operation without effect.
     pub fn patched(&self, request: &PatchRequest) -> Result<UserWrite, ScimError> {
         let mut draft = self.draft();
         let mut without_effect = None;

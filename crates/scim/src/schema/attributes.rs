@@ -1,4 +1,4 @@
-//! The table itself. Descriptions are read by administrators in their identity provider's attribute lists.
+//! The attribute table. Administrators read the descriptions in the attribute lists of their identity provider.
 
 use super::{Access, Attribute, Kind};
 use crate::litmos::ACCESS_LEVELS;

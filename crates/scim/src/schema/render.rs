@@ -1,10 +1,10 @@
-//! The table as `/Schemas` shows it: camelCase, no nulls, common attributes left out.
+//! Renders the table for `/Schemas`: camelCase, no nulls, no common attributes.
 
 use serde_json::{Map, Value, json};
 
 use super::{Access, Attribute, Kind, attributes_of};
 
-/// One schema document of a known URN, with further attributes appended.
+/// Schema document of a known URN, with further attributes appended.
 pub(crate) fn schema_json(
     base_url: &str,
     urn: &str,

@@ -1,10 +1,10 @@
-//! One value as spreadsheets write it: text marks, errors, formulas, shortened numbers, words for yes and no.
+//! Reads one value as spreadsheets write it: text marks, errors, formulas, shortened numbers, words for yes and no.
 
 use std::borrow::Cow;
 
 use provisioning::NormalName;
 
-/// Errors of spreadsheets that end with neither `!` nor `?`, in the languages that have their own.
+/// Spreadsheet errors that do not end with `!` or `?`, in all languages that have their own.
 const ERRORS: [&str; 11] = [
     "#N/A",
     "#NV",
@@ -51,13 +51,13 @@ const NO: [&str; 20] = [
     "nej", "nei", "disabled", "inactive", "inaktiv", "inactif",
 ];
 
-/// Why a value is none.
+/// Why the text of a cell is not a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoValue {
     /// The cell shows an error.
     Error,
     Formula,
-    /// In single quotation marks on both sides.
+    /// The text is in single quotation marks.
     SingleQuotes,
     /// A long number that was rounded, such as `1E+11`.
     Shortened,
@@ -87,7 +87,11 @@ impl NoValue {
     }
 }
 
-/// The value of a cell without what a spreadsheet put around it. `names_somebody`: it is an id or a name, not free text.
+/// The value of a cell, without the marks that a spreadsheet put around it. `names_somebody` means that the value identifies a person and
+/// is not free text.
+///
+/// # Errors
+/// Returns the reason if the text is not a value.
 pub(super) fn clean(raw: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoValue> {
     let value = raw.trim_matches(is_edge);
     let value = without_mark(value, names_somebody)?;
@@ -103,20 +107,21 @@ pub(super) fn clean(raw: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoV
     Ok(value)
 }
 
-/// Whether nothing stands in a cell.
+/// Whether a cell is empty.
 pub(super) fn is_blank(raw: &str) -> bool {
     raw.trim_matches(is_edge).is_empty()
 }
 
-/// Blanks, and what nobody sees at the ends of a value. Selectors and tags end pictures and stay.
+/// Whether a character is removed at the ends of a value: white space and invisible characters. Variation selectors and tags belong to
+/// emoji and stay.
 fn is_edge(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
         || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
-/// `="00123"` and `'00123` say that a value is text. Where free text begins with an apostrophe it is one (`'s-Hertogenbosch`),
-/// unless digits or a sign follow, which would be a number or formula without it.
+/// Removes a text mark: `="00123"` and `'00123` mark a value as text. In free text, an apostrophe at the start is part of the value
+/// (`'s-Hertogenbosch`). But before a digit or sign it is a mark, because the value would be a number or formula without it.
 fn without_mark(value: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoValue> {
     let quoted = value.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
     if let Some(inner) = quoted {
@@ -139,8 +144,8 @@ fn without_mark(value: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoVal
     Ok(Cow::Borrowed(value))
 }
 
-/// `#REF!`, `#BEZUG!`, `#¿NOMBRE?` and their like: a number sign, capitals, and `!` or `?`; a few have no such end. So do
-/// `Err:502` and a cell that is too narrow for its value.
+/// Whether the value is a spreadsheet error, such as `#REF!`, `#BEZUG!` or `#¿NOMBRE?`: a number sign, capitals, and `!` or `?`. Errors
+/// without this end are in `ERRORS`. `Err:502` and the `###` of a cell that is too narrow are errors too.
 fn is_error(value: &str) -> bool {
     let Some(rest) = value.strip_prefix('#') else {
         let code = value.strip_prefix("Err:").unwrap_or_default();
@@ -161,7 +166,7 @@ fn is_error(value: &str) -> bool {
     word.chars().all(letters) && word.chars().any(char::is_alphabetic)
 }
 
-/// `=A1`, `=VLOOKUP(…)`, `=Sheet2!B7`.
+/// Whether the value is a formula, such as `=A1`, `=VLOOKUP(…)` or `=Sheet2!B7`.
 fn is_formula(value: &str) -> bool {
     let Some(rest) = value.strip_prefix('=') else {
         return false;
@@ -175,7 +180,8 @@ fn is_formula(value: &str) -> bool {
     (!name.is_empty() && behind.starts_with(['(', '!'])) || (refers && !behind.starts_with(' '))
 }
 
-/// `1E+11`, `1,00E+11`, `1.2e5`: digits, and an exponent with a sign or behind a decimal point. `12e4` may be an id of hex digits.
+/// Whether the value is a shortened number, such as `1E+11`, `1,00E+11` or `1.2e5`: digits, and an exponent with a sign or after a decimal
+/// point. `12e4` is not one: it may be an id of hex digits.
 fn is_shortened(value: &str) -> bool {
     let Some((mantissa, exponent)) = value.split_once(['e', 'E']) else {
         return false;
@@ -198,7 +204,7 @@ fn is_shortened(value: &str) -> bool {
 pub(super) enum Flag {
     Yes,
     No,
-    /// An `x`: yes. A file that marks some lines so and leaves others blank says no by the blank, or says nothing.
+    /// An `x`, which means yes. If a file marks some lines with `x` and leaves others blank, a blank may mean no or unknown.
     Cross,
 }
 

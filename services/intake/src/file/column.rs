@@ -1,8 +1,8 @@
-//! Columns by their names, with one rule for every header and every JSON field.
+//! Finds columns by name, with the same rule for CSV headers and JSON fields.
 
 use provisioning::{Field, NormalName};
 
-/// What a column is for.
+/// The meaning of a column about people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     ExternalId,
@@ -16,7 +16,7 @@ pub(super) enum Column {
     Custom(String),
 }
 
-/// A name of a column in the form by which columns are told apart: letter case, blanks and punctuation make no difference.
+/// The normal form of a column name. Letter case, spaces and punctuation make no difference.
 pub(super) fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())
@@ -45,7 +45,7 @@ impl Column {
         })
     }
 
-    /// Whether two columns say the same thing about a person.
+    /// Whether two columns have the same meaning.
     pub(super) fn means(&self, other: &Column) -> bool {
         match (self, other) {
             (Column::Custom(one), Column::Custom(other)) => NormalName::of(one) == NormalName::of(other),
@@ -53,7 +53,7 @@ impl Column {
         }
     }
 
-    /// Whether its values name somebody. A number that was shortened names somebody else.
+    /// Whether its values identify a person. A shortened number would identify another person.
     pub(super) fn names_somebody(&self) -> bool {
         matches!(
             self,

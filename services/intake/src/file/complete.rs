@@ -1,9 +1,9 @@
-//! When a file is the whole truth of its source, and who is then gone.
+//! Proves that a file is complete, and finds the people of its source that are not in it.
 //!
-//! A file that was cut between two lines looks like a shorter file, and everybody behind the cut like a leaver. So the
-//! end must be message: by the file's own last line, `#end 12` (in JSON lines `{"end": 12}`), or by whoever knows how many
-//! people the source exported. A file that says it and holds as many people, all of whose lines were taken, was read
-//! whole; nothing else can make a [`CompleteRead`], and without one nobody can be found absent.
+//! A file that was cut between two lines looks like a shorter file, and everyone after the cut looks like a leaver. So the number of people
+//! must be stated: by the last line of the file, `#end 12` (in JSON lines `{"end": 12}`), or by a person who knows how many people the
+//! source exported. A file is complete if this number matches and all its lines were accepted. Only then a [`CompleteRead`] is created, and
+//! only a [`CompleteRead`] can find absent people.
 
 use std::collections::BTreeSet;
 
@@ -12,22 +12,22 @@ use provisioning::{NormalName, Person, SourceId};
 
 use super::{BadLine, RosterFile, json};
 
-/// Above this share of a source's people, absences need a person's consent. Okta's import safeguard uses the same.
+/// Share of a source's people, in percent, above which absences need the consent of an admin. Okta's import safeguard uses the same value.
 const CONSENT_ABOVE_PERCENT: usize = 20;
 
-/// What a file says of its own end.
+/// The end of a file: the stated number of people, and signs of a cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
-    /// The line that says the number of people, and the number.
+    /// The line that states the number of people, and the number.
     message: Option<(u64, usize)>,
     /// Whether the last line ends with a line break.
     terminated: bool,
-    /// Whether a quotation mark of a CSV is left open.
+    /// Whether a quotation mark in a CSV file is not closed.
     open_quote: bool,
 }
 
 impl End {
-    /// Takes the end line off a file whose lines end with `\n`. Blank rows behind it, as spreadsheets write them, are no lines.
+    /// Splits the end line from a file whose lines end with `\n`. Blank rows after it, as spreadsheets write them, are ignored.
     pub(super) fn split(text: &str) -> (&str, End) {
         let mut end_of_last = text.len();
         let (start, last) = loop {
@@ -49,7 +49,7 @@ impl End {
         (body, end)
     }
 
-    /// The end of an array, which cannot be cut without notice.
+    /// The end of a JSON array. A cut array is not valid JSON.
     pub(super) fn of_array(message: Option<(u64, usize)>) -> End {
         End {
             message,
@@ -58,7 +58,7 @@ impl End {
         }
     }
 
-    /// What is wrong with the end line, if nothing else explains why it counts otherwise.
+    /// Reports an end line with a wrong number. `None` if the number is right, or if bad lines may explain the difference.
     pub(super) fn contradiction(&self, file: &RosterFile) -> Option<BadLine> {
         let (line, message) = self.message.filter(|_| file.bad.is_empty())?;
         (!file.counts(message)).then(|| BadLine {
@@ -76,7 +76,7 @@ fn is_blank_row(line: &str) -> bool {
         .all(|c| c.is_whitespace() || c.is_control() || ",;|\"".contains(c))
 }
 
-/// The number in `#end 12`, however a spreadsheet wrote it, or in `{"end": 12}`.
+/// The number in `#end 12`, also with separators and quotation marks of a spreadsheet, or in `{"end": 12}`.
 fn stated_people(line: &str) -> Option<usize> {
     let line = line.trim();
     if let Some(rest) = line.trim_start_matches('"').strip_prefix("#end") {
@@ -87,7 +87,7 @@ fn stated_people(line: &str) -> Option<usize> {
     line.starts_with('{').then(|| json::end(line)).flatten()
 }
 
-/// Why nothing is concluded from who is not in a file.
+/// Why a file does not count as complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incomplete {
     #[error("{count} of its lines could not be taken, first line {}: {}; correct them at the source", .first.line, .first.reason)]
@@ -108,7 +108,7 @@ pub enum Incomplete {
     Count { announced: usize, read: usize },
 }
 
-/// Proof that a file was read to its end and every line of it was taken: who of its source is not in it has left.
+/// Proof that a file was read to its end and every line was accepted. People of its source that are not in it have left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompleteRead {
     names: BTreeSet<NormalName>,
@@ -116,17 +116,17 @@ pub struct CompleteRead {
 }
 
 impl RosterFile {
-    /// Whether the end line counts right: people, or rows where a person has several. A cut takes the end line away, so
-    /// neither can be met by chance; a number from elsewhere is of people.
+    /// Whether the number in the end line is the number of people or of rows (a person may have several rows). A cut removes the end line,
+    /// so neither number can match by chance. A number from outside the file must be the number of people.
     fn counts(&self, message: usize) -> bool {
         message == self.people.len() || message == self.rows
     }
 
-    /// The proof that this is the whole of its source; `announced` is how many people that exported, if it said so
-    /// elsewhere than in the file.
+    /// Proves that the file contains all people of its source. `announced` is the number of exported people, if it is known from outside
+    /// the file.
     ///
     /// # Errors
-    /// Why nothing may be concluded.
+    /// Returns the reason why the file does not count as complete.
     pub fn complete(&self, announced: Option<usize>) -> Result<CompleteRead, Incomplete> {
         if let Some(first) = self.bad.first() {
             return Err(Incomplete::BadLines {
@@ -173,24 +173,24 @@ impl RosterFile {
     }
 }
 
-/// Somebody of the source who has access and is not in its file.
+/// A person of the source who has access and is not in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
     pub user_name: String,
-    /// How the source knows the person: the external id, or the user name.
+    /// External id of the person at the source, or the user name if there is none.
     pub known_as: String,
 }
 
-/// Who of a source's people with access is not in its file.
+/// The people of a source who have access and are not in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absences {
-    /// How many people of the source have access.
+    /// Number of people of the source who have access.
     pub of: usize,
     pub absent: Vec<Absence>,
 }
 
 impl CompleteRead {
-    /// Who of this source is in the roster with access, and not in the file by name or by external id.
+    /// Finds the people of this source who have access in the roster and are not in the file, by user name or external id.
     pub fn absences<'a>(&self, people: impl IntoIterator<Item = &'a Person>, source: &SourceId) -> Absences {
         let mut absences = Absences {
             of: 0,
@@ -215,12 +215,12 @@ impl CompleteRead {
 }
 
 impl Absences {
-    /// Whether they are so many that a person must agree first.
+    /// Whether there are so many absences that an admin must consent first.
     pub fn need_consent(&self) -> bool {
         self.absent.len() * 100 > self.of * CONSENT_ABOVE_PERCENT
     }
 
-    /// As events: each ends the access of one person.
+    /// The events for the absences. Each ends the access of one person.
     pub fn bodies(&self) -> impl Iterator<Item = EventBody> {
         self.absent.iter().map(|absence| EventBody::PersonLeft {
             person: absence.known_as.clone(),

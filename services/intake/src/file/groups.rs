@@ -1,4 +1,4 @@
-//! What a file says of groups themselves, and the second file with memberships.
+//! Reads lines about groups, and the second file with memberships.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,12 @@ use super::sheet::{Row, Sheet};
 use super::table::joined;
 use super::{BadLine, Entry, FileError, Note, RosterFile, people, shape};
 
-/// A line about a group as it is read.
+/// A line about a group while it is read.
 #[derive(Debug, Default)]
 pub(super) struct GroupCells {
     row: GroupRow,
     user_name: String,
-    /// The first filled column that is about the group itself.
+    /// Name of the first column with a value that describes the group itself.
     about: Option<String>,
     repairs: Vec<String>,
     problem: Option<String>,
@@ -77,7 +77,8 @@ impl GroupCells {
     }
 }
 
-/// Reads lines about groups. Several about one group are joined; a contradiction is reported for each of them.
+/// Converts lines about groups to entries of the file. Lines about one group are joined. If they contradict each other, each of them is
+/// reported.
 pub(super) fn join(cells: Vec<GroupCells>, file: &mut RosterFile) {
     let mut rows: BTreeMap<NormalName, Vec<GroupRow>> = BTreeMap::new();
     let mut names_of: BTreeMap<String, BTreeMap<NormalName, u64>> = BTreeMap::new();
@@ -136,7 +137,7 @@ fn group_name(entry: &Entry) -> NormalName {
     }
 }
 
-/// Several lines about one group as one.
+/// Joins the lines about one group.
 fn merged(rows: Vec<GroupRow>) -> Result<GroupRow, String> {
     let mut rows = rows.into_iter();
     let Some(mut group) = rows.next() else {
@@ -164,7 +165,7 @@ fn merged(rows: Vec<GroupRow>) -> Result<GroupRow, String> {
     Ok(group)
 }
 
-/// What one of two lines says, or both alike; an empty value gives way.
+/// The common value of two lines. A missing or empty value counts only if the other line has none.
 fn agree(
     column: &str,
     one: Option<String>,
@@ -184,7 +185,7 @@ fn agree(
     Ok(if filled(&one) { one } else { other.or(one) })
 }
 
-/// A group that is deleted in one line and given to people in others is left as it is, and reported.
+/// Reports groups that are deleted in one line and have members in other lines. They stay as they are.
 pub(super) fn refuse_deleted_with_members(file: &mut RosterFile) {
     let mut given: BTreeMap<NormalName, u64> = BTreeMap::new();
     for entry in &file.people {
@@ -213,14 +214,14 @@ pub(super) fn refuse_deleted_with_members(file: &mut RosterFile) {
     });
 }
 
-/// Lays a second file over the people: a CSV with the column `group`, one line a membership, or one line a group.
+/// Adds a second file to the people: a CSV with the column `group`, and one line per membership or per group.
 ///
-/// A line with a `user_name` is a membership: people it names get exactly the groups that it and their own line give
-/// them; somebody it names who is not in the first file is reported. A line without one is about the group itself, with
-/// the columns `external_id`, `description`, `parent` and `deleted`; empty clears.
+/// A line with a `user_name` is a membership. The people in these lines get exactly the groups from this file and from their own lines in
+/// the first file. A person who is not in the first file is reported. A line without a `user_name` is about the group itself, with the
+/// columns `external_id`, `description`, `parent` and `deleted`. An empty value clears the field.
 ///
 /// # Errors
-/// When it is no file of this sort at all.
+/// Returns an error if the file as a whole does not have this format.
 pub fn add_groups(roster: &mut RosterFile, bytes: &[u8]) -> Result<Vec<BadLine>, FileError> {
     let text = shape::text(bytes)?;
     let sheet = Sheet::open(&text, |name| GroupColumn::named(name).is_some())?;
@@ -256,7 +257,8 @@ pub fn add_groups(roster: &mut RosterFile, bytes: &[u8]) -> Result<Vec<BadLine>,
             bad.push(BadLine { line, reason });
         }
     }
-    // The rest of somebody's groups is not the whole of them: it would end the membership that cannot be read.
+    // If one membership of a person cannot be read, the list of groups is incomplete and would end that membership. So the groups stay
+    // unchanged.
     for name in in_doubt {
         if let Some(groups) = people.get_mut(&name) {
             **groups = None;

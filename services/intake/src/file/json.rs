@@ -1,6 +1,6 @@
-//! JSON about people and groups: one object a line, or one array of objects.
+//! Reads JSON about people and groups: one object per line, or one array of objects.
 //!
-//! Numbers are kept as they are written, digit for digit: an id may be longer than any number type.
+//! Numbers are kept as written, digit by digit: an id may be too long for a number type.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::groups::{self, GroupCells};
 use super::row::PersonRow;
 use super::{BadLine, FileError, RosterFile, people};
 
-/// The fields of an object in their order, each value as it is written.
+/// The fields of an object in order, each value as written.
 struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -40,7 +40,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// The number in an object that says nothing but `{"end": 12}`.
+/// The number in an object with the only field `end`, such as `{"end": 12}`.
 pub(super) fn end(text: &str) -> Option<usize> {
     let Fields(fields) = serde_json::from_str(text).ok()?;
     let [(name, value)] = fields.as_slice() else {
@@ -49,7 +49,7 @@ pub(super) fn end(text: &str) -> Option<usize> {
     (plain(name) == "end").then(|| value.get().parse().ok()).flatten()
 }
 
-/// One object a line.
+/// Reads one object per line.
 pub(super) fn lines(text: &str) -> Result<RosterFile, FileError> {
     let mut reading = Reading::default();
     let lines = text
@@ -72,7 +72,7 @@ fn is_unfinished(object: &str) -> bool {
     serde_json::from_str::<&RawValue>(object).is_err_and(|error| error.is_eof())
 }
 
-/// One array of objects, with what its last element says of the end.
+/// Reads one array of objects. The last element may state the number of people.
 pub(super) fn array(text: &str) -> Result<(RosterFile, End), FileError> {
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| FileError::Json {
         line: error.line() as u64,
@@ -183,7 +183,7 @@ fn custom_fields(person: &mut PersonRow, seen: &mut Vec<Column>, value: &RawValu
     }
 }
 
-/// False, with a problem, of a column that the object has already.
+/// Notes a column of the object. Returns false and adds a problem if the object already has it.
 fn once(person: &mut PersonRow, seen: &mut Vec<Column>, column: &Column, name: &str) -> bool {
     let twice = seen.iter().any(|before| before.means(column));
     if twice {
@@ -217,7 +217,7 @@ fn group(line: u64, fields: &[(String, &RawValue)]) -> GroupCells {
     cells
 }
 
-/// A value as text: null is empty, a number is what is written.
+/// Converts a value to text. Null is empty, and a number stays as written.
 fn text(name: &str, value: &RawValue) -> Result<String, String> {
     let written = value.get();
     match written.as_bytes().first() {

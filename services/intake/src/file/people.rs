@@ -1,8 +1,8 @@
-//! Rows of one person are joined, and rows that contradict each other are reported: each of them, so that nobody of
-//! them moves and the same file gives the same result in any order of its rows.
+//! Joins the rows of one person, and reports rows that contradict each other. All rows of a contradiction are reported, so none of these
+//! people changes, and the same file gives the same result in any order of its rows.
 //!
-//! Rows that share a user name (in any letter case) or an external id are about one person. Two external ids under one
-//! user name, or two user names under one external id, are a contradiction: which of them is right is not guessed.
+//! Rows with the same user name (in any letter case) or the same external id are about one person. Two external ids with one user name, or
+//! two user names with one external id, are a contradiction. Rollcall does not guess which of them is right.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +13,7 @@ use super::cell::Flag;
 use super::row::PersonRow;
 use super::{BadLine, Entry, Note, RosterFile};
 
-/// Reads the rows as people. Rows may come in any order.
+/// Converts the rows to people. The rows may be in any order.
 pub(super) fn join(mut rows: Vec<PersonRow>, file: &mut RosterFile) {
     rows.sort_by_key(|row| row.line);
     file.rows = rows.len();
@@ -36,7 +36,8 @@ pub(super) fn join(mut rows: Vec<PersonRow>, file: &mut RosterFile) {
     spell_groups_alike(file);
 }
 
-/// Where some rows say yes by a cross, a blank may say no, or nothing: it is not guessed who is to lose access.
+/// Refuses rows with an empty `active` if other rows have an `x` there. The blank may mean no or unknown, and Rollcall does not guess who
+/// loses access.
 fn refuse_blanks_beside_crosses(rows: &mut [PersonRow]) {
     let cross = rows.iter().find(|row| row.active == Some(Flag::Cross));
     let Some(line) = cross.map(|row| row.line) else {
@@ -49,7 +50,7 @@ fn refuse_blanks_beside_crosses(rows: &mut [PersonRow]) {
     }
 }
 
-/// The rows that are about one person each, by their places; people in the order of their first rows.
+/// Groups the indices of the rows by person. People are in the order of their first rows.
 fn clusters(rows: &[PersonRow]) -> Vec<Vec<usize>> {
     let mut first_of = FirstOf {
         first: (0..rows.len()).collect(),
@@ -77,7 +78,7 @@ fn clusters(rows: &[PersonRow]) -> Vec<Vec<usize>> {
     clusters.into_values().collect()
 }
 
-/// Disjoint sets, each known by its first place.
+/// Disjoint sets of rows. The first index identifies a set.
 struct FirstOf {
     first: Vec<usize>,
 }
@@ -99,7 +100,7 @@ impl FirstOf {
 
 type Joined = (u64, PersonRow, Vec<Note>);
 
-/// The rows as one person, or what is wrong with each.
+/// Joins the rows to one person, or returns the problem of each row.
 fn joined(rows: Vec<PersonRow>) -> Result<Joined, Vec<BadLine>> {
     let mut bad = contradictions_of_identity(&rows);
     let problems = rows.iter().filter_map(|row| Some((row.line, row.problem()?)));
@@ -141,7 +142,7 @@ fn described(bad: BTreeMap<u64, String>) -> Vec<BadLine> {
         .collect()
 }
 
-/// Rows under one external id with two user names, or the other way round, by line.
+/// Problems of rows with one external id and two user names, or one user name and two external ids, by line.
 fn contradictions_of_identity(rows: &[PersonRow]) -> BTreeMap<u64, String> {
     let mut names_of: BTreeMap<&str, BTreeMap<NormalName, &PersonRow>> = BTreeMap::new();
     let mut ids_of: BTreeMap<NormalName, BTreeMap<&str, &PersonRow>> = BTreeMap::new();
@@ -187,7 +188,7 @@ fn and_more(count: usize) -> String {
     }
 }
 
-/// A person put together from rows, with the line that gave each value.
+/// A person joined from rows, with the line of each value.
 #[derive(Default)]
 struct Parts {
     person: PersonRow,
@@ -195,7 +196,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Joins one more row: what only one row says counts, groups are put together, and what two rows say must be equal.
+    /// Adds one more row. A value in only one row counts, groups are combined, and values in two rows must be equal.
     fn add(&mut self, row: PersonRow) -> Result<(), String> {
         let line = row.line;
         if self.given_in.is_empty() && self.person.user_name.is_empty() {
@@ -204,7 +205,7 @@ impl Parts {
             return Ok(());
         }
         let person = &mut self.person;
-        // Of two spellings the same one counts whatever the order.
+        // Of two spellings, the choice does not depend on the order of the rows.
         if row.user_name > person.user_name {
             person.user_name = row.user_name;
         }
@@ -341,7 +342,7 @@ fn merge<T: std::fmt::Debug + Clone + Shown>(
     }
 }
 
-/// A value as the file's owner would write it.
+/// A value as text for an error message.
 trait Shown {
     fn shown(&self) -> &str;
 }
@@ -358,8 +359,8 @@ impl Shown for Flag {
     }
 }
 
-/// Gives every group one spelling in the whole file, and the groups of each person in one order: the spelling of the
-/// group's own line, else the one used most, else the last in the alphabet. Else it would be chance which one is made.
+/// Gives every group one spelling in the whole file, and sorts the groups of each person. The spelling is that of the group's own line,
+/// else the most frequent one, else the last in the alphabet. Otherwise the spelling of a new group would be random.
 pub(super) fn spell_groups_alike(file: &mut RosterFile) {
     use bus::EventBody::{GroupUpserted, PersonUpserted};
     let mut used: HashMap<NormalName, BTreeMap<String, usize>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! One row about a person or a group, before the rows of one person are joined.
+//! Rows about a person or a group, before the rows of one person are joined.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use provisioning::{AccessLevel, NormalName, is_invisible, repaired};
 use super::cell::{self, Flag, NoValue};
 use super::column::Column;
 
-/// A row about a person. One that has a problem still says whom it is about, as far as it can be read.
+/// A row about a person. A row with a problem keeps the external id and user name, if they are readable.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PersonRow {
     pub(super) line: u64,
     pub(super) external_id: String,
     pub(super) user_name: String,
     pub(super) active: Option<Flag>,
-    /// The row has the column `active`, and nothing stands there.
+    /// The column `active` exists and is empty in this row.
     pub(super) active_is_blank: bool,
     pub(super) access_level: Option<String>,
     pub(super) manager: Option<String>,
     pub(super) groups: Option<Vec<String>>,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) custom_fields: BTreeMap<String, String>,
-    /// What was repaired in the row.
+    /// Repairs in the row.
     pub(super) repairs: Vec<String>,
     errors: Vec<(String, String)>,
     problem: Option<String>,
@@ -36,7 +36,7 @@ impl PersonRow {
         }
     }
 
-    /// Takes a value in; what is wrong with it is kept as the row's problem. `name` is the column as the file spells it.
+    /// Sets a value. An invalid value becomes the problem of the row. `name` is the column name as written in the file.
     pub(super) fn set(&mut self, column: &Column, name: &str, raw: &str) {
         if *column == Column::Groups {
             return self.set_groups(name, raw.split(';'));
@@ -84,7 +84,7 @@ impl PersonRow {
         self.groups = Some(groups);
     }
 
-    /// Keeps the first problem.
+    /// Sets the problem of the row, unless it already has one.
     pub(super) fn refuse(&mut self, problem: String) {
         self.problem.get_or_insert(problem);
     }
@@ -103,7 +103,7 @@ impl PersonRow {
         }
     }
 
-    /// What is wrong with the row, if anything is.
+    /// The problem of the row, if it has one.
     pub(super) fn problem(&self) -> Option<String> {
         match self.errors.as_slice() {
             [] => {}
@@ -143,7 +143,7 @@ impl PersonRow {
     }
 }
 
-/// A name or id as people see it. What nobody saw in it is told.
+/// A name or id without invisible characters and extra spaces. Adds a note to `repairs` if any were removed.
 pub(super) fn seen(column: &str, raw: &str, value: &str, repairs: &mut Vec<String>) -> String {
     let seen = repaired(value);
     let raw = raw.trim();

@@ -1,10 +1,10 @@
-//! The text of a file, whatever program saved it.
+//! Decodes the text of a file, for the formats that common programs save.
 
 use std::borrow::Cow;
 
 use super::FileError;
 
-/// Files of other programs, by their first bytes: what each is, and what to do.
+/// File formats that are not supported: first bytes, description and remedy.
 const FOREIGN: [(&[u8], &str, &str); 7] = [
     (
         b"PK\x03\x04",
@@ -27,7 +27,7 @@ const FOREIGN: [(&[u8], &str, &str); 7] = [
     (b"{\\rtf", "a formatted document (RTF)", "save it as plain text"),
 ];
 
-/// The text of a file: without a byte order mark and a closing ^Z, with every line ended by `\n`.
+/// The text of a file, without a byte order mark and a final ^Z. All line ends become `\n`.
 pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, FileError> {
     let start = bytes.trim_ascii_start();
     if let Some((_, what, remedy)) = FOREIGN.iter().find(|(magic, _, _)| start.starts_with(magic)) {
@@ -64,7 +64,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, FileError> {
 }
 
 fn with_plain_ends(text: Cow<'_, str>) -> Cow<'_, str> {
-    // Old programs close a text with ^Z.
+    // Old programs end a text with ^Z.
     let end = text.trim_end_matches('\u{1a}').len();
     match text {
         text if text.contains('\r') => Cow::Owned(text[..end].replace("\r\n", "\n").replace('\r', "\n")),

@@ -1,4 +1,4 @@
-//! A CSV as spreadsheets write it: any of four separators, a line `sep=;` in front, blank rows, columns without a name.
+//! Reads CSV files as spreadsheets write them: with one of four separators, a first line `sep=;`, blank rows, and columns without a name.
 
 use csv::{Position, ReaderBuilder, StringRecord};
 
@@ -10,14 +10,13 @@ const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) struct Sheet<'a> {
     text: &'a str,
     separator: u8,
-    /// Lines in front of `text`.
+    /// Number of lines before `text`.
     before: u64,
     pub(super) header: StringRecord,
 }
 
 impl<'a> Sheet<'a> {
-    /// Reads the header. `known`: whether a name of a column means something; the separator that gives most such columns
-    /// is the file's.
+    /// Reads the header. `known` tells whether a column name is known. The separator that gives the most known columns is used.
     pub(super) fn open(text: &'a str, known: impl Fn(&str) -> bool) -> Result<Sheet<'a>, FileError> {
         let (message, text, before) = match separator_line(text)? {
             Some((separator, rest)) => (Some(separator), rest, 1),
@@ -45,11 +44,10 @@ impl<'a> Sheet<'a> {
         best.map(|(_, sheet)| sheet).ok_or(FileError::Empty)
     }
 
-    /// The rows below the header that hold something, with their lines. A row that has not as many columns as the header comes
-    /// with what is wrong.
+    /// The rows below the header that are not blank, with their lines. A row with a wrong number of columns has a problem.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> + use<'_, 'a> {
         let columns = self.header.len();
-        // Columns without a name at the end may be left out.
+        // A row may leave out columns without a name at the end.
         let names = self.header.iter().enumerate();
         let named = names.filter(|(_, name)| !cell::is_blank(name)).last();
         let named = named.map_or(0, |(at, _)| at + 1);
@@ -84,7 +82,7 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// The line in which a row begins: blank lines in front of it are counted to it by the reader.
+    /// The line where a row begins. The position from the reader includes the blank lines before the row.
     fn line(&self, place: &Position) -> u64 {
         let start = usize::try_from(place.byte()).unwrap_or_default();
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
@@ -113,7 +111,7 @@ fn is_blank(row: &StringRecord) -> bool {
     row.iter().all(cell::is_blank)
 }
 
-/// The separator that a first line `sep=;` names, and what follows that line.
+/// The separator in a first line `sep=;`, and the text after that line.
 fn separator_line(text: &str) -> Result<Option<(u8, &str)>, FileError> {
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     let line = line.trim_matches('"');

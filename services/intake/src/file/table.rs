@@ -1,4 +1,4 @@
-//! CSV about people: a header that names the columns, and one or more rows a person.
+//! Reads CSV about people: a header with the column names, and one or more rows per person.
 
 use super::column::Column;
 use super::row::PersonRow;
@@ -29,7 +29,7 @@ fn starts_with_number_sign(row: &Row) -> bool {
     first.starts_with('#') && cell::clean(first, false).is_ok()
 }
 
-/// What each column is; `None` for one without a name.
+/// The meaning of each column; `None` for a column without a name.
 fn columns(sheet: &Sheet<'_>) -> Result<Vec<Option<Column>>, FileError> {
     let named: Vec<Option<Column>> = sheet.header.iter().map(Column::named).collect();
     if !named.contains(&Some(Column::UserName)) {

@@ -299,7 +299,7 @@ fn more_than_a_fifth_needs_consent() {
     }
 }
 
-/// Everybody whom the file names is in the roster, so whoever is found absent was lost to the cut.
+/// Number of absences that a cut file shows. All people of the whole file are in the roster, so each absence is caused by the cut.
 fn absences_of_a_cut(whole: &[u8], cut: usize, announced: Option<usize>) -> usize {
     let people: Vec<Person> = user_names(&read(whole).unwrap())
         .iter()

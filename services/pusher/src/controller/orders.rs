@@ -352,8 +352,8 @@ impl Controller {
         };
         if wanted != hash.as_str() {
             return Err(format!(
-                "{wanted:?} is not what is held any more: wishes or Litmos have changed since. \
-                 Snapshot at `rollcall plan` again; what is held now is {hash}"
+                "{wanted:?} is not what is held any more: the roster or Litmos have changed since. \
+                 Run `rollcall plan` again; what is held now is {hash}"
             ));
         }
         let only = match body["only"].as_array() {

@@ -213,7 +213,7 @@ impl Controller {
         {
             return Err(format!(
                 "plan {wanted} is not the plan any more: what is wanted or there has changed since. \
-                 Snapshot at `rollcall plan` and apply plan {hash}"
+                 Run `rollcall plan` and apply plan {hash}"
             ));
         }
         for operation in &self.plan.operations {

@@ -175,7 +175,7 @@ impl Executor {
             attribute: Some(name),
             message: message.clone(),
             remedy:
-                "Snapshot at the field's type, options and length in Litmos, or correct the value at the source."
+                "Check the field's type, options and length in Litmos, or correct the value at the source."
                     .to_owned(),
             revision: job.revision,
             at_ms: unix_ms(),

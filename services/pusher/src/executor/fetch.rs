@@ -15,7 +15,7 @@ fn unreadable(call: &'static str, what: &str) -> Trouble {
         kind: FailureKind::Broken,
         call,
         status: None,
-        message: format!("the answer is no {what} of ours"),
+        message: format!("the response is not a {what}"),
         foreign: true,
         permit_id: None,
     })

@@ -125,7 +125,7 @@ impl Gate {
 
     async fn opened(&self) {
         let mut closed = self.closed.subscribe();
-        // The sender is this gate itself.
+        // The wait cannot fail: the sender is this gate itself.
         let _ = closed.wait_for(Option::is_none).await;
     }
 

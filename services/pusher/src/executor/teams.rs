@@ -1,4 +1,4 @@
-//! Operations on one team itself.
+//! Operations on one team: create, change and delete.
 
 use litmos::{Failure, FailureKind};
 use provisioning::{

@@ -1,6 +1,5 @@
 //! Address of this server as the client sees it, for locations in responses.
 //!
-//!
 //! It comes from `Forwarded` or the `X-Forwarded-` headers, whose first value is the client's, and otherwise from `Host`. A value
 //! that is not a plain host with an optional port is ignored, so other text of a client never becomes part of an address.
 

@@ -7,7 +7,6 @@ use subtle::ConstantTimeEq as _;
 /// Checks the `Authorization` header. The token may be alone or follow `Bearer`, in any case, once or twice: this cannot change
 /// which token is meant.
 ///
-///
 /// # Errors
 /// What is wrong with the header. The text does not depend on the org, so an unknown org and a wrong token look the same to a client.
 pub(super) fn check(headers: &HeaderMap, token: Option<&SecretString>) -> Result<(), &'static str> {

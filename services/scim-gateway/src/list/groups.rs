@@ -4,7 +4,7 @@ use provisioning::{Group, GroupId, PersonId};
 use roster::{Directory, Entry, Roster};
 use scim::{Filter, Lookup, LookupKey, Member, MembersNeeded, Meta, Projection, ResourceKind, ScimError};
 
-use super::{CHUNK, GroupCache, Resource};
+use super::{CHUNK, Resource, ResourceStore};
 use crate::groups::document;
 use crate::users::source;
 
@@ -13,7 +13,7 @@ pub(crate) struct Groups {
     pub(crate) base_url: String,
 }
 
-impl GroupCache for Groups {
+impl ResourceStore for Groups {
     const KIND: ResourceKind = ResourceKind::Group;
     type Id = GroupId;
     type Entry = Entry<Group>;

@@ -9,7 +9,7 @@ use scim::{
     ScimError, UserDocument,
 };
 
-use super::{GroupCache, Resource};
+use super::{Resource, ResourceStore};
 use crate::users::{document_of, source};
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Users {
     pub(crate) base_url: String,
 }
 
-impl GroupCache for Users {
+impl ResourceStore for Users {
     const KIND: ResourceKind = ResourceKind::User;
     type Id = PersonId;
     type Entry = Entry<Person>;

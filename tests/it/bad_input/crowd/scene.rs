@@ -29,7 +29,7 @@ pub(super) fn id(n: usize) -> String {
 }
 
 /// A harness with this crowd, of whom the first so many are in the team "Everybody". Changes wait to be applied.
-pub(super) async fn house_of_a_crowd(crowd: usize, inside: usize) -> Harness {
+pub(super) async fn harness_of_a_crowd(crowd: usize, inside: usize) -> Harness {
     let mut harness = Harness::new(quick(), &format!("{QUICK}apply = \"manual\"\n")).await;
     let user_name = |n: usize| format!("{}@corp.example", id(n));
     let accounts: Vec<Value> = (0..crowd)

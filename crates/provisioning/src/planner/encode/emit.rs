@@ -22,6 +22,7 @@ struct Emitter<'a, 'd> {
     made: BTreeMap<&'a PersonId, OperationId>,
     /// The call that updates each account.
     updated: BTreeMap<&'a PersonId, OperationId>,
+    /// The operation that frees the user name of each account.
     freed: BTreeMap<&'a PersonId, OperationId>,
     imported: BTreeMap<&'a PersonId, OperationId>,
     operations: Vec<Operation>,

@@ -223,7 +223,7 @@ fn where_a_name_is_not_given_up_the_remedy_names_a_command_that_helps() {
     let new = named(&mut scene, "new", "john");
     let parked = &scene.plan().park[0].1;
     assert!(
-        parked.remedy.contains("rollcall links untie left."),
+        parked.remedy.contains("rollcall links unlink left."),
         "{}",
         parked.remedy
     );

@@ -196,6 +196,6 @@ fn an_account_that_was_made_and_cut_off_by_an_order_is_not_wished_any_more() {
     assert_eq!(edit.active, Some(false));
     assert_eq!(
         why(&undo),
-        ["an order cut the person off, not a wish; take it back with: rollcall leaver eve --lift"]
+        ["an order cut the person off, not a source; take it back with: rollcall leaver eve --lift"]
     );
 }

@@ -1,6 +1,6 @@
-//! Reproducible chance.
+//! Reproducible random numbers.
 
-/// SplitMix64: small, and the same everywhere.
+/// SplitMix64: small, and with the same results everywhere.
 #[derive(Debug)]
 pub(crate) struct Chance(pub(crate) u64);
 

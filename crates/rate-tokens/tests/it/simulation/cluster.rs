@@ -1,4 +1,4 @@
-//! The run itself: one event after the other.
+//! Runs a simulation, one event after the other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::chance::Chance;
 use super::{Fault, GUARD, Run, SETTLE, Scenario, TTL, WINDOW};
 use crate::targets::Counted;
 
-/// One request of one worker, and when it was made.
+/// One request of one worker, and the time at which it was made.
 #[derive(Clone, Copy, Debug)]
 struct Asking {
     worker: usize,
@@ -195,7 +195,7 @@ impl Cluster {
         }
     }
 
-    /// Mostly short, now and then long enough to overtake.
+    /// Mostly a short delay, sometimes one that is long enough for later messages to overtake.
     fn delay(&mut self) -> u64 {
         if self.chance.one_in(50) {
             self.chance.below(900)

@@ -1,14 +1,14 @@
-//! Who is whom in a file: silence, ids, rows of one person, names that look alike.
+//! Tests of the identity of people in a file: missing values, ids, rows of one person, similar names.
 
 use super::*;
 
-/// Who was taken, and the bad lines.
+/// The accepted people and the bad lines.
 fn outcome(text: &str) -> (Vec<String>, Vec<BadLine>) {
     let file = read(text.as_bytes()).unwrap();
     (user_names(&file), file.bad)
 }
 
-/// Each of these lines is bad for a reason that holds the word, and nobody else is lost.
+/// Checks that exactly these lines are bad, with a reason that contains the word, and that the other people are accepted.
 #[track_caller]
 fn refused(text: &str, lines: &[u64], word: &str, taken: &[&str]) {
     let (people, bad) = outcome(text);
@@ -189,7 +189,7 @@ fn k3_one_login_under_two_ids_is_a_bad_line_each_and_nobody_moves() {
         "is the user name of",
         &[],
     );
-    // A third row that agrees with one of both is no vote.
+    // A third row that agrees with one of the two does not decide.
     refused(
         "external_id,user_name\nE1,mira\nE2,mira\nE1,mira\n,mira\n",
         &[2, 3, 4, 5],
@@ -236,7 +236,7 @@ fn k6_rows_of_one_person_are_joined() {
             ["Legal", "Ops", "Sales"]
         );
     }
-    // What only one row says counts, and so do rows by name alone.
+    // A value in only one row counts, and so do rows with a user name only.
     let file =
         read(b"external_id,user_name,FirstName,active,groups\nE1,mira,,no,A\n,MIRA,Mira,,B;C\n").unwrap();
     assert_eq!(groups_of(&file, "mira"), ["A", "B", "C"]);
@@ -366,7 +366,7 @@ fn k7_groups_that_look_alike_are_one_group() {
     let file = read(text.as_bytes()).unwrap();
     assert_eq!(groups_of(&file, "mira@corp.example"), ["Sales Team"]);
     assert_eq!(file.notes.len(), 3, "{:?}", file.notes);
-    // In the whole file a group has one spelling, whatever the order.
+    // A group has one spelling in the whole file, in any order of the rows.
     for text in [
         "user_name,groups\na1,sales\nb1,Sales\nc1,Sales\n",
         "user_name,groups\nc1,Sales\nb1,Sales\na1,sales\n",
@@ -397,7 +397,7 @@ proptest! {
             assert_eq!(file, again);
             let mut people: Vec<String> = bodies(&file).map(|body| format!("{body:?}")).collect();
             people.sort();
-            // Which rows are bad, whatever their numbers.
+            // The bad rows, without their line numbers.
             let mut bad: Vec<String> = file.bad.iter().map(|bad| format!("{:?}", rows[bad.line as usize - 2])).collect();
             bad.sort();
             (people, bad)

@@ -1,4 +1,4 @@
-//! What spreadsheets and other programs make of a list.
+//! Tests of lists as spreadsheets and other programs save them.
 
 use super::*;
 
@@ -162,7 +162,7 @@ fn k11_a_complete_file_stays_complete_with_blank_rows_and_other_ends() {
             file
         );
     }
-    // Rows or people, where somebody has several rows; a number from elsewhere is of people.
+    // The end line may state rows or people; a number from outside the file must be the number of people.
     let rows = "user_name,groups\nmira,A\nmira,B\nzed,A\n";
     let complete = |end: &str, announced| {
         read(format!("{rows}{end}").as_bytes())
@@ -322,7 +322,7 @@ fn k17_words_for_yes_and_no_are_read_and_unclear_ones_refused() {
             "{word}"
         );
     }
-    // A blank beside crosses is not guessed.
+    // The meaning of a blank beside crosses is not guessed.
     assert_snapshot!(check("user_name,active\nmira,x\nzed,\n"), @r#"
     mira active=Some(true) manager=None groups=None {} custom={}
     line 3: active is blank here and marked in line 2, so blank may mean no; write yes or no in every line
@@ -372,7 +372,7 @@ proptest! {
         let _ = read(text.as_bytes()).map(|file| (file.complete(None).is_ok(), file.complete(Some(2)).is_ok()));
     }
 
-    /// The reader's own spelling of a list, in every dialect, is the same list.
+    /// A list that is written in every dialect is read as the same list.
     #[test]
     fn every_dialect_of_a_list_gives_the_same_people(
         rows in proptest::collection::vec(("E[0-9]{1,4}", "[a-z]{1,8}", "[A-Z \"',;é]{0,9}", "(|yes|no)"), 1..6),

@@ -1,15 +1,15 @@
-//! Governors: they decide, append, tell, crash and are replaced.
+//! Governors: they decide, append, send grants, crash and are replaced.
 
 use super::*;
 
-/// Records on their way to the ledger, and the grants that depend on them.
+/// Records in flight to the ledger, and the grants that depend on them.
 pub(super) struct Pending {
     pub(super) records: Vec<LedgerRecord>,
     pub(super) grants: Vec<Grant>,
     pub(super) decided: Decided,
 }
 
-/// When a grant was decided, and under which limit.
+/// Time at which a grant was decided, and the limit at that time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decided {
     pub(super) at: u64,
@@ -227,7 +227,7 @@ impl Cluster {
         let t = self.t;
         if let Some(governor) = &mut self.governor {
             let now = governor.now(t);
-            // A grant that is long forgotten has nothing left to settle.
+            // A grant that was forgotten long ago has nothing left to settle.
             let _ = governor.budget.report(now, grant, &[settled]);
         }
     }
@@ -238,7 +238,7 @@ impl Cluster {
         self.after(away, Event::Takeover);
     }
 
-    /// The governor is gone; of its appends under way a prefix still reaches the ledger.
+    /// Removes the governor. A prefix of its appends in flight still reaches the ledger.
     pub(super) fn retire(&mut self) {
         let Some(governor) = self.governor.take() else {
             return;

@@ -1,4 +1,4 @@
-//! Workers: they request, send, die, and report over a network that delays, repeats and loses.
+//! Workers: they request, send, die, and report over a network that delays, repeats and loses messages.
 
 use super::*;
 
@@ -15,7 +15,8 @@ impl Cluster {
         self.after(delay, Event::AskArrives(Asking { worker, number, at }));
     }
 
-    /// An request that is lost, or whose answer is, is given up and made again.
+    /// Handles the arrival of a request. If the request or its response is lost, the worker gives up and requests
+    /// again.
     pub(super) fn ask_arrives(&mut self, asking: Asking) {
         let Asking { worker, number, .. } = asking;
         self.after(
@@ -58,7 +59,7 @@ impl Cluster {
         }
     }
 
-    /// The worker's part: each token is used after some work, perhaps too late, perhaps never.
+    /// Uses each token of a grant after some work, perhaps too late, perhaps never.
     pub(super) fn use_grant(&mut self, asked_at: u64, grant: &Grant, decided: Decided) {
         let use_by = asked_at + grant.ttl.as_millis() as u64;
         let dies = self.chance.in_thousand(self.scenario.death);

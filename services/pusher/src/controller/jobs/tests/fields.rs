@@ -21,7 +21,7 @@ fn set(harness: &Harness, name: &str, pairs: &[(&str, &str)]) -> Change {
     }
 }
 
-/// What the journal is told: each field with what was known to be there before.
+/// The expected journal entry: each field with its known earlier value.
 fn written(harness: &Harness, name: &str, fields: &[(&str, Option<&str>, &str)]) -> [Image; 1] {
     let changes = fields.iter().map(|(field, from, to)| {
         let change = ValueChange {
@@ -54,7 +54,7 @@ async fn custom_fields_are_written_in_the_shape_that_is_taken_and_read_back() {
     assert_eq!(link.custom, values(&[("Site", "Kiel")]));
     assert_eq!(link.applied_revision, 7);
 
-    // Another Litmos takes the other shape only. That is found out once.
+    // This Litmos accepts only the other shape. The executor finds that out once.
     harness.litmos.set_mode("custom-fields", "pairs").unwrap();
     let other = harness.perform(set(&harness, "mira", &[("Site", "Oslo")])).await;
     assert_eq!(other.requests, [WRITE, WRITE, READ]);
@@ -131,7 +131,7 @@ async fn a_mandatory_field_that_nobody_manages_is_sent_as_it_is() {
         values(&[("Site", "Oslo")])
     );
 
-    // What had to be read to be sent is known to have been there, also where nobody had set it.
+    // Values that had to be read for the request count as known earlier values, even if Rollcall never set them.
     let unread = PersonLink {
         custom: Default::default(),
         ..harness.person_link("mira").await

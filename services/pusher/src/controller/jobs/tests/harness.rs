@@ -1,7 +1,7 @@
-//! The harness for jobs: everything real but Litmos. Each job is prepared from the buckets as a new owner would read them.
+//! Test harness for jobs. Everything except Litmos is real. Each job is prepared from the buckets, as a new owner reads them.
 //!
-//! Two oracles run with every job: its effects make of the state that it was prepared from exactly what the buckets say
-//! afterwards, and it releases exactly the subjects that are held for it.
+//! Two checks run with every job. Its effects, applied to the state before it, must give exactly the state of the buckets after it. And it
+//! must release exactly the subjects that are held for it.
 
 mod state;
 mod truth;
@@ -28,10 +28,10 @@ use crate::links::Links;
 use crate::watcher;
 use truth::summary;
 
-/// How long a request may still take effect after its permit's use-by.
+/// Longest time after the use-by time of its permit that a request may still take effect.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Long enough for a loaded machine, and short enough to be waited out.
+/// Lifetime of a permit: long enough for a busy machine, and short enough for a test to wait for its end.
 const PERMIT_TTL: Duration = Duration::from_secs(2);
 
 pub(super) struct Harness {
@@ -67,8 +67,8 @@ fn user_name(name: &str) -> String {
 }
 
 impl Harness {
-    /// A harness with these users, each with an account of the level, and these teams with their members. All of it is
-    /// imported, wanted and linked.
+    /// A harness with these users, each with an account of the given access level, and these teams with their members. All of them are in
+    /// the observed state and in the roster, and are linked.
     pub(super) async fn new(users: &[(&str, &str)], teams: &[(&str, &[&str])]) -> Harness {
         Harness::with(Settings::default(), users, teams).await
     }
@@ -166,7 +166,7 @@ impl Harness {
         self.litmos.stop().await.unwrap();
     }
 
-    /// Everything as somebody who takes over reads it.
+    /// Loads everything from the buckets, as a new owner does.
     pub(super) async fn look(&self) -> watcher::Snapshot {
         let over = CancellationToken::new();
         let (look, _) = watcher::fetch(&self.bus, &self.org, over.clone()).await.unwrap();
@@ -215,7 +215,7 @@ impl Harness {
         TeamId::parse(&self.team(name).id.0).unwrap()
     }
 
-    /// Members of a team by the first part of their user names.
+    /// Members of a team, as the first parts of their user names.
     pub(super) fn members(&self, team: &str) -> Vec<String> {
         self.names(&self.team(team).members)
     }
@@ -231,7 +231,7 @@ impl Harness {
         names
     }
 
-    /// Deletes a user behind everybody's back.
+    /// Deletes a user in Litmos without Rollcall.
     pub(super) async fn delete_user(&self, id: &AccountId) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let host = self.litmos.base_url().replace("http://", "");
@@ -256,7 +256,7 @@ impl Harness {
             .unwrap();
     }
 
-    /// Takes somebody out of a team behind everybody's back.
+    /// Removes an account from a team without an update of the observed state.
     pub(super) async fn take_out(&self, team: &TeamId, account: &AccountId) {
         let client = &self.executor.litmos;
         client
@@ -265,7 +265,7 @@ impl Harness {
             .unwrap();
     }
 
-    /// The requests since `from`, as method and path without queries and the ids in them.
+    /// The requests since `from`, as method and path, without query, and with `{}` in place of ids.
     pub(super) fn requests(&self, from: usize) -> Vec<String> {
         let log = self.litmos.log();
         log[from..]
@@ -286,7 +286,7 @@ impl Harness {
         self.perform_with(change, 2).await
     }
 
-    /// Performs one change that was priced at so many calls, and checks what it says about itself.
+    /// Performs one change that is planned with this number of calls, and runs both checks.
     pub(super) async fn perform_with(&self, change: Change, calls: u32) -> Played {
         let state = self.state().await;
         let held: BTreeSet<Subject> = change.subjects().into_iter().collect();
@@ -338,7 +338,7 @@ impl Harness {
         prepare(&self.state().await, &operation).is_some()
     }
 
-    /// Finds out about every open intent, as the next owner does.
+    /// Recovers every open intent, as the next owner does.
     pub(super) async fn recover(&self) -> Vec<(Subject, Played)> {
         let look = self.look().await;
         let mut tasks = JoinSet::new();
@@ -374,14 +374,14 @@ pub(super) struct Played {
 }
 
 impl Played {
-    /// The images of one that was done.
+    /// The images of a job that succeeded.
     pub(super) fn images(self) -> Vec<Image> {
         let outcome = self.outcome.expect("an outcome");
         assert_eq!((outcome.ended, outcome.message), (Ended::Done, None));
         outcome.images
     }
 
-    /// What Litmos said to one that was not.
+    /// The error message of a job that did not succeed.
     pub(super) fn not_done(&self, ended: Ended) -> &str {
         let outcome = self.outcome.as_ref().expect("an outcome");
         assert_eq!(outcome.ended, ended, "{outcome:?}");

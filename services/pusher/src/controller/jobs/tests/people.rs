@@ -77,7 +77,7 @@ async fn people_are_made_changed_and_cut_off_and_each_image_says_what_was_there(
         (Some(harness.account_id("otto")), 7)
     );
 
-    // What the plan believed is not what is there: the image says what is.
+    // The plan assumed an old value: the image has the real one.
     let title = change(Attribute::Profile(Field::JobTitle), "Nurse", "Chief");
     let changed = harness
         .perform(update(&harness, "mira", vec![title], false))
@@ -156,7 +156,7 @@ async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
     let refused = harness
         .perform(update(&harness, "mira", vec![manager], true))
         .await;
-    // The last one probes whether Litmos answers at all: only then a 404 is about this item.
+    // The last request is the probe: a 404 is about this item only if Litmos answers other requests.
     assert_eq!(refused.requests, ["PUT /users/{}", "GET /users/{}", "GET /users"]);
     assert!(refused.not_done(Ended::Parked).contains("Manager not found"));
     let link = harness.person_link("mira").await;
@@ -174,7 +174,7 @@ async fn a_manager_that_is_not_there_is_no_reason_to_give_up_the_account() {
     let parked = harness.person_link("newcomer").await.parked.unwrap();
     assert_eq!(parked.attribute.as_deref(), Some("ManagerId"));
 
-    // A manager who went away since the record was read: with the record as it is now it goes through.
+    // The manager was deleted after the record was read. The update succeeds with the current record.
     for name in ["otto", "ida"] {
         let state = harness.state().await;
         let mut old = state.account(&harness.account_id(name)).unwrap().clone();

@@ -1,5 +1,5 @@
-//! Answers that are lost, and requests that never arrive: for each kind of operation the next owner finds out which it was,
-//! and what is known afterwards is true.
+//! Tests of recovery after lost responses and lost requests. For each kind of operation, the next owner finds out which it was, and the
+//! observed state is correct afterwards.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use super::harness::{Harness, group_id, person, person_id};
 
 struct Case {
     change: Change,
-    /// What the fault strikes.
+    /// Request that the fault applies to.
     rule: &'static str,
-    /// What the request changes, as the request log tells it.
+    /// Change by the request, as named in the request log.
     effect: &'static str,
 }
 
@@ -232,12 +232,12 @@ fn cases(harness: &Harness) -> Vec<Case> {
     ]
 }
 
-/// The subject whose link carries the intent.
+/// The subject whose link has the intent.
 fn subject(change: &Change) -> Subject {
     change.subjects().pop().unwrap()
 }
 
-/// Performs every case while this fault strikes it; then the next owner finds out. Says how each ended.
+/// Performs every case with this fault, then recovers. Returns how each case ended.
 async fn struck(harness: &Harness, fault: &str) -> Vec<(Case, Ended, String)> {
     let mut open = BTreeMap::new();
     for case in cases(harness) {

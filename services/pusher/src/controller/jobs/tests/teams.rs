@@ -47,7 +47,7 @@ fn add(team: &str, people: &[&str]) -> Change {
     }
 }
 
-/// What no plan asks for: a list of nobody, which Litmos answers with 404.
+/// A job that adds an empty list of members. No plan contains this, and Litmos answers it with 404.
 async fn add_nobody(harness: &Harness, team: &str) -> Job {
     let state = harness.state().await;
     Job::AddMembers {
@@ -108,7 +108,8 @@ async fn a_team_is_made_below_another_renamed_described_and_deleted() {
     );
     assert_eq!(harness.group_link("Kiel").await.team, Some(team.clone()));
 
-    // Its description is known, as it was made here: one call. That of Sales is not: it is read, and kept.
+    // The description of Kiel is known, because the team was created here: one call. The description of Sales is unknown: it is read, and
+    // kept.
     let named = harness
         .perform(amend(&harness, "Kiel", Some("Kiel North"), None))
         .await;
@@ -216,7 +217,7 @@ async fn where_litmos_cannot_change_teams_a_person_must() {
 async fn only_a_look_at_the_team_says_that_it_is_gone() {
     let users = [("mira", "Team_Leader"), ("otto", "Learner")];
     let harness = Harness::new(&users, &[("Sales", &["otto"]), ("Kiel", &["mira"])]).await;
-    // A 404 about something else: the list of users is empty.
+    // The 404 is not about the team: the list of users is empty.
     for attempts in 1..=2 {
         let played = harness.perform_job(add_nobody(&harness, "Sales").await).await;
         assert_eq!(
@@ -254,7 +255,7 @@ async fn only_a_look_at_the_team_says_that_it_is_gone() {
         assert_eq!(harness.group_link("Sales").await.team, None, "{message}");
         assert!(harness.state().await.team(&id).is_none(), "{message}");
     }
-    // To be deleted and gone is the same; it was not us.
+    // A team to delete that is already gone counts as done, without an image.
     harness.put_group_link(link.clone()).await;
     harness.put_team(&id, "Sales").await;
     let deleted = Change::DeleteTeam {
@@ -294,7 +295,7 @@ async fn a_team_of_the_same_name_is_taken_over_unless_it_is_another_groups() {
     let harness = Harness::new(&[], &[("Sales", &[])]).await;
     harness.want_group("Kiel").await;
     harness.want_group("sales").await;
-    // Made by hand since the last import.
+    // Created by hand since the last import.
     harness
         .litmos
         .put_teams(&[serde_json::json!({"Name": "Kiel"})])
@@ -346,7 +347,7 @@ async fn members_and_their_roles_come_and_go() {
         .images();
     assert_eq!(harness.names(&harness.team("Sales").admins), ["mira"]);
 
-    // Joining again takes nothing away, in memory or in the bucket.
+    // Adding existing members again removes no roles, in memory or in the bucket.
     harness.perform(add("Sales", &["mira", "otto"])).await.images();
     let team = harness.team_id("Sales");
     let roles = harness.state().await.roles(&team, &harness.account_id("mira"));
@@ -391,7 +392,7 @@ async fn a_role_that_cannot_be_set_tells_what_is_missing() {
         ("ida", "Team_Leader"),
     ];
     let harness = Harness::new(&users, &[("Sales", &["mira", "otto", "ida"])]).await;
-    // Taken out by hand.
+    // Removed by hand.
     let (team, mira) = (harness.team_id("Sales"), harness.account_id("mira"));
     harness.take_out(&team, &mira).await;
     let played = harness
@@ -429,7 +430,7 @@ async fn a_role_that_cannot_be_set_tells_what_is_missing() {
     );
     assert_eq!(harness.group_link("Sales").await.team, Some(team));
 
-    // Whatever Litmos says to a role that is held already, the list knows.
+    // If Litmos refuses a role that is already set, the list of role holders decides.
     let promote = || role(&harness, "Sales", "ida", TeamRole::Leader, true);
     harness.perform(promote()).await.images();
     harness

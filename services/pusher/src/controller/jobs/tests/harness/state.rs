@@ -1,4 +1,4 @@
-//! Putting things into the buckets, as importer, roster and earlier operations would.
+//! Writes test data to the buckets, as the importer, the roster and earlier operations do.
 
 use bus::{
     Change as Stored, Expect, LinksKey, LinksValue, ObservedKey, ObservedValue, RosterKey, RosterValue,
@@ -9,7 +9,7 @@ use provisioning::{Account, AccountId, Group, GroupLink, Person, PersonLink, Rol
 use super::{Harness, free_permit, group_id, person, person_id};
 
 impl Harness {
-    /// What an importer would write of the account as it is.
+    /// Writes the current state of Litmos to the observed state, as the importer does.
     pub(in crate::controller::jobs::tests) async fn import(&self) {
         let now = crate::executor::unix_ms();
         let client = &self.executor.litmos;
@@ -135,7 +135,7 @@ impl Harness {
         self.put_link(key, LinksValue::Group(Box::new(link))).await;
     }
 
-    /// Puts a team into what is known, whether it is there or not.
+    /// Writes a team to the observed state, even if it does not exist in Litmos.
     pub(in crate::controller::jobs::tests) async fn put_team(&self, id: &TeamId, name: &str) {
         let team = Team {
             id: id.clone(),

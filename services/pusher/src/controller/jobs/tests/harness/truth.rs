@@ -1,4 +1,4 @@
-//! What is known against what is.
+//! Compares the observed state with Litmos.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use provisioning::{Account, AccountId, OrgState, Team, TeamId};
 use super::Harness;
 
 impl Harness {
-    /// What the observed state says that is not so in Litmos. Of inactive members Litmos tells nothing.
+    /// Differences between the observed state and Litmos. Memberships of inactive accounts are not compared, because Litmos does not list
+    /// them.
     pub(in crate::controller::jobs::tests) async fn untruths(&self) -> Vec<String> {
         let state = self.state().await;
         let Snapshot { users, teams } = self.litmos.state();
@@ -61,7 +62,7 @@ impl Harness {
     }
 }
 
-/// Everything in a state that jobs write, in an order of its own.
+/// Everything in a state that jobs write, sorted.
 pub(super) fn summary(state: &OrgState) -> BTreeSet<String> {
     let accounts = state.accounts().map(|account| format!("{account:?}"));
     let teams = state.teams().map(|team| format!("{team:?}"));
