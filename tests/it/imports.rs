@@ -234,6 +234,40 @@ async fn a_read_that_misses_a_fifth_of_our_accounts_forgets_none_until_somebody_
     }
 }
 
+/// Somebody who is linked, or who was deleted at the source, waits for no account.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_an_import_counts_what_is_linked_to_be_matched_and_unmanaged() {
+    let mut harness = Harness::new(simulator(), "apply = \"manual\"").await;
+    let accounts = ["mira", "zed", "kim"].map(|name| account(name, "Learner"));
+    harness.litmos.put_users(&accounts).unwrap();
+    harness.up(&[]).await;
+    let file = harness.write(
+        "people.csv",
+        "external_id,user_name,FirstName,LastName\n1,mira@corp.example,First,mira\n2,zed@corp.example,First,zed\n",
+    );
+    let (code, _, error) = harness
+        .rollcall(&["load", &file.to_string_lossy(), "--source", "hr"])
+        .await;
+    assert_eq!(code, 0, "{error}");
+    let (_, found) = harness
+        .scim(
+            "GET",
+            "/Users?filter=userName%20eq%20%22zed@corp.example%22",
+            None,
+        )
+        .await;
+    let path = format!("/Users/{}", found["Resources"][0]["id"].as_str().unwrap());
+    harness.scim("DELETE", &path, None).await;
+    let (code, printed, error) = harness.rollcall(&["import", "--json"]).await;
+    assert_eq!(code, 0, "{printed} {error}");
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        (&report["linked"], &report["to_be_matched"]),
+        (&json!(0), &json!(1)),
+        "{report}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_does_not() {
     let mut harness = Harness::new(simulator(), SHORT).await;

@@ -1,8 +1,8 @@
 //! Clocks for intervals, and the wall clock.
 //!
-//! Two questions want two clocks. *Is it still valid?* must never be answered too kindly: [`now_ms`] takes in every
-//! step forward of the wall clock as well, so it errs on the late side. *Has it cooled for long enough?* must never be
-//! answered too early: [`boot_ms`] counts the boot clock alone, which no step of the wall clock moves.
+//! Two purposes need two clocks. To check whether something is still valid, use [`now_ms`]: it also counts every forward step of the
+//! wall clock, so it is never too small. To check whether something has cooled for long enough, use [`boot_ms`]: it counts only the
+//! boot clock, which steps of the wall clock do not change, so it is never too large.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 static ORIGIN: OnceLock<u64> = OnceLock::new();
 
-/// The latest wall-clock reading, and what steps forward have added so far.
+/// The latest readings of both clocks, and the sum of the forward steps of the wall clock.
 static WALL: AtomicU64 = AtomicU64::new(0);
 static BOOT: AtomicU64 = AtomicU64::new(0);
 static GAINED: AtomicU64 = AtomicU64::new(0);
@@ -28,15 +28,15 @@ fn since_boot_ms() -> u64 {
     seconds * 1_000 + nanos / 1_000_000
 }
 
-/// Milliseconds since this process first asked, by the boot clock: it goes on while the machine is suspended, and no
-/// step of the wall clock moves it.
+/// Milliseconds since the first call in this process, by the boot clock. It runs on while the machine is suspended, and steps of
+/// the wall clock do not change it.
 pub fn boot_ms() -> u64 {
     let origin = *ORIGIN.get_or_init(since_boot_ms);
     since_boot_ms().saturating_sub(origin)
 }
 
-/// The boot clock itself, and a number for this machine and its start: readings of two processes that say the same number
-/// may be compared. `None` where the system does not tell.
+/// A number for this machine and its boot, and the boot clock in milliseconds. Readings of two processes with the same number can
+/// be compared. `None` if the system has no boot id.
 pub fn boot() -> Option<(u64, u64)> {
     static START: OnceLock<Option<u64>> = OnceLock::new();
     let start = START.get_or_init(|| {
@@ -47,7 +47,7 @@ pub fn boot() -> Option<(u64, u64)> {
     start.map(|start| (start, since_boot_ms()))
 }
 
-/// As [`boot_ms`], and what the wall clock has gained on it in steps forward; steps back take nothing away.
+/// [`boot_ms`] plus all forward steps of the wall clock. Backward steps change nothing.
 pub fn now_ms() -> u64 {
     let (boot, wall) = (boot_ms(), unix_ms());
     let (boot_before, wall_before) = (
@@ -58,9 +58,9 @@ pub fn now_ms() -> u64 {
     boot + GAINED.fetch_add(gained, Ordering::Relaxed) + gained
 }
 
-/// What the wall clock has gained on the boot clock between two readings; nothing at the first.
+/// Milliseconds that the wall clock has gained on the boot clock between two readings; 0 at the first reading.
 fn gain(boot_before: u64, boot: u64, wall_before: u64, wall: u64) -> u64 {
-    /// Readings of two clocks are never taken at once: differences below this are no steps.
+    /// Two clocks are never read at the same instant, so differences up to this are not steps.
     const NOISE_MS: u64 = 50;
     if wall_before == 0 {
         return 0;

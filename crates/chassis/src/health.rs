@@ -1,4 +1,4 @@
-//! What a process says about itself to those who watch it: alive, ready and why not, and its metrics.
+//! Health of a process over HTTP: whether it is alive, whether it is ready or why not, and its metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub struct Health {
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
-    /// Why not, by check; `null` for a check that is ready.
+    /// The reason by check; `null` for a check that is ready.
     checks: BTreeMap<String, Option<String>>,
 }
 
@@ -50,7 +50,7 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// `/health/live`, `/health/ready` and `/metrics`.
+    /// Serves `/health/live`, `/health/ready` and `/metrics`.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/health/live", get(|| async { "live\n" }))

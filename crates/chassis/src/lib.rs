@@ -1,7 +1,6 @@
-//! What every process needs and no domain word: settings, telemetry, lifecycle, health, clock.
+//! Parts that every process needs, without domain terms: settings, telemetry, lifecycle, health, clock.
 //!
-//! A service's `main` is the same five steps everywhere: read settings, start telemetry, build parts, run until
-//! stopped, drain. This crate has one module for each.
+//! The `main` of every service has the same five steps: read settings, start telemetry, build parts, run until stopped, drain.
 
 pub mod clock;
 mod error;

@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long work under way may take to end after the first signal.
+/// How long running work may take to finish after the first signal.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
 /// A token that is cancelled at the first SIGTERM or SIGINT. The second one ends the process at once.
 ///
 /// # Errors
-/// When the signals cannot be listened to.
+/// When the signal handlers cannot be installed.
 pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -36,7 +36,7 @@ pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Runs `work` until it ends by itself, or for at most [`DRAIN`] after `stop` was cancelled.
+/// Runs `work` until it ends by itself, or for at most [`DRAIN`] after `stop` was cancelled; then it returns `None`.
 pub async fn run_and_drain<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     let late = async {
         stop.cancelled().await;
@@ -48,7 +48,7 @@ pub async fn run_and_drain<T>(stop: &CancellationToken, work: impl Future<Output
     }
 }
 
-/// An address could not be listened on.
+/// The process cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot listen on {address} ({setting}); is another program on that port? Choose another address there"
@@ -60,10 +60,10 @@ pub struct ListenError {
     pub source: std::io::Error,
 }
 
-/// Opens a listening socket; `setting` names what to change when that fails.
+/// Opens a listening socket. `setting` names the setting to change if that fails.
 ///
 /// # Errors
-/// [`ListenError`] naming address and setting.
+/// [`ListenError`] with the address and the setting.
 pub async fn listen(address: &str, setting: &'static str) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|source| ListenError {
         address: address.to_owned(),
@@ -72,7 +72,7 @@ pub async fn listen(address: &str, setting: &'static str) -> Result<TcpListener,
     })
 }
 
-/// Serves `router` until `stop`, then lets open requests end.
+/// Serves `router` until `stop`, then finishes open requests.
 ///
 /// # Errors
 /// When the listener fails.

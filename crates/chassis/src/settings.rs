@@ -1,15 +1,15 @@
-//! Settings from one TOML file and the environment, with every mistake reported at once.
+//! Settings from one TOML file and the environment. All mistakes are reported together.
 //!
-//! A reader takes the values it knows by name; what it did not take is unknown and reported, with the nearest name
-//! that is known. A mistake names its place, the line or the variable it comes from, and the remedy; it never repeats
-//! a value, which may be a secret.
+//! A reader takes the values that it knows by name. All other values are reported as unknown, with the nearest known name. A
+//! report names the place, the line or the variable of a mistake, and the remedy. It never repeats a value, because a value may be
+//! a secret.
 //!
-//! The environment wins over the file: `PREFIX_SECTION__KEY` sets `key` in `[section]`, `PREFIX_DOOR__0__KEY` sets
-//! `key` in the first `[[door]]`, and the index after the last one adds a section. One name more reaches the section
-//! inside: `PREFIX_SECTION__INNER__KEY`, `PREFIX_DOOR__0__INNER__KEY`.
+//! The environment wins over the file. `PREFIX_SECTION__KEY` sets `key` in `[section]`. `PREFIX_LIST__0__KEY` sets `key` in the
+//! first `[[list]]`; the index after the last one adds a section. One more name reaches a section inside:
+//! `PREFIX_SECTION__INNER__KEY`, `PREFIX_LIST__0__INNER__KEY`.
 //!
-//! There is deliberately no derive here: a section is read by a function, so that defaults, bounds and remedies stand
-//! beside the key they belong to.
+//! Deliberately missing: a derive macro. A function reads each section, so that defaults, bounds and remedies are next to the key
+//! that they belong to.
 
 mod names;
 mod overlay;
@@ -30,7 +30,7 @@ use names::nearest;
 use overlay::Overlay;
 use source::Origins;
 
-/// The settings, being read.
+/// Settings that are being read.
 pub struct Document {
     file: Option<PathBuf>,
     root: Table,
@@ -39,7 +39,7 @@ pub struct Document {
     problems: Vec<Problem>,
 }
 
-/// The values stay out: some are secrets.
+/// Leaves out the values: some are secrets.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")
@@ -50,11 +50,11 @@ impl fmt::Debug for Document {
 }
 
 impl Document {
-    /// Reads the file, if there is one, and lays the environment over it. The environment is also where a secret given
-    /// as `env:NAME` is looked up.
+    /// Reads the file, if there is one, and applies the environment to it. A secret that is given as `env:NAME` is read from this
+    /// environment too.
     ///
     /// # Errors
-    /// When the file cannot be read or is no TOML.
+    /// When the file cannot be read or is not TOML.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -83,7 +83,7 @@ impl Document {
         })
     }
 
-    /// Reads `[name]`; an absent section is an empty one.
+    /// Reads `[name]`. An absent section is read as an empty one.
     pub fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
         let values = match self.root.remove(name) {
             None => Table::new(),
@@ -134,10 +134,10 @@ impl Document {
         self.problems.push(Problem::new(place, what));
     }
 
-    /// Ends reading: what is left is unknown.
+    /// Ends reading. Reports all values that were not read as unknown.
     ///
     /// # Errors
-    /// [`Problems`] with everything that was found wrong.
+    /// [`Problems`] with all mistakes that were found.
     pub fn finish(mut self, known: &[&str]) -> Result<(), Problems> {
         for (name, value) in std::mem::take(&mut self.root) {
             let hint = nearest(&name, known);

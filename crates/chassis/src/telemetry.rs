@@ -1,7 +1,7 @@
-//! Logs to standard error, traces to an OTLP collector when one is set.
+//! Writes logs to standard error and sends traces to an OTLP collector if one is set.
 //!
-//! Spans leave on a thread of their own in batches, over HTTP: a collector that is slow or away costs spans, never
-//! time. A collector behind `https` works in programs that link a TLS backend for `reqwest`, as every service does.
+//! A thread of its own sends spans in batches over HTTP. If the collector is slow or unreachable, spans are lost, but no work is
+//! delayed. An `https` collector works in programs that link a TLS backend for `reqwest`, as every service does.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -17,20 +17,20 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
-/// How long the last spans may take to leave when the process ends.
+/// How long the process may take to send the last spans when it ends.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// How long one batch may take to reach the collector.
 const EXPORT: Duration = Duration::from_secs(5);
 
-/// A chatty library: what it reports, its caller reports with more sense.
+/// Filter for a library with too many log lines. Its callers log the same events with more context.
 const QUIET: &str = "async_nats=warn";
 
-/// Spans of our own, not those of libraries below. The exporter's own requests must not make spans to export.
+/// Filter for Rollcall's own spans, without those of libraries. The requests of the exporter must not create spans to export.
 const SPANS: &str =
     "info,hyper=off,reqwest=off,h2=off,tower=off,async_nats=off,opentelemetry=off,opentelemetry_sdk=off";
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     #[default]
@@ -78,7 +78,7 @@ pub enum TelemetryError {
 /// Starts logs and traces for this process.
 ///
 /// # Errors
-/// When the collector's address or the filter is unusable, or telemetry runs already.
+/// When the collector's address or the filter is not valid, or telemetry runs already.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let filter = line_filter(&settings.log_filter)?;
     let provider = settings
@@ -117,7 +117,7 @@ fn line_filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
 }
 
 fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
-    // The HTTP client asks for a TLS provider even where it will speak plain HTTP. One that is there already serves.
+    // The HTTP client needs a TLS provider even for plain HTTP. A provider that was installed before stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let exporter = SpanExporter::builder()
         .with_http()
@@ -144,7 +144,7 @@ fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, 
 }
 
 impl Telemetry {
-    /// Sends what has not been sent yet, and waits for it, for a bounded time.
+    /// Sends the remaining spans and waits for that, at most 5 s.
     pub fn shutdown(self) {
         if let Some(provider) = self.provider
             && let Err(error) = provider.shutdown_with_timeout(FLUSH)

@@ -1,10 +1,10 @@
-//! Places where a process may die: a seam for sweeps that kill it at every one of them.
+//! Crash points: places in the code where a test kills the process.
 //!
-//! A process can be killed anywhere, but only some places differ for the process that goes on: before and after each durable
-//! write, and while the answer to one is on its way. Nothing durable happens between two of them, so dying at each place once
-//! is dying everywhere.
+//! A process can be killed anywhere, but only some places make a difference to the process that continues: before and after each
+//! durable write, and while the response to a write is on its way. Nothing durable happens between two crash points. So a test that
+//! kills the process once at each of them covers all cases.
 //!
-//! Outside tests nothing is cut, and a place costs the look at an empty option.
+//! Outside tests no crash point is chosen, and each one costs one check of an empty option.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use tokio_util::sync::CancellationToken;
 
-/// Counts the places, and stops everything that comes to the chosen one, for ever.
+/// Counts the crash points that are reached. Stops all work that reaches the chosen one, for ever.
 #[derive(Clone, Debug, Default)]
 pub struct CrashPoints(Option<Arc<Cut>>);
 
@@ -26,12 +26,12 @@ struct Cut {
 }
 
 impl CrashPoints {
-    /// Nothing is cut.
+    /// Stops nothing.
     pub fn none() -> CrashPoints {
         CrashPoints::default()
     }
 
-    /// All that comes to place `at`, counted from 0, or to any place after it, stops there.
+    /// Stops all work that reaches crash point number `at`, counted from 0, or a later one.
     pub fn at(at: u64) -> CrashPoints {
         CrashPoints(Some(Arc::new(Cut {
             at,
@@ -40,7 +40,7 @@ impl CrashPoints {
         })))
     }
 
-    /// Ends when something has stopped; never where nothing is cut.
+    /// Returns when work has stopped at a crash point. Never returns if no crash point is chosen.
     pub async fn reached(&self) {
         match &self.0 {
             Some(cut) => cut.reached.cancelled().await,
@@ -48,12 +48,12 @@ impl CrashPoints {
         }
     }
 
-    /// How many places were passed.
+    /// Number of crash points that were reached.
     pub fn passed(&self) -> u64 {
         self.0.as_ref().map_or(0, |cut| cut.passed.load(Ordering::SeqCst))
     }
 
-    /// One of the places.
+    /// Marks a crash point.
     pub async fn place(&self) {
         let Some(cut) = &self.0 else { return };
         if cut.passed.fetch_add(1, Ordering::SeqCst) >= cut.at {
@@ -62,13 +62,13 @@ impl CrashPoints {
         }
     }
 
-    /// A request and its answer, with a place after the request was sent and before its answer is waited for.
+    /// Runs a request and its response, with a crash point after the request was sent and before the response is awaited.
     pub async fn between<F: Future>(&self, exchange: F) -> F::Output {
         if self.0.is_none() {
             return exchange.await;
         }
         let mut exchange = pin!(exchange);
-        // The first poll sends what is to be sent.
+        // The first poll sends the request.
         let begun = poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await;
         self.place().await;
         match begun {
@@ -82,7 +82,7 @@ impl CrashPoints {
 mod tests {
     use super::*;
 
-    /// True if a future ends when nothing else happens.
+    /// Whether a future is ready at its first poll.
     async fn ends(future: impl Future) -> bool {
         let mut future = pin!(future);
         poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await

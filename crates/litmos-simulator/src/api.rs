@@ -1,7 +1,7 @@
-//! The REST API of Litmos, as far as provisioning needs it: a pure function from account and call to reply.
+//! The REST API of Litmos, as far as provisioning needs it: a pure function from account and call to response.
 //!
-//! A call comes here once it has been counted, let through by the limit and read. Rights are checked first, then the
-//! path is matched, then the model decides. Learning paths are lists with nothing in them; sessions are missing.
+//! A call arrives here after it was counted, passed the limit, and was read completely. First the rights are checked, then the
+//! path is matched, then the model decides. Lists of learning paths are empty; sessions are missing.
 
 mod call;
 mod courses;
@@ -20,7 +20,7 @@ use crate::clock::Now;
 use crate::mode::{ApiAccess, BadKey, ContentType, Modes};
 use crate::model::{AccessLevel, Account, Refusal, Role};
 
-/// The words of all paths. No id is one of them, so a word in another case is still the word.
+/// Fixed segments of all paths. No id equals one of them, so they match in any letter case.
 pub(crate) const WORDS: &[&str] = &[
     "users",
     "paginated",
@@ -40,14 +40,14 @@ pub(crate) const WORDS: &[&str] = &[
     "logins",
 ];
 
-/// What every endpoint works with.
+/// Context of all endpoints.
 struct Api<'a> {
     account: &'a mut Account,
     modes: &'a Modes,
     now: Now,
 }
 
-/// Answers one call.
+/// Performs one call and returns the response.
 pub(crate) fn respond(account: &mut Account, call: &Call, modes: &Modes, now: Now) -> Reply {
     account.expire(now.wall, modes);
     account.run_imports(now, modes);
@@ -57,7 +57,7 @@ pub(crate) fn respond(account: &mut Account, call: &Call, modes: &Modes, now: No
         .unwrap_or_else(|refusal| refused(&refusal, modes))
 }
 
-/// A refusal as the modes have it.
+/// Response for a refusal, according to the modes.
 pub(crate) fn refused(refusal: &Refusal, modes: &Modes) -> Reply {
     let mut reply = Reply::refused(refusal);
     if matches!(refusal, Refusal::Key | Refusal::SourceMissing) && modes.bad_key == BadKey::Forbidden {
@@ -67,8 +67,8 @@ pub(crate) fn refused(refusal: &Refusal, modes: &Modes) -> Reply {
 }
 
 impl Api<'_> {
-    /// A key acts with its holder's rights: everything for an owner, less for an administrator, bulk imports for those
-    /// who lead teams, and nothing for learners.
+    /// Checks the rights of the key's owner: everything for an Account Owner, less for an Administrator, bulk imports for
+    /// leaders and admins of teams, and nothing for Learners.
     fn permitted(&self, call: &Call) -> Result<(), Refusal> {
         if call.query.get("source").is_none_or(str::is_empty) {
             return Err(Refusal::SourceMissing);

@@ -1,7 +1,7 @@
-//! Bulk import: a job that waits, then creates and updates users by username.
+//! Bulk imports: jobs that wait, then create and update users by username.
 //!
-//! What is omitted or blank stays as it is, so bulk import clears nothing; it renames nobody, and it only ever adds to
-//! teams. Rows are judged one by one: a bad row is reported and the others go on.
+//! Missing and blank values stay as they are, so a bulk import clears nothing. It renames nobody, and only adds to teams.
+//! Rows are processed one by one: a bad row is reported, and the others continue.
 
 mod row;
 
@@ -15,9 +15,9 @@ use crate::model::{Account, Fields, Refusal};
 use crate::wire::{Record, Value};
 pub(crate) use row::RowError;
 
-/// The largest body that Litmos takes for an import.
+/// Largest body of an import that Litmos accepts, in kilobytes.
 pub(crate) const BODY_KB_MAX: usize = 2000;
-/// How many jobs the list shows.
+/// Most jobs in the list.
 const JOBS_LISTED: usize = 1000;
 
 /// All import jobs, oldest first.
@@ -32,7 +32,7 @@ pub(crate) struct Job {
     imported: Timestamp,
     due: Duration,
     total: usize,
-    /// Taken when the job runs.
+    /// Rows to import. `None` after the job has run.
     rows: Option<Vec<Fields>>,
     created: usize,
     updated: usize,
@@ -48,12 +48,12 @@ struct RowFailure {
     error: RowError,
 }
 
-/// The switches of one import.
+/// Options of one import.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) send_emails: bool,
     pub(crate) skip_first_login: bool,
-    /// How long the job waits before it runs.
+    /// Delay before the job runs.
     pub(crate) delay: Duration,
 }
 
@@ -65,12 +65,12 @@ impl Jobs {
             .ok_or(Refusal::NoSuchJob)
     }
 
-    /// The latest first.
+    /// Jobs in the list, newest first.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Job> {
         self.jobs.iter().rev().take(JOBS_LISTED)
     }
 
-    /// Users that all jobs so far created and updated.
+    /// Number of users that all jobs have created and updated.
     pub(crate) fn totals(&self) -> (usize, usize) {
         self.jobs.iter().fold((0, 0), |(created, updated), job| {
             (created + job.created, updated + job.updated)
@@ -106,7 +106,7 @@ impl Job {
         }
     }
 
-    /// `Status`, which while the job waits is `Waiting` or what stays for good.
+    /// `Status` of the job. Before it runs: `Waiting`, or `Processing` in the mode that always shows it.
     fn word(&self, word: BulkWord) -> &'static str {
         let failed = self.errors.len();
         match word {
@@ -121,7 +121,7 @@ impl Job {
         }
     }
 
-    /// One item for each failed row.
+    /// One record per failed row.
     pub(crate) fn user_errors(&self) -> Vec<Record<'_>> {
         self.errors
             .iter()
@@ -137,7 +137,7 @@ impl Job {
 }
 
 impl Account {
-    /// Takes an import; it runs when its delay is over.
+    /// Accepts an import. It runs after its delay.
     pub(crate) fn accept_import(&mut self, rows: Vec<Fields>, options: Options, now: Now) -> &Job {
         let job = Job {
             id: self.ids.job(),
@@ -157,7 +157,7 @@ impl Account {
         &self.jobs.jobs[place]
     }
 
-    /// Runs every job that has come due, in the order of acceptance.
+    /// Runs all due jobs, in the order of acceptance.
     pub(crate) fn run_imports(&mut self, now: Now, modes: &Modes) {
         let mut jobs = std::mem::take(&mut self.jobs);
         for job in jobs.jobs.iter_mut().filter(|job| job.due <= now.since_start) {

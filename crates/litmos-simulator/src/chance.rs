@@ -1,6 +1,6 @@
-//! Repeatable chance: the same seed gives the same account and the same faults on every machine.
+//! Repeatable random numbers: the same seed gives the same account and the same faults on every machine.
 //!
-//! SplitMix64, because its whole state is one word and a stream per fault rule costs nothing. Not for secrets.
+//! Uses SplitMix64: its state is a single word, so one stream per fault rule costs nothing. Not for secrets.
 
 /// A stream of pseudo-random numbers.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl Chance {
         self.next() % bound
     }
 
-    /// True in a share of `probability` of all cases.
+    /// True with this probability.
     pub(crate) fn hits(&mut self, probability: f64) -> bool {
         let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         unit < probability

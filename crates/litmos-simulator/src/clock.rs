@@ -1,7 +1,7 @@
-//! The simulator's one sense of time.
+//! The clock of the simulator.
 //!
-//! Everything below the HTTP edge takes `Now` as a parameter. Both readings come from one monotonic clock, so a
-//! step of the machine's clock can neither reorder the request log nor open the limit's window early.
+//! Everything below the HTTP layer takes `Now` as a parameter. Both times come from one monotonic clock, so a step of
+//! the machine's clock can neither reorder the request log nor end the limit's window early.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use jiff::Timestamp;
 pub(crate) struct Now {
     /// Monotonic time since the simulator started.
     pub(crate) since_start: Duration,
-    /// The same moment on the calendar, UTC.
+    /// The same moment as a date and time, UTC.
     pub(crate) wall: Timestamp,
 }
 
-/// Reads `Now`; the calendar is looked at only once, at the start.
+/// Reads `Now`. Reads the wall clock only once, at the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Instant,

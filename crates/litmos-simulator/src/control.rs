@@ -1,5 +1,5 @@
-//! The control API under `/_sim/`: for tests and rehearsals, from this machine only. It needs no key, meets no limit
-//! and leaves no line in the request log.
+//! The control API under `/_sim/`: for tests and rehearsals, from this machine only. It needs no key, does not count toward
+//! the limit, and writes no line to the request log.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::model::{Fields, Refusal};
 use crate::settings::USERS_MAX;
 use crate::simulation::Simulation;
 
-/// The largest control body: some 200,000 users in one.
+/// Largest control body: about 200,000 users.
 pub(crate) const BODY_MAX: usize = 256 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why a control call was refused.
+/// Error of a control call.
 #[derive(Debug, thiserror::Error)]
 enum Mistake {
     #[error("the body is not what this call takes: {0}")]
@@ -67,7 +67,7 @@ pub(crate) fn respond(
     })
 }
 
-/// The answer to callers from other machines.
+/// Response to callers from other machines.
 pub(crate) fn not_from_here() -> Answer {
     json(
         403,

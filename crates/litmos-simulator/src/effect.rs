@@ -1,4 +1,4 @@
-//! What a request changed, as the request log and the report tell it.
+//! The effect of a request, for the request log and the report.
 
 use std::fmt;
 
@@ -62,12 +62,12 @@ pub(crate) enum Effect {
         job: String,
         rows: usize,
     },
-    /// A write that was answered well and changed nothing.
+    /// A write that succeeded and changed nothing.
     Nothing,
 }
 
 impl Effect {
-    /// The part before the ids, for counting.
+    /// Name of the effect without ids, for counting.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::UserCreated(_) => "user.created",

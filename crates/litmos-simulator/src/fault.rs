@@ -1,7 +1,7 @@
-//! Faults on demand: what networks and servers do to a client, repeatable by seed.
+//! Faults on demand: typical failures of networks and servers, repeatable by seed.
 //!
-//! A rule names a kind, the requests that it concerns and how often it strikes. Each rule draws from its own stream
-//! of chance, so adding a rule does not move the others. Several rules may strike one request.
+//! A rule has a kind, a filter for requests, and a frequency. Each rule has its own stream of random numbers, so a new
+//! rule does not affect the others. Several rules may apply to one request.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,45 +13,45 @@ use crate::api::{Reply, Twist, html_page, maintenance_page, redirect};
 use crate::chance::Chance;
 use crate::model::Refusal;
 
-/// Where redirects lead that name no other place.
+/// Default target of redirects.
 pub(crate) const MAINTENANCE_PATH: &str = "/maintenance";
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Litmos acts, then the connection closes without an answer.
+    /// Litmos performs the request, then closes the connection without a response.
     LoseReplyAfterActing,
-    /// The connection closes and Litmos never acts; the request has been counted all the same.
+    /// Litmos closes the connection without performing the request. The request still counts.
     CutBeforeActing,
-    /// Litmos acts late, and answers late.
+    /// Litmos performs the request late, and so responds late.
     Delay(Duration),
-    /// Litmos acts at once and answers late.
+    /// Litmos performs the request at once, and responds late.
     DelayReply(Duration),
-    /// An HTML page with this status instead of acting.
+    /// Responds with an HTML page of this status. The request is not performed.
     Status(u16),
-    /// 429 instead of acting, with a `Retry-After` of so many seconds, whatever the limit says.
+    /// Responds 429 with this `Retry-After` in seconds, independent of the limit. The request is not performed.
     RetryAfter(u64),
-    /// 403 in Litmos's own words instead of acting.
+    /// Responds 403 in Litmos's own format. The request is not performed.
     Forbidden,
-    /// A redirect instead of acting.
+    /// Responds with a redirect. The request is not performed.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// The `Location`.
+        /// Value of the header `Location`.
         location: String,
     },
-    /// An operator's maintenance page with this status instead of acting.
+    /// Responds with a maintenance page of this status. The request is not performed.
     Maintenance(u16),
-    /// A list answer holds half of what it should.
+    /// A list response has half of its items.
     ShortPage,
-    /// A list answer is the page before the one asked for.
+    /// A list response is the page before the requested one.
     RepeatPage,
     /// A bulk import takes this much longer.
     SlowJob(Duration),
 }
 
 impl Fault {
-    /// The names that rules take.
+    /// Names of the kinds, as in rules.
     pub const NAMES: &'static [&'static str] = &[
         "lose_reply_after_acting",
         "cut_before_acting",
@@ -109,7 +109,7 @@ impl Fault {
         }
     }
 
-    /// What is answered instead of acting.
+    /// Response of a fault that replaces performing the request.
     pub(crate) fn answer(&self) -> Option<Reply> {
         match self {
             Self::Status(status) => Some(html_page(*status)),
@@ -130,7 +130,7 @@ impl Fault {
         }
     }
 
-    /// How long to wait before acting.
+    /// Delay before the request is performed.
     pub(crate) fn delay(&self) -> Duration {
         if let Self::Delay(wait) = self {
             *wait
@@ -139,7 +139,7 @@ impl Fault {
         }
     }
 
-    /// How long to wait after acting.
+    /// Delay after the request was performed.
     pub(crate) fn reply_delay(&self) -> Duration {
         if let Self::DelayReply(wait) = self {
             *wait
@@ -148,7 +148,7 @@ impl Fault {
         }
     }
 
-    /// What the fault does to the handling itself.
+    /// Adds the fault's changes of the request handling to `twist`.
     pub(crate) fn bend(&self, twist: &mut Twist) {
         match self {
             Self::ShortPage => twist.short_page = true,
@@ -166,7 +166,7 @@ impl Fault {
         }
     }
 
-    /// The kind's name, as in rules and in the log.
+    /// Name of the kind, as in rules and in the log.
     pub fn name(&self) -> &'static str {
         match self {
             Self::LoseReplyAfterActing => "lose_reply_after_acting",
@@ -185,7 +185,7 @@ impl Fault {
     }
 }
 
-/// Why a rule was not taken.
+/// Error of an invalid rule.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FaultError {
@@ -211,34 +211,34 @@ pub enum FaultError {
     Part { part: String, text: String },
 }
 
-/// One rule, in the form that the control API takes.
+/// One rule, in the format of the control API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleForm {
     /// One of [`Fault::NAMES`].
     pub kind: String,
-    /// Milliseconds or a status, where the kind needs one.
+    /// Milliseconds, seconds or a status, if the kind needs a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
-    /// Only requests with this method.
+    /// Applies only to requests with this method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Only requests whose path and query hold this text.
+    /// Applies only to requests whose path and query contain this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Only requests that name this user: the id or the username occurs in path, query or body.
+    /// Applies only to requests that contain this id or username in path, query or body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Where a redirect leads; a page of the simulator's own when left out.
+    /// Target of a redirect. Default: a page of the simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// How many of the matching requests to let pass first.
+    /// Number of matching requests without a fault at the start.
     #[serde(default)]
     pub skip: u64,
-    /// Strike at most so many times; no end when left out.
+    /// Most faults of this rule. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// Strike this share of the matching requests; every one when left out.
+    /// Share of the matching requests that get the fault. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
 }
@@ -246,7 +246,7 @@ pub struct RuleForm {
 impl FromStr for RuleForm {
     type Err = FaultError;
 
-    /// Reads `KIND[=VALUE][,method=M][,path=TEXT][,user=TEXT][,location=URL][,skip=N][,times=N][,probability=P]`.
+    /// Parses `KIND[=VALUE][,method=M][,path=TEXT][,user=TEXT][,location=URL][,skip=N][,times=N][,probability=P]`.
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let mut parts = text.split(',');
         let head = parts.next().unwrap_or_default();
@@ -322,7 +322,7 @@ impl Rule {
     }
 }
 
-/// The rules in force, with how often each has met and struck a request.
+/// Active rules, with the number of matching requests and of faults for each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     armed: Vec<Armed>,
@@ -363,7 +363,7 @@ impl Faults {
         Self { armed }
     }
 
-    /// The faults that strike this request; `target` is path and query as sent.
+    /// Faults for this request. `target` is path and query as sent.
     pub(crate) fn strike(&mut self, method: &str, target: &str, body: &[u8]) -> Vec<Fault> {
         self.armed
             .iter_mut()

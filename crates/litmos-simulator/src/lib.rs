@@ -1,8 +1,8 @@
-//! A Litmos account to rehearse with.
+//! A simulated Litmos account for rehearsals.
 //!
-//! It answers the part of Litmos's REST API that provisioning needs, as public sources describe it, with a limit on
-//! requests, faults on demand, and a log of every request that no client and no limiter has written. Where the sources
-//! disagree there is a [mode](Modes) for each side. Inside one lock lies a pure account; HTTP is a thin edge.
+//! It implements the part of Litmos's REST API that provisioning needs, as public sources describe it. It has a request
+//! limit, faults on demand, and a log of every request that is independent of clients and limiters. Where the sources
+//! disagree, there is a [mode](Modes) for each side. The account is pure and behind one lock. HTTP is a thin layer on top.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Missing on purpose: learning paths, sessions, mail, and pages for people.
+//! Deliberately missing: learning paths, sessions, mail, and web pages.
 
 mod api;
 mod bulk;

@@ -1,40 +1,41 @@
-//! The request limit: at most N requests count in a window.
+//! The request limit: at most N requests per window.
 //!
-//! Nothing public says what Litmos's minute is, so there are three kinds. A request counts when it arrives, before
-//! any work on it begins. Refused requests count or not, as the mode says.
+//! No public source says how Litmos counts its minute, so there are three kinds of window. A request counts when it
+//! arrives, before any work on it begins. The mode decides whether refused requests count.
 //!
-//! - *rolling*: at most N counted in any half-open interval of the window's length;
-//! - *fixed*: at most N between two ticks, ticks counted from the simulator's start;
-//! - *approximate*: the last fixed window's count, weighted by how much of it still overlaps, plus this one's.
+//! - *rolling*: at most N requests in any half-open interval of the window's length;
+//! - *fixed*: at most N requests between two ticks, counted from the simulator's start;
+//! - *approximate*: the count of the last fixed window, weighted by the part of it that still overlaps, plus the count of
+//!   the current one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What kind of window the limit has.
+/// Kind of the limit's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
     /// Any interval of the window's length.
     Rolling,
-    /// The intervals between ticks.
+    /// Intervals between ticks.
     Fixed,
-    /// Two fixed counters, weighted, as content networks do it.
+    /// Two weighted fixed counters, as in content delivery networks.
     Approximate,
 }
 
-/// What the limit says to one arrival.
+/// Decision of the limiter about one arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Go on.
+    /// Within the limit.
     Admitted,
     /// Over the limit.
     Refused {
-        /// When a request might be admitted if none came in between.
+        /// Time after which a request is admitted, if no other request arrives before.
         retry_in: Duration,
     },
 }
 
-/// The limit of one API key.
+/// Counts requests and decides whether they are within the limit.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     limit: usize,
@@ -59,7 +60,7 @@ enum Counters {
 }
 
 impl Limiter {
-    /// A limit of `limit` requests per `length`; a zero length is taken as one microsecond.
+    /// Creates a limiter of `limit` requests per `length`. A zero length means one microsecond.
     pub fn new(limit: usize, window: Window, length: Duration) -> Self {
         let counters = match window {
             Window::Rolling => Counters::Rolling {
@@ -79,7 +80,7 @@ impl Limiter {
         }
     }
 
-    /// Judges one arrival; arrivals come in order of `at`.
+    /// Counts one arrival and decides about it. Arrivals must be in order of `at`.
     pub fn arrive(&mut self, at: Duration, refused_count: bool) -> Verdict {
         let (limit, length) = (self.limit, self.length);
         let tick = (at.as_micros() / length.as_micros()) as u64;
@@ -96,7 +97,7 @@ impl Limiter {
                 if admitted {
                     return Verdict::Admitted;
                 }
-                // Admission needs fewer than `limit` left, so the one that must leave is the limit-th from the end.
+                // A request is admitted if fewer than `limit` are counted, so the limit-th request from the end must leave the window.
                 let leaves = counted
                     .len()
                     .checked_sub(limit)

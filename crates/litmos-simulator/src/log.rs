@@ -1,8 +1,8 @@
-//! The request log: one line per request that reached the account, written by neither client nor limiter.
+//! The request log: one line per request that reached the account, independent of clients and limiters.
 //!
-//! A line is written when the request has been counted and answered (or its reply thrown away), with one write call,
-//! so a killed simulator leaves whole lines. Lines come in order of answering; `n` and `at_ms` tell the order of
-//! arrival. No line holds an API key, a body or a login key.
+//! A line is written after the request was counted and answered (or its response discarded), with one write call. So a
+//! killed simulator leaves only whole lines. Lines are in the order of responses; `n` and `at_ms` give the order of
+//! arrival. No line contains an API key, a body or a login key.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,17 +10,17 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-/// Lines kept in memory for the control API; the file keeps them all. About an hour of an unpaced test run.
+/// Lines kept in memory for the control API. The file keeps all lines. About an hour of an unpaced test run.
 const LINES_KEPT: usize = 200_000;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Sequence of arrival, from 1.
+    /// Sequence number of the arrival, from 1.
     pub n: u64,
-    /// Monotonic milliseconds from the simulator's start to the arrival, to the microsecond.
+    /// Monotonic milliseconds from the simulator's start to the arrival, with microsecond precision.
     pub at_ms: f64,
-    /// The arrival on the calendar, RFC 3339 in UTC.
+    /// Time of the arrival, RFC 3339 in UTC.
     pub at: String,
     /// HTTP method.
     pub method: String,
@@ -28,29 +28,29 @@ pub struct Entry {
     pub path: String,
     /// The `source` query parameter: the organisation, as the caller names it.
     pub source: Option<String>,
-    /// What the query parameter `sendmessage` asked for; missing when it was not sent.
+    /// Value of the query parameter `sendmessage`. Missing if it was not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sendmessage: Option<bool>,
-    /// What the query parameter `skipfirstlogin` asked for; missing when it was not sent.
+    /// Value of the query parameter `skipfirstlogin`. Missing if it was not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipfirstlogin: Option<bool>,
-    /// The status answered; null when no reply was sent.
+    /// Status of the response. Null if no response was sent.
     pub status: Option<u16>,
     /// First eight hex digits of the SHA-256 of the API key that was sent.
     pub key: Option<String>,
-    /// Whether that is a key of this account. Only such requests meet the limit.
+    /// True for a key of this account. Only these requests count toward the limit.
     pub known_key: bool,
-    /// Whether the limit refused it.
+    /// True if the limit refused the request.
     pub refused: bool,
-    /// The faults that struck, joined by `+`.
+    /// Faults applied to the request, joined by `+`.
     pub fault: Option<String>,
-    /// What it changed, such as `user.created id=...`.
+    /// What the request changed, such as `user.created id=...`.
     pub effect: Option<String>,
-    /// From arrival to the answer.
+    /// Time from arrival to response, in milliseconds.
     pub duration_ms: f64,
 }
 
-/// The lines so far, and where they are written.
+/// The log lines so far, and their file.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
     file: Option<File>,
@@ -65,7 +65,7 @@ impl RequestLog {
         }
     }
 
-    /// Appends a line; the error is the file's.
+    /// Appends a line. Returns errors of the file.
     pub(crate) fn append(&mut self, entry: Entry) -> io::Result<()> {
         let mut line = serde_json::to_vec(&entry).map_err(io::Error::other)?;
         line.push(b'\n');
@@ -79,7 +79,7 @@ impl RequestLog {
         }
     }
 
-    /// The kept lines with an `n` above `since`, in order of arrival.
+    /// Lines in memory with an `n` above `since`, in order of arrival.
     pub(crate) fn since(&self, since: u64) -> Vec<Entry> {
         let mut lines: Vec<Entry> = self
             .kept

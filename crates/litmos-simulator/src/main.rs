@@ -1,4 +1,4 @@
-//! `litmos-simulator`: a Litmos account to rehearse with, on a local port.
+//! `litmos-simulator`: a simulated Litmos account on a local port, for rehearsals.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,16 +11,16 @@ use clap::Parser;
 use litmos_simulator::{KeyForm, Modes, RuleForm, Settings, Simulator, Window};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs a faithful Litmos account: its REST API under /v1.svc, its request limit, its faults, and a log of every
-/// request. Rehearse a roll-out against it before any real learner is touched. It keeps everything in memory.
+/// Simulate a Litmos account: its REST API under /v1.svc, its request limit, its faults, and a log of every request.
+/// Use it to rehearse a rollout before it affects real learners. Everything is kept in memory.
 #[derive(Parser)]
 #[command(name = "litmos-simulator", version, after_long_help = AFTER_HELP)]
 struct Arguments {
-    /// Where to listen; port 0 takes a free one and the ready line names it
+    /// Address to listen on. Port 0 chooses a free port; the first output line shows it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
 
-    /// The API key of the account's owner
+    /// API key of the account's owner
     #[arg(
         long,
         value_name = "KEY",
@@ -29,7 +29,7 @@ struct Arguments {
     )]
     api_key: String,
 
-    /// One more API key, whose holder has this access level (such as Administrator); repeatable
+    /// Add an API key, owned by a user with this access level (such as Administrator). Can be given several times
     #[arg(long, value_name = "LEVEL=KEY")]
     other_key: Vec<KeyForm>,
 
@@ -37,55 +37,55 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 
-    /// The kind of window that the limit counts in
+    /// Kind of window for the limit
     #[arg(long, value_enum, default_value_t = Window::Rolling)]
     window: Window,
 
-    /// The window's length in milliseconds
+    /// Length of the window in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
     window_ms: u64,
 
-    /// Write one JSON line per request to this file, replacing it
+    /// Write one JSON line per request to this file. An existing file is replaced
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
-    /// Seed of ids, invented people and faults
+    /// Seed for ids, invented people and faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Start with so many invented people beside the key's owner (at most 200,000)
+    /// Number of invented people at the start, in addition to the key's owner (at most 200,000)
     #[arg(long, value_name = "N", default_value_t = 0)]
     users: usize,
 
-    /// Choose how the account behaves where public facts disagree; repeatable, see below
+    /// Set a mode: how the account behaves where public facts disagree. Can be given several times, see below
     #[arg(long, value_name = "NAME=VALUE")]
     mode: Vec<String>,
 
-    /// Plan a fault; repeatable, see below
+    /// Add a fault rule. Can be given several times, see below
     #[arg(long, value_name = "RULE")]
     fault: Vec<RuleForm>,
 
-    /// How long a bulk import waits before it runs, in milliseconds
+    /// Delay before a bulk import runs, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1500)]
     bulk_delay_ms: u64,
 
-    /// A job role that the account knows; repeatable, replaces the built-in ones
+    /// Job role that the account knows. Can be given several times; replaces the built-in ones
     #[arg(long, value_name = "NAME")]
     job_role: Vec<String>,
 
-    /// An advanced custom field that the account has; repeatable, replaces the built-in ones
+    /// Advanced custom field of the account. Can be given several times; replaces the built-in ones
     #[arg(long, value_name = "NAME")]
     custom_field: Vec<String>,
 
-    /// A brand that the account has; repeatable, replaces the built-in one
+    /// Brand of the account. Can be given several times; replaces the built-in one
     #[arg(long, value_name = "NAME")]
     brand: Vec<String>,
 
-    /// A course that the account has; repeatable, replaces the built-in ones
+    /// Course of the account. Can be given several times; replaces the built-in ones
     #[arg(long, value_name = "NAME")]
     course: Vec<String>,
 
-    /// One of the advanced custom fields that every write of them must give a value; repeatable
+    /// Advanced custom field that needs a value in every write of these fields. Can be given several times
     #[arg(long, value_name = "NAME")]
     mandatory_custom_field: Vec<String>,
 }
@@ -149,7 +149,7 @@ Control, from this machine only, without key and limit, under /_sim/:
   POST modes, faults, users, teams, seed, reset";
 
 impl Arguments {
-    /// All mistakes in modes are told at once.
+    /// Converts the arguments. Reports all mistakes in modes at once.
     fn settings(self) -> anyhow::Result<Settings> {
         let mut modes = Modes::default();
         let mistakes: Vec<String> = self

@@ -1,11 +1,11 @@
 //! Modes: one switch for each point on which public facts about Litmos disagree or are silent.
 //!
-//! An engine that talks to Litmos has to be right in every mode. The first value of each mode is the default, and
-//! it is the side that is harder on the engine wherever the facts do not favour the other.
+//! A client of Litmos must work in every mode. The first value of each mode is the default. If the facts favour no value,
+//! the default is the one that is harder for the client.
 
 use std::collections::BTreeMap;
 
-/// Why a mode was not set.
+/// Error when a mode is set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModeError {
     /// The text is not `NAME=VALUE`.
@@ -14,14 +14,14 @@ pub enum ModeError {
     /// There is no such mode.
     #[error("there is no mode `{0}`; the modes are: {known}", known = help())]
     Unknown(String),
-    /// The mode exists and has no such value.
+    /// The mode exists, but has no such value.
     #[error("mode `{name}` has no value `{value}`; it takes: {values}")]
     Value {
         /// The mode.
         name: &'static str,
-        /// What was asked for.
+        /// The unknown value.
         value: String,
-        /// What it takes.
+        /// The known values.
         values: String,
     },
 }
@@ -46,7 +46,7 @@ macro_rules! modes {
             }
         )+
 
-        /// How this Litmos behaves where the facts leave a choice.
+        /// Behaviour of the simulated account where the facts leave a choice.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Modes {
             $( $(#[$doc])* pub $field: $kind, )+
@@ -60,7 +60,7 @@ macro_rules! modes {
             /// Sets one mode.
             ///
             /// # Errors
-            /// When there is no such mode, or it has no such value; both name what would do.
+            /// If there is no such mode, or it has no such value. Both errors list the known ones.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), ModeError> {
                 match name {
                     $( $name => match $kind::VALUES.iter().find(|(known, _)| *known == value) {
@@ -75,7 +75,7 @@ macro_rules! modes {
                 }
             }
 
-            /// Every mode with its present value.
+            /// Every mode with its current value.
             pub fn current(&self) -> BTreeMap<&'static str, &'static str> {
                 BTreeMap::from([$( ($name, self.$field.name()) ),+])
             }
@@ -84,65 +84,65 @@ macro_rules! modes {
 }
 
 modes! {
-    /// What `PUT /users/{id}` does to fields that the body leaves out: blank them, or keep them.
+    /// What `PUT /users/{id}` does to missing fields: clear them, or keep them.
     "put" put: Put { Replace = "replace", Merge = "merge" }
-    /// The status of a request over the limit.
+    /// Status of a request over the limit.
     "refusal" refusal: RefusalStatus { Unavailable = "503", TooManyRequests = "429" }
-    /// Whether a refusal carries `Retry-After`.
+    /// Whether the response to a request over the limit has `Retry-After`.
     "retry-after" retry_after: RetryAfter { None = "none", Seconds = "seconds" }
-    /// Whether refused requests count toward the limit's window.
+    /// Whether refused requests count toward the limit.
     "refused" refused: Refused { Counted = "counted", Uncounted = "uncounted" }
     /// Whether a JSON list is a bare array or wrapped under the name of its items.
     "list" list: ListShape { Bare = "bare", Wrapped = "wrapped" }
-    /// The status of a successful create of a user or a sub-team.
+    /// Status of a created user or sub-team.
     "create-status" create_status: CreateStatus { Created = "201", Ok = "200" }
-    /// Whether two teams may share a name.
+    /// Whether two teams may have the same name.
     "team-name" team_name: TeamName { Unique = "unique", Reusable = "reusable" }
-    /// Whether renaming a team renews its bulk-import code.
+    /// Whether a rename of a team changes its code for bulk imports.
     "team-code" team_code: TeamCode { FollowsName = "follows-name", Fixed = "fixed" }
-    /// Whether a team can be changed and deleted, and if not, what that answers.
+    /// Whether a team can be updated and deleted, or the status of such a request.
     "team-writes" team_writes: TeamWrites { Supported = "supported", MethodNotAllowed = "405", NotFound = "404" }
-    /// What removing a user from a team that the user is not in answers.
+    /// Status when a user is removed from a team without being a member.
     "absent-member" absent_member: AbsentMember { NotFound = "404", Ok = "200" }
-    /// Which fields a bulk-import row must have.
+    /// Required field of a row of a bulk import.
     "bulk-required" bulk_required: BulkRequired { Username = "username", Email = "email" }
-    /// What the numeric id is called in `/org/users/details`.
+    /// Name of the numeric id in `/org/users/details`.
     "details-id" details_id: DetailsId { OriginalUserId = "OriginalUserId", OriginalId = "OriginalId" }
-    /// How dates look in JSON under `/org/`.
+    /// Format of JSON dates under `/org/`.
     "range-dates" range_dates: RangeDates { Iso = "iso", Wcf = "wcf" }
     /// Whether a deactivated user stays a member of teams.
     "deactivate" deactivate: Deactivate { KeepTeams = "keep-teams", LeaveTeams = "leave-teams" }
     /// What happens to a value longer than its documented length.
     "lengths" lengths: Lengths { Refuse = "refuse", Truncate = "truncate" }
-    /// Whether a page keeps to its limit or runs slightly over.
+    /// Whether a page can have slightly more items than requested.
     "page" page: PageSize { Exact = "exact", Over = "over" }
-    /// The JSON shape in which advanced custom fields are shown and taken; the other one is not read.
+    /// JSON form of advanced custom fields in requests and responses. The other form is not accepted.
     "custom-fields" custom_fields: CustomFieldsShape { Object = "object", Pairs = "pairs" }
-    /// Whether `/users/details` shows the whole record, or the 51 properties of SAP's description: no `Culture`, no
-    /// `Password`, and the spellings `EnableTextNotifications` and `SalesforcecontactId`.
+    /// Whether `/users/details` shows all properties, or the 51 of SAP's description: no `Culture`, no `Password`, and the
+    /// spellings `EnableTextNotifications` and `SalesforcecontactId`.
     "details" details: Details { Whole = "whole", Sap = "sap" }
-    /// The word of a bulk import that is over. `CompletedWithErrors` stands only where a row failed and `Failed` only
-    /// where all did, `Completed` otherwise; `Waiting` and `Processing` stay for good.
+    /// Status word of a finished bulk import. `CompletedWithErrors` is used only if a row failed, `Failed` only if all rows
+    /// failed, otherwise `Completed`. `Waiting` and `Processing` never change.
     "bulk-word" bulk_word: BulkWord {
         Completed = "Completed", Processed = "Processed", Finished = "Finished",
         CompletedWithErrors = "CompletedWithErrors", Failed = "Failed", Waiting = "Waiting",
         Processing = "Processing"
     }
-    /// Whether a bulk import counts the users that it updated as duplicates.
+    /// Whether a bulk import counts updated users as duplicates.
     "bulk-duplicate" bulk_duplicate: BulkDuplicate { Updated = "updated", None = "none" }
-    /// Whether a write may come without a `Content-Type` that names JSON or XML, or is refused with 403.
+    /// Whether a write without a `Content-Type` of JSON or XML is accepted, or refused with 403.
     "content-type" content_type: ContentType { Tolerant = "tolerant", Wanted = "wanted" }
-    /// Whose keys have the API: administrators too, and leaders for bulk imports, or owners alone.
+    /// Whose keys may use the API: administrators too, and leaders for bulk imports, or only owners.
     "api-access" api_access: ApiAccess { Administrators = "administrators", Owners = "owners" }
-    /// Whether all keys share one limit or each has its own.
+    /// Whether all keys share one limit, or each key has its own.
     "limit-scope" limit_scope: LimitScope { Account = "account", Key = "key" }
-    /// The status for a wrong key and for a missing `source`.
+    /// Status for a wrong key, and for a missing `source`.
     "bad-key" bad_key: BadKey { Unauthorized = "401", Forbidden = "403" }
-    /// Where the key is looked for: in the header, or in the query too, as before 2019.
+    /// Where the key is accepted: in the header, or in the query too, as before 2019.
     "key-place" key_place: KeyPlace { Header = "header", QueryToo = "query-too" }
-    /// Whether a brand that the account does not have is taken or refused with 409.
+    /// Whether a brand that the account does not have is accepted, or refused with 409.
     "brand" brand: BrandNames { Any = "any", Known = "known" }
-    /// Whether a time zone that Windows does not know is taken or refused with 409.
+    /// Whether a time zone that Windows does not know is accepted, or refused with 409.
     "time-zone" time_zone: TimeZones { Any = "any", Known = "known" }
 }
 
@@ -150,7 +150,7 @@ impl Modes {
     /// Sets one mode from `NAME=VALUE`.
     ///
     /// # Errors
-    /// As [`Modes::set`], and when there is no `=`.
+    /// As for [`Modes::set`], and if there is no `=`.
     pub fn set_text(&mut self, text: &str) -> Result<(), ModeError> {
         match text.split_once('=') {
             Some((name, value)) => self.set(name.trim(), value.trim()),

@@ -1,13 +1,13 @@
-//! The account: what a Litmos organisation holds, and the rules by which it changes.
+//! The account: the data of a Litmos organisation, and its rules for changes.
 //!
-//! Pure: no socket, no clock, no chance but the seeded one. Every change takes the moment at which it happens. Laws:
+//! Pure: no socket, no clock, only seeded random numbers. Every change gets its time as a parameter. Laws:
 //!
-//! - a username is unique without regard to case, inactive users included, and keeps to Litmos's character rules;
+//! - usernames are unique in any letter case, including inactive users, and follow Litmos's character rules;
 //! - a refused change changes nothing;
-//! - a membership belongs to a user and a team that both exist;
-//! - a parent of a team and a manager of a user exist.
+//! - the user and the team of a membership both exist;
+//! - the parent of a team and the manager of a user exist.
 //!
-//! Missing on purpose: learning paths, sessions and mail.
+//! Deliberately missing: learning paths, sessions and mail.
 
 mod access;
 mod account;

@@ -1,16 +1,16 @@
-//! What tests conclude from arrival times and log lines.
+//! Checks for tests, based on arrival times and log lines.
 //!
-//! These functions know nothing about the limiter: they are the second opinion on it and on every client.
+//! These functions do not use the limiter. So they can check both the limiter and all clients.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::log::Entry;
 
-/// The most events in any half-open interval of length `window`, in the unit of `at`. Order does not matter.
+/// Most events in any half-open interval of length `window`, in the unit of `at`. The order does not matter.
 ///
 /// # Panics
-/// Never: a time that is not a number sorts last and is counted with its equals.
+/// Never. NaN values sort last, and each counts like any other value.
 pub fn most_in_any_window(at: &[f64], window: f64) -> usize {
     let mut sorted = at.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -25,7 +25,7 @@ pub fn most_in_any_window(at: &[f64], window: f64) -> usize {
     most
 }
 
-/// The most requests that reached the account in any window, refused ones included, those with a wrong key not.
+/// Most requests that reached the account in any window, including refused ones, without those with a wrong key.
 pub fn most_requests_in_any_window(lines: &[Entry], window: Duration) -> usize {
     let arrivals: Vec<f64> = lines
         .iter()
@@ -35,10 +35,10 @@ pub fn most_requests_in_any_window(lines: &[Entry], window: Duration) -> usize {
     most_in_any_window(&arrivals, window.as_secs_f64() * 1000.0)
 }
 
-/// Reads a request log written by `--log`; the line number comes with the error.
+/// Parses a request log written by `--log`. An error contains the line number.
 ///
 /// # Errors
-/// When a line is not a whole log entry.
+/// If a line is not a complete log entry.
 pub fn read_log(text: &str) -> Result<Vec<Entry>, LogError> {
     text.lines()
         .enumerate()
@@ -60,7 +60,7 @@ pub struct LogError {
     source: serde_json::Error,
 }
 
-/// The running form of [`most_in_any_window`], for arrivals in order; it keeps one window only.
+/// Incremental form of [`most_in_any_window`], for arrivals in order. Keeps only one window in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Busiest {
     window: Duration,
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// Every interval worth looking at begins at an event.
+    /// Checks all intervals that begin at an event. No other interval can have more events.
     fn brute_force(at: &[f64], window: f64) -> usize {
         at.iter()
             .map(|from| {

@@ -1,4 +1,4 @@
-//! Invented people, so that a rehearsal looks like a company. The same seed invents the same ones.
+//! Invents people, so that a rehearsal resembles a company. The same seed gives the same people.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ const CITIES: &[(&str, &str)] = &[
 ];
 
 impl Account {
-    /// Adds `count` people, created over the last year; about one in twenty is inactive.
+    /// Adds `count` people, created over the last year. About one in twenty is inactive.
     pub(crate) fn invent_people(&mut self, count: usize, seed: u64, now: Timestamp) {
         let mut chance = Chance::new(seed ^ 0x5EED);
         let numbered_from = self.users.len();

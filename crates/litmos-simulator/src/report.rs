@@ -1,4 +1,4 @@
-//! What a run amounted to, in figures.
+//! Numbers about the requests so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,19 +9,18 @@ use crate::mode::LimitScope;
 use crate::model::{Account, Text};
 use crate::oracle::Busiest;
 
-/// The figures of a run so far.
+/// Numbers about the requests so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Requests with a known key.
     pub requests: u64,
-    /// Those that the limit refused.
+    /// Requests that the limit refused.
     pub refused: u64,
-    /// Requests with no key or a wrong one; they meet no limit.
+    /// Requests without a key or with a wrong one. They do not count toward the limit.
     pub unknown_key: u64,
-    /// Requests that got no reply, because of a fault or because the caller had gone.
+    /// Requests without a response, because of a fault or because the caller closed the connection.
     pub unanswered: u64,
-    /// The most requests in any window, refused ones included; where each key has a limit of its own, the most of one
-    /// key.
+    /// Most requests in any window, including refused ones. If each key has its own limit, the maximum over the keys.
     pub most_in_window: usize,
     /// The window's length.
     pub window_ms: u64,
@@ -29,28 +28,28 @@ pub struct Report {
     pub limit: usize,
     /// Whether `most_in_window` is at most `limit`.
     pub within_limit: bool,
-    /// Requests by status answered.
+    /// Requests by status of the response.
     pub by_status: BTreeMap<u16, u64>,
-    /// Requests by what they changed.
+    /// Requests by effect.
     pub effects: BTreeMap<String, u64>,
     /// Users created by bulk imports.
     pub bulk_created: usize,
     /// Users updated by bulk imports.
     pub bulk_updated: usize,
-    /// Ids of users that share an e-mail address or an external employee id with an older one, and of teams that share
-    /// name and parent with an older one: the same thing created twice.
+    /// Ids of duplicates: users with the e-mail address or external employee id of an older user, and teams with the name
+    /// and parent of an older team.
     pub created_twice: Vec<String>,
     /// Users in the account.
     pub users: usize,
     /// Teams in the account.
     pub teams: usize,
-    /// Memberships in the account, inactive users included.
+    /// Memberships in the account, including inactive users.
     pub memberships: usize,
-    /// Why the request log could not be written, if it could not; the log is then not whole.
+    /// Error while writing the request log, if there was one. Then the log is incomplete.
     pub log_failure: Option<String>,
 }
 
-/// Counts as requests come and go.
+/// Running counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
@@ -60,7 +59,7 @@ pub(crate) struct Tally {
     pub(crate) by_status: BTreeMap<u16, u64>,
     pub(crate) effects: BTreeMap<String, u64>,
     pub(crate) busiest: Busiest,
-    /// The same for each key.
+    /// The same per key.
     pub(crate) busiest_key: Vec<Busiest>,
     pub(crate) log_failure: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Starting, watching and stopping a simulator inside the own process.
+//! Starts, inspects and stops a simulator in the same process.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::simulation::Simulation;
 #[derive(Clone, Copy, Debug)]
 pub struct Simulator;
 
-/// Why a simulator did not start.
+/// Error when a simulator cannot start.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum StartError {
@@ -46,7 +46,7 @@ pub enum StartError {
     MandatoryField(String),
 }
 
-/// Why a simulator did not stop well.
+/// Error when a simulator stops.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum StopError {
@@ -56,27 +56,27 @@ pub enum StopError {
     Server(#[source] tokio::task::JoinError),
 }
 
-/// Why users or teams could not be put.
+/// Error when users or teams cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("item {index} was refused: {reason}")]
 pub struct PutError {
-    /// Its place in the list.
+    /// Index in the list.
     pub index: usize,
-    /// What the account says.
+    /// Message of the account.
     pub reason: String,
 }
 
-/// Why something could not be deleted.
+/// Error when something cannot be deleted.
 #[derive(Debug, thiserror::Error)]
 #[error("{path} was not deleted: {reason}")]
 pub struct DeleteError {
-    /// What was to be deleted.
+    /// Path of the object.
     pub path: String,
-    /// What the account says.
+    /// Message of the account.
     pub reason: String,
 }
 
-/// A simulator at work. Dropping it stops it.
+/// A running simulator. Dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -90,7 +90,7 @@ impl Simulator {
     /// Starts a simulator on the current runtime.
     ///
     /// # Errors
-    /// When the settings are out of bounds, the port is taken or the log cannot be written.
+    /// If the settings are out of bounds, the port is in use, or the log cannot be written.
     pub async fn start(settings: Settings) -> Result<Running, StartError> {
         if settings.users > USERS_MAX {
             return Err(StartError::Users(settings.users));
@@ -137,7 +137,7 @@ impl Simulator {
 }
 
 impl Running {
-    /// Such as `http://127.0.0.1:40111`; the API lies under `/v1.svc` there.
+    /// Base URL, such as `http://127.0.0.1:40111`. The API is under `/v1.svc`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -152,7 +152,7 @@ impl Running {
         lock(&self.simulation).log_since(0)
     }
 
-    /// The whole account, bulk imports that have come due included.
+    /// The whole account, including due bulk imports.
     pub fn state(&self) -> Snapshot {
         lock(&self.simulation).snapshot()
     }
@@ -162,18 +162,18 @@ impl Running {
         lock(&self.simulation).report()
     }
 
-    /// Sets one mode, as in `set_mode("put", "merge")`.
+    /// Sets one mode. Example: `set_mode("put", "merge")`.
     ///
     /// # Errors
-    /// When there is no such mode or value.
+    /// If there is no such mode or value.
     pub fn set_mode(&self, name: &str, value: &str) -> Result<(), ModeError> {
         lock(&self.simulation).set_modes([(name, value)])
     }
 
-    /// Replaces the fault rules, each written as on the command line; an empty list ends all faults.
+    /// Replaces the fault rules. They are written as on the command line. An empty list ends all faults.
     ///
     /// # Errors
-    /// When a rule is wrong; the old ones then stay.
+    /// If a rule is invalid. Then the old rules stay.
     pub fn set_faults(&self, rules: &[&str]) -> Result<(), FaultError> {
         let forms = rules
             .iter()
@@ -182,29 +182,29 @@ impl Running {
         lock(&self.simulation).set_faults(forms)
     }
 
-    /// Creates or changes users by `UserName`, from user records in Litmos's names, past limit and log. `LastLogin` and
-    /// the `SkipFirstLogin` of new users are set as given.
+    /// Creates or updates users by `UserName`, from records with Litmos's field names, without limit and log. Also sets
+    /// `LastLogin`, and `SkipFirstLogin` of new users.
     ///
     /// # Errors
-    /// At the first record that the account refuses; the ones before it are put.
+    /// At the first record that the account refuses. The records before it are stored.
     pub fn put_users(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
         self.put_each(records, Simulation::put_user)
     }
 
-    /// Creates or changes teams by `Name`, from records with `Name`, `Description`, `ParentTeamId` and lists of
-    /// usernames under `Members`, `Leaders` and `Admins`, past limit and log.
+    /// Creates or updates teams by `Name`, from records with `Name`, `Description`, `ParentTeamId` and lists of usernames
+    /// in `Members`, `Leaders` and `Admins`, without limit and log.
     ///
     /// # Errors
-    /// At the first record that the account refuses; the ones before it are put.
+    /// At the first record that the account refuses. The records before it are stored.
     pub fn put_teams(&self, records: &[serde_json::Value]) -> Result<(), PutError> {
         self.put_each(records, Simulation::put_team)
     }
 
-    /// Deletes what a path below `v1.svc` names, such as `teams/ID/users/ID`, as an admin does on a page of Litmos: past
-    /// limit and log.
+    /// Deletes the object at a path below `v1.svc`, such as `teams/ID/users/ID`, without limit and log, like an admin in
+    /// the web interface of Litmos.
     ///
     /// # Errors
-    /// When the account refuses it or has no such thing.
+    /// If the account refuses it, or the object does not exist.
     pub fn delete(&self, path: &str) -> Result<(), DeleteError> {
         let refused = |reason: Option<String>| DeleteError {
             path: path.to_owned(),
@@ -235,12 +235,12 @@ impl Running {
         lock(&self.simulation).invent_people(count.min(USERS_MAX), seed);
     }
 
-    /// Ends the server, after open requests or a short grace.
+    /// Stops the server, after open requests are finished or a short delay.
     ///
     /// # Errors
-    /// When the request log could not be written in full, or the server had failed.
+    /// If the request log could not be written completely, or the server had failed.
     pub async fn stop(self) -> Result<(), StopError> {
-        // No receiver means that the server has ended already.
+        // Without a receiver, the server has already stopped.
         let _ = self.stop.send(true);
         self.server.await.map_err(StopError::Server)?;
         match lock(&self.simulation).report().log_failure {

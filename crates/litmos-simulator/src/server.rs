@@ -1,7 +1,7 @@
-//! The HTTP edge. It reads requests, walks them through the simulation's three steps, and can do to a connection what a
-//! network does: close it without an answer. That, and HTTP's reason phrase, is why it serves connections itself.
+//! The HTTP layer. It reads requests and passes them through the three steps of the simulation. It serves connections itself,
+//! because it must be able to close a connection without a response, like a network, and to set HTTP's reason phrase.
 //!
-//! Once a request has arrived it is carried through even if its caller hangs up, as a real server would.
+//! A request that has arrived is finished even if the caller closes the connection, as on a real server.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,21 +27,21 @@ use crate::fault::{Fault, MAINTENANCE_PATH};
 use crate::model::Refusal;
 use crate::simulation::{Arrival, Head, Simulation};
 
-/// The largest API body that is read at all; each endpoint's own bound lies below.
+/// Largest API body that is read. The limit of each endpoint is lower.
 const BODY_MAX: usize = 16 * 1024 * 1024;
-/// How long open connections may go on after a stop.
+/// Longest time for open connections after a stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-/// The wait after a failed accept, for which the usual reason is that all file handles are in use.
+/// Delay after a failed accept. The usual reason is that all file handles are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) type Shared = Arc<Mutex<Simulation>>;
 
-/// The simulation, also after a panic in some other request: what it holds is changed in whole steps.
+/// Locks the simulation, also after a panic in another request: its state changes only in whole steps.
 pub(crate) fn lock(simulation: &Shared) -> MutexGuard<'_, Simulation> {
     simulation.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is true.
 pub(crate) async fn serve(listener: TcpListener, simulation: Shared, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
@@ -62,12 +62,12 @@ pub(crate) async fn serve(listener: TcpListener, simulation: Shared, mut stop: w
     }
 }
 
-/// Waits for the word to stop, or for whoever could have given it to go.
+/// Waits until `stop` is true, or its sender is dropped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-/// Tells hyper to close the connection at once.
+/// Error that makes hyper close the connection at once.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed without a reply")]
 struct Hangup;
@@ -83,7 +83,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    // Errors here are callers who hung up and faults that hang up on them; both are in the request log.
+    // Errors here are connections closed by the caller or by a fault. Both are in the request log.
     tokio::select! {
         _ = connection.as_mut() => {}
         () = stopped(&mut stop) => {
@@ -120,7 +120,7 @@ async fn handle(
     }
 }
 
-/// Takes a request from arrival to log line; none when no reply is to be sent.
+/// Processes a request from arrival to log line. Returns `None` if no response must be sent.
 async fn carry_through(head: Head, body: Incoming, simulation: Shared) -> Option<Reply> {
     let mut arrival = lock(&simulation).arrive(head);
     let body = Limited::new(body, BODY_MAX).collect().await;
@@ -170,7 +170,7 @@ async fn performed(arrival: &mut Arrival, body: Bytes, simulation: &Shared) -> O
     Outcome::Answered(reply)
 }
 
-/// Even an empty sleep would cost a tick of the timer.
+/// Sleeps. Skips a zero duration, because even an empty sleep costs a tick of the timer.
 async fn pause(wait: Duration) {
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;

@@ -1,4 +1,4 @@
-//! What a simulator is started with.
+//! Settings of a simulator.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,22 +10,22 @@ use crate::limit::Window;
 use crate::mode::Modes;
 use crate::model::AccessLevel;
 
-/// The most invented people: the largest account that the product promises to serve.
+/// Most invented people: the largest account that Rollcall supports.
 pub const USERS_MAX: usize = 200_000;
 
-/// An API key beside the owner's, and the access level of the user whom it belongs to.
+/// An API key in addition to the owner's, and the access level of the user who owns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyForm {
-    /// What the user may do.
+    /// Access level of the key's owner.
     pub level: AccessLevel,
     /// The key.
     pub key: String,
 }
 
-/// Why a text is not a key with its level.
+/// Error for a text that is not `LEVEL=KEY`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFormError {
-    /// There is no `=`, or no key behind it.
+    /// There is no `=`, or no key after it.
     #[error("a key is given as LEVEL=KEY, as in Administrator=some-key")]
     Shape,
     /// There is no such level.
@@ -38,7 +38,7 @@ pub enum KeyFormError {
 impl FromStr for KeyForm {
     type Err = KeyFormError;
 
-    /// Reads `LEVEL=KEY`.
+    /// Parses `LEVEL=KEY`.
     fn from_str(text: &str) -> Result<Self, KeyFormError> {
         let (level, key) = text.split_once('=').ok_or(KeyFormError::Shape)?;
         if key.is_empty() {
@@ -51,14 +51,14 @@ impl FromStr for KeyForm {
     }
 }
 
-/// Everything that a simulator is started with; the defaults are Litmos as the facts have it, on a free local port.
+/// Settings of a simulator. The defaults behave like Litmos, as far as known, on a free local port.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on. Port 0 chooses a free port.
     pub listen: SocketAddr,
     /// The API key of the account's owner.
     pub api_key: String,
-    /// More API keys; a user of the key's level is made for each.
+    /// More API keys. For each, a user of that level is created.
     pub other_keys: Vec<KeyForm>,
     /// Requests per window.
     pub limit: usize,
@@ -66,23 +66,23 @@ pub struct Settings {
     pub window: Window,
     /// The length of the window.
     pub window_length: Duration,
-    /// Where to write the request log, replacing what is there.
+    /// File for the request log. An existing file is replaced.
     pub log: Option<PathBuf>,
-    /// The seed of ids, people and faults.
+    /// Seed of ids, invented people and faults.
     pub seed: u64,
-    /// How many people to invent.
+    /// Number of people to invent.
     pub users: usize,
     /// The modes at the start.
     pub modes: Modes,
     /// The faults at the start.
     pub faults: Vec<RuleForm>,
-    /// How long a bulk import waits before it runs.
+    /// Delay before a bulk import runs.
     pub bulk_delay: Duration,
     /// The job roles that the account knows.
     pub job_roles: Vec<String>,
     /// The advanced custom fields that the account has, by position.
     pub custom_fields: Vec<String>,
-    /// Those of them that every write of custom fields must give a value.
+    /// Custom fields that need a value in every write of custom fields.
     pub mandatory_custom_fields: Vec<String>,
     /// The brands that the account has.
     pub brands: Vec<String>,

@@ -1,7 +1,7 @@
-//! Everything behind one lock: the account, its limit, its faults, its log.
+//! The state behind the lock: the account, its limit, its faults, its log.
 //!
-//! A request passes in three steps, so that nothing waits while the lock is held: it *arrives* (counted, judged), it
-//! is *struck* by faults and *acted* upon, and it is *finished* (tallied and logged). Delays lie between the steps.
+//! A request is processed in three steps, so that nothing waits while the lock is held: *arrive* (count the request,
+//! check key and limit), *strike* (choose faults) and *act*, and *finish* (count and log). Delays are between the steps.
 
 use std::fs::File;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) struct Simulation {
     account: Account,
     modes: Modes,
     limiter: Limiter,
-    /// For the mode in which each key has a limit of its own.
+    /// One limiter per key, for the mode with one limit per key.
     key_limiters: Vec<Limiter>,
     faults: Faults,
     log: RequestLog,
@@ -47,18 +47,18 @@ pub(crate) struct Head {
     pub(crate) api_key: Option<String>,
 }
 
-/// A request that has been counted.
+/// A request after it was counted.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     n: u64,
     now: Now,
     head: Head,
     query: Query,
-    /// The number of the key that the request came with, if the account knows it.
+    /// Number of the request's key, if the account knows it.
     key: Option<usize>,
     refused: bool,
     faults: Vec<Fault>,
-    /// The answer, where the key or the limit has settled it already.
+    /// The response, if the key or the limit has decided it already.
     pub(crate) settled: Option<Reply>,
 }
 
@@ -82,8 +82,8 @@ impl Simulation {
         Ok(simulation)
     }
 
-    /// Everything as at the start but the clock, the sequence of requests and the log file, which go on. The limit
-    /// keeps what it has counted: a reset is no way around it.
+    /// Resets everything to the start, except the clock, the sequence of requests, the log file and the counted
+    /// requests: a reset must not bypass the limit.
     pub(crate) fn reset(&mut self) -> Result<(), FaultError> {
         let settings = &self.settings;
         let house = House {
@@ -133,7 +133,7 @@ impl Simulation {
         self.tally.requests += 1;
         self.tally.busiest.arrive(now.since_start);
         self.tally.busiest_key[key].arrive(now.since_start);
-        // Both count always, so that the mode can be switched at any time.
+        // Both limiters always count, so that the mode can be switched at any time.
         let counts = self.modes.refused == Refused::Counted;
         let shared = self.limiter.arrive(now.since_start, counts);
         let own = self.key_limiters[key].arrive(now.since_start, counts);
@@ -159,7 +159,7 @@ impl Simulation {
         arrival
     }
 
-    /// The owner's key has number 0.
+    /// Number of a key. The owner's key has number 0.
     fn key_number(&self, key: &str) -> Option<usize> {
         let others = self.settings.other_keys.iter().map(|other| other.key.as_str());
         std::iter::once(self.settings.api_key.as_str())
@@ -167,13 +167,13 @@ impl Simulation {
             .position(|known| known == key)
     }
 
-    /// Draws the faults that strike a request, once its body is there.
+    /// Chooses the faults of a request, after its body was received.
     pub(crate) fn strike(&mut self, arrival: &mut Arrival, body: &[u8]) {
         let target = format!("{}?{}", arrival.head.path, arrival.head.query);
         arrival.faults = self.faults.strike(&arrival.head.method, &target, body);
     }
 
-    /// Does what the request asks for.
+    /// Performs the request.
     pub(crate) fn act(&mut self, arrival: &Arrival, body: Bytes) -> Reply {
         let Some(segments) = segments(&arrival.head.path) else {
             return Reply::refused(&Refusal::NoSuchEndpoint);
@@ -203,7 +203,7 @@ impl Simulation {
         api::respond(&mut self.account, &call, &self.modes, self.clock.now())
     }
 
-    /// Tallies and logs a request that is over; no reply means that none was sent, though something may have changed.
+    /// Counts and logs a finished request. Without a status no response was sent, but the request may have had an effect.
     pub(crate) fn finish(
         &mut self,
         arrival: &Arrival,
@@ -258,7 +258,7 @@ impl Simulation {
         self.faults.report()
     }
 
-    /// Sets all of the given modes, or none.
+    /// Sets all given modes, or none of them.
     pub(crate) fn set_modes<'m>(
         &mut self,
         given: impl IntoIterator<Item = (&'m str, &'m str)>,
@@ -279,7 +279,7 @@ impl Simulation {
         self.log.since(n)
     }
 
-    /// The account after everything that has come due.
+    /// The account, after all due work is done.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.settle();
         self.account.snapshot()
@@ -305,14 +305,14 @@ impl Simulation {
         self.account.invent_people(count, seed, self.clock.now().wall);
     }
 
-    /// Deletes what a path below `v1.svc` names, past every limit and log.
+    /// Deletes the object at a path below `v1.svc`, without limit and log.
     pub(crate) fn delete(&mut self, path: &str) -> Result<(), Option<String>> {
         let call = Call {
             method: Method::Delete,
             segments: path.split('/').map(str::to_owned).collect(),
             query: Query::parse("source=by-hand"),
             accept: String::new(),
-            // Wanted of every write in one of the modes.
+            // Required for every write in one of the modes.
             content_type: "application/json".to_owned(),
             body: Bytes::new(),
             caller: self.account.owner(),
@@ -326,8 +326,8 @@ impl Simulation {
         }
     }
 
-    /// Creates or changes a user by username, past every limit and log. What a client can only read is set too:
-    /// `SkipFirstLogin` of a new user, and `LastLogin`.
+    /// Creates or updates a user by username, without limit and log. Also sets `LastLogin`, and `SkipFirstLogin` of a new
+    /// user, which are read-only for clients.
     pub(crate) fn put_user(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let now = self.clock.now().wall;
         let name = fields.text("UserName")?.value().unwrap_or_default();
@@ -349,7 +349,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Creates or changes a team by name and adds the members, leaders and admins named by username.
+    /// Creates or updates a team by name, and adds members, leaders and admins by username.
     pub(crate) fn put_team(&mut self, fields: &Fields) -> Result<(), Refusal> {
         use crate::model::Role;
         let now = self.clock.now().wall;
@@ -395,7 +395,7 @@ impl Arrival {
     }
 }
 
-/// The decoded segments after `v1.svc`. Doubled slashes are tolerated, and so is any case of Litmos's own words.
+/// Decoded path segments after `v1.svc`. Accepts repeated slashes, and any letter case in fixed segments such as `users`.
 fn segments(path: &str) -> Option<Vec<String>> {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     parts.next().filter(|root| root.eq_ignore_ascii_case("v1.svc"))?;
@@ -408,7 +408,7 @@ fn segments(path: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Path and query without keys and without `source`, which has a field of its own.
+/// Path and query without keys and without `source`, which has its own field in the log.
 fn logged_path(head: &Head) -> String {
     let kept: Vec<&str> = head
         .query

@@ -1,7 +1,7 @@
-//! What goes back over the wire: records in the order in which Litmos sends them, printed as JSON or XML.
+//! Response bodies: records in the order in which Litmos sends them, printed as JSON or XML.
 //!
-//! JSON is written as .NET's DataContract serializer does it: `/` comes escaped, and lists are bare arrays unless the
-//! mode wraps them. In XML, null is `i:nil`, and the root declares the one namespace.
+//! JSON is written as by .NET's DataContract serializer: `/` is escaped, and lists are bare arrays unless the mode
+//! wraps them. In XML, null is `i:nil`, and the root element declares the only namespace.
 
 mod json;
 mod xml;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use crate::mode::{CustomFieldsShape, ListShape};
 
-/// The format of an answer.
+/// Format of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
@@ -43,20 +43,20 @@ impl<'a> Value<'a> {
         Self::Text(text.into())
     }
 
-    /// Null for what was never set, the text (empty where cleared) otherwise.
+    /// Null for a value that was never set; otherwise the text, which is empty if it was cleared.
     pub(crate) fn maybe(text: Option<&'a str>) -> Self {
         text.map_or(Self::Null, Self::text)
     }
 }
 
-/// Named values in wire order; `name` is the element's name in XML lists.
+/// Named values in the order of the response. `name` is the name of the element in XML lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) name: &'static str,
     pub(crate) fields: Vec<(&'static str, Value<'a>)>,
 }
 
-/// The body of an answer.
+/// Body of a response.
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
     One(Record<'a>),
@@ -68,7 +68,7 @@ pub(crate) enum Body<'a> {
     CustomFields(Vec<(&'a str, Option<&'a str>)>),
 }
 
-/// How bodies are shaped, as modes and request say.
+/// Form of bodies, from the modes and the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) format: Format,

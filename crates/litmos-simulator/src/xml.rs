@@ -1,23 +1,23 @@
-//! A reader of the XML that clients send: elements, attributes and text.
+//! Parses the XML that clients send: elements, attributes and text.
 //!
-//! It knows the five named entities and characters by number. Document types are refused, as WCF refuses them, so there
-//! is nothing to expand. Names lose their prefix: no client that Litmos understands needs one. What follows the root
-//! element is not looked at, as WCF's serializer stops there: one client sends a root for each of several items.
+//! Supports the five named entities and numeric character references. Document types are refused, as in WCF, so there are
+//! no entities to expand. Prefixes of names are removed: no client that works with Litmos needs them. Text after the root
+//! element is ignored, because WCF's serializer stops there: one client sends a root element for each of several items.
 
-/// The deepest nesting that is read; Litmos's own bodies have three levels.
+/// Deepest nesting that is accepted. Litmos's own bodies have three levels.
 const DEPTH_MAX: usize = 16;
 
-/// One element with everything inside it.
+/// One element with its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) name: String,
     attributes: Vec<(String, String)>,
     pub(crate) children: Vec<Element>,
-    /// The text directly inside, character data included.
+    /// Text directly inside the element, including CDATA.
     pub(crate) text: String,
 }
 
-/// Why a text is not XML that is read here.
+/// Error of invalid or unsupported XML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum XmlError {
     #[error("there is no element")]
@@ -41,7 +41,7 @@ pub(crate) enum XmlError {
 }
 
 impl Element {
-    /// Reads a whole document.
+    /// Parses a document.
     pub(crate) fn parse(text: &str) -> Result<Self, XmlError> {
         Reader { rest: text }.document()
     }
@@ -53,7 +53,7 @@ impl Element {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether the element is marked as null.
+    /// True if the element is marked as null.
     pub(crate) fn is_nil(&self) -> bool {
         matches!(self.attribute("nil"), Some("true" | "1"))
     }
@@ -118,7 +118,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// The inside of a tag up to its `>`, and whether it ended in `/>`.
+    /// Parses a start tag up to its `>`. Also returns whether it ended with `/>`.
     fn start_tag(&mut self) -> Result<(Element, bool), XmlError> {
         let name = self.name();
         if name.is_empty() {
@@ -195,7 +195,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Puts a finished element into the one around it; the root has none and is given back.
+/// Adds a finished element to its parent. Returns the root element, which has no parent.
 fn settle(element: Element, open: &mut [Element]) -> Option<Element> {
     match open.last_mut() {
         Some(around) => {

@@ -15,7 +15,7 @@ pub enum AccessLevel {
     Learner,
 }
 
-/// A text that names none of the five access levels.
+/// A text that is not one of the five access levels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no Litmos access level; use Account_Owner, Administrator, Team_Admin, Team_Leader or Learner"
@@ -53,7 +53,7 @@ impl AccessLevel {
         }
     }
 
-    /// Reads a level in any case, with `_`, `-`, a blank or nothing between its words.
+    /// Parses a level in any letter case, with `_`, `-`, a space or nothing between its words.
     ///
     /// # Errors
     /// [`UnknownAccessLevel`] with the text. Its message lists the five levels.

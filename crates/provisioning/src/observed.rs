@@ -305,9 +305,9 @@ pub struct ImportReport {
     pub groups: ImportTally,
     /// Number of accounts that are linked to a person.
     pub linked: u32,
-    /// Number of accounts that exactly one person matches who is not linked yet.
+    /// Number of unlinked accounts whose user name is the user name of a person in the roster.
     pub to_be_matched: u32,
-    /// Number of accounts that no person in the roster matches.
+    /// Number of unlinked accounts whose user name no person in the roster has.
     pub unmanaged: u32,
 }
 

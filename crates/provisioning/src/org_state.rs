@@ -216,7 +216,7 @@ impl OrgState {
         self.names_under_way.insert(name, person);
     }
 
-    /// Another person than `but` whose account is being given this user name.
+    /// A person other than `but` whose account is being given this user name.
     pub(crate) fn being_named(&self, name: &NormalName, but: &PersonId) -> Option<&PersonId> {
         self.names_under_way.get(name).find(|person| *person != but)
     }
@@ -266,25 +266,5 @@ impl OrgState {
         people
             .chain(self.groups.keys().cloned().map(Subject::Group))
             .collect()
-    }
-}
-#[cfg(test)]
-mod sizes {
-    use super::*;
-    #[test]
-    fn sizes() {
-        use std::mem::size_of;
-        eprintln!(
-            "PersonEntry {} Person {} Link {} AccountEntry {} Account {} Profile {} Wanted {} Sources {} Unseen {}",
-            size_of::<PersonEntry>(),
-            size_of::<Person>(),
-            size_of::<PersonLink>(),
-            size_of::<AccountEntry>(),
-            size_of::<Account>(),
-            size_of::<crate::Profile>(),
-            size_of::<WantedMember>(),
-            size_of::<crate::Sources>(),
-            size_of::<crate::Unseen>()
-        );
     }
 }

@@ -24,7 +24,7 @@ pub enum DesiredManager {
     #[default]
     Leave,
     Clear,
-    /// A person id, an external id or a user name. The manager may be missing from the roster so far.
+    /// A person id, an external id or a user name. The named person may not be in the roster yet.
     Reference(String),
 }
 

@@ -65,7 +65,7 @@ impl Run {
     }
 }
 
-/// How right past forecasts were.
+/// Accuracy of past forecasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Track {
     pub runs: usize,

@@ -89,7 +89,7 @@ impl Budget {
     }
 
     /// Grants nothing until everything that was granted before `from` has cooled.
-    pub(crate) fn hush(&mut self, from: Moment) {
+    pub(crate) fn stay_silent(&mut self, from: Moment) {
         self.silent_until = self.silent_until.max(Some(from + self.settings.quiet()));
         self.made(Some(self.all_before()));
     }
@@ -280,7 +280,7 @@ impl Budget {
         };
         while let Some(request) = self.waiting.overdue(now, true) {
             if let Some(opening) = opening {
-                self.pacer.told_to_come(opening);
+                self.pacer.expect_at(opening);
             }
             step.waits.push(self.put_off(now, &request, opening));
         }

@@ -46,7 +46,7 @@ impl Forecast {
     }
 }
 
-/// Forecasts from a status. It assumes that nobody else requests tokens, that each class has one worker, and that
+/// Forecasts from a status. It assumes that no one else requests tokens, that each class has one worker, and that
 /// nothing is refused.
 ///
 /// Cooling tokens are assumed to be spread evenly, as pacing leaves them. Held tokens are assumed to be reported after
@@ -160,7 +160,7 @@ impl Run {
             let left = *self.left.get(class);
             if left > 0 && !std::mem::replace(self.asking.get_mut(class), true) {
                 self.budget
-                    .request(self.now, ask_of(class, left, self.now))
+                    .request(self.now, request_of(class, left, self.now))
                     .expect("one request per class always fits");
             }
         }
@@ -238,7 +238,7 @@ fn place_of(request: RequestId) -> usize {
     usize::try_from(request.get()).unwrap_or(0)
 }
 
-fn ask_of(class: Class, left: u64, now: Moment) -> TokenRequest {
+fn request_of(class: Class, left: u64, now: Moment) -> TokenRequest {
     let worker = WorkerId::new(class.as_str()).expect("class names are short");
     let flow = FlowId::new("forecast").expect("the name is short");
     let want = u32::try_from(left).unwrap_or(u32::MAX).min(crate::WANT_MAX);

@@ -365,7 +365,7 @@ impl Leadership {
                 *reading = true;
                 Some(Command::Read { from: *sequence })
             }
-            Phase::Leading => self.rule(now),
+            Phase::Leading => self.lead(now),
             Phase::Looking { .. } | Phase::Claiming { .. } | Phase::Dating { .. } | Phase::Over(_) => None,
         }
     }
@@ -386,7 +386,7 @@ impl Leadership {
             // Another governor has appended, or our own claim was stored without an answer. Either is in the ledger.
             (Phase::Claiming { .. }, _) => self.phase = Phase::Looking { reading: false },
             (Phase::Dating { epoch, sequence, .. }, Input::Read { entries, .. }) => {
-                self.ascend(now, epoch, sequence, entries);
+                self.become_leader(now, epoch, sequence, entries);
             }
             (Phase::Dating { epoch, sequence, .. }, _) => {
                 self.phase = Phase::Dating {
@@ -440,8 +440,8 @@ impl Leadership {
         };
     }
 
-    /// Rebuilds every budget from what was read.
-    fn ascend(&mut self, now: Moment, epoch: Epoch, sequence: u64, claim: Vec<Entry>) {
+    /// Rebuilds every budget from the entries that were read.
+    fn become_leader(&mut self, now: Moment, epoch: Epoch, sequence: u64, claim: Vec<Entry>) {
         let Some(claim) = claim.into_iter().find(|entry| entry.sequence == sequence) else {
             // A successor may have deleted it already. It was the newest entry of this governor, so this leadership is
             // over.
@@ -497,7 +497,7 @@ impl Leadership {
         self.entries.iter().any(|entry| entry.lines.is_none())
     }
 
-    fn rule(&mut self, now: Moment) -> Option<Command> {
+    fn lead(&mut self, now: Moment) -> Option<Command> {
         if self.trimming {
             return None;
         }

@@ -40,7 +40,7 @@ pub(crate) struct Pacer {
     /// True while a request waits for the next grant and only the spacing delays it.
     awaited: bool,
     /// Latest moment until which a request was put off because the next grant is due then, in microseconds.
-    told_us: Option<u64>,
+    was_awaited: Option<u64>,
 }
 
 impl Pacer {
@@ -81,13 +81,13 @@ impl Pacer {
 
     /// Notes that a request was put off until this moment. If it comes back a little late, that is not a pause in
     /// demand.
-    pub(crate) fn told_to_come(&mut self, at: Moment) {
-        self.told_us = self.told_us.max(Some(us(at)));
+    pub(crate) fn expect_at(&mut self, at: Moment) {
+        self.was_awaited = self.was_awaited.max(Some(us(at)));
     }
 
     fn due(&self, now: Moment, spacing: Spacing) -> u64 {
         let expected = self
-            .told_us
+            .was_awaited
             .is_some_and(|body| body.saturating_add(TICK_US) >= self.due_us);
         let catch_up = if self.awaited || expected {
             CATCH_UP_US.max(spacing.0)

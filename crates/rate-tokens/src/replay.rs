@@ -116,7 +116,7 @@ impl Budget {
                     working_limit,
                     stretch,
                 } => budget.readapt(working_limit, stretch),
-                LedgerRecord::Silent => budget.hush(now - age),
+                LedgerRecord::Silent => budget.stay_silent(now - age),
                 LedgerRecord::Carried {
                     working_limit,
                     stretch,

@@ -86,7 +86,7 @@ pub(crate) struct Lapsed {
     pub(crate) tokens: Vec<u32>,
 }
 
-/// The two intervals that decide when a token frees.
+/// The two intervals that decide when a token becomes free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spans {
     pub(crate) cooling: Duration,

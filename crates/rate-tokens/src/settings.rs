@@ -234,7 +234,7 @@ impl BudgetSettings {
         self.0.settle
     }
 
-    /// Time for which a used token cools: the window, the time that a fast clock could cut off it, and the guard.
+    /// Time for which a used token cools: the window, the time by which a fast clock could shorten it, and the guard.
     pub fn cooling(&self) -> Duration {
         let window_ms = self.0.window.as_millis();
         let drift_ms = (window_ms * u128::from(self.0.clock_error_ppm)).div_ceil(1_000_000);

@@ -59,9 +59,15 @@ impl Wallet {
 
     /// Accepts a grant. `asked_at` is the time of the request, before it was sent, on a clock that runs while the
     /// machine is suspended.
-    pub fn accept(&mut self, asked_at: Moment, grant: GrantId, tokens: u32, ttl: Duration) -> Vec<HeldToken> {
+    pub fn accept(
+        &mut self,
+        requested_at: Moment,
+        grant: GrantId,
+        tokens: u32,
+        ttl: Duration,
+    ) -> Vec<HeldToken> {
         self.seen = self.seen.max(Some(grant));
-        let use_by = asked_at + ttl;
+        let use_by = requested_at + ttl;
         (0..tokens)
             .map(|token| HeldToken { grant, token, use_by })
             .collect()

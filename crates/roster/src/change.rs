@@ -1,8 +1,8 @@
-//! Changes: decided in memory, stored by compare-and-set, decided anew when somebody else wrote first.
+//! Changes: decided from memory, stored by compare-and-set, and decided again if another writer was first.
 //!
-//! Law: what is answered holds in an order of all changes that agrees with real time. A change that is stored is guarded
-//! by every revision it was decided from. A refusal, and a change that finds everything as it should be, store nothing
-//! that could fail; so they are decided again after memory has seen all that was stored before they were asked for.
+//! Invariant: changes are linearizable. All results agree with one order of all changes, and that order agrees with real time. A stored
+//! change is guarded by every revision that it was decided from. A refusal, or a change without writes, stores nothing that could conflict.
+//! So it is decided again after memory contains everything that was stored before the call.
 
 use bus::{BusError, Change as KeyChange, Expect, KeysUnder, RosterKey, RosterValue, Write, WriteError};
 use provisioning::{GroupId, IdentityQuestion, PersonId};
@@ -10,22 +10,22 @@ use provisioning::{GroupId, IdentityQuestion, PersonId};
 use crate::locks::{Held, scopes};
 use crate::{Directory, Roster};
 
-/// Times a change is decided anew before it gives up. Each follows a write of somebody else to the same thing.
+/// Number of times that a change is decided again before it fails. Each follows a conflicting write to the same name or group.
 const TRIES: u32 = 60;
 
 pub(crate) type RosterWrite = Write<RosterKey, RosterValue>;
 
-/// What is to be: the value that will stand, and the writes that lead there.
+/// A decided change: the value after it, and the writes that store it.
 #[derive(Clone, Debug)]
 pub struct Change<T> {
     pub(crate) value: T,
-    /// Revision of the value where nothing needs to be written.
+    /// Revision of the value if nothing needs to be written.
     pub(crate) revision: u64,
     pub(crate) writes: Vec<RosterWrite>,
 }
 
 impl<T> Change<T> {
-    /// The roster is as it should be.
+    /// A change without writes: the roster is already as wanted.
     pub fn none(value: T, revision: u64) -> Change<T> {
         Change {
             value,
@@ -34,7 +34,7 @@ impl<T> Change<T> {
         }
     }
 
-    /// The same change, with another value for the answer.
+    /// Returns the same change with another value.
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Change<U> {
         Change {
             value: map(self.value),
@@ -44,19 +44,19 @@ impl<T> Change<T> {
     }
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied<T> {
     pub value: T,
     /// Revision of the value.
     pub revision: u64,
-    /// Newest revision of all that was written with it; that of the value where nothing was written.
+    /// Newest revision of all writes of the change; the value's revision if nothing was written.
     pub newest: u64,
-    /// False if the roster was so already, or something newer was stated.
+    /// False if nothing needed to change, or the source had stated something newer.
     pub changed: bool,
 }
 
-/// A change was refused by who asked for it, or could not be stored.
+/// A change was refused by its caller's decision, or could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError<E> {
     #[error(transparent)]
@@ -111,12 +111,12 @@ impl Directory {
             RosterValue::Group(group) => self.put_group(*group, revision),
             RosterValue::Membership(membership) => self.put_membership(membership, revision),
             RosterValue::Question(question) => self.put_question(*question, revision),
-            // The groups themselves say who has a name.
+            // The groups themselves contain their names.
             RosterValue::Index(_) => {}
         }
     }
 
-    /// Takes note of a revision of a key; see [`Directory::note_name`].
+    /// Records the revision of a key; see [`Directory::note_name`].
     pub(crate) fn note(&mut self, key: &RosterKey, revision: u64) {
         match key {
             RosterKey::Person(_, name, _) => self.note_name(name, revision),
@@ -128,7 +128,7 @@ impl Directory {
     }
 }
 
-/// The keys that a write is ordered with, as the guards name them.
+/// The keys whose newest revision guards this key: all keys of its user name or its group.
 fn scope_of(key: &RosterKey) -> Option<KeysUnder> {
     match key {
         RosterKey::Person(org, name, _) => Some(RosterKey::under_name(org, name)),
@@ -140,12 +140,12 @@ fn scope_of(key: &RosterKey) -> Option<KeysUnder> {
 }
 
 impl Roster {
-    /// Decides a change and stores it, again and again until nobody else wrote in between.
+    /// Decides a change and stores it. Repeats this after each conflict with another writer.
     ///
-    /// `decide` may be called several times, under the lock of memory: it must be quick and have no effect of its own.
+    /// `decide` may be called several times, while memory is locked. It must be fast and free of side effects.
     ///
     /// # Errors
-    /// The refusal of `decide`, or why the change could not be stored.
+    /// The refusal of `decide`, or the reason why the change could not be stored.
     pub async fn change<T, E>(
         &self,
         decide: impl Fn(&Directory) -> Result<Change<T>, E>,
@@ -156,7 +156,7 @@ impl Roster {
             let decided = self.read(&decide);
             let change = match decided {
                 Ok(change) if !change.writes.is_empty() => change,
-                // Nothing to be stored: final once memory is as new as the question.
+                // There is nothing to store. This is final once memory is as new as the call.
                 Err(_) | Ok(_) if !caught_up => {
                     self.catch_up().await.map_err(behind)?;
                     caught_up = true;
@@ -198,7 +198,7 @@ impl Roster {
                 Err(_) => {}
             }
             tries += 1;
-            // In this order: what is noted must be older than what memory has caught up with.
+            // The order matters: a recorded revision must not be newer than what memory contains.
             let newest = self.newest_of(&change.writes).await;
             self.catch_up().await.map_err(behind)?;
             caught_up = true;
@@ -210,14 +210,14 @@ impl Roster {
         }
     }
 
-    /// Stores the writes and takes them into memory at once. Says the revision of the first that is no index, and the
-    /// newest.
+    /// Stores the writes and applies them to memory at once. Returns the revision of the first write that is not an index entry, and the
+    /// newest revision.
     async fn store(&self, writes: &[RosterWrite]) -> Result<(u64, u64), WriteError> {
         let revisions = self.committer.commit(writes.to_vec()).await?;
         let guarded = scopes(writes);
         self.learn(|directory| {
             for (write, revision) in writes.iter().zip(&revisions) {
-                // Only under such a guard nothing older can be unknown here.
+                // Only such a guard proves that memory contains everything older.
                 if scope_of(&write.key).is_some_and(|scope| guarded.contains(&scope)) {
                     directory.note(&write.key, *revision);
                 }
@@ -240,11 +240,11 @@ impl Roster {
         Ok((value.map_or(newest, |(_, revision)| *revision), newest))
     }
 
-    /// Asks for the newest revision under these guards: a removed key leaves one that no watch tells.
+    /// Reads the newest revision under each guard. A removed key has one too, and no watch delivers it.
     async fn newest_of(&self, writes: &[RosterWrite]) -> Vec<(RosterKey, u64)> {
         let mut newest = Vec::new();
         for write in writes {
-            // Without an answer the next try meets the same conflict.
+            // Without a response, the next attempt gets the same conflict.
             if let Expect::NewestUnder(keys, _) = &write.expect
                 && let Ok(revision) = self.bucket.newest_under(keys).await
             {

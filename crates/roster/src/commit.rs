@@ -1,4 +1,4 @@
-//! One committer an org: gathers changes that are ready while earlier ones are being stored, and stores them together.
+//! The committer of an org: collects ready changes while earlier ones are being stored, and stores them together.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use tokio_util::sync::CancellationToken;
 use crate::change::RosterWrite;
 use crate::neighbours::Neighbours;
 
-/// Most keys that go together. More take longer than an urgent change should wait behind them: 200 take 12 ms.
+/// Most keys in one round. More would take longer than an urgent change should wait: 200 take 12 ms.
 const TOGETHER_MAX: usize = 200;
 
-/// While other orgs of this process write too, an org leaves the server alone for this many times as long as its last batch
-/// took: nobody's single write should mostly find it busy.
+/// While other orgs of this process write too, an org pauses after a round for this many times its duration. So the single writes of other
+/// orgs mostly find the server free.
 const LEAVES_ALONE: u32 = 2;
 
-/// A round of so few keys takes no longer than a single write.
+/// A round with at most this many keys takes no longer than a single write, so no pause follows it.
 const SMALL_ROUND: usize = 8;
 
-/// Changes that may wait for the committer; more wait with their callers.
+/// Number of changes that may wait in the committer's queue. Further callers wait to send.
 const QUEUE: usize = 4_096;
 
 type Set = ChangeSet<RosterKey, RosterValue>;
@@ -50,7 +50,7 @@ impl Committer {
         Committer(sender)
     }
 
-    /// Stores the set, whole or not at all, and says the new revision of each key.
+    /// Stores the set, completely or not at all, and returns the new revision of each key.
     pub(crate) async fn commit(&self, writes: Vec<RosterWrite>) -> Outcome {
         let set = ChangeSet::new(writes);
         let (answer, outcome) = oneshot::channel();
@@ -70,7 +70,7 @@ async fn run(
     mut requests: mpsc::Receiver<Request>,
     stop: CancellationToken,
 ) {
-    // A request that shares a key with one of its round waits for the next.
+    // A request that shares a key with the current round waits for the next round.
     let mut kept = None;
     loop {
         let first = match kept.take() {
@@ -81,7 +81,7 @@ async fn run(
                     Some(request) => request,
                     None => return,
                 },
-                // What was handed in before is stored first: it may be waited for.
+                // Queued requests are stored first, because callers may wait for them.
                 () = stop.cancelled() => return,
             },
         };
@@ -105,7 +105,7 @@ async fn run(
         let began = Instant::now();
         let outcomes = bucket.commit(sets).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A caller who went away no longer wants to know.
+            // The caller may have stopped waiting.
             let _ = answer.send(outcome);
         }
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! The roster in memory, by every name that somebody may ask for.
+//! The roster in memory, indexed by every name that is looked up.
 
 mod names;
 
@@ -19,7 +19,7 @@ pub struct Entry<T> {
     pub revision: u64,
 }
 
-/// The newest statement about one membership. There may be millions: the source is a number.
+/// The newest statement about one membership. There may be millions of these, so the source is stored as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stated {
     pub(crate) present: bool,
@@ -28,22 +28,22 @@ pub(crate) struct Stated {
     pub(crate) sequence: u64,
 }
 
-/// Who has or had a user name. Of several at most one is not deleted.
+/// People who have or had a user name. At most one of them is not deleted.
 #[derive(Debug, Default)]
 struct NameHolders {
     ids: Vec<PersonId>,
-    /// Newest revision among the keys of the name, as far as it is known here.
+    /// Newest known revision among the keys of the name.
     newest: u64,
 }
 
-/// People, groups and memberships of one org. A revision that is older than the known one changes nothing.
+/// People, groups and memberships of one org. A value with an older revision than the known one is ignored.
 #[derive(Debug, Default)]
 pub struct Directory {
     people: BTreeMap<PersonId, Entry<Person>>,
     by_name: HashMap<NameToken, NameHolders>,
     by_external: HashMap<(SourceId, String), Vec<PersonId>>,
     other_names: OtherNameIndex,
-    /// How many are not deleted.
+    /// Number of people who are not deleted.
     people_there: usize,
     groups_there: usize,
     groups: BTreeMap<GroupId, Entry<Group>>,
@@ -62,7 +62,7 @@ fn token(user_name: &str) -> NameToken {
     NameToken::of_name(&NormalName::of(user_name))
 }
 
-/// External ids of a thing, with the source of each.
+/// External ids of a person or group, with the source of each.
 fn external_keys(sources: &provisioning::Sources) -> impl Iterator<Item = (SourceId, String)> {
     sources
         .iter()
@@ -86,7 +86,7 @@ fn remove<K: std::hash::Hash + Eq, T: PartialEq>(index: &mut HashMap<K, Vec<T>>,
 }
 
 impl Directory {
-    /// An empty one that keeps people by further names too.
+    /// Creates an empty directory that also indexes people by other names.
     pub(crate) fn reading(read: ReadOtherNames) -> Directory {
         Directory {
             other_names: OtherNameIndex::reading(read),
@@ -94,7 +94,7 @@ impl Directory {
         }
     }
 
-    /// Forgets everything that was read.
+    /// Removes all data.
     pub(crate) fn clear(&mut self) {
         let mut other_names = std::mem::take(&mut self.other_names);
         other_names.clear();
@@ -136,7 +136,7 @@ impl Directory {
         self.people.insert(id, Entry { value, revision });
     }
 
-    /// The key of a person under one name is gone: after a change of the name the person has another key.
+    /// Handles a removed key of a person. It is ignored if the person now has a key under another user name.
     pub(crate) fn drop_person(&mut self, name: &NameToken, id: &PersonId) {
         let known = self.people.get(id);
         if known.is_none_or(|known| token(&known.value.user_name) != *name) {
@@ -154,8 +154,8 @@ impl Directory {
         }
     }
 
-    /// Takes note of the newest revision among the keys of a name. Only where all that was stored up to it is known here:
-    /// changes are guarded by it.
+    /// Records the newest revision among the keys of a name. Changes are guarded by it, so call this only if memory contains everything
+    /// that was stored up to it.
     pub(crate) fn note_name(&mut self, name: &NameToken, revision: u64) {
         let holders = self.by_name.entry(name.clone()).or_default();
         holders.newest = holders.newest.max(revision);
@@ -190,7 +190,7 @@ impl Directory {
         self.groups.insert(id, Entry { value, revision });
     }
 
-    /// The same of a group and its members.
+    /// Like [`Directory::note_name`], for the keys of a group and its members.
     pub(crate) fn note_group(&mut self, group: &GroupId, revision: u64) {
         let newest = self.group_newest.entry(group.clone()).or_default();
         *newest = (*newest).max(revision);
@@ -235,34 +235,34 @@ impl Directory {
         self.people.get(id)
     }
 
-    /// Everybody, deleted people included, in id order.
+    /// All people, including deleted ones, in id order.
     pub fn people(&self) -> impl Iterator<Item = &Entry<Person>> {
         self.people.values()
     }
 
-    /// Everybody with an id after this one, deleted people included, in id order.
+    /// All people with a greater id than this one, including deleted ones, in id order.
     pub fn people_after(&self, id: Option<&PersonId>) -> impl Iterator<Item = &Entry<Person>> {
         behind(&self.people, id).map(|(_, entry)| entry)
     }
 
-    /// How many people are there, without the deleted ones.
+    /// Number of people, without deleted ones.
     pub fn people_count(&self) -> usize {
         self.people_there
     }
 
-    /// Candidates for having this e-mail address; all who have it are among them.
+    /// Candidates for this e-mail address. Everyone who has it is among them.
     pub fn people_with_email(&self, email: &str) -> impl Iterator<Item = &Entry<Person>> {
         let ids = self.other_names.with_email(email);
         ids.filter_map(|id| self.people.get(id))
     }
 
-    /// Candidates for having this display name; all who have it are among them.
+    /// Candidates for this display name. Everyone who has it is among them.
     pub fn people_displayed_as(&self, name: &str) -> impl Iterator<Item = &Entry<Person>> {
         let ids = self.other_names.displayed_as(name);
         ids.filter_map(|id| self.people.get(id))
     }
 
-    /// The person who has this user name: somebody who is not deleted before somebody who is.
+    /// The person who has this user name. A person who is not deleted comes before one who is.
     pub fn person_named(&self, user_name: &str) -> Option<&Entry<Person>> {
         let holders = self.by_name.get(&token(user_name))?;
         let entries = || holders.ids.iter().filter_map(|id| self.people.get(id));
@@ -276,7 +276,7 @@ impl Directory {
         self.by_name.get(name).map_or(0, |holders| holders.newest)
     }
 
-    /// People whom the source knows by this id: several where it gave one id twice.
+    /// People that the source knows by this id. There are several if the source gave one id twice.
     pub fn people_known_as(
         &self,
         source: &SourceId,
@@ -286,8 +286,8 @@ impl Directory {
         ids.into_iter().flatten().filter_map(|id| self.people.get(id))
     }
 
-    /// The one person whom the source knows by this id: somebody with access before somebody without, somebody who is not
-    /// deleted before somebody who is; `None` where that leaves several.
+    /// The one person that the source knows by this id. People with access come before people without; among these, people who are not
+    /// deleted come first. `None` if several remain.
     pub fn person_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Person>> {
         let rank = |entry: &Entry<Person>| (entry.value.wanted_active(), !entry.value.deleted);
         let best = self.people_known_as(source, external_id).map(rank).max()?;
@@ -302,7 +302,7 @@ impl Directory {
         self.questions.get(id)
     }
 
-    /// All questions about identity, answered ones included.
+    /// All identity questions, including answered ones.
     pub fn questions(&self) -> impl Iterator<Item = &Entry<IdentityQuestion>> {
         self.questions.values()
     }
@@ -311,18 +311,18 @@ impl Directory {
         self.groups.get(id)
     }
 
-    /// Every group, deleted ones included, in id order.
+    /// All groups, including deleted ones, in id order.
     pub fn groups(&self) -> impl Iterator<Item = &Entry<Group>> {
         self.groups.values()
     }
 
-    /// The group of this name; the oldest if there are several.
+    /// The group with this name; the one with the lowest id if there are several.
     pub fn group_named(&self, name: &str) -> Option<&Entry<Group>> {
         let ids = self.groups_by_name.get(&NormalName::of(name))?;
         ids.iter().next().and_then(|id| self.groups.get(id))
     }
 
-    /// Every group of this name, in id order.
+    /// All groups with this name, in id order.
     pub fn groups_named(&self, name: &str) -> impl Iterator<Item = &Entry<Group>> {
         let ids = self
             .groups_by_name
@@ -332,17 +332,17 @@ impl Directory {
         ids.filter_map(|id| self.groups.get(id))
     }
 
-    /// Every group with an id after this one, deleted ones included, in id order.
+    /// All groups with a greater id than this one, including deleted ones, in id order.
     pub fn groups_after(&self, id: Option<&GroupId>) -> impl Iterator<Item = &Entry<Group>> {
         behind(&self.groups, id).map(|(_, entry)| entry)
     }
 
-    /// How many groups are there, without the deleted ones.
+    /// Number of groups, without deleted ones.
     pub fn groups_count(&self) -> usize {
         self.groups_there
     }
 
-    /// The group that the source knows by this id; the oldest if there are several.
+    /// The group that the source knows by this id; the oldest if there are several. Deleted groups are left out.
     pub fn group_known_as(&self, source: &SourceId, external_id: &str) -> Option<&Entry<Group>> {
         let ids = self
             .groups_by_external
@@ -353,12 +353,12 @@ impl Directory {
             .min_by_key(|group| (group.value.created_at_ms, group.value.id.clone()))
     }
 
-    /// Newest revision among the keys of a group: changes with the group and with any of its members.
+    /// Newest revision among the keys of a group. It changes with the group and with each of its members.
     pub fn newest_of_group(&self, group: &GroupId) -> u64 {
         self.group_newest.get(group).copied().unwrap_or_default()
     }
 
-    /// The people in a group, in id order.
+    /// People in a group, in id order.
     pub fn members(&self, group: &GroupId) -> impl Iterator<Item = &PersonId> {
         self.members
             .get(group)
@@ -368,7 +368,7 @@ impl Directory {
             .map(|(person, _)| person)
     }
 
-    /// The people in a group with an id after this one, in id order.
+    /// People in a group with a greater id than this one, in id order.
     pub fn members_after(&self, group: &GroupId, id: Option<&PersonId>) -> impl Iterator<Item = &PersonId> {
         let members = self.members.get(group);
         let after = members.map(|members| behind(members, id));
@@ -388,12 +388,12 @@ impl Directory {
         self.members(group).count()
     }
 
-    /// The groups somebody is in, in id order.
+    /// Groups that the person is in, in id order.
     pub fn groups_of(&self, person: &PersonId) -> impl Iterator<Item = &GroupId> {
         self.groups_of.get(person).into_iter().flatten()
     }
 
-    /// The newest revision of all that a user shows: the person, memberships that began or ended, groups.
+    /// The newest revision of everything in a SCIM user: the person, memberships that began or ended, and groups.
     pub fn newest_around_person(&self, id: &PersonId) -> u64 {
         let own = self.people.get(id).map(|entry| entry.revision);
         let memberships = self.members.values().filter_map(|members| members.get(id));
@@ -404,7 +404,7 @@ impl Directory {
         around.chain(own).max().unwrap_or(0)
     }
 
-    /// The newest revision of all that a group shows: the group, memberships that began or ended, its people.
+    /// The newest revision of everything in a SCIM group: the group, memberships that began or ended, and the people in them.
     pub fn newest_around_group(&self, id: &GroupId) -> u64 {
         let own = self.groups.get(id).map(|entry| entry.revision);
         let memberships = self.members.get(id).into_iter().flatten();
@@ -423,7 +423,7 @@ impl Directory {
         self.sources.get(usize::from(stated.source)) == Some(source)
     }
 
-    /// The number of a source. The last number is shared by all sources beyond it and belongs to none.
+    /// The number of a source, assigned at first use. The last number is shared by all sources beyond the limit and matches none.
     fn source_number(&mut self, source: &SourceId) -> u16 {
         let at = self.sources.iter().position(|known| known == source);
         let at = at.unwrap_or_else(|| {
@@ -438,7 +438,7 @@ impl Directory {
     }
 }
 
-/// What lies behind this key, or everything.
+/// The entries after this key, or all entries.
 fn behind<'a, K: Ord, V>(map: &'a BTreeMap<K, V>, key: Option<&K>) -> btree_map::Range<'a, K, V> {
     let start = key.map_or(Bound::Unbounded, Bound::Excluded);
     map.range::<K, _>((start, Bound::Unbounded))
@@ -465,7 +465,7 @@ mod tests {
         }
     }
 
-    /// A document that is the address itself.
+    /// Reads the test person's SCIM document as the e-mail address.
     fn read(person: &Person) -> OtherNames {
         OtherNames {
             emails: person.scim_document.iter().cloned().collect(),
@@ -484,7 +484,7 @@ mod tests {
         directory.put_person(person("b", "Zoe", "X@corp.example", false), 2);
         assert_eq!(found(&directory, "x@CORP.example"), ["a", "b"]);
         assert_eq!(directory.people_count(), 2);
-        // An older word changes nothing.
+        // An older revision changes nothing.
         directory.put_person(person("b", "Zoe", "old@corp.example", true), 1);
         assert_eq!(found(&directory, "x@corp.example"), ["a", "b"]);
         directory.put_person(person("a", "Mirabel", "y@corp.example", true), 3);

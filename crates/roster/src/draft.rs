@@ -1,4 +1,4 @@
-//! Drafts: what one source states about a person or a group, to be laid over what is known. What a draft leaves out stays.
+//! Drafts: what one source states about a person or a group. A draft is merged into the known value; what it leaves out stays.
 
 mod groups;
 mod members;
@@ -26,7 +26,7 @@ fn external_ids(sources: &Sources) -> impl Iterator<Item = (&SourceId, Option<&S
         .map(|(source, mark)| (source, mark.external_id.as_ref()))
 }
 
-/// The marks after a statement: the source keeps the id that it once gave.
+/// Returns the source marks after a statement. The source keeps the id that it gave before.
 fn marked(old: Option<&Sources>, origin: &Origin<'_>, external_id: Option<&String>) -> Sources {
     let mut sources = old.cloned().unwrap_or_default();
     let mark = sources.mark(origin.source);

@@ -1,9 +1,9 @@
-//! The roster of one org, for those who write it: SCIM gateway, intake and commands.
+//! The roster of one org, for the services that write it: SCIM gateway, intake and commands.
 //!
-//! Reads come from memory, which a watch keeps. A write is a *change*: a function from what is known to what is to be, or to
-//! a refusal. It is decided in memory and stored by compare-and-set on every revision it was decided from, and decided anew
-//! when somebody else wrote first; see [`Roster::change`]. So no writer lays a copy over newer state, whoever writes at the
-//! same time through however many processes, and whatever any clock says.
+//! Reads use a copy in memory that a watch keeps up to date. A write is a *change*: a function that reads the current roster and returns
+//! the writes or a refusal. It is decided from memory and stored by compare-and-set on every revision that it was decided from. If another
+//! writer was first, it is decided again; see [`Roster::change`]. So no writer overwrites newer state, however many processes write at the
+//! same time, and clocks do not matter.
 
 mod change;
 mod commit;
@@ -46,17 +46,17 @@ pub struct Roster {
     locks: Locks,
 }
 
-/// Takes what a watch tells into memory.
+/// Applies an event of the watch to memory.
 fn apply(directory: &mut Directory, event: WatchEvent<RosterKey, RosterValue>, synced: &watch::Sender<bool>) {
     match event {
         WatchEvent::Put(key, stored) => {
-            // A watch tells everything in order, so all that is older is known.
+            // A watch delivers in order, so everything older is known.
             directory.note(&key, stored.revision);
             directory.put(stored.value, stored.revision);
         }
         WatchEvent::Removed(RosterKey::Person(_, name, id)) => directory.drop_person(&name, &id),
         WatchEvent::Removed(RosterKey::Question(_, id)) => directory.drop_question(&id),
-        // Groups and memberships are never removed, only written down as deleted.
+        // Groups and memberships are never removed, only marked as deleted or not present.
         WatchEvent::Removed(RosterKey::Group(..) | RosterKey::Membership(..) | RosterKey::GroupName(..)) => {}
         WatchEvent::Reset => {
             directory.clear();
@@ -68,7 +68,7 @@ fn apply(directory: &mut Directory, event: WatchEvent<RosterKey, RosterValue>, s
     }
 }
 
-/// Callers of [`Roster::catch_up`] who come while one asks the bus share the next answer.
+/// Lets concurrent callers of [`Roster::catch_up`] share one request to the bus.
 #[derive(Debug, Default)]
 struct Barrier {
     asking: tokio::sync::Mutex<u64>,
@@ -76,7 +76,7 @@ struct Barrier {
 }
 
 impl Roster {
-    /// Starts to follow the roster; [`Roster::ready`] says when it is known. A process with several orgs uses [`Rosters`].
+    /// Starts to follow the roster. [`Roster::ready`] waits until it is loaded. A process with several orgs uses [`Rosters`].
     pub fn follow(bus: &Bus, org: &OrgId, stop: CancellationToken) -> Roster {
         Roster::keeping(Directory::default(), Arc::default(), bus, org, stop)
     }
@@ -101,7 +101,7 @@ impl Roster {
                     () = stop.cancelled() => return,
                     event = events.next() => event,
                 };
-                // Nobody reads in between: a set is seen whole or not at all.
+                // Readers are locked out meanwhile, so they see either all of a change set or nothing of it.
                 let mut directory = shared.write().unwrap_or_else(PoisonError::into_inner);
                 let mut next = Some(event);
                 while let Some(event) = next {
@@ -123,9 +123,9 @@ impl Roster {
         }
     }
 
-    /// Waits until everything that was in the roster is known here.
+    /// Waits until the whole roster is loaded.
     pub async fn ready(&self) {
-        // The sender lives as long as the follower; without it nothing changes any more.
+        // The sender lives as long as the watch task. When it is gone, nothing changes any more.
         let _ = self.synced.clone().wait_for(|synced| *synced).await;
     }
 
@@ -137,19 +137,19 @@ impl Roster {
         &self.org
     }
 
-    /// Looks at the roster as it is known here.
+    /// Runs `look` on the roster in memory, under its read lock.
     pub fn read<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
         look(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until everything is known here that was stored when this was called, by whatever process. A read after it is
-    /// as good as a read from the bus. Callers share questions, so many at once cost little.
+    /// Waits until memory contains everything that any process stored before this call. A read after it is as good as a read from the bus.
+    /// Concurrent callers share requests to the bus, so many calls at once cost little.
     ///
     /// # Errors
-    /// When the bus does not answer in time.
+    /// If the bus does not answer in time.
     pub async fn catch_up(&self) -> Result<(), BusError> {
         use std::sync::atomic::Ordering;
-        // Any question that begins after this point answers for this caller too.
+        // A request to the bus that begins after this point is enough for this caller too.
         let seen = self.barrier.begun.load(Ordering::SeqCst);
         let mut answered = self.barrier.asking.lock().await;
         if *answered > seen {

@@ -1,6 +1,6 @@
-//! Changes of one thing go one after the other within a process, so that they need not meet in the bucket.
+//! Locks that make changes of one name or group wait for each other within a process, so that they do not conflict in the bucket.
 //!
-//! This is for speed and fairness alone: what makes a change safe is its compare-and-set.
+//! The locks are only for speed and fairness. Compare-and-set makes changes safe.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bus::{Expect, KeysUnder, RosterKey, RosterValue, Write};
 use tokio::sync::OwnedMutexGuard;
 
-/// What a change is ordered by: all keys of a name or a group.
+/// The sets of keys that a change locks: all keys of a name or a group.
 pub(crate) type Scopes = BTreeSet<KeysUnder>;
 
-/// The scopes of these writes.
+/// Returns the scopes of these writes.
 pub(crate) fn scopes(writes: &[Write<RosterKey, RosterValue>]) -> Scopes {
     writes
         .iter()
@@ -28,13 +28,13 @@ type Table = HashMap<KeysUnder, Arc<tokio::sync::Mutex<()>>>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Locks(Arc<Mutex<Table>>);
 
-/// Scopes that are held, until dropped.
+/// Scopes that are locked until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     locks: Locks,
     scopes: Scopes,
     guards: Vec<OwnedMutexGuard<()>>,
-    /// Nobody had to be waited for: what was decided before still stands.
+    /// All locks were free at once, so an earlier decision is still valid.
     pub(crate) at_once: bool,
 }
 
@@ -49,7 +49,7 @@ impl Drop for Held {
         self.guards.clear();
         let mut table = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
         for scope in &self.scopes {
-            // The table's own reference is the last one: nobody holds it or waits for it.
+            // Only the table has a reference: no change holds the lock or waits for it.
             if table.get(scope).is_some_and(|lock| Arc::strong_count(lock) == 1) {
                 table.remove(scope);
             }
@@ -58,7 +58,7 @@ impl Drop for Held {
 }
 
 impl Locks {
-    /// Holds these scopes, in order: two who need the same ones cannot wait for each other.
+    /// Locks these scopes in sorted order, so that two changes cannot deadlock.
     pub(crate) async fn hold(&self, scopes: Scopes) -> Held {
         let mut held = Held {
             locks: self.clone(),

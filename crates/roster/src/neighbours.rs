@@ -1,4 +1,4 @@
-//! Which orgs of a process write to the roster just now.
+//! Records which orgs of a process are writing to the roster now.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use provisioning::OrgId;
 use tokio::time::Instant;
 
-/// An org that has not written for so long does not write.
+/// Time after its last write when an org no longer counts as writing.
 const LATELY: Duration = Duration::from_secs(1);
 
-/// The org that wrote last, and the last one before it that is another.
+/// The org that wrote last, and the most recent other org.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours(Mutex<[Option<(OrgId, Instant)>; 2]>);
 
@@ -26,7 +26,7 @@ impl Neighbours {
         last[0] = Some((org.clone(), now));
     }
 
-    /// True if another org has written in the last second.
+    /// Whether another org has written in the last second.
     pub(crate) fn others_write(&self, org: &OrgId, now: Instant) -> bool {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut others = last.iter().flatten().filter(|(other, _)| other != org);

@@ -1,36 +1,37 @@
-//! Who states something, and how statements of one source are ordered.
+//! The source of a statement, and the order of statements of one source.
 
 use provisioning::{SourceId, SourceMark};
 
-/// How a statement is ordered against earlier ones of its source. Clocks of our own processes order nothing.
+/// How a statement is ordered relative to earlier ones of its source. Clocks of Rollcall's own processes are not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// It is made now, by somebody who waits for the answer: it is in effect when it is accepted.
+    /// It is made now, and its sender waits for the response. It is in effect when it is accepted.
     Now,
-    /// It came through the feed, maybe late.
+    /// It came through the feed and may be late.
     Feed {
         /// Position in the feed.
         sequence: u64,
-        /// The source states things in the order in which they happen, so the feed's order counts. Else its time stamps do.
+        /// The source sends events in the order in which they happened, so their order in the feed is used. If false, their timestamps are
+        /// used.
         in_order: bool,
-        /// Last position of the feed that is known. A mark beyond it comes from a feed that was made anew since.
+        /// Last known position of the feed. A mark with a higher one comes from an older feed that was replaced since.
         end: u64,
-        /// No earlier event can still come: then a statement that changes nothing need not be written down.
+        /// No earlier event can still arrive. Then a statement that changes nothing need not be stored.
         settled: bool,
     },
 }
 
-/// Who states something, when, and in which order.
+/// The source of a statement, its time and its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
     pub source: &'a SourceId,
-    /// The source's own time, in Unix milliseconds; of this process for what is stated now.
+    /// Time according to the source, in Unix milliseconds. For [`Order::Now`], the time of this process.
     pub at_ms: u64,
     pub order: Order,
 }
 
 impl<'a> Origin<'a> {
-    /// A statement that is made now.
+    /// Creates the origin of a statement that is made now.
     pub fn now(source: &'a SourceId, at_ms: u64) -> Origin<'a> {
         Origin {
             source,
@@ -39,7 +40,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether the source has stated something newer about the same thing.
+    /// Whether the source has stated something newer about the same value.
     pub(crate) fn is_overtaken(&self, mark_at_ms: u64, mark_sequence: u64) -> bool {
         match self.order {
             Order::Now => false,
@@ -58,8 +59,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether a statement that changes nothing is written down all the same, so that an older one that comes later is
-    /// known to be older.
+    /// Whether a statement that changes nothing is stored anyway, so that an older one that arrives later is recognized as older.
     pub(crate) fn leaves_a_mark(&self) -> bool {
         match self.order {
             Order::Now => false,
@@ -76,7 +76,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Brings the mark of the source up to this statement.
+    /// Updates the mark of the source with this statement.
     pub(crate) fn mark(&self, mark: &mut SourceMark) {
         mark.changed_at_ms = mark.changed_at_ms.max(self.at_ms);
         if self.sequence() > 0 {
@@ -108,7 +108,7 @@ mod tests {
         assert!(feed(9, false, 6, &hr).is_overtaken(7, 8));
         assert!(!feed(9, false, 8, &hr).is_overtaken(7, 8));
         assert!(feed(7, false, 7, &hr).is_overtaken(7, 8));
-        // In order: a clock that was set back changes nothing.
+        // Events in order: a clock that was set back has no effect.
         assert!(!feed(9, true, 1, &hr).is_overtaken(7, 8));
         assert!(feed(7, true, 99, &hr).is_overtaken(7, 8));
         assert!(!Origin::now(&hr, 0).is_overtaken(u64::MAX, u64::MAX));

@@ -1,4 +1,4 @@
-//! Questions about identity, decisions of a person, and values written in place of exactly what somebody looked at.
+//! Stores identity questions and their answers, and replaces exactly the revision of a person or group that an admin has seen.
 
 use bus::{Change as KeyChange, Expect, RosterKey, RosterValue, Write};
 use provisioning::{Group, IdentityQuestion, Person, QuestionId};
@@ -23,10 +23,10 @@ impl Directory {
 }
 
 impl Roster {
-    /// Keeps a question until somebody answers it. One that is there already stays as it is.
+    /// Stores a question until an admin answers it. If it is stored already, it stays as it is.
     ///
     /// # Errors
-    /// When it could not be stored.
+    /// If it could not be stored.
     pub async fn ask(&self, question: &IdentityQuestion) -> Result<(), RosterError> {
         let asked = self.change(|directory| {
             Ok::<_, RosterError>(match directory.question(&question.id) {
@@ -37,10 +37,10 @@ impl Roster {
         asked.await.map(drop).map_err(ChangeError::into_inner)
     }
 
-    /// Answers a question: the two are one person, or two. False if there is no such question.
+    /// Answers a question: same person or not. Returns false if there is no such question.
     ///
     /// # Errors
-    /// When the answer could not be stored.
+    /// If the answer could not be stored.
     pub async fn answer(&self, id: &QuestionId, same: bool, at_ms: u64) -> Result<bool, RosterError> {
         let answered = self.change(|directory| {
             let Some(known) = directory.question(id) else {
@@ -62,11 +62,11 @@ impl Roster {
             .map_err(ChangeError::into_inner)
     }
 
-    /// Writes this person in place of the one of this revision. False if that is no longer the newest: a decision that
-    /// somebody took from what they saw is not laid over what they did not see.
+    /// Replaces exactly this revision of the person. Returns false if it is not the newest one, so that an admin's decision does not
+    /// overwrite a change that the admin has not seen.
     ///
     /// # Errors
-    /// When the user name belongs to somebody else, or the bus does not take the write.
+    /// If the user name belongs to another person, or the bus does not accept the write.
     pub async fn revise_person(
         &self,
         origin: &Origin<'_>,
@@ -101,10 +101,10 @@ impl Roster {
             .map_err(ChangeError::into_inner)
     }
 
-    /// The same of a group and its name.
+    /// Replaces exactly this revision of the group and its name. Returns false if it is not the newest one.
     ///
     /// # Errors
-    /// When the name belongs to another group, or the bus does not take the write.
+    /// If the name belongs to another group, or the bus does not accept the write.
     pub async fn revise_group(
         &self,
         origin: &Origin<'_>,

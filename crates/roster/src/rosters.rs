@@ -1,4 +1,4 @@
-//! The rosters of one process, each followed once however many services use it.
+//! The rosters of one process. Each is followed once, however many services use it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::neighbours::Neighbours;
 use crate::{Directory, ReadOtherNames, Roster};
 
-/// Hands out the roster of each org. Services of one process share them, and with them their memory and their group commit.
-/// Cheap to clone.
+/// Provides the roster of each org. All services of a process share these rosters, with their memory and their group commit. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
 pub struct Rosters {
     bus: Bus,
@@ -22,7 +22,7 @@ pub struct Rosters {
 }
 
 impl Rosters {
-    /// Rosters that look people up by user name and external id. They are followed until `stop`.
+    /// Creates rosters that find people by user name and external id. They are followed until `stop`.
     pub fn new(bus: &Bus, stop: &CancellationToken) -> Rosters {
         Rosters {
             bus: bus.clone(),
@@ -33,7 +33,7 @@ impl Rosters {
         }
     }
 
-    /// Rosters that look people up by e-mail address and display name too.
+    /// Creates rosters that find people by e-mail address and display name too.
     pub fn reading(read: ReadOtherNames, bus: &Bus, stop: &CancellationToken) -> Rosters {
         Rosters {
             read: Some(read),
@@ -41,7 +41,7 @@ impl Rosters {
         }
     }
 
-    /// The roster of this org; the first call starts to follow it.
+    /// Returns the roster of this org. The first call starts to follow it.
     pub fn of(&self, org: &OrgId) -> Roster {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(roster) = followed.get(org) {

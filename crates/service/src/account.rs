@@ -1,4 +1,4 @@
-//! An org's Litmos account as services use it: every request goes into the journal with what it was for.
+//! Access to an org's Litmos account for services. Every request is written to the journal with its purpose.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use provisioning::OrgId;
 use rate_tokens::Moment;
 use settings::Org;
 
-/// How long one request to Litmos may take at most. An org's settling time may demand less.
+/// Longest duration of one request to Litmos. The settling time of the org may set a lower limit.
 const REQUEST: Duration = Duration::from_secs(20);
 
-/// How long the last reports may take when a service ends. What is not told then costs tokens a while, not safety.
+/// Longest time for the last use reports and journal entries when a service ends. A missing use report delays a token, but is safe.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// What the requests of a piece of work are for.
+/// The purpose of the requests of one piece of work.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     pub class: &'static str,
     pub kind: String,
     pub operation: String,
     pub subjects: Vec<String>,
-    /// Changes that would cost a request each if made one by one.
+    /// Number of changes that would need one request each if made one by one.
     pub covers: u32,
-    /// Edits in the sources that this work answers.
+    /// Number of edits in the sources that caused this work.
     pub edits: u32,
 }
 
@@ -33,12 +33,12 @@ tokio::task_local! {
     static ABOUT: About;
 }
 
-/// Does a piece of work so that its requests are journalled as its own.
+/// Runs the work. Its requests are written to the journal with this purpose.
 pub fn about<F: Future>(about: About, work: F) -> impl Future<Output = F::Output> {
     ABOUT.scope(about, work)
 }
 
-/// An org's settings cannot be worked with.
+/// The settings of an org's Litmos account are not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("the Litmos account of org {org} cannot be used as it is set up")]
 pub struct AccountProblem {
@@ -47,7 +47,7 @@ pub struct AccountProblem {
     pub source: litmos::ConnectionProblem,
 }
 
-/// What a service sends requests with: permits, and a journal of what became of them.
+/// Gives a service tokens and Litmos clients, and writes each request to the journal.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     service: &'static str,
@@ -72,15 +72,15 @@ impl Accounts {
         &self.journal
     }
 
-    /// The client of an org's account.
+    /// Creates the client for an org's account.
     ///
     /// # Errors
-    /// When base URL or key cannot be used at all.
+    /// If the base URL or the key is not usable.
     pub fn client(&self, org: &Org) -> Result<Client, AccountProblem> {
         client(org, self.service, self.journal.clone())
     }
 
-    /// Waits until all that was sent is on the books: reported to the governor, and written to the journal.
+    /// Waits until all use reports and journal entries are written, for a limited time.
     pub async fn close(&self) {
         self.tokens.reported(CLOSING).await;
         let _ = tokio::time::timeout(CLOSING, self.journal.written()).await;

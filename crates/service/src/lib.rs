@@ -1,6 +1,7 @@
-//! What every service does as a process: read the settings, start telemetry, connect, run, drain, flush.
+//! The life of a service process: read the settings, start telemetry, connect, run, drain, flush.
 
 mod account;
+mod ownership;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,14 +13,15 @@ use secrecy::ExposeSecret as _;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
 
-/// Every process makes and drops many small values on several threads; the system's allocator takes a third of the processor
+/// Every process allocates and frees many small values on several threads. With the system's allocator this takes a third of the processor
 /// time of a load.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use account::{About, AccountProblem, Accounts, about};
+pub use ownership::{until_lost, while_owner};
 
-/// What a service is given.
+/// The parts that every service receives.
 #[derive(Clone, Debug)]
 pub struct Process {
     pub settings: Arc<Settings>,
@@ -28,10 +30,10 @@ pub struct Process {
     pub stop: CancellationToken,
 }
 
-/// Runs one service as a process of its own.
+/// Runs one service in its own process.
 ///
 /// # Errors
-/// Whatever ends the service, after telemetry was flushed.
+/// The error that ended the service. It is returned after telemetry was flushed.
 pub async fn run<F>(
     name: &'static str,
     config: Option<&Path>,
@@ -84,10 +86,10 @@ where
     }
 }
 
-/// Where the bus is: the settings' address, or the embedded server of this data directory.
+/// How to connect to the bus: with the URL in the settings, or to the embedded server of the data directory.
 ///
 /// # Errors
-/// When there is neither.
+/// If there is neither.
 pub fn connection(settings: &Settings) -> Result<NatsConnection, bus::ConnectError> {
     match &settings.nats.url {
         None => NatsConnection::discover(&settings.nats.data_dir),

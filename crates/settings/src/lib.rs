@@ -1,8 +1,8 @@
-//! The settings file of Rollcall: every section, its defaults and its checks.
+//! The settings file of Rollcall: all sections, defaults and checks.
 //!
-//! All services read the same file; each takes from it what it needs. Every value can also be given in the environment
-//! as `ROLLCALL_SECTION__KEY`, `ROLLCALL_ORG__0__KEY` for the first org, `ROLLCALL_ORG__0__SAFEGUARD__KEY` for its safeguard. Secrets are given as such, as `env:NAME`
-//! or as `file:PATH`. All mistakes are reported at once.
+//! All services read the same file, and each uses the settings that it needs. Every value can also be set in the environment: as
+//! `ROLLCALL_SECTION__KEY`, as `ROLLCALL_ORG__0__KEY` for the first org, and as `ROLLCALL_ORG__0__SAFEGUARD__KEY` for its safeguard. A
+//! secret is given as its value, as `env:NAME` or as `file:PATH`. All mistakes are reported at once.
 
 mod org;
 mod policy;
@@ -18,33 +18,33 @@ pub use org::{ApplyMode, Org};
 
 const SECTIONS: [&str; 7] = ["nats", "scim", "intake", "console", "health", "telemetry", "org"];
 
-/// Where the bus is.
+/// How to connect to NATS, or how to run it.
 #[derive(Debug)]
 pub struct Nats {
-    /// `None`: `rollcall up` starts a nats-server of its own in `data_dir`.
+    /// `None`: `rollcall up` starts its own nats-server in `data_dir`.
     pub url: Option<String>,
     pub token: Option<SecretString>,
     pub data_dir: PathBuf,
-    /// Copies of every stream and bucket: 3 in a cluster, 1 on one machine.
+    /// Number of copies of every stream and bucket: 3 in a cluster, 1 on one machine.
     pub replicas: usize,
 }
 
-/// Everything in the file.
+/// All settings.
 #[derive(Debug)]
 pub struct Settings {
     pub nats: Nats,
     pub scim_listen: String,
-    /// Health and metrics of services without a door of their own; `None` for no listener.
+    /// Address for health and metrics of services without their own HTTP listener; `None`: no such listener.
     pub health_listen: Option<String>,
     pub telemetry: TelemetrySettings,
     pub orgs: Vec<Org>,
 }
 
 impl Settings {
-    /// Reads the file, if one is given, and the environment.
+    /// Reads the file, if there is one, and the environment.
     ///
     /// # Errors
-    /// [`Problems`] with every mistake, its place and its remedy.
+    /// [`Problems`] with each mistake, its place and its remedy.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -52,7 +52,7 @@ impl Settings {
         let mut document = Document::load(file, environment, "ROLLCALL")?;
         let nats = document.section("nats", read_nats);
         let scim_listen = document.section("scim", |scim| address(scim, "127.0.0.1:8080"));
-        // Doors of services to come have their place in the file already: design section 10 fixes their names.
+        // These sections are reserved for the listeners of future services. Design section 10 fixes their names.
         document.section("intake", |intake| address(intake, "127.0.0.1:8082"));
         document.section("console", |console| address(console, "127.0.0.1:8081"));
         let health_listen = document.section("health", |health| health.text("listen"));
@@ -77,10 +77,10 @@ impl Settings {
         })
     }
 
-    /// The org of this id, or the only one if none is named.
+    /// The org with this id; without an id, the only org.
     ///
     /// # Errors
-    /// A sentence that says which orgs there are.
+    /// A message that lists the orgs.
     pub fn org(&self, id: Option<&str>) -> Result<&Org, String> {
         let known = || {
             self.orgs

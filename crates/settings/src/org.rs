@@ -1,4 +1,4 @@
-//! `[[org]]`: one Litmos account, its limit and its switches.
+//! `[[org]]`: one Litmos account with its limit and its switches.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::policy;
 
-/// Fewest characters of a SCIM token. Shorter ones are guessed.
+/// Fewest characters of a SCIM token. A shorter one could be guessed.
 const SCIM_TOKEN_MIN: usize = 12;
 
-/// Whether changes go out by themselves.
+/// Whether changes are applied without an admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyMode {
     Automatic,
-    /// Changes wait for `rollcall apply`; cut-offs go out by themselves.
+    /// Changes wait for `rollcall apply`. Only cut-offs are applied automatically.
     Manual,
 }
 
-/// One Litmos account.
+/// One Litmos account under one API key.
 #[derive(Clone, Debug)]
 pub struct Org {
     pub id: OrgId,
     pub base_url: String,
-    /// Litmos's `source`: any value that names the company.
+    /// The `source` parameter of Litmos: any value that names the company.
     pub company: String,
     pub api_key: SecretString,
     pub scim_token: Option<SecretString>,
@@ -36,12 +36,12 @@ pub struct Org {
 }
 
 impl Org {
-    /// What the rate governor goes by.
+    /// The limit and pacing that the governor uses.
     pub fn budget(&self) -> &BudgetSettings {
         &self.budget
     }
 
-    /// Requests a minute, whatever the window.
+    /// Number of requests per minute, converted from the org's window.
     pub fn per_minute(&self) -> u32 {
         let per_ms = f64::from(self.budget.tokens()) / self.budget.window().as_millis() as f64;
         (per_ms * 60_000.0) as u32
@@ -121,7 +121,7 @@ fn required_secret(org: &mut Section<'_>, key: &'static str, what_for: &str) -> 
 fn read_budget(org: &mut Section<'_>) -> Option<BudgetSettings> {
     let limit = org.number_or("requests_per_minute", 100, 1, u64::from(rate_tokens::LIMIT_MAX));
     let mut terms = Terms::per_minute(u32::try_from(limit).unwrap_or(100));
-    // For rehearsals against a simulator with a window of its own; Litmos's is a minute.
+    // For tests with a simulator that has another window; Litmos's window is a minute.
     terms.window = Duration::from_millis(org.number_or("window_ms", 60_000, 1_000, 3_600_000));
     terms.permit_ttl = Duration::from_millis(org.number_or("permit_ttl_ms", 10_000, 500, 60_000));
     terms.settle = Duration::from_millis(org.number_or("settle_ms", 30_000, 500, 600_000));

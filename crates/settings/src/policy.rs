@@ -1,11 +1,11 @@
-//! What an org's operator allows: the switches of `[[org]]`, and the limits of `[org.safeguard]`.
+//! An org's policy: the switches of `[[org]]`, and the limits of `[org.safeguard]`.
 
 use std::collections::BTreeSet;
 
 use chassis::settings::Section;
 use provisioning::{ExtraMembers, Harm, Limit, NormalName, Policy, Safeguard, UnlinkedTeams};
 
-/// Longest that an approval may hold: a week. What was approved longer ago was approved of another world.
+/// Longest validity of an approval: a week. Later, the state of the org may differ too much from what was approved.
 const APPROVAL_MINUTES_MAX: u64 = 7 * 24 * 60;
 
 pub(crate) fn read(org: &mut Section<'_>) -> Policy {
@@ -88,14 +88,14 @@ fn read_protected(org: &mut Section<'_>) -> BTreeSet<NormalName> {
     names.iter().map(|name| NormalName::of(name)).collect()
 }
 
-/// The names of one limit's settings.
+/// Names of the settings of one limit.
 struct Keys {
     percent: &'static str,
     most: &'static str,
     floor: &'static str,
 }
 
-/// Spells out the keys of a harm: a reader knows its settings by name.
+/// Creates the names of a harm's settings at compile time, because sections need static names.
 macro_rules! keys {
     ($prefix:literal) => {
         Keys {
@@ -139,7 +139,7 @@ fn read_safeguard(section: &mut Section<'_>) -> Safeguard {
             continue;
         };
         let run = run_keys(harm).read(section, default);
-        // What passes in one run passes in a day; who says nothing of days means the same for both.
+        // The limits of a run are the defaults for the limits of a day.
         let day = day_keys(harm).read(section, run);
         safeguard.run.insert(harm, run);
         safeguard.day.insert(harm, day);

@@ -1,7 +1,7 @@
 //! The importer: reads users, teams and memberships from Litmos into the observed state.
 //!
-//! It never writes to Litmos. A run notes after every page how far it has come, so a kill costs one page. Only a run
-//! that has read everything it set out to read concludes that something is not there any more.
+//! It never writes to Litmos. A run stores its progress after every page, so a crash costs one page. Only a run that has read everything
+//! concludes that something does not exist any more.
 
 mod run;
 mod state;
@@ -23,24 +23,24 @@ use tokio_util::sync::CancellationToken;
 
 use run::{Import, ImportError};
 
-/// An org whose importer died is taken over after this long.
+/// Time after which another importer takes over an org from a crashed one.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Pause before a run that failed is tried again. It doubles with every one that fails.
+/// Delay before a failed import is retried. It doubles with each failure.
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 
-/// Longest pause before a run that failed is tried again: how late a repaired connection is noticed at most.
+/// Longest delay before a failed import is retried. A repaired connection is noticed after this time at the latest.
 const AGAIN_MAX: Duration = Duration::from_secs(300);
 
-/// Pause before a run that would have forgotten too much is tried again, unless somebody asks before: what was missing may
-/// be back, and a look at everything is dear.
+/// Delay before retrying an import that would have removed too many accounts, unless an import is requested earlier. The missing accounts
+/// may be back by then, and a full import is expensive.
 const AGAIN_AFTER_LOSSES: Duration = Duration::from_secs(3_600);
 
 fn pause_after(failed: u32) -> Duration {
     AGAIN_FIRST.saturating_mul(1 << failed.min(10)).min(AGAIN_MAX)
 }
 
-/// What the service is made of.
+/// The parts that the service needs.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
@@ -48,10 +48,10 @@ pub struct Dependencies {
     pub health: Health,
 }
 
-/// Imports each org that has never been imported whole, goes on with runs that were cut short, and imports when asked.
+/// Imports each org that has never been imported completely, continues interrupted imports, and imports on request.
 ///
 /// # Errors
-/// When an org's settings cannot be worked with.
+/// If an org's settings are not usable.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
     let Dependencies {
         bus,
@@ -87,20 +87,8 @@ struct OrgImporter {
 impl OrgImporter {
     async fn run(self, stop: CancellationToken) {
         let name = format!("importer.{}", self.org.id);
-        while !stop.is_cancelled() {
-            let lease = tokio::select! {
-                () = stop.cancelled() => return,
-                lease = self.bus.lease(&name, LEASE) => lease,
-            };
-            let over = stop.child_token();
-            tokio::select! {
-                () = lease.lost() => {}
-                () = self.own(over.clone()) => {}
-                () = stop.cancelled() => {}
-            }
-            over.cancel();
-            lease.release().await;
-        }
+        let work = |lease, over: CancellationToken| service::until_lost(lease, over.clone(), self.own(over));
+        service::while_owner(&self.bus, &name, LEASE, &stop, work).await;
     }
 
     async fn own(&self, over: CancellationToken) {
@@ -115,7 +103,7 @@ impl OrgImporter {
                         if body["accept_losses"].as_bool().unwrap_or_default() {
                             accepting.store(true, Ordering::Relaxed);
                         }
-                        // One that waits already is the one that was asked for.
+                        // If a request is waiting already, it covers this one too.
                         let _ = ask.try_send(());
                     }
                     "status" => {}
@@ -151,7 +139,7 @@ impl OrgImporter {
                 next = Some(Class::Interactive);
                 continue;
             };
-            // It holds for one run: the next one that misses as much asks anew.
+            // Losses are accepted for one run only. The next run with as many losses needs a new request.
             let accept = accepts.swap(false, Ordering::Relaxed);
             let Err(error) = self.import(class, accept).await else {
                 failed = 0;
@@ -198,7 +186,7 @@ impl OrgImporter {
     }
 }
 
-/// A run for those who ask: where it stands, and the ten counters.
+/// A run as a control response: its progress and its counters.
 fn progress(run: &ImportRun) -> Value {
     json!({
         "id": run.id,

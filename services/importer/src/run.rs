@@ -1,4 +1,4 @@
-//! One full import: users, teams, members of each team with their roles, and then what is not there any more.
+//! One full import: users, teams, the members of each team with their roles, and then the removal of what no longer exists.
 
 mod conclusion;
 mod members;
@@ -15,13 +15,13 @@ use settings::Org;
 
 use crate::state::{self, Before, put};
 
-/// Rows of one page: the most that Litmos gives.
+/// Number of rows in one page: the most that Litmos returns.
 const PAGE: u32 = 1_000;
 
-/// Attempts at one page. Faults pass; a refusal for the limit is waited out by the governor.
+/// Attempts at one page. Most failures are temporary. After a refusal for the limit, the governor waits.
 const ATTEMPTS: u32 = 8;
 
-/// A pause that Litmos asks for is told from this length on.
+/// Shortest pause requested by Litmos that is reported.
 const PAUSE_TOLD: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub(crate) enum ImportError {
     Write(#[from] WriteError),
     #[error("the observed state could not be read")]
     Bus(#[from] BusError),
-    /// Every page was read, and too much of what is ours was in none.
+    /// All pages were read, but too many linked accounts were in none of them.
     #[error(
         "{lost} of {linked} linked accounts were not in what Litmos listed, which is more than {percent} %: nothing was \
          concluded from it. See in Litmos whether they are really gone; if so: rollcall import --accept-losses",
@@ -41,14 +41,14 @@ pub(crate) enum ImportError {
     Losses { lost: usize, linked: usize },
 }
 
-/// A run over one org.
+/// An import run of one org.
 pub(crate) struct Import<'a> {
     bus: &'a Bus,
     org: &'a Org,
     tokens: &'a Tokens,
     litmos: &'a Client,
     class: Class,
-    /// Whatever is missing is really gone: somebody looked.
+    /// Accept that everything missing from Litmos was really deleted.
     accept_losses: bool,
 }
 
@@ -75,10 +75,10 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Reads everything, from where a run that was cut short had come to.
+    /// Runs the import, or continues an interrupted one at the page that it had reached.
     pub(crate) async fn run(&self) -> Result<ImportRun, ImportError> {
         let earlier = state::last_run(self.bus, &self.org.id).await?;
-        // Until something is read, what stopped the last run still stands.
+        // The reason of the last pause stays until a read succeeds.
         let paused = earlier.as_ref().and_then(|run| run.paused.clone());
         let mut run = earlier
             .filter(ImportRun::is_running)
@@ -130,7 +130,7 @@ impl<'a> Import<'a> {
         self.tokens.acquire(&self.org.id, self.class, "importer").await
     }
 
-    /// Asks until there is an answer, or a failure that does not pass.
+    /// Sends the request until it succeeds or fails permanently.
     async fn answer<T, F>(&self, run: &mut ImportRun, ask: impl Fn(Permit) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -156,7 +156,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Tells of a pause that Litmos asked for, if it is one that somebody notices.
+    /// Stores a pause that Litmos requested, if it is long enough to be noticed.
     async fn note_refusal(&self, run: &mut ImportRun, failure: &Failure) {
         if let FailureKind::RateLimited {
             retry_after: Some(after),
@@ -167,12 +167,12 @@ impl<'a> Import<'a> {
             run.paused = Some(format!(
                 "Litmos asked for a pause of {minutes} min (Retry-After); the import goes on by itself"
             ));
-            // Nothing depends on it.
+            // This is only for display, so a failure does not matter.
             let _ = self.note(run).await;
         }
     }
 
-    /// Why a run stands still, and whether that is a fault of the whole connection.
+    /// Returns why a run is paused, and whether the fault affects the whole connection.
     async fn why_paused(&self, run: &mut ImportRun, failure: &Failure) -> (String, bool) {
         match self.litmos.scope(failure) {
             Scope::Connection => (failure.connection_words(), true),
@@ -198,7 +198,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Writes down how far the run has come.
+    /// Stores the progress of the run.
     async fn note(&self, run: &mut ImportRun) -> Result<(), ImportError> {
         run.changed_at_ms = now_ms();
         let key = ObservedKey::Import(self.org.id.clone());
@@ -224,7 +224,7 @@ impl<'a> Import<'a> {
                 })
                 .await
                 .map_err(ImportError::Litmos)?;
-            // A page may be short without being the last; only an empty one is the end.
+            // A page may be short without being the last one. Only an empty page is the end.
             if records.is_empty() {
                 break;
             }
@@ -248,7 +248,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Reads one of the listed accounts alone, which shows what a whole record holds: the lists may show less.
+    /// Reads one of the listed accounts by itself, to learn which fields a whole record has. Lists may show fewer.
     async fn learn_shape(&self, run: &mut ImportRun, records: &mut [UserRecord]) -> Result<(), ImportError> {
         let Some(id) = records.first().map(|record| record.id.clone()) else {
             return Ok(());
@@ -258,7 +258,7 @@ impl<'a> Import<'a> {
             Err(failure) if self.litmos.scope(&failure) == Scope::Connection => {
                 return Err(ImportError::Litmos(failure));
             }
-            // It may have gone meanwhile. What is known of records must do.
+            // The account may have been deleted in the meantime. Then the import uses what is known about records.
             Err(failure) => tracing::debug!(%failure, "an account could not be read alone"),
         }
         for record in records {
@@ -281,7 +281,7 @@ impl<'a> Import<'a> {
                 continue;
             };
             let known = before.accounts.get(&account.id);
-            // What a list does not show stays as it was read before.
+            // Attributes that the list does not show keep their earlier values.
             let account = match known {
                 Some(known) => account.or_as_known(&known.value),
                 None => account,
@@ -317,7 +317,7 @@ impl<'a> Import<'a> {
             let mut writes = Vec::with_capacity(records.len());
             for mut team in records.iter().filter_map(|record| team(record, asked_at_ms)) {
                 let known = before.teams.get(&team.id);
-                // Lists do not show descriptions: what was read of one stays known.
+                // Lists do not show descriptions, so the description that was read before stays.
                 team.description = team
                     .description
                     .or_else(|| known.and_then(|known| known.value.description.clone()));
@@ -358,7 +358,7 @@ fn passes(failure: &Failure) -> bool {
     }
 }
 
-/// Why a run that met this goes no further; `None` where it goes on from the page it had reached.
+/// The reason why this error ends the run; `None` if the run can continue from the page that it had reached.
 fn ends_the_run(error: &ImportError) -> Option<String> {
     match error {
         ImportError::Losses { .. } => Some(error.to_string()),

@@ -1,12 +1,12 @@
-//! The observed state as it was before a run, and how a run writes to it.
+//! Reads the observed state before a run, and writes the results of a run to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bus::{
-    BATCH_MAX, Bus, BusError, Change, Expect, LinksValue, ObservedBucket, ObservedKey, ObservedValue,
-    RosterValue, WatchEvent, Write, WriteError,
+    BATCH_MAX, Bus, BusError, Change, Expect, LinksKey, LinksValue, ObservedBucket, ObservedKey,
+    ObservedValue, RosterValue, WatchEvent, Write, WriteError,
 };
-use provisioning::{Account, AccountId, ImportRun, NormalName, OrgId, Roles, Team, TeamId};
+use provisioning::{Account, AccountId, ImportRun, NormalName, OrgId, PersonId, Roles, Team, TeamId};
 
 /// A value with its revision.
 #[derive(Clone, Debug)]
@@ -15,14 +15,14 @@ pub(crate) struct Known<T> {
     pub(crate) revision: u64,
 }
 
-/// A member of a team as last seen.
+/// A team member as last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) as_of_ms: u64,
     pub(crate) roles: Roles,
 }
 
-/// What was observed before.
+/// The observed state before the run.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     pub(crate) accounts: HashMap<AccountId, Known<Account>>,
@@ -30,7 +30,7 @@ pub(crate) struct Before {
     pub(crate) members: HashMap<(TeamId, AccountId), Known<Seen>>,
 }
 
-/// The last run of an org, finished or not.
+/// Reads the last run of an org, finished or not.
 pub(crate) async fn last_run(bus: &Bus, org: &OrgId) -> Result<Option<ImportRun>, BusError> {
     let stored = bus.observed().get(&ObservedKey::Import(org.clone())).await?;
     Ok(stored.and_then(|stored| match stored.value {
@@ -73,50 +73,68 @@ pub(crate) async fn before(bus: &Bus, org: &OrgId) -> Before {
                 ObservedValue::Import(_) => {}
             },
             WatchEvent::Reset => before = Before::default(),
-            WatchEvent::Removed(_) => {}
+            // A key that is removed while everything is read was perhaps read before.
+            WatchEvent::Removed(key) => match key {
+                ObservedKey::Account(_, id) => drop(before.accounts.remove(&id)),
+                ObservedKey::Team(_, id) => drop(before.teams.remove(&id)),
+                ObservedKey::TeamMember(_, team, account) => drop(before.members.remove(&(team, account))),
+                ObservedKey::Import(_) => {}
+            },
             WatchEvent::Synced => return before,
         }
     }
 }
 
-/// Accounts that are tied to a person.
-pub(crate) async fn linked(bus: &Bus, org: &OrgId) -> BTreeSet<AccountId> {
+/// Reads the account of each linked person.
+pub(crate) async fn linked(bus: &Bus, org: &OrgId) -> BTreeMap<PersonId, AccountId> {
     let mut linked = BTreeMap::new();
     let mut links = bus.links().watch(org);
     loop {
         match links.next().await {
             WatchEvent::Put(_, stored) => {
                 if let LinksValue::Person(link) = stored.value {
-                    linked.insert(link.person, link.account);
+                    match link.account {
+                        Some(account) => linked.insert(link.person, account),
+                        None => linked.remove(&link.person),
+                    };
                 }
             }
             WatchEvent::Reset => linked.clear(),
+            WatchEvent::Removed(LinksKey::Person(_, person)) => drop(linked.remove(&person)),
             WatchEvent::Removed(_) => {}
-            WatchEvent::Synced => return linked.into_values().flatten().collect(),
+            WatchEvent::Synced => return linked,
         }
     }
 }
 
-/// Accounts by the three piles of the report: linked, to be matched, unmanaged.
+/// Counts the accounts for the report: linked, to be matched, and unmanaged.
 pub(crate) async fn piles<'a>(
     bus: &Bus,
     org: &OrgId,
-    linked: &BTreeSet<AccountId>,
+    linked: &BTreeMap<PersonId, AccountId>,
     accounts: impl Iterator<Item = &'a Account>,
 ) -> (u32, u32, u32) {
-    let mut names = BTreeSet::new();
+    let mut waiting: BTreeMap<PersonId, NormalName> = BTreeMap::new();
     let mut roster = bus.roster().watch(org);
     loop {
         match roster.next().await {
             WatchEvent::Put(_, stored) => {
                 if let RosterValue::Person(person) = stored.value {
-                    names.insert(NormalName::of(&person.user_name));
+                    if person.deleted || linked.contains_key(&person.id) {
+                        waiting.remove(&person.id);
+                    } else {
+                        waiting.insert(person.id, NormalName::of(&person.user_name));
+                    }
                 }
             }
-            WatchEvent::Removed(_) | WatchEvent::Reset => {}
+            // A person who is renamed lies under another key, and the removal of the old one says nothing about them.
+            WatchEvent::Removed(_) => {}
+            WatchEvent::Reset => waiting.clear(),
             WatchEvent::Synced => break,
         }
     }
+    let names: BTreeSet<&NormalName> = waiting.values().collect();
+    let linked: BTreeSet<&AccountId> = linked.values().collect();
     let mut piles = (0, 0, 0);
     for account in accounts {
         if linked.contains(&account.id) {
@@ -130,7 +148,7 @@ pub(crate) async fn piles<'a>(
     piles
 }
 
-/// Writes a page. Where somebody wrote a key meanwhile, theirs is the newer word and stays.
+/// Writes a page. If another writer changed a key in the meantime, its newer value stays.
 pub(crate) async fn write_page(
     bucket: &ObservedBucket,
     writes: Vec<Write<ObservedKey, ObservedValue>>,

@@ -108,25 +108,19 @@ impl Owner {
     /// Waits for the lease of the org and works on the org while the lease is held. Repeats until stopped.
     async fn run(self, stop: CancellationToken) {
         let name = format!("pusher.{}", self.org.id);
-        while !stop.is_cancelled() {
-            let lease = tokio::select! {
-                () = stop.cancelled() => return,
-                lease = self.bus.lease(&name, LEASE) => Arc::new(lease),
-            };
-            tracing::info!(org.id = %self.org.id, epoch = lease.epoch(), "working on this org");
-            self.own(lease.clone(), &stop).await;
-            lease.release().await;
-        }
+        service::while_owner(&self.bus, &name, LEASE, &stop, |lease, over| {
+            self.own(lease, over)
+        })
+        .await;
     }
 
-    async fn own(&self, lease: Arc<bus::Lease>, stop: &CancellationToken) {
-        let over = stop.child_token();
-        // Watches and the control service are tasks of the bus. The guard ends them when this function returns.
-        let _ends = over.clone().drop_guard();
+    /// Watches and the control service are tasks of the bus, which end with `over`.
+    async fn own(&self, lease: Arc<bus::Lease>, over: CancellationToken) {
+        tracing::info!(org.id = %self.org.id, epoch = lease.epoch(), "working on this org");
         let began = Instant::now();
         let fetched = tokio::select! {
             () = lease.lost() => None,
-            () = stop.cancelled() => None,
+            () = over.cancelled() => None,
             fetched = watcher::fetch(&self.bus, &self.org.id, over.clone()) => fetched,
         };
         let Some((snapshot, mut events)) = fetched else {
@@ -184,6 +178,6 @@ impl Owner {
         };
         let policy = self.org.policy.clone();
         let mut controller = Controller::new(id, executor, policy, mode, self.org.budget(), snapshot);
-        controller.run(&mut events, &mut questions, stop).await;
+        controller.run(&mut events, &mut questions, &over).await;
     }
 }

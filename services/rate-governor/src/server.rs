@@ -113,7 +113,7 @@ impl GovernorServer {
             let name = OrgName::new(&org);
             for of_one_grant in reports.chunk_by(|one, next| one.grant == next.grant) {
                 match self.report(context.at, name.as_ref().ok(), of_one_grant) {
-                    ReportOutcome::TakenIn => {}
+                    ReportOutcome::Accepted => {}
                     ReportOutcome::ForNow => all_taken = false,
                     ReportOutcome::Odd(message) => responses.odd.push(message),
                 }
@@ -132,8 +132,8 @@ impl GovernorServer {
                             retry_after: AGAIN,
                         },
                     ),
-                    Err(RequestFailure::Senseless(message)) => {
-                        metrics::counter!("rollcall_asks_refused_total").increment(1);
+                    Err(RequestFailure::Invalid(message)) => {
+                        metrics::counter!("rollcall_token_requests_refused_total").increment(1);
                         responses.add(&org, bus::TokenResponse::Refused { id, message });
                     }
                 }
@@ -150,13 +150,13 @@ impl GovernorServer {
         context: &ExchangeContext,
         request: bus::TokenRequest,
     ) -> Result<(), RequestFailure> {
-        let senseless = |message: &dyn ToString| RequestFailure::Senseless(message.to_string());
-        let org = org.as_ref().map_err(|error| senseless(error))?;
+        let invalid = |message: &dyn ToString| RequestFailure::Invalid(message.to_string());
+        let org = org.as_ref().map_err(|error| invalid(error))?;
         let class = request
             .class
-            .ok_or_else(|| senseless(&"the class of the request is none of the four"))?;
-        let worker = context.worker.clone().map_err(|error| senseless(&error))?;
-        let flow = FlowId::new(&request.flow).map_err(|error| senseless(&error))?;
+            .ok_or_else(|| invalid(&"the class of the request is none of the four"))?;
+        let worker = context.worker.clone().map_err(|error| invalid(&error))?;
+        let flow = FlowId::new(&request.flow).map_err(|error| invalid(&error))?;
         self.next_request += 1;
         let id = RequestId::new(self.next_request);
         let pending_request = PendingRequest {
@@ -188,7 +188,7 @@ impl GovernorServer {
                     | RequestRefused::WantsTooMuch { .. }
                     | RequestRefused::Duplicate { .. },
                 )),
-            ) => Err(senseless(&error)),
+            ) => Err(invalid(&error)),
         }
     }
 
@@ -205,9 +205,9 @@ impl GovernorServer {
                 tracing::error!(org.id = org.as_str(), ?reported, %grant, "a report contradicts the ledger");
                 ReportOutcome::Odd("it contradicts what was reported before".to_owned())
             }
-            Ok(_) => ReportOutcome::TakenIn,
-            Err(unheard) if unheard.is_for_now() => ReportOutcome::ForNow,
-            Err(unheard) => ReportOutcome::Odd(unheard.to_string()),
+            Ok(_) => ReportOutcome::Accepted,
+            Err(unacknowledged) if unacknowledged.is_for_now() => ReportOutcome::ForNow,
+            Err(unacknowledged) => ReportOutcome::Odd(unacknowledged.to_string()),
         }
     }
 
@@ -270,7 +270,7 @@ impl GovernorServer {
         };
         answer.send(json!({
             "governor": {
-                "ruling": self.leadership.is_leading(),
+                "leading": self.leadership.is_leading(),
                 "epoch": self.leadership.epoch(),
                 "appends": self.appends,
                 "odd": self.leadership.anomalies(),
@@ -299,12 +299,12 @@ impl GovernorServer {
 /// Reason why a request was not queued.
 enum RequestFailure {
     ForNow,
-    Senseless(String),
+    Invalid(String),
 }
 
-/// What became of a report.
+/// Result of a use report.
 enum ReportOutcome {
-    TakenIn,
+    Accepted,
     /// The governor does not lead now. The same report may be accepted later.
     ForNow,
     /// The report is wrong, and repeating it does not help.
@@ -322,7 +322,7 @@ fn measure_org(org: &str, status: &Status) {
     metrics::gauge!("rollcall_working_limit", "org" => org.to_owned()).set(f64::from(status.working_limit));
     for class in Class::ALL {
         let counts = status.classes.get(class);
-        metrics::gauge!("rollcall_asks_waiting", "org" => org.to_owned(), "class" => class.as_str())
+        metrics::gauge!("rollcall_token_requests_waiting", "org" => org.to_owned(), "class" => class.as_str())
             .set(f64::from(counts.waiting));
         metrics::counter!("rollcall_refusals_total", "org" => org.to_owned(), "class" => class.as_str())
             .absolute(counts.refused);

@@ -1,8 +1,8 @@
-//! Schema discovery: which attributes users of an org have.
+//! Schema discovery: finds the attributes that users of an org have.
 //!
-//! The standard fields and the ten legacy custom fields are the same everywhere; Litmos tells the advanced ones only
-//! through some user who exists. A new version is kept only when something differs from the last. Types are not told
-//! by Litmos, and none are guessed.
+//! The standard fields and the ten legacy custom fields are the same in every org. Litmos shows advanced custom fields only on an existing
+//! user. A new version is stored only if something differs from the last one. Litmos does not return types of fields, and this service does
+//! not guess them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,19 +19,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// An org whose discoverer died is taken over after this long.
+/// Time after which another process takes over an org from a crashed one.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How often an org is looked at again. Custom fields change a few times a year.
+/// Time between two discoveries of an org. Custom fields change a few times a year.
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Pause before a look that failed is tried again. It doubles with every one that fails.
+/// Delay before a failed discovery is retried. It doubles with each failure.
 const AGAIN_FIRST: Duration = Duration::from_secs(60);
 
-/// Longest pause before a look that failed is tried again.
+/// Longest delay before a failed discovery is retried.
 const AGAIN_MAX: Duration = Duration::from_secs(600);
 
-/// What the service is made of.
+/// The parts that the service needs.
 #[derive(Debug)]
 pub struct Dependencies {
     pub bus: Bus,
@@ -49,10 +49,10 @@ enum DiscoveryError {
     Write(#[from] WriteError),
 }
 
-/// Looks at each org at the start, once a day, and when asked.
+/// Discovers the attributes of each org at the start, once a day, and on request.
 ///
 /// # Errors
-/// When an org's settings cannot be worked with.
+/// If an org's settings are not usable.
 pub async fn run(dependencies: Dependencies, stop: CancellationToken) -> Result<(), AccountProblem> {
     let Dependencies {
         bus,
@@ -87,20 +87,8 @@ struct OrgDiscovery {
 impl OrgDiscovery {
     async fn run(self, stop: CancellationToken) {
         let name = format!("schema-discovery.{}", self.org.id);
-        while !stop.is_cancelled() {
-            let lease = tokio::select! {
-                () = stop.cancelled() => return,
-                lease = self.bus.lease(&name, LEASE) => lease,
-            };
-            let over = stop.child_token();
-            tokio::select! {
-                () = lease.lost() => {}
-                () = self.own(over.clone()) => {}
-                () = stop.cancelled() => {}
-            }
-            over.cancel();
-            lease.release().await;
-        }
+        let work = |lease, over: CancellationToken| service::until_lost(lease, over.clone(), self.own(over));
+        service::while_owner(&self.bus, &name, LEASE, &stop, work).await;
     }
 
     async fn own(&self, over: CancellationToken) {

@@ -132,8 +132,8 @@ async fn a_watch_tells_what_is_there_and_then_every_change_also_across_a_kill_of
     roster.write(put(&harness, 20, Expect::Absent)).await.unwrap();
     assert!(matches!(watch.next().await, WatchEvent::Put(key, _) if key == self::key(&harness, 20)));
 
-    // A server that is killed comes back on the same data, at another place; the watch's own connection is re-made by
-    // the client library only where the address stays, so the new server is given the old one's port by its file.
+    // A killed server starts again on the same data, with another port. The client library reconnects only to the same address. So
+    // the new server gets the port of the old one through its configuration file.
     let pid = harness.server.pid().unwrap();
     let connection = harness.server.connection().clone();
     let config = harness.dir.path().join("nats.conf");
@@ -171,7 +171,7 @@ async fn a_watch_tells_what_is_there_and_then_every_change_also_across_a_kill_of
 async fn an_embedded_server_ends_with_the_parent_that_was_killed() {
     let harness = harness().await;
     let pid = harness.server.pid().unwrap();
-    // Forgetting the child is what a killed parent does: nobody waits, nobody stops, the pipe just closes.
+    // Dropping the server acts like a killed parent: it does not stop the child, the pipe just closes.
     drop(harness.server);
     let gone = async {
         while std::path::Path::new(&format!("/proc/{pid}/cmdline")).exists()

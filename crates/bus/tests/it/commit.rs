@@ -1,4 +1,4 @@
-//! Changes that are stored together while answers get lost and the server is busy.
+//! Changes that are stored together while responses get lost and the server is busy.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{Harness, harness, person};
 
 type Set = ChangeSet<RosterKey, RosterValue>;
 
-/// Batches that the server has open at once for a stream.
+/// Most batches that the server allows open at once per stream.
 const OPEN_MAX: usize = 50;
 
 fn key(harness: &Harness, n: usize) -> RosterKey {
@@ -24,7 +24,7 @@ fn under_name(harness: &Harness, n: usize) -> bus::KeysUnder {
     RosterKey::under_name(&harness.org, &name)
 }
 
-/// Somebody new, guarded over the user name.
+/// Write of a new person, guarded over the user name.
 fn new(harness: &Harness, n: usize) -> Write<RosterKey, RosterValue> {
     Write {
         key: key(harness, n),
@@ -69,7 +69,7 @@ async fn a_batch_that_was_stored_without_an_answer_is_recognised_set_by_set() {
     let bus = wire.bus().await;
     wire.break_at(Break::Answering("Nats-Batch-Commit"));
     let mut sets: Vec<Set> = (0..12).map(|n| ChangeSet::new(vec![new(&harness, n)])).collect();
-    // A rename: the old key goes with the new one.
+    // A rename: the old key is deleted together with the write of the new one.
     sets[5].writes.push(Write {
         key: key(&harness, 100),
         expect: Expect::NewestUnder(under_name(&harness, 100), old),
@@ -79,7 +79,7 @@ async fn a_batch_that_was_stored_without_an_answer_is_recognised_set_by_set() {
     wire.broken().await;
     for (n, outcome) in outcomes.into_iter().enumerate() {
         let stored = revision(&harness, n).await;
-        // Behind the rename everything is one further.
+        // After the rename, every sequence is larger by one.
         assert_eq!(stored, old + 1 + n as u64 + u64::from(n > 5), "person {n}");
         assert_eq!(outcome.unwrap()[0], stored, "person {n}");
     }
@@ -139,7 +139,7 @@ async fn a_batch_without_an_answer_is_no_conflict_but_for_the_one_that_was_overw
     harness.server.stop().await;
 }
 
-/// Begins as many batches as the server has open at once; `end` ends them.
+/// Begins as many batches as the server allows at once; `end` ends them.
 struct Crowd(async_nats::Client);
 
 impl Crowd {
@@ -161,7 +161,7 @@ impl Crowd {
             headers.insert("Nats-Batch-Commit", "1");
         }
         let subject = format!("$KV.roster.crowd.question.{n}-{place}");
-        // The answer says that the server has it.
+        // The response shows that the server has the message.
         let sent = self.0.request_with_headers(subject, headers, "".into());
         sent.await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Many events at once, their receipts, and those that nobody can take.
+//! Many events at once, their receipts, and events that cannot be processed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn events(count: usize) -> impl Iterator<Item = Event> {
     (0..count).map(|n| event(&n.to_string()))
 }
 
-/// All that comes until nothing comes any more.
+/// Reads events until no more events come.
 async fn all(feed: &mut FeedBatch) -> Vec<Delivery> {
     let mut taken = Vec::new();
     loop {
@@ -48,7 +48,7 @@ async fn many_events_are_stored_once_each_and_come_by_the_thousand() {
             .await
     };
     publish(700).await.unwrap();
-    // The second time a part is there already, as after a batch whose answer was lost.
+    // The second time a part is stored already, as after a batch whose response was lost.
     publish(1_900).await.unwrap();
     publish(1_900).await.unwrap();
     let mut feed = harness.bus.feed().await.unwrap();
@@ -65,7 +65,7 @@ async fn many_events_are_stored_once_each_and_come_by_the_thousand() {
     harness.server.stop().await;
 }
 
-/// What `publish_events` relies on: the server knows message ids within a batch too, and then stores nothing of it.
+/// `publish_events` relies on this: the server checks message ids within a batch too, and then stores nothing of the batch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_with_an_event_that_is_there_already_is_refused_as_a_whole() {
     let harness = harness().await;
@@ -167,7 +167,7 @@ async fn a_receipt_goes_to_an_inbox_and_nowhere_else() {
     harness.server.stop().await;
 }
 
-/// Takes the stream of dead letters away, so that nothing can be set aside.
+/// Deletes the stream of dead letters, so that nothing can be set aside.
 async fn without_letters(harness: &Harness) {
     let js = async_nats::jetstream::new(stranger(harness).await);
     js.delete_stream("dead").await.unwrap();
@@ -225,7 +225,7 @@ async fn dead_letters_are_listed_by_the_page_replayed_and_dropped() {
     let mut feed = harness.bus.feed().await.unwrap();
     for delivery in all(&mut feed).await {
         delivery.refuse(&format!("no, {}", delivery.event.event_id)).await;
-        // Once more, as after an answer that was lost.
+        // Refuse it again, as after a lost response.
         delivery.refuse("no").await;
     }
     assert_eq!(
@@ -284,7 +284,7 @@ async fn dead_letters_are_listed_by_the_page_replayed_and_dropped() {
         harness.bus.dead_letter(&harness.org, &letter.id).await.unwrap(),
         None
     );
-    // A second replay of the same letter changes nothing: the feed knows it.
+    // A second replay of the same letter changes nothing: the feed recognizes it.
     let _ = harness
         .bus
         .replay_letter(&harness.org, &letter, None, ("mira", 7))

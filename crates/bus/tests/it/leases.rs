@@ -23,14 +23,14 @@ async fn a_lease_has_one_holder_and_goes_on_when_given_back() {
     harness.server.stop().await;
 }
 
-/// The client library's own call loses the time to live of a key that was deleted before: such a lease never ends.
+/// The call of the client library loses the time to live of a key that was deleted before. Such a lease never ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_runs_out_also_the_second_and_third_time() {
     let harness = harness().await;
     let other = Bus::connect(harness.server.connection(), "other").await.unwrap();
     for round in 0..3 {
         let lease = harness.bus.lease("org", TTL).await;
-        // A holder that dies renews nothing more.
+        // A holder that dies does not renew its lease.
         drop(lease);
         let next = tokio::time::timeout(Duration::from_secs(5), other.lease("org", TTL)).await;
         let next = next.unwrap_or_else(|_| panic!("the lease of round {round} never ran out"));

@@ -1,4 +1,4 @@
-//! A watch that breaks off inside a set: nobody sees half of it, and nothing is missed.
+//! A watch that breaks off inside a change set: no reader sees half of the set, and nothing is missed.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn put(harness: &Harness, n: usize) -> Write<RosterKey, RosterValue> {
     }
 }
 
-/// All that a watch tells before anybody may look; `None` stands for the end of what was there at the start.
+/// Reads all events of a watch that belong together. `None` means that everything that existed at the start was delivered.
 async fn together(watch: &mut Watch<RosterKey, RosterValue>) -> Vec<Option<RosterKey>> {
     let first = tokio::time::timeout(Duration::from_secs(20), watch.next()).await;
     let mut events = vec![first.expect("the watch tells nothing")];
@@ -71,7 +71,7 @@ async fn a_first_reading_that_breaks_off_inside_a_set_ends_behind_all_of_it() {
     harness.server.stop().await;
 }
 
-/// The end of the set is overwritten while the watch is away: its last key comes later in the stream, behind other writes.
+/// The end of the set is overwritten while the watch is disconnected. Its last key comes later in the stream, after other writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_whose_end_was_overwritten_while_a_watch_was_away_is_not_told_by_half() {
     let harness = harness().await;

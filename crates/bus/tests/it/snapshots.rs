@@ -7,7 +7,7 @@ use provisioning::{Person, PersonId};
 
 use crate::{Harness, harness, person};
 
-/// Snapshots of few keys, at once.
+/// Writes snapshots of few keys without delay.
 const TERMS: SnapshotPolicy = SnapshotPolicy {
     keys_min: 10,
     stale_after: 1_000_000,
@@ -18,7 +18,7 @@ const HEAD: &str = "rollcall.snapshot.v1.acme.roster.head";
 
 type Seen = BTreeMap<PersonId, (Person, u64)>;
 
-/// What a watch tells until everything is synced.
+/// Reads a watch until it is synced.
 async fn synced(watch: &mut Watch<RosterKey, RosterValue>) -> Seen {
     let mut seen = Seen::new();
     let all = async {
@@ -79,14 +79,14 @@ async fn remove(harness: &Harness, n: usize) {
     harness.bus.roster().write(write).await.unwrap();
 }
 
-/// A client of its own, for what `bus` has no word for.
+/// A separate NATS client, for operations that `bus` does not have.
 async fn raw(harness: &Harness) -> async_nats::jetstream::Context {
     let connection = harness.server.connection();
     let options = async_nats::ConnectOptions::with_token(connection.token.clone().unwrap());
     async_nats::jetstream::new(options.connect(&connection.url).await.unwrap())
 }
 
-/// A company of which a snapshot has been drawn: 3,000 people, each with as much text as makes several parts.
+/// A company with a snapshot: 3,000 people, with enough text for several parts.
 async fn snapshotd() -> Harness {
     let harness = harness().await;
     for from in (0..3_000).step_by(1_000) {
@@ -111,7 +111,7 @@ async fn snapshotd() -> Harness {
     harness
 }
 
-/// Compares what two watches synced, without what a snapshot leaves out. Names only those about whom they differ.
+/// Compares the people of two watches, without the fields that a snapshot leaves out. Reports only people that differ.
 fn same(mut one: Seen, mut other: Seen) {
     for (person, _) in one.values_mut().chain(other.values_mut()) {
         person.scim_document = None;
@@ -157,7 +157,7 @@ async fn a_snapshot_and_what_came_after_it_tell_what_the_bucket_tells() {
     .await;
     let mut begun = watch(&harness);
     same(synced(&mut begun).await, plain(&harness).await);
-    // And it goes on.
+    // The watch continues after the snapshot.
     put(&harness, [person(4_000)]).await;
     let next = tokio::time::timeout(Duration::from_secs(5), begun.next())
         .await
@@ -166,7 +166,7 @@ async fn a_snapshot_and_what_came_after_it_tell_what_the_bucket_tells() {
     harness.server.stop().await;
 }
 
-/// The other tests would pass without any snapshot. What is taken out of the stream by hand is in the snapshot only.
+/// The other tests would pass without a snapshot. Here a message is deleted from the stream by hand, so only the snapshot has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_begins_with_the_snapshot_where_there_is_one() {
     let harness = snapshotd().await;
@@ -199,7 +199,7 @@ async fn a_snapshot_that_is_not_whole_is_no_snapshot() {
 async fn a_part_of_another_drawing_is_no_part() {
     part_is_refused(|part| {
         let mut payload = lz4_flex::block::decompress_size_prepended(part).unwrap();
-        // The id of the drawing is the first text of a part.
+        // The id of the snapshot is the first text of a part.
         payload[2] = if payload[2] == b'0' { b'1' } else { b'0' };
         lz4_flex::block::compress_prepend_size(&payload)
     })
@@ -210,11 +210,12 @@ async fn a_part_of_another_drawing_is_no_part() {
 async fn a_part_that_does_not_unpack_is_no_part() {
     part_is_refused(|part| part[..part.len() / 2].to_vec()).await;
     part_is_refused(|_| Vec::new()).await;
-    // It says that it unpacks to four gigabytes.
+    // The part claims a size of 4 GB after decompression.
     part_is_refused(|part| [&[255; 4], &part[4..]].concat()).await;
 }
 
-/// Changes the first part of a snapshot. What is taken out of the bucket by hand then is not synced, for the bucket is read.
+/// Changes the first part of a snapshot, and deletes a message from the bucket by hand. The watch does not deliver that message,
+/// because it reads the bucket.
 async fn part_is_refused(change: impl FnOnce(&[u8]) -> Vec<u8>) {
     let harness = snapshotd().await;
     let js = raw(&harness).await;
@@ -246,7 +247,7 @@ async fn a_bucket_that_was_made_anew_is_not_the_one_in_the_snapshot() {
     harness.server.stop().await;
 }
 
-/// Keys move to the end of the stream while they are drawn.
+/// Keys move to the end of the stream while the snapshot is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_drawn_while_its_keys_are_written_is_right() {
     let harness = harness().await;

@@ -238,7 +238,7 @@ async fn a_decision_that_cannot_be_read_is_counted_and_hides_no_other() {
     harness.server.stop().await;
 }
 
-/// Speaks NATS past the bus, as a broken or foreign program would.
+/// A NATS client that does not use `bus`, like a broken or foreign program.
 pub(crate) async fn stranger(harness: &crate::Harness) -> async_nats::Client {
     let connection = harness.server.connection();
     let options = async_nats::ConnectOptions::new().token(connection.token.clone().unwrap());
@@ -281,7 +281,7 @@ async fn a_payload_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_no
     );
     assert!(of("rollcall.feed.v1.acme.hr").event.is_none());
     assert_eq!(letters.len(), 2);
-    // Whoever watches next finds the same record, and no second letter is written about it.
+    // The next watch finds the same record, and no second letter is written about it.
     let mut watch = harness.bus.roster().watch(&harness.org);
     assert_eq!(watch.next().await, bus::WatchEvent::Synced);
     assert_eq!(harness.bus.dead_letter_count(&harness.org).await.unwrap(), 2);

@@ -1,4 +1,4 @@
-//! A wire between a bus and its nats-server that breaks where a test wants it to.
+//! A proxy between a bus and its nats-server. A test chooses where the connection breaks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,18 +12,18 @@ use bus::{Bus, NatsConnection};
 
 use crate::Harness;
 
-/// The place where the wire breaks.
+/// The place where the connection breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Break {
-    /// In front of these words of the client: they never arrive.
+    /// Before these bytes of the client: they never arrive.
     Sending(&'static str),
-    /// Behind these words of the client: they arrive, and the acknowledgement gets lost.
+    /// After these bytes of the client: they arrive, and the acknowledgement gets lost.
     Answering(&'static str),
-    /// In front of these words of the server.
+    /// Before these bytes of the server.
     Telling(&'static str),
 }
 
-/// Stands between a bus and its server.
+/// The proxy between a bus and its server.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     connection: NatsConnection,
@@ -33,7 +33,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Listens in front of the server of a harness.
+    /// Starts a proxy to the server of a harness.
     pub(crate) async fn before(harness: &Harness) -> Wire {
         let server = harness.server.connection();
         let port: u16 = server
@@ -68,12 +68,12 @@ impl Wire {
         wire
     }
 
-    /// A bus that speaks through this wire.
+    /// A bus that is connected through this proxy.
     pub(crate) async fn bus(&self) -> Bus {
         Bus::connect(&self.connection, "behind-a-wire").await.unwrap()
     }
 
-    /// Breaks once, when this happens next.
+    /// Breaks the connection once, the next time that this place is reached.
     pub(crate) fn break_at(&self, place: Break) {
         *self.plan.lock().unwrap() = Some(place);
     }
@@ -83,7 +83,7 @@ impl Wire {
         self.open.store(open, Ordering::SeqCst);
     }
 
-    /// Waits until it has broken.
+    /// Waits until the connection has broken.
     pub(crate) async fn broken(&self) {
         let mut broken = self.broken.clone();
         let waited = tokio::time::timeout(Duration::from_secs(20), broken.wait_for(|count| *count > 0)).await;
@@ -91,7 +91,7 @@ impl Wire {
     }
 }
 
-/// The place of these words in what has come, if they are there. `before` is the end of what came earlier.
+/// Offset of these bytes in the received data, if they are there. `before` is the end of the earlier data.
 fn find(before: &[u8], chunk: &[u8], words: &str) -> Option<usize> {
     let all = [before, chunk].concat();
     let at = all
@@ -170,7 +170,7 @@ async fn join(
         broke = down => broke,
     };
     if matches!(broke, Ok(true)) {
-        // All that was said before arrives; nothing comes after it.
+        // All data before the break arrives; nothing comes after it.
         let _ = to_client.shutdown().await;
         let mut rest = vec![0; 64 * 1024];
         let drained = async { while matches!(from_client.read(&mut rest).await, Ok(read) if read > 0) {} };

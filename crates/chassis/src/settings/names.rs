@@ -1,11 +1,11 @@
-//! Words for a person who mistyped a name or a value.
+//! Texts for a person who mistyped a name or a value.
 
 use toml::Value;
 
-/// Most letters that may differ between a name and the one it is taken for.
+/// Most letters that may differ between a mistyped name and the suggested one.
 const SLIP_MAX: usize = 3;
 
-/// `; did you mean ...?` where something similar is known, else the known ones.
+/// `; did you mean ...?` if a similar name is known, else all known names.
 pub(crate) fn nearest(wrong: &str, known: &[&str]) -> String {
     let best = known.iter().map(|name| (distance(wrong, name), *name)).min();
     match best {

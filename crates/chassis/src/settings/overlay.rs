@@ -1,4 +1,4 @@
-//! One environment variable laid over the file.
+//! Applies an environment variable to the settings of the file.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::problem::{Origin, Problem};
 use super::source::{Origins, numbered};
 
-/// One step into the settings. Indexes sort as numbers, so that section 2 is laid before section 10.
+/// One part of a path in the settings. Indexes sort as numbers, so that section 2 is applied before section 10.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Index(usize),
@@ -23,7 +23,7 @@ pub(crate) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    /// Those of the environment that begin with the prefix and name a section and a key, in the order to lay them.
+    /// All variables that begin with the prefix and name a section and a key, in the order to apply them.
     pub(crate) fn all(environment: &'a BTreeMap<String, String>, prefix: &str) -> Vec<Overlay<'a>> {
         let mut all: Vec<Overlay<'a>> = environment
             .iter()
@@ -41,7 +41,7 @@ impl<'a> Overlay<'a> {
         all
     }
 
-    /// Puts the value where the variable's name says.
+    /// Sets the value at the place that the variable names.
     pub(crate) fn lay<'t>(&self, root: &'t mut Table, origins: &mut Origins) -> Result<(), Problem> {
         let (section, index, inside) = match self.path.as_slice() {
             [Step::Name(section), Step::Index(index), inside @ ..] => (section, Some(*index), inside),
@@ -78,7 +78,7 @@ impl<'a> Overlay<'a> {
             values = values.and_then(section);
             place = format!("{place} {inner}");
         }
-        // A section that is none is reported when it is read.
+        // A value that is not a section is reported when it is read.
         if let Some(values) = values {
             values.insert(key.clone(), Value::String(self.value.to_owned()));
             origins.set(

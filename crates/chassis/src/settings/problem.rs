@@ -1,9 +1,9 @@
-//! What is wrong with the settings, as a person reads it.
+//! Mistakes in the settings, as texts for a person.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value was written.
+/// The place where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// In the settings file, on this line, counted from 1.
@@ -12,14 +12,14 @@ pub enum Origin {
     Variable(String),
 }
 
-/// One mistake: where, what, and what to do.
+/// One mistake, with its place and remedy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Such as `[store] url` or `[[door]] #2 listen`.
+    /// Place in the settings, such as `[store] url` or `[[list]] #2 key`.
     pub place: String,
-    /// What is wrong, and the remedy.
+    /// The mistake and the remedy.
     pub what: String,
-    /// Where the value, or the section that lacks it, was written. `None` where nothing was written at all.
+    /// The place where the value, or the section without it, was written. `None` if nothing was written.
     pub origin: Option<Origin>,
 }
 
@@ -38,7 +38,7 @@ impl Problem {
     }
 }
 
-/// All mistakes of the settings, never empty.
+/// All mistakes in the settings, at least one.
 #[derive(Debug, thiserror::Error)]
 pub struct Problems {
     pub file: Option<PathBuf>,

@@ -9,10 +9,10 @@ use toml::{Table, Value};
 use super::names::{kind, nearest};
 use super::problem::Problem;
 
-/// One `[section]`, being read.
+/// One `[section]` that is being read.
 ///
-/// Each method takes one value by its key, reports what is wrong with it, and goes on with a stand-in: the reader
-/// learns of the next mistake too, and the stand-in never leaves, because `Document::finish` refuses.
+/// Each method takes one value by its key. If the value is wrong, the method reports the mistake and returns a replacement, so that
+/// later mistakes are found too. The replacement is never used, because `Document::finish` then returns an error.
 pub struct Section<'a> {
     place: String,
     values: Table,
@@ -21,7 +21,7 @@ pub struct Section<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
-/// The values stay out: some are secrets.
+/// Leaves out the values: some are secrets.
 impl fmt::Debug for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Section")
@@ -77,7 +77,7 @@ impl<'a> Section<'a> {
         self.text(key).unwrap_or_else(|| default.to_owned())
     }
 
-    /// A text that must be there; an empty one stands in for it when it is not.
+    /// A required text. If it is missing, this reports it and returns an empty text.
     pub fn required_text(&mut self, key: &'static str, what_for: &str) -> String {
         let there = self.has(key);
         let text = self.text(key).unwrap_or_default();
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
         text
     }
 
-    /// A whole number from `min` to `max`. The environment knows only texts, so a number in quotes is one, too.
+    /// A whole number from `min` to `max`. The environment has only texts, so a number in quotes is accepted too.
     pub fn number_or(&mut self, key: &'static str, default: u64, min: u64, max: u64) -> u64 {
         let number = match self.take(key) {
             None => return default,
@@ -104,7 +104,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// `true` or `false`, from the environment as a text.
+    /// `true` or `false`. The environment has only texts, so the words in quotes are accepted too.
     pub fn flag_or(&mut self, key: &'static str, default: bool) -> bool {
         match self.take(key) {
             None => default,
@@ -152,7 +152,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads the section in this one, `[store.limits]` or, in a list, `[guest.limits]`; an absent one is empty.
+    /// Reads a section inside this one: `[store.limits]` or, in a list, `[guest.limits]`. An absent section is read as an empty one.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
         let values = match self.take(key) {
             None => Table::new(),

@@ -1,4 +1,4 @@
-//! The settings file, and where in it each value stands.
+//! Reads the settings file, with the line of each value.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem};
 
-/// The place of the section at `index` in a list of them; people count from 1.
+/// Place of the section at `index` in a list of sections. The place is counted from 1.
 pub(crate) fn numbered(name: &str, index: usize) -> String {
     format!("[[{name}]] #{}", index + 1)
 }
 
-/// Where each place was written.
+/// Origin of each place in the settings.
 #[derive(Debug, Default)]
 pub(crate) struct Origins(BTreeMap<String, Origin>);
 
@@ -22,14 +22,14 @@ impl Origins {
         self.0.insert(place, origin);
     }
 
-    /// Of the value at this place, or of the section around it.
+    /// Origin of the value at this place, or of the section around it.
     pub(crate) fn of(&self, place: &str) -> Option<Origin> {
         let around = || place.rsplit_once(' ').map(|(section, _)| section);
         self.0.get(place).or_else(|| self.0.get(around()?)).cloned()
     }
 }
 
-/// Reads a file. What TOML's own report would quote of it stays out: the line may hold a secret.
+/// Reads a file. An error does not quote the line, as the TOML library would: the line may contain a secret.
 pub(crate) fn read(path: &Path) -> Result<(Table, Origins), Problem> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::new("file", format!("cannot be read: {error}")))?;
@@ -75,7 +75,7 @@ fn origins(text: &str, root: &DeTable<'_>) -> Origins {
     origins
 }
 
-/// The keys of a section, and those of the sections in it.
+/// Adds the keys of a section, and those of the sections in it.
 fn keys(text: &str, place: &str, section: &DeTable<'_>, origins: &mut Origins) {
     for (key, value) in section {
         let at = Origin::Line(line(text, key.span().start));

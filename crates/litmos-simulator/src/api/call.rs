@@ -1,4 +1,4 @@
-//! One call, as read from the wire.
+//! One call, as received.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Query parameters; names are matched without regard to case.
+/// Query parameters. Names match in any letter case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -38,12 +38,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// True only for the word `true`; none when the parameter is missing.
+    /// True only for the value `true`. `None` if the parameter is missing.
     pub(crate) fn choice(&self, name: &str) -> Option<bool> {
         self.get(name).map(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// True only for the word `true`.
+    /// True only for the value `true`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.choice(name).unwrap_or(false)
     }
@@ -53,7 +53,7 @@ impl Query {
     }
 }
 
-/// How a fault bends the handling of a call.
+/// Changes of the call's handling by faults.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Twist {
     pub(crate) short_page: bool,
@@ -64,13 +64,13 @@ pub(crate) struct Twist {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
-    /// Decoded path segments after `v1.svc`, empty ones left out, Litmos's own words in lower case.
+    /// Decoded path segments after `v1.svc`, without empty ones. Fixed segments are in lower case.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Query,
     pub(crate) accept: String,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
-    /// Whose API key the call came with.
+    /// Owner of the call's API key.
     pub(crate) caller: UserKey,
     pub(crate) bulk_delay: Duration,
     pub(crate) twist: Twist,
@@ -81,7 +81,7 @@ impl Call {
         self.segments.iter().map(String::as_str).collect()
     }
 
-    /// XML unless the query or the `Accept` header asks for JSON.
+    /// Format of the response: XML, unless the query or the `Accept` header requests JSON.
     pub(crate) fn format(&self) -> Format {
         match self.query.get("format") {
             Some(format) if format.eq_ignore_ascii_case("json") => Format::Json,
@@ -98,7 +98,7 @@ impl Call {
         }
     }
 
-    /// A body of one record.
+    /// Parses a body with one record.
     pub(crate) fn object(&self, contract: &Contract) -> Result<Fields, Refusal> {
         let (format, text) = self.readable()?;
         match format {
@@ -107,7 +107,7 @@ impl Call {
         }
     }
 
-    /// A body of several records.
+    /// Parses a body with several records.
     pub(crate) fn objects(&self, contract: &Contract) -> Result<Vec<Fields>, Refusal> {
         let (format, text) = self.readable()?;
         match format {
@@ -116,7 +116,7 @@ impl Call {
         }
     }
 
-    /// A body of advanced custom fields: one object of names and values in JSON or, with `pairs`, a list of them.
+    /// Parses a body of advanced custom fields. JSON bodies are one object of names and values or, with `pairs`, a list of pairs.
     pub(crate) fn custom_fields(&self, pairs: bool) -> Result<Vec<Fields>, Refusal> {
         let (format, text) = self.readable()?;
         match format {
@@ -126,7 +126,7 @@ impl Call {
         }
     }
 
-    /// A date of the body, in the form that the body's format has for dates.
+    /// Parses a date of the body, in the date format of the body's format.
     pub(crate) fn body_date(&self, text: &str) -> Result<Option<Timestamp>, Refusal> {
         Ok(course_date(text, self.readable()?.0))
     }

@@ -1,4 +1,4 @@
-//! Courses, assignments and results, as far as public clients call them.
+//! Courses, assignments and results, as far as public clients use them.
 
 use super::users::ids;
 use super::{Api, Call, Reply};
@@ -96,7 +96,7 @@ impl Api<'_> {
         Ok(Reply::empty(200, self.account.reset_course(user, course)?))
     }
 
-    /// A date in JSON must have the form of .NET's serializer; any other is a fault, not a refusal.
+    /// Stores a result. A JSON date must have the format of .NET's serializer. Any other format is a server error, not a refusal.
     pub(super) fn put_result(&mut self, call: &Call, module: &str) -> Result<Reply, Refusal> {
         let fields = call.object(&MODULE_RESULT)?;
         let date = fields.text("UpdatedAt")?.value().filter(|date| !date.is_empty());
@@ -108,7 +108,7 @@ impl Api<'_> {
         Ok(Reply::empty(200, effect))
     }
 
-    /// What was completed since a day.
+    /// Lists the results completed since a day.
     pub(super) fn list_results(&self, call: &Call) -> Result<Reply, Refusal> {
         let since = call.query.get("since").and_then(timestamp);
         let since = since.ok_or(Refusal::DateRange("since"))?;

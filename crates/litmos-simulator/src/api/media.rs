@@ -1,11 +1,11 @@
-//! Which format a body has and an answer should have, as a tolerant WCF service decides it.
+//! Format of request and response bodies, as in a tolerant WCF service.
 
 use std::borrow::Cow;
 
 use crate::model::Refusal;
 use crate::wire::Format;
 
-/// The format that a `Content-Type` names, parameters aside.
+/// Format of a `Content-Type`, ignoring its parameters.
 pub(super) fn named(content_type: &str) -> Option<Format> {
     let media = content_type.split(';').next().unwrap_or_default().to_lowercase();
     if media.contains("json") {
@@ -17,7 +17,7 @@ pub(super) fn named(content_type: &str) -> Option<Format> {
     }
 }
 
-/// The format of a body that no `Content-Type` tells of.
+/// Format of a body without a known `Content-Type`.
 pub(super) fn guessed(body: &str) -> Format {
     if body.trim_start().starts_with('<') {
         Format::Xml
@@ -26,7 +26,7 @@ pub(super) fn guessed(body: &str) -> Format {
     }
 }
 
-/// The text of a body in UTF-8 or UTF-16, without its byte order mark.
+/// Text of a body in UTF-8 or UTF-16, without its byte order mark.
 pub(super) fn decoded<'b>(content_type: &str, body: &'b [u8]) -> Result<Cow<'b, str>, Refusal> {
     let unreadable = |why: &str| Refusal::BodyUnreadable(why.to_owned());
     let charset = content_type
@@ -57,7 +57,7 @@ pub(super) fn decoded<'b>(content_type: &str, body: &'b [u8]) -> Result<Cow<'b, 
     }
 }
 
-/// What an `Accept` header asks for: the format of highest weight, the first among equals, XML where none is named.
+/// Format requested by an `Accept` header: the one with the highest weight, the first of equal ones, and XML by default.
 pub(super) fn accepted(accept: &str) -> Format {
     let mut best = (0.0, Format::Xml);
     for entry in accept.split(',') {

@@ -1,12 +1,12 @@
-//! Cutting pages out of lists.
+//! Pages of lists.
 
 use super::{Api, Call};
 use crate::mode::PageSize;
 
 const LIMIT_DEFAULT: usize = 100;
-/// Larger limits are taken as this one.
+/// Largest limit. Larger ones are reduced to this one.
 const LIMIT_MAX: usize = 1000;
-/// How far a page runs over its limit in the mode that does so.
+/// Additional items of a page in the mode `over`.
 const PAGE_OVER: usize = 2;
 
 impl Api<'_> {

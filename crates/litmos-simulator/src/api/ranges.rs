@@ -1,4 +1,4 @@
-//! The date-range lists under `/org`: what was created or changed between `since` and `to`. Deletions do not show.
+//! Date-range lists under `/org`: items created or changed between `since` and `to`. Deletions are not shown.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Api, Call, Reply};
 use crate::model::{Refusal, User, timestamp};
 
-/// The longest range that Litmos takes.
+/// Longest range that Litmos accepts.
 const RANGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Api<'_> {
@@ -28,7 +28,7 @@ impl Api<'_> {
         Ok(self.list_reply(call, ("Users", "User"), items))
     }
 
-    /// Those whose last login lies in the range; earlier logins are not kept.
+    /// Lists users whose last login is in the range. Earlier logins are not stored.
     pub(super) fn range_of_logins(&self, call: &Call) -> Result<Reply, Refusal> {
         let range = range(call)?;
         let owner = self.account.owner();

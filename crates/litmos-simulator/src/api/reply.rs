@@ -1,5 +1,5 @@
-//! One reply: JSON or XML for what went well, `{"Detail":..}` for what Litmos refuses, an HTML page for what fails
-//! before Litmos's own code has a say.
+//! One response: JSON or XML for a success, `{"Detail":..}` for a refusal of Litmos, an HTML page for a failure outside
+//! Litmos's own code.
 
 use crate::effect::Effect;
 use crate::model::Refusal;
@@ -9,10 +9,10 @@ use crate::wire::{Body, Shape};
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: Option<&'static str>,
-    /// Litmos repeats the text of a refusal as HTTP reason phrase.
+    /// HTTP reason phrase. Litmos repeats the text of a refusal here.
     pub(crate) reason: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
-    /// Where a redirect leads.
+    /// Target of a redirect.
     pub(crate) location: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) effect: Option<Effect>,
@@ -71,7 +71,7 @@ impl Reply {
     }
 }
 
-/// The page that an operator puts before everything while it is worked on.
+/// A maintenance page that replaces all other responses.
 pub(crate) fn maintenance_page(status: u16) -> Reply {
     let page = "<!DOCTYPE html>\n<html><head><title>Scheduled maintenance</title></head><body>\n\
         <h1>We will be back soon</h1>\n<p>The site is down for maintenance.</p>\n</body></html>\n";
@@ -83,7 +83,7 @@ pub(crate) fn maintenance_page(status: u16) -> Reply {
     }
 }
 
-/// An answer that sends the caller to another place.
+/// A redirect.
 pub(crate) fn redirect(status: u16, location: String) -> Reply {
     Reply {
         location: Some(location),
@@ -91,7 +91,7 @@ pub(crate) fn redirect(status: u16, location: String) -> Reply {
     }
 }
 
-/// The page of the web service framework, padded so that old browsers show it.
+/// Error page of the web service framework, padded so that old browsers show it.
 pub(crate) fn html_page(status: u16) -> Reply {
     let (title, text) = match status {
         404 => ("Service", "Endpoint not found."),

@@ -57,7 +57,7 @@ impl Api<'_> {
         Ok(Reply::with(status, call.shape(self.modes), &Body::One(record)).and(effect))
     }
 
-    /// Whether this Litmos has the calls that change and delete teams.
+    /// Checks that the mode supports updates and deletions of teams.
     fn team_writes(&self) -> Result<(), Refusal> {
         match self.modes.team_writes {
             TeamWrites::Supported => Ok(()),
@@ -84,7 +84,7 @@ impl Api<'_> {
         Ok(Reply::empty(200, self.account.delete_team(key)?))
     }
 
-    /// Active members, or those of them who hold a role.
+    /// Lists active members, or only those with this role.
     pub(super) fn list_members(&self, call: &Call, id: &str, role: Option<Role>) -> Result<Reply, Refusal> {
         let team = self.account.team(id)?;
         let search = call.query.get("search").unwrap_or_default().to_lowercase();

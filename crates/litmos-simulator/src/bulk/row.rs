@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use crate::mode::{BulkRequired, Modes};
 use crate::model::{AccessLevel, Account, CourseKey, Fields, Refusal, TeamKey, Text, User, rules};
 
-/// What became of a good row.
+/// Result of a good row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Imported {
     Created,
     Updated,
 }
 
-/// Why a row failed, as `usererrors` words it.
+/// Error of a row, in the words of `usererrors`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RowError {
     #[error("Failed: {0} is required")]
@@ -29,17 +29,17 @@ pub(crate) enum RowError {
     Refused(#[from] Refusal),
 }
 
-/// How many `TeamN` columns a row has.
+/// Number of `TeamN` columns in a row.
 const TEAM_COLUMNS: usize = 5;
-/// How many `CourseN` columns a row has.
+/// Number of `CourseN` columns in a row.
 const COURSE_COLUMNS: usize = 3;
 
-/// The key of a row, for reports; empty when it has none.
+/// Username of a row, for reports. Empty if the row has none.
 pub(super) fn user_name(fields: &Fields) -> String {
     filled(fields, "Username").ok().flatten().unwrap_or_default()
 }
 
-/// A value that is neither missing nor blank; `Username` is also taken as `UserName`.
+/// Value that is neither missing nor blank. `Username` may also be spelled `UserName`.
 fn filled(fields: &Fields, name: &str) -> Result<Option<String>, Refusal> {
     let given = fields.text(name)?.value().filter(|text| !text.trim().is_empty());
     if given.is_none() && name == "Username" {
@@ -165,7 +165,7 @@ impl Account {
     }
 }
 
-/// A field that must hold a value if it is there at all.
+/// Value of a field that must not be blank if it is present.
 fn present(fields: &Fields, name: &'static str) -> Result<Option<String>, RowError> {
     use crate::model::Given;
     match fields.text(name)? {

@@ -288,7 +288,7 @@ impl OrgState {
     }
 
     /// The account that is linked to this person or will be: the linked account, or else the unlinked account with the person's user name,
-    /// if this person is its [`OrgState::adopter`].
+    /// if this person is its `adopter`.
     pub fn account_for(&self, person: &PersonId) -> Option<&AccountId> {
         if let Some(linked) = self.linked_account(person) {
             return Some(linked);

@@ -212,7 +212,7 @@ impl OrgState {
     }
 
     /// Sets when a complete import last read all team memberships, in Unix milliseconds: the time before its first request. A membership
-    /// that has not been found since then is known to be absent.
+    /// that this read did not find is known to be absent.
     pub fn set_memberships_as_of(&mut self, as_of_ms: u64) -> Subjects {
         self.memberships_as_of_ms = as_of_ms;
         self.groups_with_somebody_to_leave()

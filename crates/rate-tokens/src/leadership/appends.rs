@@ -42,7 +42,7 @@ impl Leadership {
     fn handle_append(&mut self, now: Moment, mut pending: Pending, input: Input) {
         if !self.unconfirmed.appends.is_empty() {
             // It followed an unconfirmed append, so it is settled together with that one, whatever its result.
-            self.doubts(now, pending);
+            self.unconfirmed_count(now, pending);
             return;
         }
         match input {
@@ -53,7 +53,7 @@ impl Leadership {
             Input::Fenced => self.phase = Phase::Over(End::Fenced),
             // The appends after it are in flight already, and their results are unknown.
             Input::Rejected | Input::Failed | Input::Read { .. } if !self.under_way.is_empty() => {
-                self.doubts(now, pending);
+                self.unconfirmed_count(now, pending);
             }
             Input::Rejected | Input::Failed | Input::Read { .. } => {
                 self.undo(now, &pending, Append::Rejected);
@@ -65,11 +65,11 @@ impl Leadership {
                     .filter(|line| !matches!(line.record, LedgerRecord::Granted { .. }));
                 self.left_over.extend(kept);
             }
-            Input::Unknown => self.doubts(now, pending),
+            Input::Unknown => self.unconfirmed_count(now, pending),
         }
     }
 
-    fn doubts(&mut self, now: Moment, mut pending: Pending) {
+    fn unconfirmed_count(&mut self, now: Moment, mut pending: Pending) {
         self.undo(now, &pending, Append::Unknown);
         self.put_off(&pending);
         pending.answers.clear();
@@ -83,7 +83,7 @@ impl Leadership {
                 for entry in entries {
                     let oldest = self.unconfirmed.appends.pop_front();
                     match oldest.filter(|oldest| entry.lines.as_ref() == Some(&*oldest.lines)) {
-                        Some(oldest) => self.settle_doubt(now, entry.sequence, &oldest),
+                        Some(oldest) => self.settle_unconfirmed(now, entry.sequence, &oldest),
                         None => {
                             self.phase = Phase::Over(End::Fenced);
                             return;
@@ -94,7 +94,7 @@ impl Leadership {
             }
             (UnconfirmedState::AppendingAgain, Input::Appended { sequence }) => {
                 if let Some(oldest) = self.unconfirmed.appends.pop_front() {
-                    self.settle_doubt(now, sequence, &oldest);
+                    self.settle_unconfirmed(now, sequence, &oldest);
                 }
                 self.unconfirmed.state = UnconfirmedState::Missing;
             }
@@ -145,7 +145,7 @@ impl Leadership {
     }
 
     /// Settles an unconfirmed append that is stored. Its grants were not sent, so their tokens are returned.
-    fn settle_doubt(&mut self, now: Moment, sequence: u64, pending: &Pending) {
+    fn settle_unconfirmed(&mut self, now: Moment, sequence: u64, pending: &Pending) {
         self.appended(now, sequence, pending.lines.clone());
         for (org, grant, tokens) in &pending.grants {
             let unused: Vec<Settled> = (0..*tokens)

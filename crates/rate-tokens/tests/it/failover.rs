@@ -545,11 +545,11 @@ impl Cluster {
         }
     }
 
-    fn granted(&mut self, grant: GrantId, asked_at: u64) -> Worker {
+    fn granted(&mut self, grant: GrantId, requested_at: u64) -> Worker {
         self.seen = self.seen.max(Some(grant));
         Worker::Holds(Permit {
             grant,
-            use_by: asked_at + LIFE,
+            use_by: requested_at + LIFE,
         })
     }
 

@@ -1,21 +1,21 @@
-//! People by further names: e-mail addresses and display names, which several of them may share.
+//! Finds people by other names: e-mail addresses and display names. Several people may share one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 
 use provisioning::{NormalName, Person, PersonId};
 
-/// What somebody is known by besides the user name, as clients are shown it.
+/// Names of a person besides the user name, as SCIM clients see them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherNames {
     pub emails: Vec<String>,
     pub display_name: Option<String>,
 }
 
-/// Reads them from a person: the roster does not know how somebody is shown.
+/// Extracts the other names of a person. The roster itself does not know which names clients see.
 pub type ReadOtherNames = fn(&Person) -> OtherNames;
 
-/// Both indexes. Empty without a reader: who looks nobody up by these names pays nothing for them.
+/// Both indexes. They stay empty without a reader, so processes that do not search by these names pay nothing.
 #[derive(Debug, Default)]
 pub(super) struct OtherNameIndex {
     read: Option<ReadOtherNames>,
@@ -31,7 +31,7 @@ impl OtherNameIndex {
         }
     }
 
-    /// Forgets everybody, and goes on reading.
+    /// Removes all entries and keeps the reader.
     pub(super) fn clear(&mut self) {
         *self = OtherNameIndex {
             read: self.read,
@@ -70,8 +70,8 @@ impl OtherNameIndex {
     }
 }
 
-/// People by the hash of a normal name: 32 bytes a name, of which there are hundreds of thousands. Two names may have one
-/// hash, so whoever is found is only a candidate.
+/// People by the hash of a normal name. It needs 32 bytes per name, for hundreds of thousands of names. Two names may have the same hash,
+/// so a found person is only a candidate.
 #[derive(Debug, Default)]
 struct NameIndex {
     hasher: RandomState,
@@ -108,7 +108,7 @@ impl NameIndex {
         }
     }
 
-    /// Takes this owner away, and nobody else.
+    /// Removes only this owner of the name.
     fn remove(&mut self, name: &str, id: &PersonId) {
         let key = self.key(name);
         let empty = match self.people.get_mut(&key) {

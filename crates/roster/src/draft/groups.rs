@@ -1,4 +1,4 @@
-//! Groups: laid over what is known, written with their name.
+//! Merges group drafts into known groups, and writes groups together with their names.
 
 use bus::{Change as KeyChange, Expect, Index, NameToken, RosterKey, RosterValue, Write};
 use provisioning::{Group, GroupId, NormalName, OrgId, repaired};
@@ -7,24 +7,24 @@ use super::{external_ids, marked, new_group_id};
 use crate::change::{Change, RosterError, RosterWrite};
 use crate::{Directory, Entry, Origin};
 
-/// A group as a source wants it, to be laid over what is known.
+/// A group as a source states it, to be merged into the known group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDraft {
-    /// Id of the group if this draft creates one; `None` for any new one.
+    /// Id of the group, if this draft creates one; `None`: a new id.
     pub id: Option<GroupId>,
     pub name: String,
     pub external_id: Option<String>,
-    /// Empty clears, `None` leaves.
+    /// Empty: clear it. `None`: leave it.
     pub description: Option<String>,
-    /// The parent group: its id, external id or name. Empty: none; `None` leaves.
+    /// Id, external id or name of the parent group. Empty: no parent. `None`: leave it.
     pub parent: Option<String>,
     pub deleted: bool,
-    /// Replaces the SCIM document; `None` leaves it.
+    /// The new SCIM document. `None`: leave it.
     pub scim_document: Option<String>,
 }
 
 impl GroupDraft {
-    /// A group of this name; everything else stays as it is.
+    /// Creates a draft with this name only; everything else stays as it is.
     pub fn named(name: impl Into<String>) -> GroupDraft {
         GroupDraft {
             id: None,
@@ -37,7 +37,7 @@ impl GroupDraft {
         }
     }
 
-    /// A group that is to be deleted.
+    /// Creates a draft that deletes the group.
     pub fn deleted(name: impl Into<String>) -> GroupDraft {
         GroupDraft {
             deleted: true,
@@ -47,10 +47,10 @@ impl GroupDraft {
 }
 
 impl Directory {
-    /// Lays a draft over the group of this id, external id or name, or makes a new one.
+    /// Merges a draft into the group with this id, external id or name, or creates a new group.
     ///
     /// # Errors
-    /// When the name belongs to another group, or there is no group of this id.
+    /// If the name belongs to another group, or there is no group with this id.
     pub fn put_group_draft(
         &self,
         org: &OrgId,
@@ -98,7 +98,7 @@ impl Directory {
         })
     }
 
-    /// The writes that put a group in place of `old`, with its name.
+    /// Returns the writes that replace `old` by `group`, together with its name.
     pub(crate) fn group_writes(
         &self,
         org: &OrgId,
@@ -106,7 +106,7 @@ impl Directory {
         group: &Group,
     ) -> Vec<RosterWrite> {
         let mut writes = Vec::new();
-        // The name's own key makes it unique: of two who make one group at once, one meets the other's key.
+        // A key for each name makes names unique: of two concurrent writers who create the same group, one gets a conflict.
         let name_of = |group: &Group| (!group.deleted).then(|| NormalName::of(&group.name));
         let (before, after) = (old.and_then(|old| name_of(&old.value)), name_of(group));
         if before != after {
@@ -134,13 +134,13 @@ impl Directory {
         writes
     }
 
-    /// The guard over a group and all its members.
+    /// Returns the guard over a group and all its members.
     pub(crate) fn group_guard(&self, org: &OrgId, group: &GroupId) -> Expect {
         Expect::NewestUnder(RosterKey::under_group(org, group), self.newest_of_group(group))
     }
 }
 
-/// A group made of a draft.
+/// Creates a group from a draft.
 pub(super) fn new_group(origin: &Origin<'_>, draft: &GroupDraft) -> Group {
     laid_over(None, origin, draft)
 }
@@ -169,7 +169,7 @@ fn laid_over(old: Option<&Group>, origin: &Origin<'_>, draft: &GroupDraft) -> Gr
     }
 }
 
-/// Whether nothing differs but the time at which it was stated.
+/// Whether the two differ at most in the time of the statement.
 fn same_group(old: &Group, new: &Group) -> bool {
     old.name == new.name
         && old.description == new.description

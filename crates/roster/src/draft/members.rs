@@ -1,4 +1,4 @@
-//! Memberships, one key each under their group.
+//! Writes memberships. Each has its own key under its group.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,19 @@ use super::{GroupDraft, new_group_id};
 use crate::change::{Applied, Change, ChangeError, RosterError, RosterWrite};
 use crate::{Directory, Origin, Roster};
 
-/// A group after a change of it and its members.
+/// The result of changing a group and its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupChanged {
     pub group: Group,
-    /// Memberships that did not fit into the batch and are still to be written.
+    /// Number of memberships that did not fit into the batch and are still to be written.
     pub remaining: usize,
 }
 
-/// Members that fit into one atomic batch beside a group, its new name and its old one.
+/// Number of memberships that fit into one atomic batch with a group, its new name and its old name.
 const BESIDE_GROUP: usize = BATCH_MAX - 3;
 
 impl Directory {
-    /// Whether nothing needs to be written: it is known so, or the source has stated something newer.
+    /// Whether nothing needs to be written: the value is the same, or the source has stated something newer.
     fn is_known(&self, origin: &Origin<'_>, group: &GroupId, person: &PersonId, present: bool) -> bool {
         let Some(known) = self.membership(group, person) else {
             return !present && !origin.leaves_a_mark();
@@ -59,7 +59,7 @@ impl Directory {
         }
     }
 
-    /// The writes that make these the groups of a person, by name. Groups that are not known are left out.
+    /// Returns the writes that make these the groups of a person. Groups are given by name; unknown ones are left out.
     pub(super) fn memberships_of(
         &self,
         org: &OrgId,
@@ -82,11 +82,11 @@ impl Directory {
             .collect()
     }
 
-    /// Says of people whether they belong to a group, guarded by each membership alone: for many at once, from sources
-    /// that state nothing about the group as a whole.
+    /// Changes memberships of one group, each guarded only by its own revision. For many memberships at once, from sources that state
+    /// nothing about the group as a whole.
     ///
     /// # Errors
-    /// When there is no such group.
+    /// If there is no such group.
     pub fn put_memberships(
         &self,
         org: &OrgId,
@@ -108,8 +108,8 @@ impl Directory {
         })
     }
 
-    /// Changes a group and its members as one: nobody else changes either in between. Of more members than fit into one
-    /// batch the first ones are written; the value says how many remain.
+    /// Changes a group and its members together: no other writer changes either in between. If the members do not fit into one batch, the
+    /// first ones are written, and the value contains how many remain.
     ///
     /// # Errors
     /// See [`Directory::put_group_draft`].
@@ -140,7 +140,7 @@ impl Directory {
             .collect();
         let remaining = members.len().saturating_sub(BESIDE_GROUP);
         members.truncate(BESIDE_GROUP);
-        // One guard over the whole group is enough, and several in one batch would meet each other.
+        // One guard over the whole group is enough. Several in one batch would conflict with each other.
         if writes.is_empty()
             && let Some(first) = members.first_mut()
         {
@@ -156,10 +156,10 @@ impl Directory {
 }
 
 impl Roster {
-    /// Says of many people whether they belong to a group. Those who are as stated already cost nothing.
+    /// Changes many memberships of one group. Memberships that are already as stated cost nothing.
     ///
-    /// They are written in batches, one after the other, and each is on disk before the next begins: whoever stops in the
-    /// middle has written a part, and the same call again writes the rest.
+    /// They are written in batches, and each batch is on disk before the next one begins. If this stops in the middle, only some are
+    /// written; calling it again writes the rest.
     ///
     /// # Errors
     /// See [`RosterError`]; [`RosterError::InPart`] if some were written.
@@ -189,11 +189,11 @@ impl Roster {
         Ok(written)
     }
 
-    /// Makes a group with its first members. Nobody sees the group before all of them are written: those who do not fit
-    /// into the group's own batch go before it. `check` refuses the group from what is known.
+    /// Creates a group with its first members. Readers see the group only after all of them are written: members that do not fit into the
+    /// group's own batch are written before it. `check` may refuse the group, based on the known roster.
     ///
     /// # Errors
-    /// A refusal, or [`RosterError`]. Then there is no group, and the same once more makes it whole.
+    /// A refusal, or [`RosterError`]. Then the group does not exist. Calling this again with the same draft creates it completely.
     pub async fn make_group<E: From<RosterError>>(
         &self,
         origin: &Origin<'_>,
@@ -239,7 +239,7 @@ impl Roster {
 }
 
 impl Directory {
-    /// Memberships of a group that is not there yet: nobody sees them before it is.
+    /// Returns writes for memberships of a group that does not exist yet. Readers see them once it does.
     fn hidden_memberships(
         &self,
         org: &OrgId,

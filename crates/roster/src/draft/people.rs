@@ -1,4 +1,4 @@
-//! People: found by the rule of identity, laid over what is known, written under their user name.
+//! Finds people by the identity rule, merges drafts into them, and writes them under their user names.
 
 use std::collections::BTreeMap;
 
@@ -12,32 +12,32 @@ use super::{external_ids, marked, new_id};
 use crate::change::{Change, RosterError, RosterWrite};
 use crate::{Directory, Entry, Origin};
 
-/// Somebody as a source wants them, to be laid over what is known.
+/// A person as a source states it, to be merged into the known person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonDraft {
     pub user_name: String,
     pub external_id: Option<String>,
-    /// `None` leaves it as it is; somebody new is active.
+    /// `None`: leave it. A new person is active.
     pub active: Option<bool>,
     pub deleted: bool,
-    /// The source lets the person go; see [`provisioning::SourceMark::left`].
+    /// The source removes the person; see [`provisioning::SourceMark::left`].
     pub leaves: bool,
-    /// The source lists the person again: somebody whom it let go is active.
+    /// The source lists the person. A person that it had removed becomes active again.
     pub returns: bool,
     pub access_level: Option<AccessLevel>,
-    /// Values of fields, empty for clear; those it does not name stay as they are.
+    /// Field values; empty: clear. Fields that are not named stay as they are.
     pub profile: Profile,
-    /// Values of advanced custom fields by the name that Litmos shows; likewise.
+    /// Values of advanced custom fields by the name that Litmos shows. Empty and missing values work as in `profile`.
     pub custom: BTreeMap<String, String>,
     pub manager: DesiredManager,
-    /// Replaces the SCIM document; `None` leaves it.
+    /// The new SCIM document. `None`: leave it.
     pub scim_document: Option<String>,
-    /// All groups by name; `None` leaves memberships.
+    /// All groups of the person, by name. `None`: leave the memberships.
     pub groups: Option<Vec<String>>,
 }
 
 impl PersonDraft {
-    /// Nothing but the user name; everything else stays as it is.
+    /// Creates a draft with this user name only; everything else stays as it is.
     pub fn named(user_name: impl Into<String>) -> PersonDraft {
         PersonDraft {
             user_name: user_name.into(),
@@ -55,7 +55,7 @@ impl PersonDraft {
         }
     }
 
-    /// Somebody who is to lose access; everything else stays as it is.
+    /// Creates a draft that removes the person's access; everything else stays as it is.
     pub fn inactive(user_name: impl Into<String>) -> PersonDraft {
         PersonDraft {
             active: Some(false),
@@ -63,7 +63,7 @@ impl PersonDraft {
         }
     }
 
-    /// What it states about who somebody is; what it leaves out is taken from `known`.
+    /// Returns the identifying attributes that the draft states.
     fn traits(&self) -> Traits {
         let value = |field: Field| Some(self.profile.value(field).to_owned()).filter(|text| !text.is_empty());
         Traits {
@@ -79,22 +79,22 @@ impl PersonDraft {
     }
 }
 
-/// Whom a draft is about.
+/// The person that a draft is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonTarget<'a> {
-    /// The person of this id.
+    /// The person with this id.
     Id(&'a PersonId),
-    /// Whom the rule of identity finds; somebody new if it finds nobody.
+    /// The person that the identity rule finds; a new person if it finds none.
     Resolve,
-    /// Somebody new, whoever has the same external id; see [`Directory::resolve_person`].
+    /// A new person, even if another person has the same external id; see [`Directory::resolve_person`].
     New {
-        /// Somebody without access who gives up the user name.
+        /// A person without access who gives up the user name.
         releasing: Option<&'a PersonId>,
     },
 }
 
 impl Directory {
-    /// Finds whom a draft of this source means, by the rule of identity.
+    /// Finds the person that a draft of this source means, by the identity rule.
     pub fn resolve_person(&self, origin: &Origin<'_>, draft: &PersonDraft) -> Resolution {
         let stated = draft.traits();
         let candidate = |entry: &Entry<Person>| {
@@ -115,7 +115,7 @@ impl Directory {
         resolve(&stated, &by_external_id, by_user_name.as_ref())
     }
 
-    /// The question whether what a draft states means this person.
+    /// Returns the question whether the draft means this person, as an error.
     pub fn question_about(
         &self,
         origin: &Origin<'_>,
@@ -136,10 +136,10 @@ impl Directory {
         }))
     }
 
-    /// Lays a draft over the person it is about, or makes a new one.
+    /// Merges a draft into the person that it is about, or creates a new person.
     ///
     /// # Errors
-    /// When the user name belongs to somebody else, the target is unknown, or it is unclear who is meant.
+    /// If the user name belongs to another person, the target does not exist, or it is unclear which person is meant.
     pub fn put_person_draft(
         &self,
         org: &OrgId,
@@ -190,7 +190,7 @@ impl Directory {
         match (person.deleted, groups) {
             (true, _) => writes.extend(self.memberships_of(org, origin, &person.id, &[])),
             (false, Some(groups)) => writes.extend(self.memberships_of(org, origin, &person.id, groups)),
-            // Somebody deleted who comes back is in no group that the source does not name.
+            // A deleted person who returns is only in groups that the source names.
             (false, None) if leaves_all => writes.extend(self.memberships_of(org, origin, &person.id, &[])),
             (false, None) => {}
         }
@@ -201,7 +201,7 @@ impl Directory {
         })
     }
 
-    /// The deleted person who still has the user name that this one is to have: it is given up.
+    /// The deleted person who still has the draft's user name and gives it up.
     fn holder_to_release(
         &self,
         draft: &PersonDraft,
@@ -216,7 +216,7 @@ impl Directory {
         }
     }
 
-    /// The writes that put a person under their user name, in place of `old`.
+    /// Returns the writes that store a person under their user name, in place of `old`.
     pub(crate) fn person_writes(
         &self,
         org: &OrgId,
@@ -247,7 +247,7 @@ impl Directory {
             expect: guard(&new_name),
             change: KeyChange::Put(RosterValue::Person(Box::new(person.clone()))),
         }];
-        // The new key goes first: whoever reads in between sees the person twice, and never nowhere.
+        // The new key is written first, so that readers in between see the person twice rather than not at all.
         if let Some(old) = old
             && name(&old.value) != new_name
         {
@@ -268,7 +268,8 @@ fn name_taken(draft: &PersonDraft, owner: PersonId) -> RosterError {
     }
 }
 
-/// Whether the person is active and deleted after the draft, and the marks that say who let them go.
+/// Returns whether the person is active and whether they are deleted after the draft. Updates the marks of the sources that removed the
+/// person.
 fn access(
     old: Option<&Person>,
     origin: &Origin<'_>,
@@ -277,7 +278,7 @@ fn access(
 ) -> (bool, bool) {
     let (was_active, was_deleted) = old.map_or((true, false), |old| (old.active, old.deleted));
     let let_go_by_us = sources.get(origin.source).is_some_and(|mark| mark.left);
-    // Made again by the source that deleted, or listed again by the one that let go.
+    // The source that deleted the person creates them again, or the source that removed the person lists them again.
     let back = let_go_by_us && !draft.leaves && (was_deleted || draft.returns);
     let active = match draft.active {
         Some(active) => active,
@@ -313,7 +314,7 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
     }
     let mut custom = old.map(|old| old.custom.clone()).unwrap_or_default();
     for (name, value) in &draft.custom {
-        // Another spelling of a name corrects it and is not a second field.
+        // A name in another spelling replaces the old spelling. It does not add a second field.
         let field = NormalName::of(name);
         custom.retain(|known, _| NormalName::of(known) != field);
         custom.insert(name.clone(), value.clone());
@@ -325,7 +326,7 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
             || PersonId::parse(new_id()).expect("a UUID is an id"),
             |old| old.id.clone(),
         ),
-        // Without characters that nobody sees: two names that look alike are one.
+        // Without invisible characters, so that names that look the same are the same.
         user_name: repaired(&draft.user_name).into_owned(),
         active,
         deleted,
@@ -348,7 +349,7 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
     }
 }
 
-/// Whether nothing differs but the time at which it was stated.
+/// Whether the two differ at most in the time of the statement.
 fn same_person(old: &Person, new: &Person) -> bool {
     let left = |person: &Person| -> Vec<_> {
         let marks = person.sources.iter().filter(|(_, mark)| mark.left);
@@ -412,7 +413,7 @@ mod tests {
         assert!(!same_person(&first, &second));
     }
 
-    /// Applies statements in order and says whether the person has access after each.
+    /// Applies statements in order and returns whether the person has access after each.
     fn access_after(statements: &[(&str, &str)]) -> Vec<bool> {
         let mut person: Option<Person> = None;
         statements
@@ -481,7 +482,7 @@ mod tests {
             ]),
             [true, false, false, true]
         );
-        // Somebody else has cut off in between.
+        // Another source has removed the access in between.
         assert_eq!(
             access_after(&[
                 ("hr", "silent"),

@@ -1,25 +1,25 @@
-//! The end of a run that has read everything: what was not seen since it began is not there any more.
+//! The end of a run that has read everything. Items that were not seen since its start do not exist any more.
 //!
-//! A read that would forget too many of the accounts that are somebody's concludes nothing: a key that sees less than it
-//! did, or half a list, looks just like that, and the accounts would be made again beside the old ones.
+//! A run that would remove too many linked accounts removes nothing. An API key that sees less than before, or half a list, has the same
+//! effect, and the accounts would be created again beside the old ones.
 
 use std::collections::BTreeSet;
 
 use bus::ObservedKey;
-use provisioning::{ImportPhase, ImportRun, TeamId};
+use provisioning::{AccountId, ImportPhase, ImportRun, TeamId};
 
 use super::{Import, ImportError};
 use crate::state::{self, Before, delete};
 
-/// Linked accounts that a run may forget in any case: a few are deleted in Litmos now and then.
+/// Number of linked accounts that a run may always remove: a few are deleted in Litmos now and then.
 const LOSSES_FREE: usize = 5;
 
-/// The share of linked accounts, in percent, above which a person must say that they are really gone.
+/// Share of linked accounts, in percent. If a run would remove more, an admin must confirm that they are really deleted.
 pub(super) const LOSSES_PERCENT: usize = 20;
 
 impl Import<'_> {
-    /// Everything was read: what was not seen since the run began is not there any more. `read` are the teams whose members
-    /// this process read to their end.
+    /// Ends a run that has read everything: removes items that were not seen since the run began. `read` contains the teams whose members
+    /// this process read completely.
     pub(super) async fn conclude(
         &self,
         run: &mut ImportRun,
@@ -29,7 +29,8 @@ impl Import<'_> {
         let linked = state::linked(self.bus, &self.org.id).await;
         let since = run.started_at_ms;
         if !self.accept_losses {
-            let known = linked.iter().filter_map(|id| now.accounts.get(id));
+            let accounts: BTreeSet<&AccountId> = linked.values().collect();
+            let known = accounts.into_iter().filter_map(|id| now.accounts.get(id));
             let fates: Vec<bool> = known.map(|known| known.value.as_of_ms < since).collect();
             let lost = fates.iter().filter(|lost| **lost).count();
             if too_many(lost, fates.len()) {
@@ -62,7 +63,7 @@ impl Import<'_> {
                     .teams
                     .get(team)
                     .is_some_and(|team| team.value.as_of_ms >= since);
-                // Litmos lists active members only: of an inactive one nothing is known.
+                // Litmos lists only active members, so the membership of an inactive account is unknown.
                 let listed = now.accounts.get(account).is_none_or(|known| known.value.active);
                 if known.value.as_of_ms < since && (!there || (listed && whole.contains(team))) {
                     writes.push(delete(
@@ -90,8 +91,8 @@ fn too_many(lost: usize, linked: usize) -> bool {
     lost > LOSSES_FREE && lost * 100 > linked * LOSSES_PERCENT
 }
 
-/// Teams whose list was read whole in this run. A run that was cut short goes on at a place in the order of teams, and
-/// that order may have changed since: a team that it had passed counts only if it left a trace of being read.
+/// Teams whose member list was read completely in this run. An interrupted run continues at a position in the order of teams, and this
+/// order may have changed since. So a team before that position counts only if the run has stored a member of it.
 fn read_to_the_end(now: &Before, read: &BTreeSet<TeamId>, since: u64) -> BTreeSet<TeamId> {
     let fresh = now
         .members

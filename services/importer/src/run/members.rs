@@ -1,7 +1,7 @@
-//! Members of each team, and what some of them are beyond that.
+//! Reads the members of each team and their roles.
 //!
-//! The roles of a team are read only where one of its members has an access level that can hold one, with the last page
-//! of the members: so a kill costs the page that was being read and, at most, the roles of its team.
+//! The roles of a team are read only if a member has an access level that can hold one, together with the last page of members. So a crash
+//! costs the page that was being read and, at most, the roles of its team.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use provisioning::{AccessLevel, AccountId, ImportPhase, ImportRun, Roles, TeamId
 use super::{Import, ImportError, PAGE, now_ms};
 use crate::state::{self, Before, Known, Seen, delete, put};
 
-/// A page of members, with when it was asked for.
+/// A page of members, with the time of its request.
 struct Page {
     accounts: Vec<AccountId>,
     asked_at_ms: u64,
@@ -25,8 +25,8 @@ fn accounts(members: &[Member]) -> impl Iterator<Item = AccountId> {
 }
 
 impl Import<'_> {
-    /// Reads the members of every team of this run. Gives the teams that were read to their end by this process: of a team
-    /// that a killed one had read nothing is known but what it wrote.
+    /// Reads the members of every team of this run. Returns the teams that this process read completely. For a team that a crashed process
+    /// had read, only the stored members are known.
     pub(super) async fn members(
         &self,
         run: &mut ImportRun,
@@ -54,7 +54,7 @@ impl Import<'_> {
         Ok(read)
     }
 
-    /// Reads one team from this offset; false if it is not there any more.
+    /// Reads the members of one team from this offset. Returns false if the team does not exist any more.
     async fn members_of(
         &self,
         run: &mut ImportRun,
@@ -84,7 +84,7 @@ impl Import<'_> {
             };
             members.extend(page.accounts.iter().cloned());
             if count >= PAGE {
-                // Their roles are what they were until the lists have been read.
+                // Known roles are kept until the role lists have been read.
                 let as_known = |account: &AccountId| {
                     known(now, id, account).map_or(Roles::NONE, |known| known.value.roles)
                 };
@@ -134,7 +134,7 @@ impl Import<'_> {
         Ok(state::write_page(&self.bus.observed(), writes).await?)
     }
 
-    /// Writes the roles of somebody whom an earlier page had shown, where they are others than what is known.
+    /// Writes the roles of a member from an earlier page, if they differ from the stored ones.
     async fn correct_roles(&self, id: &TeamId, account: &AccountId, roles: Roles) -> Result<(), ImportError> {
         let observed = self.bus.observed();
         let key = ObservedKey::TeamMember(self.org.id.clone(), id.clone(), account.clone());
@@ -158,7 +158,7 @@ impl Import<'_> {
         put(key, revision, ObservedValue::TeamMember(member))
     }
 
-    /// Who holds what in a team with these members. Team Admins may lead a team too; Team Leaders administer none.
+    /// Reads the roles in a team with these members. Team Admins may also lead teams; Team Leaders never administer one.
     async fn roles(
         &self,
         run: &mut ImportRun,
@@ -198,8 +198,8 @@ impl Import<'_> {
         Ok(roles)
     }
 
-    /// A list of a team's could not be read. If the team is not there any more, that is all there is to know of it;
-    /// otherwise its members are not known, and nothing may be concluded.
+    /// Handles a list of a team that could not be read. If the team does not exist any more, its stored data is deleted. Otherwise its
+    /// members are unknown, and the error is returned.
     async fn gone(
         &self,
         run: &mut ImportRun,
@@ -213,7 +213,7 @@ impl Import<'_> {
         let look = self.answer(run, |permit| self.litmos.team(permit, id.as_str()));
         match look.await {
             Err(look) if look.kind == FailureKind::Gone => {
-                // Nothing is gone while everything is answered so.
+                // If Litmos answers every request in this way, nothing is proven. The probe checks this.
                 let probe = self.answer(run, |permit| self.litmos.probe(permit));
                 probe.await.map_err(ImportError::Litmos)?;
             }
@@ -240,7 +240,7 @@ fn known<'a>(now: &'a Before, team: &TeamId, account: &AccountId) -> Option<&'a 
     now.members.get(&(team.clone(), account.clone()))
 }
 
-/// What a run that was cut short had read of a team before this offset.
+/// Members of a team that an interrupted run had read before this offset.
 fn earlier_pages(run: &ImportRun, now: &Before, id: &TeamId, start: u32) -> BTreeSet<AccountId> {
     if start == 0 {
         return BTreeSet::new();

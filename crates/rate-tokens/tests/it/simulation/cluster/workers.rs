@@ -60,8 +60,8 @@ impl Cluster {
     }
 
     /// Uses each token of a grant after some work, perhaps too late, perhaps never.
-    pub(super) fn use_grant(&mut self, asked_at: u64, grant: &Grant, decided: Decided) {
-        let use_by = asked_at + grant.ttl.as_millis() as u64;
+    pub(super) fn use_grant(&mut self, requested_at: u64, grant: &Grant, decided: Decided) {
+        let use_by = requested_at + grant.ttl.as_millis() as u64;
         let dies = self.chance.in_thousand(self.scenario.death);
         for token in 0..grant.tokens {
             let mut pause = self.chance.below(60);
