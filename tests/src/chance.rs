@@ -1,8 +1,8 @@
-//! Random numbers that one seed repeats.
+//! Random numbers that can be repeated with their seed.
 
 use std::time::Duration;
 
-/// SplitMix64.
+/// Random number generator: SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -19,12 +19,12 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to `end`, without `end`.
+    /// Random number from 0 to `end`, exclusive.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number() % end.max(1)
     }
 
-    /// Whether something that happens in so many of a hundred cases happens now.
+    /// True in `share` percent of all cases.
     pub fn percent(&mut self, share: u64) -> bool {
         self.below(100) < share
     }
@@ -33,10 +33,10 @@ impl Chance {
         Duration::from_millis(from + self.below(to - from))
     }
 
-    /// One of these.
+    /// Random element.
     ///
     /// # Panics
-    /// When there are none.
+    /// If `all` is empty.
     pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len() as u64) as usize]
     }

@@ -1,4 +1,4 @@
-//! The harness for stories: a simulated Litmos in this process, and Rollcall in processes of its own.
+//! Test harness: a simulated Litmos in this process, and Rollcall in its own processes.
 
 mod chance;
 mod nats;
@@ -23,30 +23,30 @@ pub use nats::Nats;
 pub use plain::{apart, plain};
 pub use world::{Hall, QUICK, Room, group, group_id, person, person_id, wait_for};
 
-/// How long a condition is waited for. Only a failing test waits this long.
+/// Longest wait for a condition. Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const TOKEN: &str = "a-token-for-stories";
 
-/// One simulated Litmos and one Rollcall before it.
+/// A simulated Litmos, and a Rollcall that uses it.
 #[derive(Debug)]
 pub struct Harness {
     pub litmos: Running,
     pub folder: tempfile::TempDir,
     pub scim_port: u16,
     pub org: OrgId,
-    /// What commands are told on top of the settings file.
+    /// Additional environment variables of commands.
     pub environment: Vec<(String, String)>,
     http: reqwest::Client,
     processes: Vec<Child>,
-    /// The bus of those who were killed last.
+    /// Bus of the processes that were killed last.
     killed: Option<NatsConnection>,
 }
 
-/// A program of the workspace, built beside this test.
+/// Path of a program of the workspace, built in the same folder tree as this test.
 ///
 /// # Panics
-/// When it has not been built.
+/// If it is not built.
 pub fn program(name: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("a test has a path");
     let beside = exe
@@ -58,10 +58,10 @@ pub fn program(name: &str) -> PathBuf {
     })
 }
 
-/// A port of this machine that nobody listens on.
+/// A free port of this machine.
 ///
 /// # Panics
-/// When there is none.
+/// If there is no free port.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener
@@ -70,7 +70,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Stops a process of ours in its tracks, or lets it go on.
+/// Freezes a process, or lets it continue.
 pub async fn freeze(pid: u32, frozen: bool) {
     let signal = if frozen { "STOP" } else { "CONT" };
     let done = Command::new("sh")
@@ -81,19 +81,19 @@ pub async fn freeze(pid: u32, frozen: bool) {
     assert!(done.success(), "process {pid} cannot be sent {signal}");
 }
 
-/// What the governor has on its books of one org.
+/// Counts of the governor for one org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Requests whose answers were reported, with or without one.
+    /// Reported requests, with and without a response.
     pub used: u64,
-    /// Tokens that nobody reported: perhaps sent.
+    /// Tokens without a report. Their requests may have been sent.
     pub expired: u64,
-    /// Tokens that are out now.
+    /// Tokens held by workers now.
     pub held: u64,
 }
 
 impl Harness {
-    /// Makes a harness; `more` goes into the org's section of the settings.
+    /// Creates a harness. `more` is added to the org's section of the settings.
     pub async fn new(simulator: Settings, more: &str) -> Harness {
         let litmos = Simulator::start(simulator).await.expect("the simulator starts");
         let folder = tempfile::tempdir().expect("a folder");
@@ -146,14 +146,14 @@ impl Harness {
         command
     }
 
-    /// Starts `rollcall up`, with variables of the environment on top.
+    /// Starts `rollcall up` with additional environment variables.
     pub async fn up(&mut self, environment: &[(&str, &str)]) {
         let mut command = self.command("rollcall", &["up"]);
         command.envs(environment.iter().copied());
         self.processes.push(command.spawn().expect("rollcall starts"));
     }
 
-    /// Starts one service as a process of its own; its place among them.
+    /// Starts one service in its own process. Returns its index.
     pub fn service<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, name: &str, environment: &[(K, V)]) -> usize {
         self.processes.push(self.spawn(name, environment));
         self.processes.len() - 1
@@ -165,12 +165,12 @@ impl Harness {
         command.spawn().expect("the service starts")
     }
 
-    /// The process id of one service, while it runs.
+    /// Process id of one service. `None` if it does not run.
     pub fn pid(&self, place: usize) -> Option<u32> {
         self.processes.get(place).and_then(Child::id)
     }
 
-    /// Kills one service without a warning, and starts it anew.
+    /// Kills one service without warning, and starts it again.
     pub async fn kill_and_restart<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         &mut self,
         place: usize,
@@ -184,14 +184,14 @@ impl Harness {
         self.processes[place] = self.spawn(name, environment);
     }
 
-    /// Freezes one service, or lets it go on.
+    /// Freezes one service, or lets it continue.
     pub async fn freeze(&self, place: usize, frozen: bool) {
         if let Some(pid) = self.processes[place].id() {
             freeze(pid, frozen).await;
         }
     }
 
-    /// Kills everything that was started, without a warning.
+    /// Kills all started processes, without warning.
     pub async fn kill(&mut self) {
         self.killed = NatsConnection::discover(&self.data()).ok();
         for mut process in self.processes.drain(..) {
@@ -207,7 +207,7 @@ impl Harness {
         let data = self.data();
         let connect = async || {
             let connection = NatsConnection::discover(&data).ok()?;
-            // A server outlives whoever was killed for a moment, and answers.
+            // For a moment, the server of a killed process still answers.
             if self.killed.as_ref() == Some(&connection) {
                 return None;
             }
@@ -229,7 +229,7 @@ impl Harness {
             .ok()
     }
 
-    /// Waits until Litmos equals the roster, and nothing has been left for a while.
+    /// Waits until Litmos equals the roster and stays so for a while. Returns the last status.
     pub async fn settled(&self, people: usize) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Value::Null;
@@ -252,10 +252,10 @@ impl Harness {
         );
     }
 
-    /// What the governor's ledger says was spent.
+    /// Used tokens according to the governor's ledger.
     ///
     /// # Panics
-    /// When no governor answers for long.
+    /// If no governor answers within [`PATIENCE`].
     pub async fn books(&self, bus: &Bus) -> Books {
         let tokens = bus.tokens(chassis::clock::now_ms);
         let deadline = Instant::now() + PATIENCE;
@@ -281,10 +281,10 @@ impl Harness {
         panic!("no governor answers:\n{}", self.log());
     }
 
-    /// Every request that the simulator counted is in the ledger and in the journal, and nothing else is.
+    /// Checks that ledger and journal have exactly the requests that the simulator counted.
     ///
     /// # Panics
-    /// When the books do not agree before long.
+    /// If they do not agree within [`PATIENCE`].
     pub async fn books_agree(&self, bus: &Bus) {
         self.ledger_agrees(bus).await;
         let deadline = Instant::now() + PATIENCE;
@@ -302,10 +302,10 @@ impl Harness {
         }
     }
 
-    /// The same of the ledger alone.
+    /// Checks that the ledger has exactly the requests that the simulator counted.
     ///
     /// # Panics
-    /// When it does not agree before long.
+    /// If it does not agree within [`PATIENCE`].
     pub async fn ledger_agrees(&self, bus: &Bus) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -322,10 +322,10 @@ impl Harness {
         }
     }
 
-    /// The same after processes were killed: what was sent and not reported is among the expired, and nothing is lost.
+    /// Checks the ledger after processes were killed: requests without a report are among the expired, and none is lost.
     ///
     /// # Panics
-    /// When the books cannot be true.
+    /// If the counts cannot be correct.
     pub async fn books_bound(&self, bus: &Bus) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -343,7 +343,7 @@ impl Harness {
         }
     }
 
-    /// One SCIM request: status and body.
+    /// Sends one SCIM request. Returns status and body.
     pub async fn scim(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
         let deadline = Instant::now() + PATIENCE;
@@ -363,7 +363,7 @@ impl Harness {
                     let text = response.text().await.expect("a body");
                     return (status, serde_json::from_str(&text).unwrap_or(Value::Null));
                 }
-                // The door may not be open yet.
+                // The SCIM gateway may not be ready yet.
                 Ok(_) | Err(_) if Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(50)).await
                 }
@@ -379,7 +379,7 @@ impl Harness {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// One SCIM request with any bytes as its body.
+    /// Sends one SCIM request with any bytes as its body.
     pub async fn scim_raw(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
         let request = self
@@ -389,7 +389,7 @@ impl Harness {
         Harness::answer_of(request.header("content-type", "application/scim+json").body(body)).await
     }
 
-    /// One SCIM request with another token.
+    /// Sends one SCIM request with another token.
     pub async fn scim_as(&self, token: &str, method: &str, path: &str) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/scim/acme/v2{path}", self.scim_port);
         Harness::answer_of(
@@ -400,7 +400,7 @@ impl Harness {
         .await
     }
 
-    /// Runs a command as an admin would: exit code, standard output and standard error.
+    /// Runs a command like an admin. Returns exit code, standard output and standard error.
     pub async fn rollcall(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(program("rollcall"))
             .args(arguments)
@@ -425,7 +425,7 @@ impl Harness {
     }
 }
 
-/// A SCIM user as Okta sends one.
+/// A SCIM user, as sent by Okta.
 pub fn user(name: &str) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
@@ -437,7 +437,7 @@ pub fn user(name: &str) -> Value {
     })
 }
 
-/// A roster file of so many people in so many groups, each tenth managing the nine after.
+/// A roster file with this number of people and groups. Every tenth person manages the next nine.
 pub fn roster_csv(people: usize, groups: usize) -> String {
     let mut csv = String::from("external_id,user_name,first_name,last_name,email,manager,groups,JobTitle\n");
     for n in 0..people {
@@ -455,7 +455,7 @@ pub fn roster_csv(people: usize, groups: usize) -> String {
     csv
 }
 
-/// What differs between such a file and Litmos, read from the simulator.
+/// Differences between a file of [`roster_csv`] and the simulated Litmos.
 pub fn differences(litmos: &Running, people: usize, groups: usize) -> Vec<String> {
     let state = litmos.state();
     let mut differences = Vec::new();

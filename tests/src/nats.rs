@@ -1,4 +1,4 @@
-//! A nats-server that can be killed and comes back at the same address.
+//! A nats-server that can be killed and restarted at the same address.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::{NatsConnection, find_binary};
 use tokio::process::{Child, Command};
 
-/// One server, with its data in a folder of its own.
+/// A server with its own data folder.
 #[derive(Debug)]
 pub struct Nats {
     folder: tempfile::TempDir,
@@ -61,7 +61,7 @@ impl Nats {
         }
     }
 
-    /// What tells a service where the server is.
+    /// Environment variables that make a service use this server.
     pub fn environment(&self) -> Vec<(String, String)> {
         let connection = self.connection();
         vec![
@@ -74,7 +74,7 @@ impl Nats {
         self.child.id()
     }
 
-    /// Kills it without a warning; `away` later it is back on the same data.
+    /// Kills the server without warning, and restarts it with the same data after `away`.
     pub async fn kill_and_restart(&mut self, away: Duration) {
         self.child.kill().await.expect("a process of ours can be killed");
         tokio::time::sleep(away).await;

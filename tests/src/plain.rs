@@ -1,10 +1,10 @@
-//! Litmos without what differs from run to run: ids, dates and codes. What two runs must agree on.
+//! The state of Litmos without ids, dates and codes, which differ from run to run. Two runs must agree on the rest.
 
 use std::collections::BTreeMap;
 
 use litmos_simulator::Snapshot;
 
-/// Users and teams, one line each, by name.
+/// One line per user and team, sorted.
 pub fn plain(state: &Snapshot) -> Vec<String> {
     let user_names: BTreeMap<&str, &str> = state
         .users
@@ -23,7 +23,7 @@ pub fn plain(state: &Snapshot) -> Vec<String> {
             let mut teams: Vec<&str> = user.teams.iter().filter_map(|id| team_names.get(id.0.as_str()).copied()).collect();
             teams.sort_unstable();
             let manager = user.manager_id.as_ref().and_then(|id| user_names.get(id.0.as_str()));
-            // A value that was never set and one that was cleared are the same.
+            // A value that was never set equals a cleared one.
             let attributes: BTreeMap<&String, &String> =
                 user.attributes.iter().filter(|(_, value)| !value.is_empty()).collect();
             format!(
@@ -58,7 +58,7 @@ pub fn plain(state: &Snapshot) -> Vec<String> {
     lines
 }
 
-/// What differs between two such lists, for a person to read.
+/// Readable differences between two lists of [`plain`].
 pub fn apart(wanted: &[String], there: &[String]) -> Vec<String> {
     let missing = wanted
         .iter()

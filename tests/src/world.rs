@@ -1,7 +1,7 @@
-//! Many orgs on one nats-server in this process: each with a simulated Litmos of its own, under one governor.
+//! Many orgs on one nats-server in this process: each with its own simulated Litmos, all with one governor.
 //!
-//! For what needs hundreds of small worlds rather than one big one. Services run as tasks, so they can be dropped in
-//! the middle of anything.
+//! For tests that need hundreds of small orgs instead of one large org. Services run as tasks, so a test can drop them at
+//! any point.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use settings::Settings;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A nats-server with a governor for orgs that are named in advance.
+/// A nats-server, and a governor for a fixed set of orgs.
 #[derive(Debug)]
 pub struct Hall {
     pub bus: Bus,
@@ -35,15 +35,15 @@ pub struct Room {
     _folder: Arc<tempfile::TempDir>,
 }
 
-/// What an org's settings say beside its name and address: quick tokens, and a short time to settle.
+/// Additional settings of an org: fast tokens, and a short settling time.
 pub const QUICK: &str =
     "requests_per_minute = 400\nwindow_ms = 1000\npaced = false\npermit_ttl_ms = 3000\nsettle_ms = 1000\n";
 
 impl Room {
-    /// Starts a Litmos for an org of this name.
+    /// Starts a simulated Litmos for an org with this id. `more` is added to the org's section of the settings.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub async fn new(bus: &Bus, org: &str, simulator: litmos_simulator::Settings, more: &str) -> Room {
         let litmos = Arc::new(Simulator::start(simulator).await.expect("a simulator starts"));
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
@@ -68,7 +68,7 @@ impl Room {
         &self.bus
     }
 
-    /// The same org before the same Litmos, on another bus: what must never be.
+    /// The same org and Litmos on another bus. This must never happen in production.
     pub fn on(&self, bus: &Bus) -> Room {
         Room {
             org: self.org.clone(),
@@ -97,7 +97,7 @@ impl Room {
         }
     }
 
-    /// Writes people as sources would have.
+    /// Writes people to the roster, as sources would.
     pub async fn people(&self, people: impl IntoIterator<Item = Person>) {
         let put = |person: Person| {
             Room::put(
@@ -118,7 +118,7 @@ impl Room {
         self.write(groups.into_iter().map(put).collect()).await;
     }
 
-    /// Who is in (`true`) or out of which group.
+    /// Writes memberships: group, person, and whether the person is in the group.
     pub async fn members<'a>(&self, members: impl IntoIterator<Item = (&'a str, &'a str, bool)>) {
         let put = |(group, person, present): (&str, &str, bool)| {
             let (group, person) = (group_id(group), person_id(person));
@@ -136,7 +136,7 @@ impl Room {
         self.write(members.into_iter().map(put).collect()).await;
     }
 
-    /// Writes a link as it stood at some earlier time.
+    /// Writes a link, whatever is stored now.
     pub async fn link(&self, key: LinksKey, value: LinksValue) {
         let write = Write {
             key,
@@ -146,10 +146,10 @@ impl Room {
         self.bus.links().write(write).await.expect("the link is written");
     }
 
-    /// Runs the importer until it has read everything once.
+    /// Runs the importer until one import is complete.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If that takes longer than [`PATIENCE`](crate::PATIENCE).
     pub async fn import(&self) {
         let stop = CancellationToken::new();
         let parts = importer::Dependencies {
@@ -168,7 +168,7 @@ impl Room {
         let _ = running.await;
     }
 
-    /// A pusher for this org alone, as a task.
+    /// Starts a pusher for this org as a task. The token stops it.
     pub fn pusher(&self, crash_points: pusher::CrashPoints) -> (JoinHandle<()>, CancellationToken) {
         let stop = CancellationToken::new();
         let parts = pusher::Dependencies {
@@ -184,10 +184,10 @@ impl Room {
         (running, stop)
     }
 
-    /// Waits until nothing is left to do; the last status.
+    /// Waits until nothing is left to do. Returns the last status.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If that takes longer than [`PATIENCE`](crate::PATIENCE).
     pub async fn settled(&self) -> serde_json::Value {
         let mut quiet = 0;
         let mut last = serde_json::Value::Null;
@@ -205,10 +205,10 @@ impl Room {
         panic!("{} did not settle: {last:#}", self.org);
     }
 
-    /// Asks the pusher of this org.
+    /// Sends a control request to the pusher of this org.
     ///
     /// # Errors
-    /// What it answered instead.
+    /// The error of the control request.
     pub async fn ask(
         &self,
         method: &str,
@@ -224,7 +224,7 @@ impl Hall {
     /// Starts a nats-server.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub async fn open() -> Hall {
         chassis::tls::choose_provider();
         let folder = tempfile::tempdir().expect("a folder");
@@ -244,7 +244,7 @@ impl Hall {
         }
     }
 
-    /// Starts the governor of these rooms.
+    /// Starts the governor for the orgs of these rooms.
     pub fn govern(&mut self, rooms: &[Room]) {
         let orgs = rooms.iter().flat_map(|room| &room.settings.orgs);
         let budgets: BTreeMap<_, _> = orgs.map(|org| (org.id.clone(), org.budget().clone())).collect();
@@ -266,10 +266,10 @@ impl Hall {
     }
 }
 
-/// Waits until something is so.
+/// Waits until `is` returns true. `what` is for the error message.
 ///
 /// # Panics
-/// When that takes too long.
+/// If that takes longer than [`PATIENCE`](crate::PATIENCE).
 pub async fn wait_for(what: &str, is: impl AsyncFn() -> bool) {
     let deadline = tokio::time::Instant::now() + crate::PATIENCE;
     while !is().await {
@@ -289,7 +289,7 @@ pub fn group_id(name: &str) -> GroupId {
     GroupId::parse(name).expect("a group id")
 }
 
-/// Somebody with everything that Litmos needs.
+/// A person with all fields that Litmos requires.
 pub fn person(name: &str) -> Person {
     let now = chassis::clock::unix_ms();
     Person {
@@ -314,7 +314,7 @@ pub fn person(name: &str) -> Person {
     }
 }
 
-/// A group whose id is its name in small letters, with hyphens for blanks.
+/// A group. Its id is its name in lower case, with hyphens instead of blanks.
 pub fn group(name: &str) -> Group {
     let now = chassis::clock::unix_ms();
     Group {

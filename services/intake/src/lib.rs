@@ -1,4 +1,4 @@
-//! The intake: writes identity events from the feed to the roster. The module [`file`] converts roster files to events.
+//! The intake: writes identity events from the feed to the roster. The module [`mod@file`] converts roster files to events.
 //!
 //! An event is a partial statement about one person or group. Nothing is concluded from missing events. Events are delivered at least once
 //! and in any order. An event that is older than the last statement of its source changes nothing.

@@ -51,7 +51,7 @@ impl Api<'_> {
         Ok(Reply::with(200, call.shape(self.modes), &Body::One(collection)))
     }
 
-    /// The page of users that the query selects, and how many it selects in all.
+    /// Page of the users selected by the query, and the number of all selected users.
     fn selected_page(&self, call: &Call, also: impl Fn(&User) -> bool) -> (Vec<&User>, usize) {
         let search = call.query.get("search").unwrap_or_default().to_lowercase();
         let active_only = call
@@ -108,7 +108,7 @@ impl Api<'_> {
         Ok(Reply::with(200, call.shape(self.modes), &Body::One(record)))
     }
 
-    /// Only the real id reaches a user for writing.
+    /// Finds a user for a write. Only the real id is accepted, not the username.
     pub(super) fn user_key(&self, id: &str) -> Result<UserKey, Refusal> {
         self.account
             .users
@@ -188,7 +188,7 @@ impl Api<'_> {
         ))
     }
 
-    /// Takes XML, and in JSON one object of names and values or a list of such objects, as the mode says.
+    /// Sets custom fields from XML or JSON. The mode decides whether JSON is one object of names and values, or a list of pairs.
     pub(super) fn set_custom_fields(&mut self, call: &Call, id: &str) -> Result<Reply, Refusal> {
         let key = self.user_key(id)?;
         let fields = call.custom_fields(self.modes.custom_fields == CustomFieldsShape::Pairs)?;
@@ -200,7 +200,7 @@ impl Api<'_> {
     }
 }
 
-/// The ids in a list of `{"Id":..}`; items without one are passed over like unknown ones.
+/// Ids in a list of `{"Id":..}`. An item without an id counts as unknown, and is ignored later.
 pub(super) fn ids(items: &[Fields]) -> Result<Vec<String>, Refusal> {
     items
         .iter()
@@ -208,7 +208,7 @@ pub(super) fn ids(items: &[Fields]) -> Result<Vec<String>, Refusal> {
         .collect()
 }
 
-/// The body must name the same id as the URL.
+/// Checks that the body has the same id as the URL.
 pub(super) fn same_id(fields: &Fields, id: &str) -> Result<(), Refusal> {
     if fields.text("Id")?.value().as_deref() == Some(id) {
         Ok(())

@@ -1,22 +1,22 @@
-//! Access levels, and the other codes by which bulk import knows them.
+//! Access levels, and their codes in bulk imports.
 
 use serde::{Deserialize, Serialize};
 
-/// What a user may do in Litmos.
+/// Access level: the rights of a user in Litmos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AccessLevel {
-    /// Everything, the API included.
+    /// May do everything, including API calls.
     #[serde(rename = "Account_Owner")]
     AccountOwner,
-    /// All users and teams.
+    /// May manage all users and teams.
     Administrator,
-    /// The teams administered.
+    /// May manage the teams where the user is an admin.
     #[serde(rename = "Team_Admin")]
     TeamAdmin,
-    /// The teams led.
+    /// May manage the teams where the user is a leader.
     #[serde(rename = "Team_Leader")]
     TeamLeader,
-    /// Nothing but learning.
+    /// May only learn.
     #[default]
     Learner,
 }
@@ -30,7 +30,7 @@ impl AccessLevel {
         Self::Learner,
     ];
 
-    /// The word in user records.
+    /// Name in user records.
     pub fn name(self) -> &'static str {
         match self {
             Self::AccountOwner => "Account_Owner",
@@ -41,14 +41,14 @@ impl AccessLevel {
         }
     }
 
-    /// Reads the word of a user record, in any case.
+    /// Parses the name in a user record, in any letter case.
     pub(crate) fn from_record(word: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|level| level.name().eq_ignore_ascii_case(word))
     }
 
-    /// Reads a code of bulk import.
+    /// Parses a code of bulk imports.
     pub(crate) fn from_bulk(code: &str) -> Option<Self> {
         match code.to_ascii_uppercase().as_str() {
             "L" | "5" => Some(Self::Learner),

@@ -1,4 +1,4 @@
-//! The account and the changes of its users.
+//! The account, and changes of its users.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ use crate::bulk::Jobs;
 use crate::effect::Effect;
 use crate::mode::{BrandNames, Deactivate, Modes, Put, TimeZones};
 
-/// Cultures that this account knows; the vendor publishes no list.
+/// Cultures that this account knows. Litmos publishes no list.
 const CULTURES: &[&str] = &[
     "ar-SA", "cs-CZ", "da-DK", "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IE", "en-IN",
     "en-NZ", "en-US", "en-ZA", "es-ES", "es-MX", "fi-FI", "fr-BE", "fr-CA", "fr-CH", "fr-FR", "he-IL",
@@ -22,10 +22,10 @@ const CULTURES: &[&str] = &[
     "ro-RO", "ru-RU", "sv-SE", "th-TH", "tr-TR", "uk-UA", "vi-VN", "zh-CN", "zh-TW",
 ];
 
-/// The longest value of an advanced custom field.
+/// Longest value of an advanced custom field, in characters.
 const CUSTOM_FIELD_MAX: usize = 255;
 
-/// What an administrator has set up in the web pages.
+/// Settings of the account that an administrator makes in the web interface.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct House {
     pub(crate) job_roles: Vec<String>,
@@ -33,9 +33,9 @@ pub(crate) struct House {
     pub(crate) custom_fields: Vec<String>,
     pub(crate) mandatory_custom_fields: Vec<String>,
     pub(crate) brands: Vec<String>,
-    /// The names of the courses.
+    /// Names of the courses.
     pub(crate) courses: Vec<String>,
-    /// The levels of the users who have an API key beside the owner.
+    /// Access levels of the users with an API key, except the owner.
     pub(crate) other_keys: Vec<AccessLevel>,
 }
 
@@ -49,12 +49,12 @@ pub(crate) struct Account {
     pub(crate) jobs: Jobs,
     pub(crate) ids: Ids,
     expirations: BTreeSet<(Timestamp, UserKey)>,
-    /// Whose API keys there are: the owner's first.
+    /// Users with an API key. The owner is first.
     key_holders: Vec<UserKey>,
 }
 
 impl Account {
-    /// An account with nobody but those who have an API key.
+    /// Creates an account with only the users who have an API key.
     pub(crate) fn new(house: House, seed: u64, now: Timestamp) -> Self {
         let mut ids = Ids::new(seed);
         let (id, owner) = ids.user();
@@ -111,7 +111,7 @@ impl Account {
         self.key_holders[0]
     }
 
-    /// The user whom the API key of this number belongs to; the owner's has 0.
+    /// Owner of the API key with this number. The account owner's key has number 0.
     pub(crate) fn key_holder(&self, number: usize) -> Option<UserKey> {
         self.key_holders.get(number).copied()
     }
@@ -120,7 +120,7 @@ impl Account {
         self.key_holders.contains(&user)
     }
 
-    /// What a user's API key may do: its holder's level, or nothing once the holder is gone or inactive.
+    /// Rights of a user's API key: the user's access level. `None` if the user is deleted or inactive.
     pub(crate) fn key_rights(&self, holder: UserKey) -> Option<AccessLevel> {
         self.users
             .get(holder)
@@ -132,7 +132,7 @@ impl Account {
         user.manager.and_then(|key| self.users.get(key))
     }
 
-    /// Does what has come due: users expire.
+    /// Deactivates users whose expiration date has passed.
     pub(crate) fn expire(&mut self, now: Timestamp, modes: &Modes) {
         while let Some((due, key)) = self.expirations.first().copied().filter(|(due, _)| *due <= now) {
             self.expirations.pop_first();
@@ -153,7 +153,7 @@ impl Account {
         }
     }
 
-    /// Creates a user. Whether a first login sets a password is not the body's to say.
+    /// Creates a user. `skip_first_login` comes from the query; the value in the body is ignored.
     pub(crate) fn create_user(
         &mut self,
         fields: &Fields,
@@ -173,7 +173,7 @@ impl Account {
         }))
     }
 
-    /// Gives a checked new user an id and stores it.
+    /// Assigns an id to a checked new user and stores the user.
     pub(crate) fn admit(&mut self, user: User) -> UserKey {
         let (id, key) = self.ids.user();
         let login_secret = self.ids.secret();
@@ -200,7 +200,7 @@ impl Account {
         self.change_user(key, fields, change, modes, now)
     }
 
-    /// Changes a user with an explicit reading of what is left out.
+    /// Changes a user. `change` says what happens to missing fields.
     pub(crate) fn change_user(
         &mut self,
         key: UserKey,
@@ -214,7 +214,7 @@ impl Account {
         Ok(self.store_changed(user, now, modes))
     }
 
-    /// The checks that need the rest of the account.
+    /// Checks that need other data of the account. Also sets the manager.
     fn judged(
         &self,
         mut user: User,
@@ -239,7 +239,7 @@ impl Account {
         Ok(user)
     }
 
-    /// Culture and job role must be ones that the organisation knows; brand and time zone where the modes say so.
+    /// Checks that the account knows the culture and the job role, and, in some modes, the brand and the time zone.
     pub(crate) fn check_house_lists(&self, user: &User, modes: &Modes) -> Result<(), Refusal> {
         let culture = user.text(Text::Culture).unwrap_or_default();
         if !CULTURES.iter().any(|known| known.eq_ignore_ascii_case(culture)) {
@@ -266,7 +266,7 @@ impl Account {
         Ok(())
     }
 
-    /// Stores a new version of a user and tells what that amounts to.
+    /// Stores a new version of a user and returns the effect.
     pub(crate) fn store_changed(&mut self, user: User, now: Timestamp, modes: &Modes) -> Effect {
         let Some(old) = self.users.get(user.key) else {
             return Effect::UserUnchanged(user.id);
@@ -304,8 +304,8 @@ impl Account {
         Ok(Effect::UserDeleted(user.id))
     }
 
-    /// Sets advanced custom fields. Names that the account does not have are ignored; fields left out stay, but a
-    /// mandatory one must be given a value every time.
+    /// Sets advanced custom fields. Names that the account does not have are ignored. Missing fields keep their value, but
+    /// every request must contain a value for each mandatory field.
     pub(crate) fn set_custom_fields(
         &mut self,
         key: UserKey,

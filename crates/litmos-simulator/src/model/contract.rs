@@ -1,24 +1,24 @@
-//! The data contracts of request bodies: which fields a record has, and in which order XML must give them.
+//! Data contracts of request bodies: the fields of a record, and their order in XML.
 //!
-//! WCF reads the elements of a contract in order. An element after its place, or one that the contract does not have, is
-//! skipped without a word: the call succeeds and the value is lost. In JSON the order does not matter.
+//! WCF reads the elements of a contract in order. An element after its place, or an element that is not in the contract, is
+//! skipped silently: the call succeeds and the value is lost. In JSON the order does not matter.
 
 use serde_json::{Map, Value};
 
 use super::{Fields, Refusal};
 use crate::xml::Element;
 
-/// One kind of record.
+/// Contract of one kind of record.
 #[derive(Debug)]
 pub(crate) struct Contract {
-    /// The root of a list in XML.
+    /// Root element of a list in XML.
     list: &'static str,
-    /// The root of one record in XML, and the name under which JSON may wrap a list.
+    /// Root element of one record in XML. JSON may wrap a list under this name.
     item: &'static str,
     order: &'static [&'static str],
 }
 
-/// As the full record shows them.
+/// Fields in the order of the full user record.
 pub(crate) const USER: Contract = Contract {
     list: "Users",
     item: "User",
@@ -111,7 +111,7 @@ pub(crate) const MODULE_RESULT: Contract = Contract {
     ],
 };
 
-/// As the vendor lists them, with both spellings of the key and with `TimeZone` where one client puts it.
+/// Fields in the order of Litmos's documentation, with both spellings of the username, and `TimeZone` where one client puts it.
 pub(crate) const USER_IMPORT: Contract = Contract {
     list: "UserImports",
     item: "UserImport",
@@ -214,7 +214,7 @@ impl Contract {
         }
     }
 
-    /// Children with other names than the item's are skipped.
+    /// Parses a list of records. Children with other names are ignored.
     pub(crate) fn read_xml_list(&self, body: &str) -> Result<Vec<Fields>, Refusal> {
         let root = root(body)?;
         if root.name != self.list {
@@ -240,7 +240,7 @@ impl Contract {
     }
 }
 
-/// Advanced custom fields in XML: elements with the field's name in an attribute and its value as text.
+/// Parses advanced custom fields in XML: each element has the name of the field in an attribute and its value as text.
 pub(crate) fn custom_fields_from_xml(body: &str) -> Result<Fields, Refusal> {
     let root = root(body)?;
     if !["UserCustomField", "ArrayOfparameter"].contains(&root.name.as_str()) {

@@ -1,7 +1,7 @@
 //! Courses, and their assignment to teams and users.
 //!
-//! A course given to a team is assigned to its members, the later ones included. An assignment stays when the team is
-//! left or loses the course: no source tells otherwise.
+//! A course of a team is assigned to its members, also to members who join later. An assignment stays if the user leaves the
+//! team, or the team loses the course: no public source says otherwise.
 
 use jiff::Timestamp;
 
@@ -64,7 +64,7 @@ impl Course {
         }
     }
 
-    /// The item of a user's list of courses.
+    /// Item of a user's list of courses.
     pub(crate) fn assigned_record(&self, assignment: Assignment) -> Record<'_> {
         Record {
             name: "Course",
@@ -88,7 +88,7 @@ impl Course {
         }
     }
 
-    /// The item of the list of results.
+    /// Item of the list of results.
     pub(crate) fn result_record<'a>(&'a self, user: &'a User, assignment: Assignment) -> Record<'a> {
         Record {
             name: "User",
@@ -121,7 +121,7 @@ impl Assignment {
         if self.completed.is_some() { 100.0 } else { 0.0 }
     }
 
-    /// The item of a course's list of learners.
+    /// Item of a course's list of learners.
     pub(crate) fn learner_record(self, user: &User) -> Record<'_> {
         Record {
             name: "User",
@@ -145,7 +145,7 @@ fn moment(moment: Option<Timestamp>) -> String {
 }
 
 impl Account {
-    /// Adds the courses that an administrator has made, each with one module.
+    /// Adds the configured courses, each with one module.
     pub(crate) fn make_courses(&mut self, names: &[String]) {
         for name in names {
             let (id, key) = self.ids.course();
@@ -168,14 +168,14 @@ impl Account {
             .ok_or(Refusal::NoSuchCourse)
     }
 
-    /// Unknown ids are passed over in silence.
+    /// Courses with these ids. Unknown ids are silently ignored.
     fn known_courses(&self, ids: &[String]) -> Vec<CourseKey> {
         ids.iter()
             .filter_map(|id| self.course(id).ok().map(|course| course.key))
             .collect()
     }
 
-    /// Assigns a course to a user who does not have it; false when nothing changed.
+    /// Assigns a course to a user. Returns false if nothing changed.
     pub(crate) fn assign(&mut self, user: UserKey, course: CourseKey, now: Timestamp) -> bool {
         let Some(user) = self.users.get_mut(user) else {
             return false;
@@ -203,7 +203,7 @@ impl Account {
         Ok(Effect::UserCoursesAdded { user: id, added })
     }
 
-    /// Gives courses to a team, and to its sub-teams where asked to; what is there already stays as it is.
+    /// Adds courses to a team and, with `sub_teams`, to its sub-teams. Existing courses stay as they are.
     pub(crate) fn assign_to_team(
         &mut self,
         team: TeamKey,
@@ -266,7 +266,7 @@ impl Account {
         Ok(Effect::UserCourseReset(user.id.clone()))
     }
 
-    /// Records a module's result. The date has already been read in the form of the body's format.
+    /// Stores the result of a module. The caller has already parsed the date.
     pub(crate) fn record_result(
         &mut self,
         module: &str,
@@ -289,7 +289,7 @@ impl Account {
         Ok(Effect::ResultRecorded(user.id.clone()))
     }
 
-    /// Whether a user leads or administers every team that each of the rows names, and each names one.
+    /// True if every row names at least one team, and the user is leader or admin of all of them.
     pub(crate) fn leads_all_teams_of(&self, user: UserKey, rows: &[Fields]) -> bool {
         let leads = |team: &TeamKey| {
             self.teams
@@ -304,13 +304,13 @@ impl Account {
     }
 }
 
-/// A date of a body: ISO in XML, `/Date(ms)/` in JSON.
+/// Parses a date of a body: ISO in XML, `/Date(ms)/` in JSON.
 pub(crate) fn course_date(text: &str, format: Format) -> Option<Timestamp> {
     match format {
         Format::Xml => timestamp(text),
         Format::Json => {
             let inside = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
-            // The zone after the milliseconds moves nothing.
+            // A time zone after the milliseconds does not change the time.
             let zone = inside.rfind(['+', '-']).filter(|place| *place > 0);
             let milliseconds = &inside[..zone.unwrap_or(inside.len())];
             Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()
@@ -319,7 +319,7 @@ pub(crate) fn course_date(text: &str, format: Format) -> Option<Timestamp> {
 }
 
 impl AccessLevel {
-    /// Whether the level leads teams and nothing more.
+    /// True for the levels that may only manage their own teams.
     pub(crate) fn leads_only(self) -> bool {
         matches!(self, Self::TeamLeader | Self::TeamAdmin)
     }

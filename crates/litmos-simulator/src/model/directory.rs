@@ -1,4 +1,4 @@
-//! All users, found by id, username or place in the list without walking.
+//! All users, with indexes by id, username and position in lists.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use super::{User, UserId, UserKey};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory {
     users: HashMap<UserKey, User>,
-    /// In order of creation, which is the order of lists.
+    /// Users in order of creation, which is the order of lists.
     order: Vec<UserKey>,
     by_id: HashMap<UserId, UserKey>,
-    /// By username in lower case.
+    /// Users by username in lower case.
     by_name: HashMap<String, UserKey>,
 }
 
@@ -23,7 +23,7 @@ impl Directory {
         self.users.get(&key)
     }
 
-    /// For changes to anything but the username, which is an index.
+    /// Returns a user to change. The username must not be changed, because it is indexed.
     pub(crate) fn get_mut(&mut self, key: UserKey) -> Option<&mut User> {
         self.users.get_mut(&key)
     }
@@ -38,17 +38,17 @@ impl Directory {
         self.get(*key)
     }
 
-    /// In order of creation; skipping ahead costs nothing.
+    /// Keys in order of creation. Skipping elements costs nothing.
     pub(crate) fn keys(&self) -> impl Iterator<Item = UserKey> {
         self.order.iter().copied()
     }
 
-    /// In order of creation.
+    /// Users in order of creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &User> {
         self.order.iter().map(|key| &self.users[key])
     }
 
-    /// Stores a new user, or a new version of one.
+    /// Stores a new user, or a new version of a user.
     pub(crate) fn put(&mut self, user: User) {
         let name = user.user_name.to_lowercase();
         if let Some(old) = self.users.get(&user.key) {

@@ -1,5 +1,5 @@
-//! Identifiers. Outside, an opaque case-sensitive string in one of the two shapes that Litmos has used; inside, the
-//! integer that its web pages show.
+//! Identifiers. In the API: opaque case-sensitive strings in one of the two formats that Litmos has used. Internally: the
+//! integers that its web pages show.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
 
-/// A user's id on the wire.
+/// Id of a user in the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(pub String);
 
-/// A team's id on the wire.
+/// Id of a team in the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TeamId(pub String);
@@ -29,22 +29,22 @@ impl std::fmt::Display for TeamId {
     }
 }
 
-/// A user's `OriginalId`.
+/// `OriginalId` of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct UserKey(pub(crate) u32);
 
-/// A team's `OriginalTeamId`.
+/// `OriginalTeamId` of a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TeamKey(pub(crate) u32);
 
-/// A course's `OriginalId`.
+/// `OriginalId` of a course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CourseKey(pub(crate) u32);
 
-/// One in so many new ids has the older, short shape.
+/// Every n-th id has the older, shorter format.
 const OLDER_SHAPE_EVERY: u32 = 4;
 
-/// Hands out ids that were never handed out before.
+/// Generates unique ids.
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     chance: Chance,
@@ -52,7 +52,7 @@ pub(crate) struct Ids {
     last_team: u32,
     last_job: u32,
     last_course: u32,
-    /// A stream of its own, so that courses do not move the ids of users and teams.
+    /// Separate random numbers, so that courses do not change the ids of users and teams.
     course_chance: Chance,
 }
 
@@ -97,18 +97,18 @@ impl Ids {
         )
     }
 
-    /// The id of a course's module.
+    /// New id for a module of a course.
     pub(crate) fn module(&mut self) -> String {
         opaque(&mut self.course_chance, 1)
     }
 
-    /// The secret part of a login URL.
+    /// New secret part of a login URL.
     pub(crate) fn secret(&mut self) -> String {
         bytes::<16>(&mut self.chance)
     }
 }
 
-/// 8 or 16 bytes as .NET's `UrlTokenEncode` prints them: padding is counted in a last digit.
+/// 8 or 16 random bytes in the format of .NET's `UrlTokenEncode`: the last digit is the number of padding characters.
 fn opaque(chance: &mut Chance, number: u32) -> String {
     if number.is_multiple_of(OLDER_SHAPE_EVERY) {
         format!("{}1", bytes::<8>(chance))

@@ -1,4 +1,4 @@
-//! Reading what a client sends: records whose fields may be missing, null, or in a neighbouring type.
+//! Reads records sent by clients. Their fields may be missing, null, or of a similar type.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -34,14 +34,14 @@ impl Fields {
         Self(map)
     }
 
-    /// Reads a body that is one object.
+    /// Parses a body with one object.
     pub(crate) fn from_body(body: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(body)
             .map(Self)
             .map_err(|error| Refusal::BodyUnreadable(error.to_string()))
     }
 
-    /// Reads a body that is a bare array of objects, or an object with such an array under `wrapper`.
+    /// Parses a body with an array of objects, or with an object that has such an array under `wrapper`.
     pub(crate) fn list_from_body(body: &[u8], wrapper: &str) -> Result<Vec<Self>, Refusal> {
         let value: Value =
             serde_json::from_slice(body).map_err(|error| Refusal::BodyUnreadable(error.to_string()))?;
@@ -66,7 +66,7 @@ impl Fields {
             .collect()
     }
 
-    /// A text field; numbers and booleans are read as their text, as a .NET string member would.
+    /// Reads a text field. Numbers and booleans are converted to text, like by a string member in .NET.
     pub(crate) fn text(&self, name: &str) -> Result<Given<String>, Refusal> {
         match self.0.get(name) {
             None => Ok(Given::Absent),
@@ -80,7 +80,7 @@ impl Fields {
         }
     }
 
-    /// A boolean field; the words `true` and `false` are taken too, and `1` and `0` as XML has them.
+    /// Reads a boolean field. Also accepts the texts `true` and `false`, and `1` and `0` as in XML.
     pub(crate) fn flag(&self, name: &str) -> Result<Given<bool>, Refusal> {
         match self.0.get(name) {
             None => Ok(Given::Absent),
@@ -97,7 +97,7 @@ impl Fields {
         }
     }
 
-    /// Every field as text.
+    /// All fields as text.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, Option<String>)> {
         self.0.iter().map(|(name, value)| {
             let text = match value {
@@ -109,7 +109,7 @@ impl Fields {
         })
     }
 
-    /// A list of texts; none when the field is missing or something else.
+    /// Reads a list of texts. `None` if the field is missing or of another type.
     pub(crate) fn words(&self, name: &str) -> Option<Vec<String>> {
         let items = self.0.get(name)?.as_array()?;
         Some(
@@ -121,7 +121,7 @@ impl Fields {
     }
 }
 
-/// Reads any of the date forms that Litmos takes somewhere, as UTC: a day, a minute, a second, with a blank or a `T`,
+/// Parses a date in any format that Litmos accepts, as UTC: with a day, a minute or a second, with a blank or a `T`,
 /// with or without `Z`.
 pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();

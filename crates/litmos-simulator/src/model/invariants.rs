@@ -1,4 +1,4 @@
-//! The account's laws, checked after every step of random histories.
+//! Checks the laws of the account after every step of random histories.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Account, Fields, House, Role, TeamKey, UserKey};
 use crate::mode::{Deactivate, Modes, Put};
 
-/// What is wrong with the account, in words; nothing when all laws hold.
+/// Descriptions of all broken laws. Empty if all laws hold.
 fn broken_laws(account: &Account) -> Vec<String> {
     let mut broken = Vec::new();
     let mut law = |holds: bool, words: String| {
@@ -145,7 +145,7 @@ fn account() -> Account {
     Account::new(House::default(), 5, Timestamp::UNIX_EPOCH)
 }
 
-/// The user at a place, wrapping around, so that most steps meet somebody.
+/// User at this index, modulo the number of users, so that most steps find a user.
 fn user(account: &Account, place: u8) -> UserKey {
     let keys: Vec<UserKey> = account.users.keys().collect();
     keys.get(usize::from(place) % keys.len().max(1))
@@ -160,7 +160,7 @@ fn team(account: &Account, place: u8) -> TeamKey {
         .unwrap_or(TeamKey(0))
 }
 
-/// Takes one step; a refusal is as good as a success here.
+/// Performs one step. A refusal is accepted like a success.
 fn take(account: &mut Account, step: &Step, modes: &Modes) {
     let now = Timestamp::UNIX_EPOCH;
     let _refusal = match *step {

@@ -1,4 +1,4 @@
-//! Why Litmos does not do what was asked: one variant per reason, each with its status and its words.
+//! Reasons for which Litmos refuses a request, each with its status and its message.
 
 /// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ pub(crate) enum Refusal {
     NoSuchModule,
     #[error("User is not assigned to the course")]
     NotAssigned,
-    /// What Litmos does not handle: an HTML page instead of its own words.
+    /// An error that Litmos does not handle: the response is an HTML page instead of Litmos's own format.
     #[error("{0} could not be deserialized")]
     Unhandled(&'static str),
 }

@@ -1,4 +1,4 @@
-//! What values Litmos takes.
+//! Litmos's rules for values.
 
 use super::Refusal;
 use crate::mode::Lengths;
@@ -19,7 +19,7 @@ pub(crate) fn user_name(name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Empty is fine; otherwise one `@` with something plausible on both sides.
+/// Checks an e-mail address. Empty is valid. Otherwise it needs one `@` with plausible text on both sides.
 pub(crate) fn email(address: &str) -> Result<(), Refusal> {
     if address.is_empty() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(crate) fn email(address: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Empty means none is set; otherwise 8 to 20 characters of four kinds. An underscore is no special character.
+/// Checks a password: 8 to 20 characters of four kinds. Empty means no password. An underscore is not a special character.
 pub(crate) fn password(word: &str) -> Result<(), Refusal> {
     let has = |kind: fn(char) -> bool| word.chars().any(kind);
     let strong = (8..=20).contains(&word.chars().count())
@@ -54,7 +54,7 @@ pub(crate) fn password(word: &str) -> Result<(), Refusal> {
     }
 }
 
-/// The form that text notifications need.
+/// Checks that a mobile number has the format that text notifications need.
 pub(crate) fn mobile_for_texts(number: &str) -> Result<(), Refusal> {
     let digits = number.strip_prefix('+').unwrap_or_default();
     let fits = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -65,7 +65,7 @@ pub(crate) fn mobile_for_texts(number: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Holds a value to its length, by refusing or by cutting.
+/// Limits a value to `max` characters: refuses or truncates longer ones, depending on the mode.
 pub(crate) fn fit(
     name: &'static str,
     value: String,
@@ -79,7 +79,7 @@ pub(crate) fn fit(
     }
 }
 
-/// The code of a team or course for bulk import: its number, and its name without blanks and punctuation but for hyphens.
+/// Code of a team or course for bulk imports: its number, and its name without blanks and punctuation, except hyphens.
 pub(crate) fn code(number: u32, name: &str) -> String {
     const NAME_PART_MAX: usize = 40;
     let part: String = name

@@ -1,4 +1,4 @@
-//! The whole account as plain data, for tests and reports that compare it with what was wanted.
+//! The whole account as plain data, for tests and reports that compare it with a desired state.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::{AccessLevel, CourseKey, Role, TeamId, Text, UserId, UserKey};
 
-/// Everything in the account, in order of creation.
+/// All users and teams of the account, in order of creation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// All users, the holders of API keys included.
+    /// All users, including those with API keys.
     pub users: Vec<UserState>,
     /// All teams.
     pub teams: Vec<TeamState>,
@@ -39,7 +39,7 @@ pub struct UserState {
     pub disable_messages: bool,
     /// The manager's `Id`.
     pub manager_id: Option<UserId>,
-    /// The other attributes that were ever set, by Litmos's names; cleared ones are empty.
+    /// All other attributes that were ever set, by Litmos's names. Cleared ones are empty.
     pub attributes: BTreeMap<String, String>,
     /// `SkipFirstLogin`.
     #[serde(default)]
@@ -47,14 +47,14 @@ pub struct UserState {
     /// `EnableTextNotification`.
     #[serde(default)]
     pub enable_text_notification: bool,
-    /// The names of the courses assigned to the user.
+    /// Names of the courses assigned to the user.
     #[serde(default)]
     pub courses: Vec<String>,
     /// Advanced custom fields.
     pub custom_fields: BTreeMap<String, String>,
-    /// The teams that the user is in, active or not.
+    /// Teams of the user, even if the user is inactive.
     pub teams: Vec<TeamId>,
-    /// Whether an API key is this user's.
+    /// True if the user has an API key.
     pub key_owner: bool,
 }
 
@@ -71,13 +71,13 @@ pub struct TeamState {
     pub parent_id: Option<TeamId>,
     /// `TeamCodeForBulkImport`.
     pub code: String,
-    /// Members, inactive users included, in order of their creation.
+    /// Members, including inactive users, in order of their creation.
     pub members: Vec<UserId>,
-    /// The leaders among them.
+    /// Leaders of the team.
     pub leaders: Vec<UserId>,
-    /// The admins among them.
+    /// Admins of the team.
     pub admins: Vec<UserId>,
-    /// The names of the team's courses.
+    /// Names of the team's courses.
     #[serde(default)]
     pub courses: Vec<String>,
 }

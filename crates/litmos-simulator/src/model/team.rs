@@ -19,7 +19,7 @@ pub(crate) struct Team {
     pub(crate) code: String,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
-    /// Ended memberships stay, because the date-range list shows them.
+    /// Current and ended memberships, because the date-range list shows both.
     pub(crate) memberships: BTreeMap<UserKey, Membership>,
     pub(crate) courses: BTreeSet<CourseKey>,
 }
@@ -45,7 +45,7 @@ impl Team {
             .map(|(key, member)| (*key, member))
     }
 
-    /// The item of team lists.
+    /// Item of team lists.
     pub(crate) fn item<'a>(&'a self, parent: Option<&'a Team>) -> Record<'a> {
         Record {
             name: "Team",
@@ -58,7 +58,7 @@ impl Team {
         }
     }
 
-    /// The record of a single team.
+    /// Record of a single team.
     pub(crate) fn record<'a>(&'a self, parent: Option<&'a Team>) -> Record<'a> {
         Record {
             name: "Team",
@@ -72,7 +72,7 @@ impl Team {
         }
     }
 
-    /// The record of the date-range list.
+    /// Record of the date-range list.
     pub(crate) fn range_record<'a>(
         &'a self,
         parent: Option<&'a Team>,
@@ -96,7 +96,7 @@ impl Team {
         }
     }
 
-    /// One membership in the date-range list.
+    /// Record of one membership in the date-range list.
     pub(crate) fn membership_record<'a>(
         &'a self,
         user: &'a User,

@@ -1,4 +1,4 @@
-//! The account's changes of teams and memberships.
+//! Changes of teams and memberships in the account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use super::{Fields, Given, Membership, Refusal, Team, TeamKey, UserKey, rules};
 use crate::effect::Effect;
 use crate::mode::{AbsentMember, Lengths, Modes, TeamCode, TeamName};
 
-/// The longest team name, and the longest description.
+/// Longest team name, and longest description, in characters.
 const NAME_MAX: usize = 100;
 const DESCRIPTION_MAX: usize = 1000;
-/// How many teams one `POST /users/{id}/teams` may hold.
+/// Most teams in one `POST /users/{id}/teams`.
 const TEAMS_PER_USER_CALL: usize = 25;
 
-/// A promotion inside one team.
+/// A role of a member in one team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Leader,
@@ -51,7 +51,7 @@ impl Account {
         team.parent.and_then(|key| self.teams.get(&key))
     }
 
-    /// Sub-teams of all depths, as one client saw them.
+    /// Sub-teams at all levels, as one client has seen them.
     pub(crate) fn descendants(&self, root: TeamKey) -> Vec<&Team> {
         self.teams
             .values()
@@ -154,7 +154,7 @@ impl Account {
         }
     }
 
-    /// Deletes a team; its sub-teams move up to the root.
+    /// Deletes a team. Its sub-teams lose their parent.
     pub(crate) fn delete_team(&mut self, key: TeamKey) -> Result<Effect, Refusal> {
         let team = self.teams.remove(&key).ok_or(Refusal::NoSuchTeam)?;
         self.team_by_id.remove(&team.id);
@@ -169,7 +169,7 @@ impl Account {
         Ok(Effect::TeamDeleted(team.id))
     }
 
-    /// Adds users; unknown ids and members already there are passed over in silence.
+    /// Adds users. Unknown ids and existing members are silently ignored.
     pub(crate) fn add_members(
         &mut self,
         key: TeamKey,
@@ -191,7 +191,7 @@ impl Account {
         Ok(Effect::MembersAdded { team, added })
     }
 
-    /// Adds one user to one team; false when nothing changed.
+    /// Adds one user to one team. Returns false if nothing changed.
     pub(crate) fn join(&mut self, team: TeamKey, user: UserKey, now: Timestamp) -> bool {
         let (Some(team), Some(user)) = (self.teams.get_mut(&team), self.users.get_mut(user)) else {
             return false;
@@ -269,7 +269,7 @@ impl Account {
         teams.len()
     }
 
-    /// Adds one user to several teams, all or none.
+    /// Adds one user to all of these teams, or to none.
     pub(crate) fn add_to_teams(
         &mut self,
         user: UserKey,

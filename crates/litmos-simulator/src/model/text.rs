@@ -1,6 +1,6 @@
-//! The free-text attributes of a user, with the names that user records and bulk import have for them.
+//! Free-text attributes of a user, with their names in user records and in bulk imports.
 
-/// A bound for attributes whose length is documented nowhere, so that a record stays a record.
+/// Longest value of attributes without a documented length, so that records have a bounded size.
 const UNDOCUMENTED: usize = 1000;
 
 macro_rules! texts {
@@ -12,17 +12,17 @@ macro_rules! texts {
         impl Text {
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The name in user records.
+            /// Name in user records.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),+ }
             }
 
-            /// The name in bulk import; empty where bulk import has none.
+            /// Name in bulk imports. Empty if bulk imports do not have the attribute.
             pub(crate) fn bulk_name(self) -> &'static str {
                 match self { $(Self::$variant => $bulk),+ }
             }
 
-            /// Whether it has only ever been seen as null while nobody had set it.
+            /// True for attributes that are null until they are set, in all observed records.
             pub(crate) fn is_null_until_set(self) -> bool {
                 [
                     Self::SalesforceId,
@@ -33,7 +33,7 @@ macro_rules! texts {
                 .contains(&self)
             }
 
-            /// The longest value, in characters.
+            /// Longest value, in characters.
             pub(crate) fn longest(self) -> usize {
                 match self { $(Self::$variant => $max),+ }
             }

@@ -1,4 +1,4 @@
-//! One user: how a body changes it, and how Litmos shows it.
+//! One user: changes by request bodies, and records in responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use super::{
 use crate::mode::{Details, DetailsId, Lengths, Modes, RangeDates};
 use crate::wire::{Record, Value};
 
-/// The culture of a user who has been given none.
+/// Culture of a user without one.
 const DEFAULT_CULTURE: &str = "en-US";
-/// The brand of a user who has been given none.
+/// Brand of a user without one.
 const DEFAULT_BRAND: &str = "Default";
-/// Where login keys point; the host answers nothing.
+/// URL of login keys. The host does not exist.
 const LOGIN_PATH: &str = "https://learning.corp.example/login";
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub(crate) struct User {
     pub(crate) enable_text_notification: bool,
     /// A missing attribute was never set; an empty one was cleared.
     pub(crate) texts: BTreeMap<Text, String>,
-    /// Whether attributes that were never set show as empty, as after a create by the API, or as null.
+    /// True if attributes that were never set are shown as empty, as after a create by the API. False if as null.
     pub(crate) unset_is_empty: bool,
     pub(crate) manager: Option<UserKey>,
     pub(crate) custom_fields: BTreeMap<String, String>,
@@ -48,17 +48,17 @@ pub(crate) struct User {
     pub(crate) search_text: String,
 }
 
-/// What a body means for the fields that it leaves out.
+/// What happens to fields that are missing in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// They become blank, false, and Learner.
+    /// They become empty, false, or Learner.
     Replace,
-    /// They stay.
+    /// They keep their value.
     Merge,
 }
 
 impl User {
-    /// A user who has no id yet; the account gives one on admission.
+    /// Creates a user without an id. `Account::admit` assigns the id.
     pub(crate) fn blank(created: Timestamp) -> Self {
         Self {
             id: UserId(String::new()),
@@ -97,7 +97,7 @@ impl User {
         self.texts.get(&text).map(String::as_str)
     }
 
-    /// The text as records show it.
+    /// Value of the text in records.
     fn shown(&self, text: Text) -> Value<'_> {
         match self.text(text) {
             None if self.shows_empty(text) => Value::text(""),
@@ -105,7 +105,7 @@ impl User {
         }
     }
 
-    /// Whether the text shows as empty rather than null while it is not set.
+    /// True if the text is shown as empty rather than null while it is not set.
     fn shows_empty(&self, text: Text) -> bool {
         self.unset_is_empty && !text.is_null_until_set()
     }
@@ -114,13 +114,13 @@ impl User {
         self.text(Text::ExpirationDate).and_then(timestamp)
     }
 
-    /// Whether `search`, in lower case, occurs in a field that Litmos searches.
+    /// True if `search`, in lower case, occurs in a field that Litmos searches.
     pub(crate) fn matches(&self, search: &str) -> bool {
         self.search_text.contains(search)
     }
 
-    /// The user after a body of the user record's names; manager, uniqueness and the house's lists are the
-    /// account's to check.
+    /// Applies a body with the names of the user record. Does not check manager, uniqueness and the account's lists: the
+    /// account checks those.
     pub(crate) fn changed(
         mut self,
         fields: &Fields,
@@ -159,7 +159,7 @@ impl User {
         for text in Text::ALL {
             match (fields.text(text.name())?, change) {
                 (Given::Absent, Change::Merge) => {}
-                // What was never set stays as it is; what was set is cleared.
+                // A value that was set is cleared. A value that was never set stays so.
                 (Given::Absent | Given::Null, _) => {
                     if let Some(value) = self.texts.get_mut(text) {
                         value.clear();
@@ -182,7 +182,7 @@ impl User {
         self.checked()
     }
 
-    /// Settles defaults and holds the record to the rules that concern it alone.
+    /// Sets defaults and checks the rules that need only this record.
     pub(crate) fn checked(mut self) -> Result<Self, Refusal> {
         rules::user_name(&self.user_name)?;
         if self.last_name.trim().is_empty() {
@@ -206,7 +206,7 @@ impl User {
                 let moment = timestamp(&date).ok_or(Refusal::NotADate("ExpirationDate"))?;
                 self.texts.insert(Text::ExpirationDate, to_second(moment));
             }
-            // Shown empty in both cases, so cleared is the same as never set.
+            // Records show it as empty in both cases, so cleared equals never set.
             Some(_) | None => {}
         }
         let company = self.text(Text::CompanyName).unwrap_or_default();
@@ -216,7 +216,7 @@ impl User {
         Ok(self)
     }
 
-    /// The item of user lists.
+    /// Item of user lists.
     pub(crate) fn item(&self) -> Record<'_> {
         Record {
             name: "User",
@@ -233,7 +233,7 @@ impl User {
         }
     }
 
-    /// The full record in wire order.
+    /// Full record, in the order of responses.
     pub(crate) fn record<'a>(&'a self, manager: Option<&'a User>) -> Record<'a> {
         let text = |text: Text| (text.name(), self.shown(text));
         let mut fields = vec![
@@ -264,7 +264,7 @@ impl User {
             text(Text::SalesforceId),
             ("OriginalId", Value::Int(i64::from(self.key.0))),
         ];
-        // From Street1 to SalesforceAccountId the table of texts is in wire order.
+        // From Street1 to SalesforceAccountId, the table of texts is in the order of responses.
         let first = Text::ALL
             .iter()
             .position(|text| *text == Text::Street1)
@@ -303,7 +303,7 @@ impl User {
         Record { name: "User", fields }
     }
 
-    /// The item of the list of details.
+    /// Item of the list of details.
     pub(crate) fn details_record<'a>(&'a self, manager: Option<&'a User>, details: Details) -> Record<'a> {
         let mut record = self.record(manager);
         match details {
@@ -324,7 +324,7 @@ impl User {
         record
     }
 
-    /// The record of the date-range lists: some fields fewer, who changed it, and no login key.
+    /// Record of the date-range lists: with the author of the last change, without the login key and some other fields.
     pub(crate) fn range_record<'a>(
         &'a self,
         manager: Option<&'a User>,
@@ -366,12 +366,12 @@ impl User {
     }
 }
 
-/// ISO 8601 to the second with `Z`, as in user records.
+/// Formats a time as in user records: ISO 8601 to the second with `Z`.
 pub(crate) fn to_second(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A date as the range lists print it.
+/// Formats a date as in the date-range lists.
 pub(crate) fn range_date(moment: Timestamp, dates: RangeDates) -> String {
     match dates {
         RangeDates::Iso => moment.strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string(),

@@ -1,4 +1,4 @@
-//! The Windows names of time zones, which are the ones that Litmos uses.
+//! Windows names of time zones. Litmos uses these names.
 
 const ZONES: &[&str] = &[
     "AUS Central Standard Time",
@@ -144,7 +144,7 @@ const ZONES: &[&str] = &[
     "Yukon Standard Time",
 ];
 
-/// Whether Windows knows a time zone of this name.
+/// True if Windows knows a time zone with this name.
 pub(super) fn is_known(name: &str) -> bool {
     ZONES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -58,7 +58,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// Escapes `/` as .NET's serializer does.
+/// Escapes `/`, like .NET's serializer.
 struct DataContract;
 
 impl Formatter for DataContract {

@@ -64,7 +64,7 @@ fn escape(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // XML 1.0 has no way to write most control characters.
+            // XML 1.0 cannot contain most control characters.
             control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => out.push('\u{FFFD}'),
             other => out.push(other),
         }
