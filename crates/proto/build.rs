@@ -5,7 +5,7 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
     let files = [
-        "control", "feed", "journal", "links", "observed", "snapshot", "roster", "tokens",
+        "feed", "journal", "lease", "links", "observed", "operator", "roster", "snapshot", "tokens",
     ];
     let paths: Vec<_> = files
         .iter()

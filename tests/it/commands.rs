@@ -11,6 +11,7 @@ mod parked;
 mod plan;
 mod undo;
 
+use bus::{OperatorRequest, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ async fn planned(harness: &Harness, people: usize) {
     let bus = harness.bus().await;
     rollcall_tests::wait_for("a plan after the first import", async || {
         let plan = harness
-            .ask(&bus, "pusher", "plan", Value::Null)
+            .ask(&bus, Service::Pusher, OperatorRequest::Plan { start: 0 })
             .await
             .unwrap_or_default();
         let waiting = plan["waiting"].as_array().into_iter().flatten();

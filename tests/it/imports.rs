@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{ObservedValue, WatchEvent};
+use bus::{ObservedValue, OperatorRequest, Service, WatchEvent};
 use litmos_simulator::Settings;
 use provisioning::Roles;
 use rollcall_tests::{Harness, PATIENCE, user};
@@ -284,14 +284,22 @@ async fn a_team_that_could_not_be_read_keeps_its_members_and_one_that_is_gone_do
         .set_faults(&[&format!("status=404,method=GET,path={members},times=1")])
         .unwrap();
     let bus = harness.bus().await;
-    harness.ask(&bus, "importer", "import", Value::Null).await;
+    harness
+        .ask(
+            &bus,
+            Service::Importer,
+            OperatorRequest::Import { accept_losses: false },
+        )
+        .await;
     until("the second try", &harness, || {
         asked(&harness, "GET", &members) >= 2
     })
     .await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let run = harness.ask(&bus, "importer", "status", Value::Null).await;
+        let run = harness
+            .ask(&bus, Service::Importer, OperatorRequest::Status)
+            .await;
         if run.is_some_and(|run| run["complete"] == true && !is_running(&run)) {
             break;
         }

@@ -1,5 +1,6 @@
 //! At the limit itself: as many calls as there are people, and what kills and lost replies cost.
 
+use bus::{OperatorRequest, Service};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -119,9 +120,7 @@ async fn three_hundred(limit: Limit, seed: u64) {
 async fn settled(harness: &Harness, bus: &bus::Bus, people: usize, work: Duration) {
     let deadline = Instant::now() + work + PATIENCE;
     loop {
-        let status = harness
-            .ask(bus, "pusher", "status", serde_json::Value::Null)
-            .await;
+        let status = harness.ask(bus, Service::Pusher, OperatorRequest::Status).await;
         let status = status.unwrap_or_default();
         if status["in_sync"] == true && status["people"].as_u64() == Some(people as u64) {
             return;

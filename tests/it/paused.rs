@@ -1,5 +1,6 @@
 //! Faults of the whole connection pause an org and heal by themselves; a fault of one item parks that item.
 
+use bus::{OperatorRequest, Service};
 use std::time::Duration;
 
 use litmos_simulator::{Settings, most_requests_in_any_window};
@@ -37,7 +38,7 @@ async fn until(harness: &Harness, what: &str, holds: impl Fn(&Value) -> bool) ->
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
     while Instant::now() < deadline {
-        last = harness.ask(&bus, "pusher", "status", Value::Null).await;
+        last = harness.ask(&bus, Service::Pusher, OperatorRequest::Status).await;
         if let Some(status) = last.as_ref().filter(|status| holds(status)) {
             return status.clone();
         }

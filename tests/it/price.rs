@@ -4,6 +4,7 @@
 //! Where nothing goes wrong there is one thing that a plan cannot know: how long Litmos takes for an import. The plan
 //! expects [`POLLS`] polls; a job that takes longer costs more of them, and nothing else.
 
+use bus::OperatorRequest;
 use std::time::Duration;
 
 use litmos_simulator::Settings;
@@ -358,12 +359,22 @@ async fn pay(room: &Room, wish: Wish) -> Paid {
     let (pusher, stop) = room.pusher(pusher::CrashPoints::none());
     let mut forecast = u64::from(named.calls());
     if org.apply == ApplyMode::Manual {
-        rollcall_tests::wait_for("a plan", async || room.ask("plan", Value::Null).await.is_ok()).await;
-        let plan = room.ask("plan", Value::Null).await.expect("a plan");
+        rollcall_tests::wait_for("a plan", async || {
+            room.ask(OperatorRequest::Plan { start: 0 }).await.is_ok()
+        })
+        .await;
+        let plan = room
+            .ask(OperatorRequest::Plan { start: 0 })
+            .await
+            .expect("a plan");
         assert_eq!(plan["calls"], named.calls(), "{plan:#}");
         forecast = plan["forecast"]["calls"].as_u64().expect("a forecast");
         assert_eq!(room.litmos.log().len(), before, "nothing is sent before the word");
-        let applied = room.ask("apply", json!({"plan": plan["hash"]})).await;
+        let applied = room
+            .ask(OperatorRequest::Apply {
+                plan: plan["hash"].as_str().map(str::to_owned),
+            })
+            .await;
         assert_eq!(applied.expect("it is applied")["calls"], named.calls());
     }
     room.settled().await;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bus::{Bus, NatsConnection};
+use bus::{Bus, NatsConnection, OperatorRequest, Service};
 use litmos_simulator::{Running, Settings, Simulator};
 use provisioning::OrgId;
 use serde_json::{Value, json};
@@ -223,8 +223,8 @@ impl Harness {
         panic!("nothing came up:\n{}", self.log());
     }
 
-    pub async fn ask(&self, bus: &Bus, service: &'static str, method: &str, body: Value) -> Option<Value> {
-        bus.control(service, &self.org, method, &body, Duration::from_secs(5))
+    pub async fn ask(&self, bus: &Bus, service: Service, request: OperatorRequest) -> Option<Value> {
+        bus.request(service, &self.org, request, Duration::from_secs(5))
             .await
             .ok()
     }
@@ -236,7 +236,7 @@ impl Harness {
         let mut quiet = 0;
         let bus = self.bus().await;
         while Instant::now() < deadline {
-            if let Some(status) = self.ask(&bus, "pusher", "status", Value::Null).await {
+            if let Some(status) = self.ask(&bus, Service::Pusher, OperatorRequest::Status).await {
                 let done = status["settled"] == true && status["people"].as_u64() >= Some(people as u64);
                 quiet = if done { quiet + 1 } else { 0 };
                 if quiet >= 4 {

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Change, Expect, LinksKey, LinksValue, NatsServer, RosterKey, RosterValue, Write};
+use bus::{
+    Bus, Change, Expect, LinksKey, LinksValue, NatsServer, OperatorRequest, RosterKey, RosterValue, Service,
+    Write,
+};
 use chassis::health::Health;
 use litmos_simulator::{Running, Simulator};
 use provisioning::{DesiredManager, Field, Group, GroupId, Membership, OrgId, Person, PersonId, SourceId};
@@ -193,7 +196,7 @@ impl Room {
         let mut last = serde_json::Value::Null;
         let deadline = tokio::time::Instant::now() + crate::PATIENCE;
         while tokio::time::Instant::now() < deadline {
-            if let Ok(status) = self.ask("status", serde_json::Value::Null).await {
+            if let Ok(status) = self.ask(OperatorRequest::Status).await {
                 quiet = if status["settled"] == true { quiet + 1 } else { 0 };
                 last = status;
                 if quiet >= 3 {
@@ -211,11 +214,10 @@ impl Room {
     /// The error of the control request.
     pub async fn ask(
         &self,
-        method: &str,
-        body: serde_json::Value,
-    ) -> Result<serde_json::Value, bus::ControlError> {
+        request: OperatorRequest,
+    ) -> Result<serde_json::Value, bus::OperatorRequestError> {
         self.bus
-            .control("pusher", &self.org, method, &body, Duration::from_secs(5))
+            .request(Service::Pusher, &self.org, request, Duration::from_secs(5))
             .await
     }
 }

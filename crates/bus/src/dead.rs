@@ -255,8 +255,8 @@ impl Bus {
         let mut messages = messages.map_err(|error| unavailable(error.into()))?;
         let mut letters = Vec::new();
         while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| unavailable(error.into()))?;
-            let info = message.info().map_err(|error| unavailable(error.into()))?;
+            let message = message.map_err(unavailable)?;
+            let info = message.info().map_err(unavailable)?;
             let at_ms = u64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
             let sequence = info.stream_sequence;
             let headers = message.headers.clone().unwrap_or_default();

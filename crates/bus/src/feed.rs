@@ -237,7 +237,7 @@ async fn collected(mut messages: pull::Batch) -> Result<Vec<Message>, BusError> 
     let mut there = Vec::new();
     loop {
         match tokio::time::timeout(FIRST + REQUEST_TIMEOUT, messages.next()).await {
-            Ok(Some(message)) => there.push(message.map_err(|error| unavailable(error.into()))?),
+            Ok(Some(message)) => there.push(message.map_err(unavailable)?),
             Ok(None) => return Ok(there),
             // The messages that came are processed. The others are delivered again.
             Err(_) if !there.is_empty() => return Ok(there),

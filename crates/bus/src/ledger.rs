@@ -197,7 +197,7 @@ impl Bus {
                 .await
                 .ok_or_else(|| unavailable("it broke off".into()))?;
             let message = message.map_err(|error| unavailable(error.into()))?;
-            let info = message.info().map_err(|error| unavailable(error.into()))?;
+            let info = message.info().map_err(&unavailable)?;
             let written = info.published.unix_timestamp_nanos() / 1_000_000;
             let (sequence, written_ms) = (info.stream_sequence, u64::try_from(written).unwrap_or_default());
             take(sequence, written_ms, message.headers.as_ref(), &message.payload);

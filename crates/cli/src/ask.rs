@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::Bus;
+use bus::{Bus, OperatorRequest, Service};
 use provisioning::{DeviationKind, OrgId};
 use rate_tokens::{Class, Moment, Permit};
 use serde_json::{Value, json};
@@ -44,31 +44,25 @@ impl CliSession {
         Ok(CliSession { settings, bus, org })
     }
 
-    pub(crate) async fn ask(
-        &self,
-        service: &'static str,
-        method: &str,
-        body: Value,
-    ) -> anyhow::Result<Value> {
-        self.ask_within(ANSWER, service, method, body).await
+    pub(crate) async fn ask(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
+        self.ask_within(ANSWER, service, request).await
     }
 
     /// Sends a request that may take up to `patience`.
     pub(crate) async fn ask_within(
         &self,
         patience: Duration,
-        service: &'static str,
-        method: &str,
-        body: Value,
+        service: Service,
+        request: OperatorRequest,
     ) -> anyhow::Result<Value> {
         let deadline = Instant::now() + STARTING;
         loop {
             match self
                 .bus
-                .control(service, &self.org, method, &body, patience)
+                .request(service, &self.org, request.clone(), patience)
                 .await
             {
-                Err(bus::ControlError::NobodyServes { .. }) if Instant::now() < deadline => {
+                Err(bus::OperatorRequestError::NobodyServes { .. }) if Instant::now() < deadline => {
                     tokio::time::sleep(LOOK).await
                 }
                 other => return Ok(other?),
@@ -95,11 +89,11 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
 
 /// Returns the pusher's status, with the intake's numbers added.
 async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
-    let mut status = session.ask("pusher", "status", Value::Null).await?;
+    let mut status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
     // If no intake runs, its numbers are left out.
     let intake = session
         .bus
-        .control("intake", &session.org, "status", &Value::Null, ANSWER);
+        .request(Service::Intake, &session.org, OperatorRequest::Status, ANSWER);
     if let Ok(intake) = intake.await {
         add_intake(&mut status, &intake);
     }
@@ -157,7 +151,7 @@ pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Re
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
     loop {
-        let status = session.ask("pusher", "status", Value::Null).await?;
+        let status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
         let going = say::number(&status, "operations_left")
             .saturating_sub(say::number(&status, "waiting_for_apply"))
             + say::number(&status, "subjects_under_way")
@@ -196,14 +190,19 @@ pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Re
     }
 }
 
+/// Number of items to skip for the next page.
+pub(crate) fn page_start(read: impl TryInto<u32>) -> u32 {
+    read.try_into().unwrap_or(u32::MAX)
+}
+
 pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
-    let body = json!({"accept_losses": accept_losses});
-    let before = session.ask("importer", "import", body).await?;
+    let request = OperatorRequest::Import { accept_losses };
+    let before = session.ask(Service::Importer, request).await?;
     let progress = std::io::stderr().is_terminal() && !global.json;
     loop {
         tokio::time::sleep(LOOK).await;
-        let run = session.ask("importer", "status", Value::Null).await?;
+        let run = session.ask(Service::Importer, OperatorRequest::Status).await?;
         if run.is_null() {
             continue;
         }

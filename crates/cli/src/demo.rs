@@ -7,6 +7,7 @@ mod company;
 mod compare;
 mod stage;
 
+use bus::{OperatorRequest, Service};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -67,7 +68,7 @@ impl Demo {
         let import = stage
             .until(
                 "the first import",
-                |stage| stage.ask("importer", "status"),
+                |stage| stage.ask(Service::Importer, OperatorRequest::Status),
                 |run| run["complete"] == true,
             )
             .await?;
@@ -87,7 +88,9 @@ impl Demo {
             );
         }
 
-        let plan = stage.ask("pusher", "plan").await?;
+        let plan = stage
+            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .await?;
         let planned_calls = say::number(&plan, "calls");
         let forecast = plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default();
         let planned_at = Instant::now();

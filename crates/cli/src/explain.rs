@@ -2,9 +2,10 @@
 
 mod past;
 
+use bus::{OperatorRequest, Service};
 use clap::Args;
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ask::{self, CliSession};
 use crate::{Ending, Global, say};
@@ -36,7 +37,12 @@ impl Explain {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
         let mut story = session
-            .ask("pusher", "explain", json!({"person": self.person}))
+            .ask(
+                Service::Pusher,
+                OperatorRequest::Explain {
+                    person: self.person.clone(),
+                },
+            )
             .await?;
         let calls = session.bus.journal_calls(&session.org).await?;
         if let Some(at) = self.at {

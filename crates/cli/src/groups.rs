@@ -1,5 +1,6 @@
 //! `rollcall groups`: shows each group and its team, and sends orders about one group.
 
+use bus::{GroupOrder, OperatorRequest, Service};
 use clap::{Args, Subcommand};
 use provisioning::OrgState;
 use serde_json::{Value, json};
@@ -45,26 +46,30 @@ impl Groups {
                 say::answer(global.json, &answer, render);
                 Ok(Ending::Done)
             }
-            Some(Order::Pause(of)) => order(global, &session, of, "pause").await,
-            Some(Order::Resume(of)) => order(global, &session, of, "resume").await,
-            Some(Order::Push(of)) => order(global, &session, of, "push").await,
+            Some(Order::Pause(of)) => order(global, &session, of, GroupOrder::Pause).await,
+            Some(Order::Resume(of)) => order(global, &session, of, GroupOrder::Resume).await,
+            Some(Order::Push(of)) => order(global, &session, of, GroupOrder::Push).await,
         }
     }
 }
 
-async fn order(global: &Global, session: &CliSession, of: &Of, does: &str) -> anyhow::Result<Ending> {
-    let order = json!({"group": of.group, "do": does, "by": parked::by()});
-    let ordered = session.ask("pusher", "group", order).await?;
+async fn order(global: &Global, session: &CliSession, of: &Of, does: GroupOrder) -> anyhow::Result<Ending> {
+    let order = OperatorRequest::Group {
+        group: of.group.clone(),
+        order: does,
+        by: parked::by(),
+    };
+    let ordered = session.ask(Service::Pusher, order).await?;
     if of.wait {
         return plan::report(session, global.json).await;
     }
     say::answer(global.json, &ordered, |_| match does {
-        "pause" => format!(
+        GroupOrder::Pause => format!(
             "nothing more is sent about {}; go on with: rollcall groups resume",
             of.group
         ),
-        "resume" => format!("{} is pushed again", of.group),
-        _ => format!(
+        GroupOrder::Resume => format!("{} is pushed again", of.group),
+        GroupOrder::Push => format!(
             "the team of {} is made to hold exactly its members; what the safeguard holds shows in: rollcall plan",
             of.group
         ),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::CallRecord;
+use bus::{CallRecord, OperatorRequest, Service};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -34,10 +34,19 @@ impl Leaver {
         let patience = Duration::from_secs(self.within.max(1));
         let deadline = Instant::now() + patience;
         let before = session
-            .ask("pusher", "explain", json!({"person": self.person}))
+            .ask(
+                Service::Pusher,
+                OperatorRequest::Explain {
+                    person: self.person.clone(),
+                },
+            )
             .await?;
-        let order = json!({"person": before["person"], "by": parked::by(), "lift": self.lift});
-        let ordered = session.ask_within(patience, "pusher", "leaver", order).await?;
+        let order = OperatorRequest::Leaver {
+            person: say::text(&before, "person").to_owned(),
+            lift: self.lift,
+            by: parked::by(),
+        };
+        let ordered = session.ask_within(patience, Service::Pusher, order).await?;
         if self.lift {
             say::answer(global.json, &ordered, |_| {
                 format!(
@@ -74,7 +83,12 @@ async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> an
     let mut rest = None;
     loop {
         let story = session
-            .ask("pusher", "explain", json!({"person": ordered["person"]}))
+            .ask(
+                Service::Pusher,
+                OperatorRequest::Explain {
+                    person: say::text(ordered, "person").to_owned(),
+                },
+            )
             .await?;
         if !active(&story) {
             let until = *rest.get_or_insert(Instant::now() + REST);

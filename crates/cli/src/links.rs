@@ -3,6 +3,7 @@
 mod file;
 mod table;
 
+use bus::{OperatorRequest, Service};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -135,8 +136,12 @@ async fn link(
     person: &str,
     account: Option<&str>,
 ) -> anyhow::Result<Ending> {
-    let order = json!({"person": person, "account": account, "by": parked::by()});
-    let linked = session.ask("pusher", "link", order).await?;
+    let order = OperatorRequest::Link {
+        person: person.to_owned(),
+        account: account.map(str::to_owned),
+        by: parked::by(),
+    };
+    let linked = session.ask(Service::Pusher, order).await?;
     say::answer(global.json, &linked, render);
     Ok(Ending::Done)
 }

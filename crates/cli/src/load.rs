@@ -6,7 +6,7 @@ mod known;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use bus::{EventBody, LoadedFile};
+use bus::{EventBody, LoadedFile, OperatorRequest, Service};
 use clap::Args;
 use intake::file::{self, Absences, BadLine, Entry, Note, RosterFile};
 use provisioning::SourceId;
@@ -59,7 +59,7 @@ impl Load {
                 )
             })?;
         let session = CliSession::open(global).await?;
-        session.ask("intake", "status", Value::Null).await?;
+        session.ask(Service::Intake, OperatorRequest::Status).await?;
         let deletes = |entry: &Entry| matches!(entry.body, EventBody::GroupDeleted { .. });
         let mut absences = None;
         if proof.is_some() || roster.groups.iter().any(deletes) {

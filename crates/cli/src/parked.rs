@@ -1,9 +1,10 @@
 //! `rollcall parked`, `retry` and `approve`: shows what waits for a person, and sends the person's decision.
 
+use bus::{OperatorRequest, RetryTarget, Service};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::ask::{self, CliSession};
+use crate::ask::{self, CliSession, page_start};
 use crate::{Ending, Global, plan, say};
 
 /// Number of items shown without `--all`.
@@ -56,13 +57,20 @@ pub(crate) fn by() -> String {
 impl Parked {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        let mut parked = session.ask("pusher", "parked", Value::Null).await?;
+        let mut parked = session
+            .ask(Service::Pusher, OperatorRequest::Parked { start: 0 })
+            .await?;
         let total = say::number(&parked, "total");
         if self.all || global.json {
             let mut items = take_items(&mut parked);
             while (items.len() as u64) < total {
                 let mut page = session
-                    .ask("pusher", "parked", json!({"start": items.len()}))
+                    .ask(
+                        Service::Pusher,
+                        OperatorRequest::Parked {
+                            start: page_start(items.len()),
+                        },
+                    )
                     .await?;
                 let more = take_items(&mut page);
                 if more.is_empty() {
@@ -89,8 +97,14 @@ fn take_items(page: &mut Value) -> Vec<Value> {
 impl Retry {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        let order = json!({"person": self.person, "group": self.group, "all": self.all, "by": by()});
-        let retried = session.ask("pusher", "retry", order).await?;
+        let target = match (&self.person, &self.group) {
+            (Some(person), _) => RetryTarget::Person(person.clone()),
+            (None, Some(group)) => RetryTarget::Group(group.clone()),
+            (None, None) if self.all => RetryTarget::All,
+            (None, None) => anyhow::bail!("nothing is named to retry; name a person, --group or --all"),
+        };
+        let order = OperatorRequest::Retry { target, by: by() };
+        let retried = session.ask(Service::Pusher, order).await?;
         if self.wait {
             return plan::report(&session, global.json).await;
         }
@@ -105,9 +119,12 @@ impl Retry {
 impl Approve {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        let only = (!self.only.is_empty()).then_some(&self.only);
-        let order = json!({"plan": self.hash, "only": only, "by": by()});
-        let approved = session.ask("pusher", "approve", order).await?;
+        let order = OperatorRequest::Approve {
+            plan: self.hash.clone(),
+            only: self.only.clone(),
+            by: by(),
+        };
+        let approved = session.ask(Service::Pusher, order).await?;
         if !self.wait || !global.json {
             say::answer(global.json, &approved, render);
         }

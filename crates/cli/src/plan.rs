@@ -1,8 +1,9 @@
 //! `rollcall plan`, `apply` and `runs`: shows the plan, performs it, and shows past runs.
 
-use serde_json::{Value, json};
+use bus::{OperatorRequest, Service};
+use serde_json::Value;
 
-use crate::ask::{self, CliSession};
+use crate::ask::{self, CliSession, page_start};
 use crate::{Ending, Global, say};
 
 /// Most attempts to read all pages of a plan. A new attempt starts when the plan changes between two pages.
@@ -13,7 +14,9 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
     let plan = if global.json {
         whole(&session).await?
     } else {
-        session.ask("pusher", "plan", Value::Null).await?
+        session
+            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .await?
     };
     say::answer(global.json, &plan, say::plan);
     Ok(ask::ending(&plan))
@@ -22,11 +25,20 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
 /// Returns the plan with all its operations and all held changes. All pages are of the same plan.
 pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
     for _ in 0..READS {
-        let mut plan = session.ask("pusher", "plan", Value::Null).await?;
+        let mut plan = session
+            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .await?;
         let all = say::number(&plan, "operations").max(say::number(&plan["held"], "changes"));
         let mut read = page_size(&plan);
         while read < all {
-            let page = session.ask("pusher", "plan", json!({"start": read})).await?;
+            let page = session
+                .ask(
+                    Service::Pusher,
+                    OperatorRequest::Plan {
+                        start: page_start(read),
+                    },
+                )
+                .await?;
             let same = page["hash"] == plan["hash"] && page["held"]["hash"] == plan["held"]["hash"];
             if !same {
                 break;
@@ -62,7 +74,14 @@ fn append(to: &mut Value, more: &Value) {
 
 pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
-    let applied = session.ask("pusher", "apply", json!({"plan": plan})).await?;
+    let applied = session
+        .ask(
+            Service::Pusher,
+            OperatorRequest::Apply {
+                plan: plan.map(str::to_owned),
+            },
+        )
+        .await?;
     let operations = say::number(&applied, "operations");
     if no_wait {
         say::answer(global.json, &applied, |applied| {
@@ -86,7 +105,7 @@ pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) ->
 /// Waits until nothing is left to do, then prints the status and compares the run with its forecast.
 pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
     let (mut status, ending) = ask::wait_quietly(session, json).await?;
-    let runs = session.ask("pusher", "runs", Value::Null).await?;
+    let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
     status["run"] = say::list(&runs["runs"]).first().cloned().unwrap_or_default();
     say::answer(json, &status, |status| {
         let run = (!status["run"].is_null()).then(|| say::last_run(&status["run"]));
@@ -98,7 +117,7 @@ pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<E
 
 pub(crate) async fn runs(global: &Global) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
-    let runs = session.ask("pusher", "runs", Value::Null).await?;
+    let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
     say::answer(global.json, &runs, say::runs);
     Ok(Ending::Done)
 }

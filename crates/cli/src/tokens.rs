@@ -3,11 +3,12 @@
 mod accounts;
 mod advice;
 
+use bus::{OperatorRequest, Service};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rate_tokens::{Class, Status};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ask::CliSession;
 use crate::{Ending, Global, say};
@@ -150,8 +151,10 @@ fn budget_lines(org: &str, status: &Status) -> String {
 }
 
 async fn advise(global: &Global, session: &CliSession, within_minutes: u32) -> anyhow::Result<Ending> {
-    let plan = session.ask("pusher", "plan", Value::Null).await?;
-    let status = session.ask("pusher", "status", Value::Null).await?;
+    let plan = session
+        .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+        .await?;
+    let status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
     let calls = session.bus.journal_calls(&session.org).await?;
     let now = chassis::clock::unix_ms();
     let advice = advice::Advice::new(&advice::Facts {

@@ -8,7 +8,7 @@ mod price;
 
 use std::collections::BTreeMap;
 
-use bus::Decisions;
+use bus::{Decisions, OperatorRequest, Service};
 use clap::Args;
 use provisioning::{
     Decision, Edit, GroupEdit, GroupId, OrgState, PersonEdit, PersonId, SourceId, Undo as Wishes,
@@ -37,7 +37,7 @@ pub(crate) struct Undo {
 impl Undo {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        let runs = session.ask("pusher", "runs", Value::Null).await?;
+        let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
         let kept = session.bus.journal_decisions(&session.org).await?;
         let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), kept)?;
         let state = pusher::state(&session.bus, &session.org).await;

@@ -44,7 +44,7 @@ pub struct Entry {
     pub refused: bool,
     /// Faults applied to the request, joined by `+`.
     pub fault: Option<String>,
-    /// What the request changed, such as `user.created id=...`.
+    /// Effect of the request, such as `user.created id=...`.
     pub effect: Option<String>,
     /// Time from arrival to response, in milliseconds.
     pub duration_ms: f64,

@@ -84,7 +84,7 @@ macro_rules! modes {
 }
 
 modes! {
-    /// What `PUT /users/{id}` does to missing fields: clear them, or keep them.
+    /// Treatment of missing fields in `PUT /users/{id}`: clear them, or keep them.
     "put" put: Put { Replace = "replace", Merge = "merge" }
     /// Status of a request over the limit.
     "refusal" refusal: RefusalStatus { Unavailable = "503", TooManyRequests = "429" }
@@ -112,7 +112,7 @@ modes! {
     "range-dates" range_dates: RangeDates { Iso = "iso", Wcf = "wcf" }
     /// Whether a deactivated user stays a member of teams.
     "deactivate" deactivate: Deactivate { KeepTeams = "keep-teams", LeaveTeams = "leave-teams" }
-    /// What happens to a value longer than its documented length.
+    /// Treatment of a value longer than its documented length: refuse it, or truncate it.
     "lengths" lengths: Lengths { Refuse = "refuse", Truncate = "truncate" }
     /// Whether a page can have slightly more items than requested.
     "page" page: PageSize { Exact = "exact", Over = "over" }
@@ -138,7 +138,7 @@ modes! {
     "limit-scope" limit_scope: LimitScope { Account = "account", Key = "key" }
     /// Status for a wrong key, and for a missing `source`.
     "bad-key" bad_key: BadKey { Unauthorized = "401", Forbidden = "403" }
-    /// Where the key is accepted: in the header, or in the query too, as before 2019.
+    /// Place of the key: in the header only, or in the query too, as before 2019.
     "key-place" key_place: KeyPlace { Header = "header", QueryToo = "query-too" }
     /// Whether a brand that the account does not have is accepted, or refused with 409.
     "brand" brand: BrandNames { Any = "any", Known = "known" }

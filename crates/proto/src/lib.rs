@@ -1,6 +1,6 @@
 //! Protobuf payloads of every subject and bucket, generated from `proto/`.
 //!
-//! Only the crate `bus` uses these types; the rest of the house speaks the types of `provisioning`.
+//! Only the crate `bus` uses these types; the other crates use the types of `provisioning`.
 
 #![allow(missing_docs)]
 

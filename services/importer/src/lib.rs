@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, OperatorError, OperatorRequest, Service};
 use chassis::health::Health;
 use provisioning::ImportRun;
 use rate_tokens::Class;
@@ -95,33 +95,31 @@ impl OrgImporter {
         let (ask, mut asked) = mpsc::channel::<()>(1);
         let accepts = Arc::new(AtomicBool::new(false));
         let (bus, org, accepting) = (self.bus.clone(), self.org.id.clone(), accepts.clone());
-        let answering = move |method: String, body: Value| {
+        let answering = move |request: OperatorRequest| {
             let (ask, bus, org, accepting) = (ask.clone(), bus.clone(), org.clone(), accepting.clone());
             async move {
-                match method.as_str() {
-                    "import" => {
-                        if body["accept_losses"].as_bool().unwrap_or_default() {
-                            accepting.store(true, Ordering::Relaxed);
-                        }
+                match request {
+                    OperatorRequest::Import { accept_losses } => {
+                        accepting.fetch_or(accept_losses, Ordering::Relaxed);
                         // If a request is waiting already, it covers this one too.
                         let _ = ask.try_send(());
                     }
-                    "status" => {}
-                    other => {
-                        return Err(format!(
-                            "the importer has no answer to {other:?}; ask for import or status"
-                        ));
+                    OperatorRequest::Status => {}
+                    _ => {
+                        return Err(OperatorError::UnknownRequest {
+                            service: Service::Importer,
+                        });
                     }
                 }
                 let run = state::last_run(&bus, &org)
                     .await
-                    .map_err(|error| error.to_string())?;
+                    .map_err(|error| OperatorError::Refused(chassis::error_chain(&error)))?;
                 Ok(run.map_or(Value::Null, |run| progress(&run)))
             }
         };
         if let Err(error) = self
             .bus
-            .serve_control("importer", &self.org.id, over, answering)
+            .serve_operator(Service::Importer, &self.org.id, over, answering)
             .await
         {
             tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");

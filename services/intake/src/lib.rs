@@ -11,13 +11,13 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, OperatorError, OperatorRequest, Service};
 use chassis::health::Health;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use provisioning::OrgId;
 use roster::{Roster, Rosters};
-use serde_json::{Value, json};
+use serde_json::json;
 use settings::Settings;
 use tokio_util::sync::CancellationToken;
 
@@ -116,14 +116,14 @@ async fn serve(
 ) -> Result<(), BusError> {
     let (org, roster, waiting) = (roster.org().clone(), roster.clone(), waiting.clone());
     let (of, letters) = (org.clone(), bus.clone());
-    let answer = move |method: String, _body: Value| {
+    let answer = move |request: OperatorRequest| {
         let (roster, (waiting, reason)) = (roster.clone(), waiting.waiting());
         let (of, letters) = (of.clone(), letters.clone());
         async move {
-            match method.as_str() {
-                "status" => {
+            match request {
+                OperatorRequest::Status => {
                     let dead = letters.dead_letter_count(&of).await;
-                    let dead = dead.map_err(|error| chassis::error_chain(&error))?;
+                    let dead = dead.map_err(|error| OperatorError::Refused(chassis::error_chain(&error)))?;
                     Ok(roster.read(|directory| {
                         json!({
                             "people": directory.people().filter(|person| !person.value.deleted).count(),
@@ -135,9 +135,12 @@ async fn serve(
                         })
                     }))
                 }
-                other => Err(format!("the intake has no answer to {other:?}; ask for status")),
+                _ => Err(OperatorError::UnknownRequest {
+                    service: Service::Intake,
+                }),
             }
         }
     };
-    bus.serve_control("intake", &org, stop.clone(), answer).await
+    bus.serve_operator(Service::Intake, &org, stop.clone(), answer)
+        .await
 }

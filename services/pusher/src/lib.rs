@@ -16,7 +16,7 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::Bus;
+use bus::{Bus, OperatorError, OperatorRequest, Service};
 use chassis::health::Health;
 use provisioning::{OrgId, OrgState, Plan};
 use rate_tokens::BudgetSettings;
@@ -152,22 +152,21 @@ impl Owner {
             spent: Arc::default(),
         };
         let (ask, mut questions) = mpsc::channel::<Question>(QUESTIONS);
-        let answering = move |method: String, body: serde_json::Value| {
+        let answering = move |request: OperatorRequest| {
             let ask = ask.clone();
             async move {
                 let (answer, answered) = oneshot::channel();
-                let question = Question { method, body, answer };
-                ask.send(question)
-                    .await
-                    .map_err(|_| "the pusher of this org is stopping; ask again".to_owned())?;
-                answered
-                    .await
-                    .map_err(|_| "the pusher of this org is stopping; ask again".to_owned())?
+                let question = Question { request, answer };
+                let stopping = OperatorError::Stopping {
+                    service: Service::Pusher,
+                };
+                ask.send(question).await.map_err(|_| stopping.clone())?;
+                answered.await.map_err(|_| stopping)?
             }
         };
         if let Err(error) = self
             .bus
-            .serve_control("pusher", &id, over.clone(), answering)
+            .serve_operator(Service::Pusher, &id, over.clone(), answering)
             .await
         {
             tracing::error!(org.id = %id, %error, "questions about this org cannot be answered");

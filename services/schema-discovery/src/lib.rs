@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Change, Expect, SchemaKey, Write, WriteError};
+use bus::{
+    Bus, BusError, Change, Expect, OperatorError, OperatorRequest, SchemaKey, Service, Write, WriteError,
+};
 use chassis::health::Health;
 use litmos::Failure;
 use provisioning::{Field, SchemaField, SchemaKind, SchemaVersion};
@@ -94,29 +96,29 @@ impl OrgDiscovery {
     async fn own(&self, over: CancellationToken) {
         let (ask, mut asked) = mpsc::channel::<()>(1);
         let (bus, org) = (self.bus.clone(), self.org.id.clone());
-        let answering = move |method: String, _body: Value| {
+        let answering = move |request: OperatorRequest| {
             let (ask, bus, org) = (ask.clone(), bus.clone(), org.clone());
             async move {
-                match method.as_str() {
-                    "discover" => drop(ask.try_send(())),
-                    "schema" => {}
-                    other => {
-                        return Err(format!(
-                            "schema discovery has no answer to {other:?}; ask for discover or schema"
-                        ));
+                match request {
+                    OperatorRequest::Discover => drop(ask.try_send(())),
+                    OperatorRequest::Schema => {}
+                    _ => {
+                        return Err(OperatorError::UnknownRequest {
+                            service: Service::SchemaDiscovery,
+                        });
                     }
                 }
                 let stored = bus
                     .schema()
                     .get(&SchemaKey(org))
                     .await
-                    .map_err(|error| error.to_string())?;
+                    .map_err(|error| OperatorError::Refused(chassis::error_chain(&error)))?;
                 Ok(stored.map_or(Value::Null, |stored| json!(stored.value)))
             }
         };
         if let Err(error) = self
             .bus
-            .serve_control("schema-discovery", &self.org.id, over, answering)
+            .serve_operator(Service::SchemaDiscovery, &self.org.id, over, answering)
             .await
         {
             tracing::error!(org.id = %self.org.id, %error, "questions about this org cannot be answered");

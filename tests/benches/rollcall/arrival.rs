@@ -3,6 +3,7 @@
 //!
 //! The log of the simulator is what counts; of our own word only the forecast is taken, to be held against it.
 
+use bus::{OperatorRequest, Service};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -102,7 +103,9 @@ async fn ours() -> anyhow::Result<Arrival> {
     anyhow::ensure!(code == 0, "{printed}{error}");
     let loaded = Instant::now();
     let bus = harness.bus().await;
-    let plan = harness.ask(&bus, "pusher", "plan", Value::Null).await;
+    let plan = harness
+        .ask(&bus, Service::Pusher, OperatorRequest::Plan { start: 0 })
+        .await;
     let plan = plan.context("the pusher shows no plan")?;
     let forecast = plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default();
     println!(
@@ -112,7 +115,7 @@ async fn ours() -> anyhow::Result<Arrival> {
     let mut shown = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        let Some(status) = harness.ask(&bus, "pusher", "status", Value::Null).await else {
+        let Some(status) = harness.ask(&bus, Service::Pusher, OperatorRequest::Status).await else {
             continue;
         };
         if status["settled"] == true {
@@ -261,7 +264,7 @@ pub(crate) async fn leavers() -> anyhow::Result<()> {
     }
     let bus = harness.bus().await;
     let status = harness
-        .ask(&bus, "pusher", "status", Value::Null)
+        .ask(&bus, Service::Pusher, OperatorRequest::Status)
         .await
         .unwrap_or_default();
     times.sort();

@@ -1,11 +1,11 @@
 //! A file of 50,000 people with groups into the roster: how long until the roster has them all, durable, and how much
 //! memory that takes. Arguments: `--people N`.
 
+use bus::{OperatorRequest, Service};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rollcall_tests::{Harness, program, roster_csv};
-use serde_json::Value;
 use tokio::process::Command;
 
 const PEOPLE: usize = 50_000;
@@ -87,7 +87,7 @@ pub(crate) async fn load() -> anyhow::Result<()> {
                 ended = Some(started.elapsed());
             }
         }
-        let output = harness.ask(&bus, "pusher", "status", Value::Null).await;
+        let output = harness.ask(&bus, Service::Pusher, OperatorRequest::Status).await;
         let there = output
             .and_then(|output| output["people"].as_u64())
             .unwrap_or_default();

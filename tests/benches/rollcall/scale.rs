@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::{BATCH_MAX, Bus, Change, Expect, NatsServer, RosterKey, RosterValue, Write};
+use bus::{
+    BATCH_MAX, Bus, Change, Expect, NatsServer, OperatorRequest, RosterKey, RosterValue, Service, Write,
+};
 use provisioning::{OrgId, OrgState, Policy, Subject, plan};
 use rollcall_tests::Harness;
 use serde_json::{Value, json};
@@ -240,9 +242,12 @@ async fn streaming(harness: &Harness, bus: &Bus, place: usize) -> anyhow::Result
     let mut lines = Vec::new();
     let (mut status, mut plan) = (Vec::new(), Vec::new());
     while !writing.is_finished() {
-        for (method, times) in [("status", &mut status), ("plan", &mut plan)] {
+        for (request, times) in [
+            (OperatorRequest::Status, &mut status),
+            (OperatorRequest::Plan { start: 0 }, &mut plan),
+        ] {
             let asked = Instant::now();
-            ask(harness, bus, method).await?;
+            ask(harness, bus, request).await?;
             times.push(asked.elapsed());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -271,9 +276,9 @@ async fn streaming(harness: &Harness, bus: &Bus, place: usize) -> anyhow::Result
     Ok(lines)
 }
 
-async fn ask(harness: &Harness, bus: &Bus, method: &str) -> anyhow::Result<Value> {
+async fn ask(harness: &Harness, bus: &Bus, request: OperatorRequest) -> anyhow::Result<Value> {
     Ok(bus
-        .control("pusher", &harness.org, method, &Value::Null, PATIENCE)
+        .request(Service::Pusher, &harness.org, request, PATIENCE)
         .await?)
 }
 
@@ -281,7 +286,7 @@ async fn ask(harness: &Harness, bus: &Bus, method: &str) -> anyhow::Result<Value
 async fn first_answer(harness: &Harness, bus: &Bus) -> anyhow::Result<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match ask(harness, bus, "status").await {
+        match ask(harness, bus, OperatorRequest::Status).await {
             Ok(status) => return Ok(status),
             Err(error) if Instant::now() > deadline => {
                 return Err(error.context(format!("the pusher never answered:\n{}", harness.log())));
@@ -295,7 +300,7 @@ async fn first_answer(harness: &Harness, bus: &Bus) -> anyhow::Result<Value> {
 async fn planned(harness: &Harness, bus: &Bus, people: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let plan = ask(harness, bus, "plan").await?;
+        let plan = ask(harness, bus, OperatorRequest::Plan { start: 0 }).await?;
         if plan["people"] == json!(people) {
             return Ok(());
         }

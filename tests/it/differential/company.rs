@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use bus::LinksKey;
 use bus::LinksValue;
+use bus::{LinksKey, OperatorRequest};
 use provisioning::{
     AccessLevel, AccountId, DesiredManager, Field, Group, GroupLink, Person, PersonLink, TeamId,
 };
@@ -159,7 +159,7 @@ impl Company {
                 }
             }
             rollcall_tests::wait_for("something to do, or an end of it", async || {
-                let status = room.ask("status", Value::Null).await;
+                let status = room.ask(OperatorRequest::Status).await;
                 room.litmos.log().len() > before || status.is_ok_and(|status| status["settled"] == true)
             })
             .await;

@@ -2,7 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{CallRecord, Decisions, Event, EventBody};
+use bus::{
+    CallRecord, Decisions, Event, EventBody, OperatorError, OperatorRequest, OperatorRequestError, Service,
+};
+use prost::Message as _;
+use proto::v1;
 use provisioning::{Decision, Ended, OperationId, PlanHash, SourceId};
 use rate_tokens::{Command, Distrust, Epoch, Input, LedgerRecord, Line, OrgName, Stamp};
 use serde_json::json;
@@ -135,45 +139,65 @@ async fn an_empty_ledger_proves_nothing_about_an_org_that_has_a_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_are_answered_refused_or_told_that_nobody_serves() {
+async fn operator_requests_are_answered_refused_unknown_or_served_by_nobody() {
     let harness = harness().await;
     let stop = CancellationToken::new();
-    let answer = |method: String, body| async move {
-        if method == "echo" {
-            Ok(body)
-        } else {
-            Err("no such question".to_owned())
+    let answer = |request| async move {
+        match request {
+            OperatorRequest::Explain { person } => Ok(json!({"person": person})),
+            OperatorRequest::Status => Ok(json!("x".repeat(1_000_000))),
+            OperatorRequest::Runs => Err(OperatorError::Refused("there are no runs; wait".to_owned())),
+            _ => Err(OperatorError::UnknownRequest {
+                service: Service::Pusher,
+            }),
         }
     };
-    harness
-        .bus
-        .serve_control("pusher", &harness.org, stop.clone(), answer)
+    let (bus, org) = (&harness.bus, &harness.org);
+    bus.serve_operator(Service::Pusher, org, stop.clone(), answer)
         .await
         .unwrap();
-    let ask = async |service, method| {
-        harness
-            .bus
-            .control(
-                service,
-                &harness.org,
-                method,
-                &json!({"a": 1}),
-                Duration::from_secs(2),
-            )
-            .await
+    let request = async |service, request| bus.request(service, org, request, Duration::from_secs(2)).await;
+    let explain = || OperatorRequest::Explain {
+        person: "mira".to_owned(),
     };
-    assert_eq!(ask("pusher", "echo").await.unwrap(), json!({"a": 1}));
     assert_eq!(
-        ask("pusher", "other").await.unwrap_err().to_string(),
-        "no such question"
+        request(Service::Pusher, explain()).await.unwrap(),
+        json!({"person": "mira"})
     );
+    let failed = async |request_sent| match request(Service::Pusher, request_sent).await {
+        Err(OperatorRequestError::Failed(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(failed(OperatorRequest::Status).await, OperatorError::TooLarge);
+    let refused = failed(OperatorRequest::Runs).await;
+    assert_eq!(refused.to_string(), "there are no runs; wait");
+    let unknown = failed(OperatorRequest::Schema).await;
+    assert_eq!(
+        unknown,
+        OperatorError::UnknownRequest {
+            service: Service::Pusher
+        }
+    );
+    let nobody = request(Service::Importer, explain()).await.unwrap_err();
     assert!(
-        ask("importer", "echo")
-            .await
-            .unwrap_err()
-            .to_string()
-            .contains("no importer serves org acme")
+        nobody.to_string().contains("no importer serves org acme"),
+        "{nobody}"
     );
+
+    // A request of a later version, and bytes that are no request, get a typed answer at once.
+    let connection = harness.server.connection();
+    let options = async_nats::ConnectOptions::with_token(connection.token.clone().unwrap());
+    let client = options.connect(&connection.url).await.unwrap();
+    for payload in [&[0x9a, 0x06, 0x00][..], b"\xff\xff\xff", b""] {
+        let subject = format!("rollcall.operator.v1.pusher.{org}");
+        let reply = client.request(subject, payload.to_vec().into()).await.unwrap();
+        let reply = v1::OperatorReply::decode(reply.payload).unwrap().reply;
+        let Some(v1::operator_reply::Reply::Error(error)) = reply else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(error.kind(), v1::operator_error::Kind::UnknownRequest);
+        assert!(error.message.contains("another version"), "{}", error.message);
+    }
     stop.cancel();
     harness.server.stop().await;
 }

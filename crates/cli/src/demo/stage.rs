@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use bus::Bus;
+use bus::{Bus, OperatorRequest, Service};
 use litmos_simulator::Entry;
 use provisioning::OrgId;
 use serde_json::{Value, json};
@@ -161,11 +161,11 @@ impl Stage {
         }
     }
 
-    pub(super) async fn ask(&self, service: &'static str, method: &str) -> anyhow::Result<Value> {
+    pub(super) async fn ask(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
         let bus = self.bus.as_ref().context("Rollcall does not run")?;
         let org = OrgId::parse(ORG)?;
         Ok(bus
-            .control(service, &org, method, &Value::Null, Duration::from_secs(10))
+            .request(service, &org, request, Duration::from_secs(10))
             .await?)
     }
 
@@ -201,7 +201,7 @@ impl Stage {
         let mut shown = Instant::now() - Duration::from_secs(10);
         let mut quiet = 0;
         while started.elapsed() < PATIENCE {
-            let status = self.ask("pusher", "status").await?;
+            let status = self.ask(Service::Pusher, OperatorRequest::Status).await?;
             if status["settled"] == true {
                 quiet += 1;
                 // Changes that were just written may not have been planned yet.
@@ -229,7 +229,7 @@ impl Stage {
         }
         bail!(
             "Litmos did not become equal to the roster: {:#}",
-            self.ask("pusher", "status").await?
+            self.ask(Service::Pusher, OperatorRequest::Status).await?
         )
     }
 

@@ -3,6 +3,7 @@
 //!
 //! A rebuilt roster gives people new ids, so people are found by external id first, then by user name. Both come again from the sources.
 
+use bus::{OperatorRequest, Service};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -118,8 +119,12 @@ pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -
             known += 1;
             continue;
         }
-        let order = json!({"person": person, "account": entry.account, "by": parked::by()});
-        match session.ask("pusher", "link", order).await {
+        let order = OperatorRequest::Link {
+            person: person.to_string(),
+            account: Some(entry.account),
+            by: parked::by(),
+        };
+        match session.ask(Service::Pusher, order).await {
             Ok(_) => linked += 1,
             Err(error) => bad.push(json!({"line": entry.line, "why": error.to_string()})),
         }

@@ -48,7 +48,7 @@ pub(crate) struct User {
     pub(crate) search_text: String,
 }
 
-/// What happens to fields that are missing in a body.
+/// Treatment of fields that are missing in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// They become empty, false, or Learner.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use bus::{GroupOrder, OperatorError, RetryTarget};
 use provisioning::{
     Account, AccountId, Approval, Frozen, GroupId, GroupLink, HarmKey, NormalName, PersonId, PersonLink,
     PlanHash, Subject, protection_of,
@@ -107,19 +108,12 @@ fn forget_setback(attempts: &mut u32, next_try_ms: &mut u64) {
 
 impl Controller {
     /// Accepts an order, or answers with the reason why not.
-    pub(super) fn order(&mut self, method: &str, body: &Value, answer: oneshot::Sender<Answer>) {
-        let taken = match method {
-            "leaver" => self.leaver(body),
-            "retry" => self.retry(body),
-            "group" => self.group_order(body),
-            "link" => self.link(body),
-            "approve" => {
-                self.approve(body, answer);
-                return;
-            }
-            other => Err(format!("{other:?} is no order")),
-        };
-        match taken {
+    pub(super) fn order(
+        &mut self,
+        accepted: Result<(Order, Vec<Subject>, Value), String>,
+        answer: oneshot::Sender<Answer>,
+    ) {
+        match accepted {
             Ok((order, subjects, message)) => {
                 self.orders.push(OpenOrder {
                     order,
@@ -130,7 +124,7 @@ impl Controller {
                 self.carry_out_orders();
             }
             Err(why) => {
-                let _ = answer.send(Err(why));
+                let _ = answer.send(Err(OperatorError::Refused(why)));
             }
         }
     }
@@ -169,11 +163,11 @@ impl Controller {
                 let message = if written == wanted {
                     Ok(message)
                 } else {
-                    Err(
+                    Err(OperatorError::Refused(
                         "the order could not be written: the org has another owner now, or the bus is away; \
                          give it again"
                             .to_owned(),
-                    )
+                    ))
                 };
                 let _ = answer.send(message);
                 Finished::of(done)
@@ -200,13 +194,17 @@ impl Controller {
         links
     }
 
-    fn leaver(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
-        let person = self.named_person(body)?;
-        let lift = body["lift"].as_bool().unwrap_or_default();
+    pub(super) fn leaver(
+        &self,
+        person: &str,
+        lift: bool,
+        by: &str,
+    ) -> Result<(Order, Vec<Subject>, Value), String> {
+        let person = self.named_person(person)?;
         let order = if lift {
             Order::Lift
         } else {
-            Order::Freeze { by: by(body) }
+            Order::Freeze { by: bounded(by) }
         };
         let account = self.state.account_for(&person);
         let seen = account.and_then(|id| self.state.account(id));
@@ -244,13 +242,11 @@ impl Controller {
         ))
     }
 
-    fn retry(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
-        let subjects: Vec<Subject> = if body["all"].as_bool().unwrap_or_default() {
-            self.with_setbacks().take(LINKS_MAX).collect()
-        } else if body["group"].is_string() {
-            vec![Subject::Group(self.named_group(body)?)]
-        } else {
-            vec![Subject::Person(self.named_person(body)?)]
+    pub(super) fn retry(&self, target: &RetryTarget) -> Result<(Order, Vec<Subject>, Value), String> {
+        let subjects: Vec<Subject> = match target {
+            RetryTarget::All => self.with_setbacks().take(LINKS_MAX).collect(),
+            RetryTarget::Group(group) => vec![Subject::Group(self.named_group(group)?)],
+            RetryTarget::Person(person) => vec![Subject::Person(self.named_person(person)?)],
         };
         let message = json!({"org": self.org, "retried": subjects.len()});
         Ok((Order::Retry, subjects, message))
@@ -271,26 +267,29 @@ impl Controller {
             .filter(|subject| !self.state.is_under_way(subject))
     }
 
-    fn group_order(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
-        let group = self.named_group(body)?;
-        let order = match body["do"].as_str() {
-            Some("pause") => Order::Pause,
-            Some("resume") => Order::Resume,
-            Some("push") => Order::PushNow,
-            other => {
-                return Err(format!(
-                    "{other:?} cannot be done with a group; pause, resume or push it"
-                ));
-            }
+    pub(super) fn group_order(
+        &self,
+        group: &str,
+        order: GroupOrder,
+    ) -> Result<(Order, Vec<Subject>, Value), String> {
+        let group = self.named_group(group)?;
+        let message = json!({"org": self.org, "group": group, "did": order.as_str()});
+        let order = match order {
+            GroupOrder::Pause => Order::Pause,
+            GroupOrder::Resume => Order::Resume,
+            GroupOrder::Push => Order::PushNow,
         };
-        let message = json!({"org": self.org, "group": group, "did": body["do"]});
         Ok((order, vec![Subject::Group(group)], message))
     }
 
-    fn link(&self, body: &Value) -> Result<(Order, Vec<Subject>, Value), String> {
-        let person = self.named_person(body)?;
-        let account = match body["account"].as_str() {
-            None | Some("") => None,
+    pub(super) fn link(
+        &self,
+        person: &str,
+        account: Option<&str>,
+    ) -> Result<(Order, Vec<Subject>, Value), String> {
+        let person = self.named_person(person)?;
+        let account = match account {
+            None => None,
             Some(text) => {
                 let by_id = AccountId::parse(text)
                     .ok()
@@ -319,8 +318,8 @@ impl Controller {
     }
 
     /// Approves the held changes, if the order names their current hash.
-    fn approve(&mut self, body: &Value, answer: oneshot::Sender<Answer>) {
-        match self.approval(body) {
+    pub(super) fn approve(&mut self, plan: &str, only: &[String], by: &str, answer: oneshot::Sender<Answer>) {
+        match self.approval(plan, only, by) {
             Ok(approval) => {
                 let held = self.plan.held.iter().flat_map(|held| &held.items);
                 let approved = held.filter(|item| approval.keys.contains(&item.key));
@@ -335,18 +334,21 @@ impl Controller {
                 let executor = self.executor.clone();
                 self.running.spawn(async move {
                     let written = executor.links.put_approval(&approval).await;
-                    let _ = answer.send(written.map(|()| message).map_err(|error| error.to_string()));
+                    let _ = answer.send(
+                        written
+                            .map(|()| message)
+                            .map_err(|error| OperatorError::Refused(error.to_string())),
+                    );
                     Finished::default()
                 });
             }
             Err(why) => {
-                let _ = answer.send(Err(why));
+                let _ = answer.send(Err(OperatorError::Refused(why)));
             }
         }
     }
 
-    fn approval(&self, body: &Value) -> Result<Approval, String> {
-        let wanted = body["plan"].as_str().unwrap_or_default();
+    fn approval(&self, wanted: &str, only: &[String], by: &str) -> Result<Approval, String> {
         let Some(hash) = self.plan.held_hash() else {
             return Err(format!("nothing is held in {}; see `rollcall plan`", self.org));
         };
@@ -356,9 +358,9 @@ impl Controller {
                  Run `rollcall plan` again; what is held now is {hash}"
             ));
         }
-        let only = match body["only"].as_array() {
-            Some(names) => Some(self.named(names)?),
-            None => None,
+        let only = match only {
+            [] => None,
+            names => Some(self.named(names)?),
         };
         let items = self.plan.held.iter().flat_map(|held| &held.items);
         let keys: BTreeSet<HarmKey> = items
@@ -374,21 +376,17 @@ impl Controller {
         Ok(Approval {
             hash: approval_hash(&hash, only.is_some(), &keys),
             keys,
-            by: by(body),
+            by: bounded(by),
             at_ms: now,
             expires_at_ms: now + self.policy.safeguard.approval_ms,
         })
     }
 
     /// Finds people and groups by id, name or another known reference.
-    fn named(&self, names: &[Value]) -> Result<BTreeSet<Subject>, String> {
-        let subject = |name: &Value| {
-            let person = self.named_person(&json!({"person": name})).map(Subject::Person);
-            person.or_else(|why| {
-                self.named_group(&json!({"group": name}))
-                    .map(Subject::Group)
-                    .map_err(|_| why)
-            })
+    fn named(&self, names: &[String]) -> Result<BTreeSet<Subject>, String> {
+        let subject = |name: &String| {
+            let person = self.named_person(name).map(Subject::Person);
+            person.or_else(|why| self.named_group(name).map(Subject::Group).map_err(|_| why))
         };
         names.iter().map(subject).collect()
     }
@@ -442,14 +440,12 @@ impl Controller {
             .count()
     }
 
-    fn named_person(&self, body: &Value) -> Result<PersonId, String> {
-        let wanted = body["person"].as_str().unwrap_or_default();
+    fn named_person(&self, wanted: &str) -> Result<PersonId, String> {
         let found = self.find(wanted).map(|person| person.value.id.clone());
         found.ok_or_else(|| self.nobody(wanted))
     }
 
-    fn named_group(&self, body: &Value) -> Result<GroupId, String> {
-        let wanted = body["group"].as_str().unwrap_or_default();
+    fn named_group(&self, wanted: &str) -> Result<GroupId, String> {
         let by_id = GroupId::parse(wanted)
             .ok()
             .filter(|id| self.state.group(id).is_some());
@@ -470,8 +466,7 @@ impl Controller {
     }
 }
 
-fn by(body: &Value) -> String {
-    let by = body["by"].as_str().unwrap_or("somebody");
+fn bounded(by: &str) -> String {
     by.chars().take(BY_MAX).collect()
 }
 

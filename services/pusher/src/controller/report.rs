@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bus::{OperatorError, OperatorRequest, Service};
 use provisioning::{
     Change, DesiredManager, NormalName, Parked, Person, PersonId, Revised, Subject, WaitReason,
     cost::okta_formula,
@@ -26,12 +27,11 @@ const PARKED_PAGE: usize = 500;
 /// A control request to the controller of an org, with the channel for the answer.
 #[derive(Debug)]
 pub(crate) struct Question {
-    pub(crate) method: String,
-    pub(crate) body: Value,
+    pub(crate) request: OperatorRequest,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
-pub(crate) type Answer = Result<Value, String>;
+pub(crate) type Answer = Result<Value, OperatorError>;
 
 /// Whether a wait ends by itself, so that its subject must be planned again.
 pub(super) fn passes(reason: &WaitReason) -> bool {
@@ -51,36 +51,63 @@ pub(super) fn passes(reason: &WaitReason) -> bool {
 
 impl Controller {
     pub(super) fn answer(&mut self, question: Question) {
-        let is_order = matches!(
-            question.method.as_str(),
-            "apply" | "approve" | "retry" | "leaver" | "group" | "link"
-        );
-        // Frequent control requests during a file must not make the loop plan all the time.
+        use OperatorRequest as Request;
+        let Question { request, answer } = question;
+        let is_order = match &request {
+            Request::Apply { .. }
+            | Request::Approve { .. }
+            | Request::Retry { .. }
+            | Request::Leaver { .. }
+            | Request::Group { .. }
+            | Request::Link { .. } => true,
+            Request::Plan { .. }
+            | Request::Status
+            | Request::Explain { .. }
+            | Request::Parked { .. }
+            | Request::Runs
+            | Request::Import { .. }
+            | Request::Schema
+            | Request::Discover => false,
+        };
+        // Frequent requests during a file must not make the loop plan all the time.
         if is_order || self.planned_at.elapsed() >= self.plan_cost * ANSWER_SHARE {
             self.replan();
         }
-        if is_order && question.method != "apply" {
-            self.order(&question.method, &question.body, question.answer);
-            return;
-        }
-        let answer = match question.method.as_str() {
-            "plan" => Ok(self.report_plan(&question.body)),
-            "apply" => self.apply(&question.body),
-            "status" => Ok(self.report_status()),
-            "explain" => self.explain(&question.body),
-            "parked" => Ok(self.report_parked(&question.body)),
-            "runs" => Ok(self.report_runs()),
-            other => Err(format!(
-                "the pusher has no answer to {other:?}; ask for plan, apply, status, explain, parked or runs, or order approve, retry, leaver, group or link"
-            )),
+        let refused = OperatorError::Refused;
+        let document = match request {
+            Request::Plan { start } => Ok(self.report_plan(start as usize)),
+            Request::Apply { plan } => self.apply(plan.as_deref()).map_err(refused),
+            Request::Status => Ok(self.report_status()),
+            Request::Explain { person } => self.explain(&person).map_err(refused),
+            Request::Parked { start } => Ok(self.report_parked(start as usize)),
+            Request::Runs => Ok(self.report_runs()),
+            Request::Approve { plan, only, by } => return self.approve(&plan, &only, &by, answer),
+            Request::Retry { target, by: _ } => return self.order(self.retry(&target), answer),
+            Request::Leaver { person, lift, by } => {
+                return self.order(self.leaver(&person, lift, &by), answer);
+            }
+            Request::Group { group, order, by: _ } => {
+                return self.order(self.group_order(&group, order), answer);
+            }
+            Request::Link {
+                person,
+                account,
+                by: _,
+            } => {
+                return self.order(self.link(&person, account.as_deref()), answer);
+            }
+            Request::Import { .. } | Request::Schema | Request::Discover => {
+                Err(OperatorError::UnknownRequest {
+                    service: Service::Pusher,
+                })
+            }
         };
         // The requester may be gone; then the answer is not needed.
-        let _ = question.answer.send(answer);
+        let _ = answer.send(document);
     }
 
     /// The plan, with one page of its operations and held changes from an offset on.
-    fn report_plan(&mut self, body: &Value) -> Value {
-        let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
+    fn report_plan(&mut self, start: usize) -> Value {
         let forecast = self.report_forecast();
         let deviations = self.deviations();
         let plan = &self.plan;
@@ -198,17 +225,16 @@ impl Controller {
     }
 
     /// One page of the parked items from an offset on.
-    fn report_parked(&mut self, body: &Value) -> Value {
+    fn report_parked(&mut self, start: usize) -> Value {
         let deviations = self.deviations();
-        let start = usize::try_from(body["start"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let items: Vec<Value> = self.parked().skip(start).take(PARKED_PAGE).collect();
         json!({"org": self.org, "total": self.state.parked().count(), "start": start, "items": items,
             "held": self.report_held(0, 0), "deviations": deviations})
     }
 
-    fn apply(&mut self, body: &Value) -> Answer {
+    fn apply(&mut self, wanted: Option<&str>) -> Result<Value, String> {
         let hash = self.plan.hash();
-        if let Some(wanted) = body.get("plan").and_then(Value::as_str)
+        if let Some(wanted) = wanted
             && wanted != hash.as_str()
         {
             return Err(format!(
@@ -314,9 +340,8 @@ impl Controller {
         self.state.parked().map(say)
     }
 
-    fn explain(&mut self, body: &Value) -> Answer {
+    fn explain(&mut self, wanted: &str) -> Result<Value, String> {
         self.forecast_records.expect(&self.in_flight.steps(&self.plan));
-        let wanted = body.get("person").and_then(Value::as_str).unwrap_or_default();
         let person = self.find(wanted).ok_or_else(|| self.nobody(wanted))?;
         let id = &person.value.id;
         let link = self.state.person_link(id).map(|link| &link.value);
