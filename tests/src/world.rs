@@ -208,10 +208,10 @@ impl Room {
         panic!("{} did not settle: {last:#}", self.org);
     }
 
-    /// Sends a control request to the pusher of this org.
+    /// Sends an operator request to the pusher of this org.
     ///
     /// # Errors
-    /// The error of the control request.
+    /// The error of the operator request.
     pub async fn ask(
         &self,
         request: OperatorRequest,

@@ -1,4 +1,4 @@
-//! Commands that send control requests to running services.
+//! Commands that send operator requests to running services.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;

@@ -35,7 +35,7 @@ use links::Links;
 /// Duration of the lease on an org. Another replica takes over this long after the owner died.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Most control requests that wait for the controller.
+/// Most operator requests that wait for the controller.
 const QUESTIONS: usize = 64;
 
 /// Everything that the service needs to run.

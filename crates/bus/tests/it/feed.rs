@@ -134,7 +134,7 @@ async fn a_receipt_goes_to_an_inbox_and_nowhere_else() {
     let harness = harness().await;
     let stranger = stranger(&harness).await;
     let mut forged = stranger
-        .subscribe("rollcall.control.v1.pusher.acme")
+        .subscribe("rollcall.operator.v1.pusher.acme")
         .await
         .unwrap();
     harness
@@ -151,7 +151,7 @@ async fn a_receipt_goes_to_an_inbox_and_nowhere_else() {
     let stored = stream.get_raw_message(plain.sequence).await.unwrap();
     let mut headers = stored.headers.clone();
     headers.insert("Nats-Msg-Id", "another");
-    headers.insert("Rollcall-Receipt", "rollcall.control.v1.pusher.acme");
+    headers.insert("Rollcall-Receipt", "rollcall.operator.v1.pusher.acme");
     stranger
         .publish_with_headers("rollcall.feed.v1.acme.hr", headers, stored.payload)
         .await

@@ -1,4 +1,4 @@
-//! Answers of the controller to control requests: plan, status, forecast, runs, parked items, and the state of one person.
+//! Answers of the controller to operator requests: plan, status, forecast, runs, parked items, and the state of one person.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const WAITING_MAX: usize = 200;
 /// Most parked items in one answer: with the longest error messages of Litmos they still fit in one message.
 const PARKED_PAGE: usize = 500;
 
-/// A control request to the controller of an org, with the channel for the answer.
+/// An operator request to the controller of an org, with the channel for the answer.
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) request: OperatorRequest,
