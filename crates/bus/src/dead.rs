@@ -66,11 +66,13 @@ impl Buried<'_> {
     }
 
     fn org(&self) -> &str {
-        let no_org = [
-            "$KV", "roster", "observed", "links", "schema", "rollcall", "feed", "load", "v1",
-        ];
         let mut tokens = self.subject.split('.');
-        tokens.find(|token| !no_org.contains(token)).unwrap_or("unknown")
+        // `$KV.{bucket}.{org}.…` or `rollcall.{kind}.v1.{org}.…`: an org may have the name of a bucket.
+        let org = match tokens.next() {
+            Some("$KV") => tokens.nth(1),
+            _ => tokens.nth(2),
+        };
+        org.unwrap_or("unknown")
     }
 }
 
@@ -107,11 +109,11 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Source of the event, if it came through the feed.
+    /// Source of the event or the line; `None` for a record of Rollcall's own state.
     pub fn source(&self) -> Option<SourceId> {
-        let rest = self.subject.strip_prefix("rollcall.feed.v1.")?;
-        let (_, source) = rest.split_once('.')?;
-        SourceId::parse(source).ok()
+        let feed = self.subject.strip_prefix("rollcall.feed.v1.");
+        let rest = feed.or_else(|| self.subject.strip_prefix(LOAD))?;
+        SourceId::parse(rest.split('.').nth(1)?).ok()
     }
 
     /// Whether it is a line of a file that could not be read.
@@ -179,7 +181,7 @@ pub enum LetterError {
         source: WriteError,
     },
     #[error(
-        "dead letter {id} could not be taken off the list; do it once more, a second replay changes nothing"
+        "dead letter {id} could not be removed from the list; do it once more, which changes nothing else"
     )]
     Delete {
         id: String,
@@ -352,9 +354,9 @@ impl Bus {
     ) -> Result<usize, LetterError> {
         let subject = file.subject(org);
         let mut refused: BTreeSet<String> = BTreeSet::new();
-        for (line, reason) in lines.iter().take(LINES_MAX) {
+        for (index, (line, reason)) in lines.iter().take(LINES_MAX).enumerate() {
             let more = match lines.len().saturating_sub(LINES_MAX) {
-                more if more > 0 && refused.len() + 1 == LINES_MAX => format!(" (and {more} more lines)"),
+                more if more > 0 && index + 1 == LINES_MAX => format!(" and {more} more lines"),
                 _ => String::new(),
             };
             let buried = Buried {
@@ -364,7 +366,7 @@ impl Bus {
                 payload: Bytes::from(reason.clone().into_bytes()),
             };
             let id = buried.id();
-            self.bury(buried, &format!("{} line {line}: {reason}{more}", file.name))
+            self.bury(buried, &format!("{} line {line}{more}: {reason}", file.name))
                 .await
                 .map_err(|source| LetterError::Store {
                     id: id.clone(),
@@ -476,5 +478,35 @@ fn unavailable(source: Cause) -> BusError {
     BusError::Unavailable {
         doing: "reading dead letters",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_org_of_a_letter_is_found_by_its_place() {
+        let org = |subject| {
+            let buried = Buried {
+                subject,
+                sequence: 0,
+                type_name: None,
+                payload: Bytes::new(),
+            };
+            buried.org().to_owned()
+        };
+        for (subject, expected) in [
+            ("$KV.roster.acme.person.abc.p1", "acme"),
+            ("rollcall.feed.v1.acme.hr", "acme"),
+            ("rollcall.load.v1.acme.hr.0123", "acme"),
+            // Orgs may have the names of buckets and subjects.
+            ("$KV.roster.roster.person.abc.p1", "roster"),
+            ("rollcall.feed.v1.feed.hr", "feed"),
+            ("rollcall.load.v1.load.hr.0123", "load"),
+            ("odd", "unknown"),
+        ] {
+            assert_eq!(org(subject), expected, "{subject}");
+        }
     }
 }

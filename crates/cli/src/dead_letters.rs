@@ -73,8 +73,9 @@ async fn list(global: &Global, session: &CliSession) -> anyhow::Result<Ending> {
         let mut lines = vec![match total {
             0 => format!("there are no dead letters in {}", session.org),
             _ => format!(
-                "{} could not be taken in {}; correct the cause, then: rollcall dead-letters replay ID (or drop ID)",
-                say::count(total, "event", "events"),
+                "{} could not be used in {}. Correct the cause. Then replay an event with: rollcall dead-letters replay ID, \
+                 or load a corrected file again",
+                say::count(total, "event or line", "events or lines"),
                 session.org
             ),
         }];
@@ -95,7 +96,11 @@ fn ending(left: u64) -> Ending {
 fn summary(letter: &DeadLetter) -> Value {
     json!({
         "id": letter.id, "at_ms": letter.at_ms, "source": letter.source(), "subject": letter.subject,
-        "reason": letter.reason, "about": letter.event.as_ref().map(about),
+        "reason": letter.reason,
+        "about": match &letter.event {
+            Some(event) => Some(about(event)),
+            None => letter.is_refused_line().then(|| "a line of a file".to_owned()),
+        },
     })
 }
 
@@ -215,6 +220,9 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
             format!("  reason: {}", letter.reason),
         ];
         match &letter.event {
+            None if letter.is_refused_line() => lines.push(
+                "  it is a line of a file; correct the line and load the file again, which removes the letter".to_owned(),
+            ),
             None => lines.push("  it cannot be read; have its sender send it again, then drop it".to_owned()),
             Some(event) => {
                 lines.push(format!(
@@ -233,7 +241,8 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
 }
 
 /// Returns the chosen ids. All are read before anything is done: a replayed event that is refused again is a new letter.
-async fn ids(session: &CliSession, which: &Which) -> anyhow::Result<Vec<String>> {
+/// The letters that the command names. Refused lines are among all of them only if `lines`: a replay cannot correct them.
+async fn ids(session: &CliSession, which: &Which, lines: bool) -> anyhow::Result<Vec<String>> {
     if !which.all {
         return Ok(which.ids.clone());
     }
@@ -244,7 +253,10 @@ async fn ids(session: &CliSession, which: &Which) -> anyhow::Result<Vec<String>>
             return Ok(ids);
         };
         behind = last.place();
-        ids.extend(page.into_iter().map(|letter| letter.id));
+        let wanted = page
+            .into_iter()
+            .filter(|letter| lines || !letter.is_refused_line());
+        ids.extend(wanted.map(|letter| letter.id));
     }
 }
 
@@ -253,7 +265,7 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
     let (inbox, mut receipts) = session.bus.receipts().await?;
     let (mut replayed, mut expected) = (Vec::new(), Vec::new());
     let mut failed = Vec::new();
-    for id in ids(session, which).await? {
+    for id in ids(session, which, false).await? {
         let letter = letter(session, &id).await?;
         let sent = session
             .bus
@@ -330,7 +342,7 @@ async fn receive(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -
 async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
     let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
     let mut dropped = Vec::new();
-    for id in ids(session, which).await? {
+    for id in ids(session, which, true).await? {
         let letter = letter(session, &id).await?;
         session
             .bus

@@ -46,7 +46,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let source = SourceId::parse(&self.source)?;
-        let mut roster = self.read()?;
+        let (mut roster, bad_groups) = self.read()?;
         // Checked before anything is sent: an incomplete file may also be cut inside its last line.
         let proof = self
             .complete
@@ -82,6 +82,7 @@ impl Load {
             groups: roster.groups.len(),
             people: roster.people.len(),
             bad: roster.bad,
+            bad_groups,
             notes: roster.notes,
             absences,
         };
@@ -94,47 +95,29 @@ impl Load {
         let absent = report.absences.iter().flat_map(Absences::bodies);
         parts.extend(absent.map(|body| Part { line: None, body }));
         let followed = Followed::send(&session, &source, parts, global.json).await?;
-        self.store_refused_lines(&session, &source, &report.bad).await?;
         self.report(global, &session, &report, &followed);
+        store_refused_lines(&session, &source, &self.file, &report.bad).await?;
+        if let Some(groups) = &self.groups {
+            store_refused_lines(&session, &source, groups, &report.bad_groups).await?;
+        }
         let left = followed.set_aside().count() + followed.waiting().count() + followed.unknown().count();
-        Ok(if report.bad.is_empty() && left == 0 {
+        Ok(if report.all_bad().next().is_none() && left == 0 {
             Ending::Done
         } else {
             Ending::Waits
         })
     }
 
-    /// Keeps refused lines as dead letters: `status` counts them until the file is corrected and loaded again.
-    async fn store_refused_lines(
-        &self,
-        session: &CliSession,
-        source: &SourceId,
-        bad: &[BadLine],
-    ) -> anyhow::Result<()> {
-        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
-        let file = LoadedFile {
-            source,
-            name: &name.to_string_lossy(),
-        };
-        let lines: Vec<(u64, String)> = bad.iter().map(|bad| (bad.line, bad.reason.clone())).collect();
-        let by = (&*parked::by(), chassis::clock::unix_ms());
-        session.bus.refuse_lines(&session.org, &file, &lines, by).await?;
-        Ok(())
-    }
-
-    fn read(&self) -> anyhow::Result<RosterFile> {
+    /// Reads the file, and the refused lines of the groups file.
+    fn read(&self) -> anyhow::Result<(RosterFile, Vec<BadLine>)> {
         let mut roster = file::read(&bytes(&self.file)?)
             .with_context(|| format!("{} is no roster file", self.file.display()))?;
+        let mut bad_groups = Vec::new();
         if let Some(path) = &self.groups {
-            let bad = file::add_groups(&mut roster, &bytes(path)?)
+            bad_groups = file::add_groups(&mut roster, &bytes(path)?)
                 .with_context(|| format!("{} is no file of memberships or groups", path.display()))?;
-            let named = |bad: BadLine| BadLine {
-                reason: format!("{} ({})", bad.reason, path.display()),
-                ..bad
-            };
-            roster.bad.extend(bad.into_iter().map(named));
         }
-        Ok(roster)
+        Ok((roster, bad_groups))
     }
 
     fn ask_consent(&self, global: &Global, session: &CliSession, absences: &Absences) {
@@ -158,7 +141,7 @@ impl Load {
         let all = |left: &mut dyn Iterator<Item = Left<'_>>| left.map(|left| left.json()).collect::<Value>();
         let mut answer = json!({
             "org": session.org, "file": self.file, "loaded": true, "people": people, "groups": groups,
-            "bad_lines": report.bad.iter().map(|bad| json!({"line": bad.line, "reason": bad.reason})).collect::<Vec<_>>(),
+            "bad_lines": report.all_bad().map(|(file, bad)| json!({"line": bad.line, "reason": bad.reason, "file": file})).collect::<Vec<_>>(),
             "repaired": report.notes.iter().map(|note| json!({"line": note.line, "text": note.text})).collect::<Vec<_>>(),
             "set_aside": all(&mut followed.set_aside()),
             "waiting": all(&mut followed.waiting()),
@@ -183,12 +166,10 @@ impl Load {
                     .iter()
                     .flat_map(|absences| describe_absent(absences, "lose")),
             );
-            lines.extend(
-                report
-                    .bad
-                    .iter()
-                    .map(|bad| format!("  line {}: {}", bad.line, bad.reason)),
-            );
+            lines.extend(report.all_bad().map(|(file, bad)| match file {
+                "groups" => format!("  groups file, line {}: {}", bad.line, bad.reason),
+                _ => format!("  line {}: {}", bad.line, bad.reason),
+            }));
             let repaired = |note: &Note| format!("  line {}, repaired: {}", note.line, note.text);
             lines.extend(say::shown(&report.notes, repaired));
             let piles = [
@@ -223,8 +204,32 @@ struct Report {
     groups: usize,
     people: usize,
     bad: Vec<BadLine>,
+    bad_groups: Vec<BadLine>,
     notes: Vec<Note>,
     absences: Option<Absences>,
+}
+
+impl Report {
+    /// Refused lines, each with the kind of its file.
+    fn all_bad(&self) -> impl Iterator<Item = (&'static str, &BadLine)> {
+        let people = self.bad.iter().map(|bad| ("people", bad));
+        people.chain(self.bad_groups.iter().map(|bad| ("groups", bad)))
+    }
+}
+
+/// Keeps the refused lines of a file as dead letters: `status` counts them until the file is corrected and loaded again.
+async fn store_refused_lines(
+    session: &CliSession,
+    source: &SourceId,
+    path: &Path,
+    bad: &[BadLine],
+) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let file = LoadedFile { source, name: &name };
+    let lines: Vec<(u64, String)> = bad.iter().map(|bad| (bad.line, bad.reason.clone())).collect();
+    let by = (&*parked::by(), chassis::clock::unix_ms());
+    session.bus.refuse_lines(&session.org, &file, &lines, by).await?;
+    Ok(())
 }
 
 fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {

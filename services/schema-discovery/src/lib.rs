@@ -43,7 +43,7 @@ pub struct Dependencies {
 
 #[derive(Debug, thiserror::Error)]
 enum DiscoveryError {
-    #[error("Litmos did not tell")]
+    #[error("Litmos did not return the user attributes")]
     Litmos(#[from] Failure),
     #[error("the schema could not be read")]
     Bus(#[from] BusError),

@@ -88,7 +88,7 @@ impl OperatorRequest {
         let message = v1::OperatorRequest::decode(payload).ok()?;
         Some(match message.request? {
             Request::Plan(v1::PlanRequest { start }) => OperatorRequest::Plan { start },
-            Request::Apply(v1::ApplyRequest { plan }) => OperatorRequest::Apply { plan: given(plan) },
+            Request::Apply(v1::ApplyRequest { plan }) => OperatorRequest::Apply { plan },
             Request::Status(v1::OrgStatusRequest {}) => OperatorRequest::Status,
             Request::Explain(v1::ExplainRequest { person }) => OperatorRequest::Explain { person },
             Request::Parked(v1::ParkedRequest { start }) => OperatorRequest::Parked { start },
@@ -118,11 +118,9 @@ impl OperatorRequest {
                 group: order.group,
                 by: order.by,
             },
-            Request::Link(v1::LinkRequest { person, account, by }) => OperatorRequest::Link {
-                person,
-                account: given(account),
-                by,
-            },
+            Request::Link(v1::LinkRequest { person, account, by }) => {
+                OperatorRequest::Link { person, account, by }
+            }
             Request::Import(v1::ImportRequest { accept_losses }) => OperatorRequest::Import { accept_losses },
             Request::Schema(v1::SchemaRequest {}) => OperatorRequest::Schema,
             Request::Discover(v1::DiscoverRequest {}) => OperatorRequest::Discover,
@@ -132,9 +130,7 @@ impl OperatorRequest {
     pub(super) fn encode(self) -> Vec<u8> {
         let request = match self {
             OperatorRequest::Plan { start } => Request::Plan(v1::PlanRequest { start }),
-            OperatorRequest::Apply { plan } => Request::Apply(v1::ApplyRequest {
-                plan: plan.unwrap_or_default(),
-            }),
+            OperatorRequest::Apply { plan } => Request::Apply(v1::ApplyRequest { plan }),
             OperatorRequest::Status => Request::Status(v1::OrgStatusRequest {}),
             OperatorRequest::Explain { person } => Request::Explain(v1::ExplainRequest { person }),
             OperatorRequest::Parked { start } => Request::Parked(v1::ParkedRequest { start }),
@@ -163,11 +159,9 @@ impl OperatorRequest {
                 .into(),
                 by,
             }),
-            OperatorRequest::Link { person, account, by } => Request::Link(v1::LinkRequest {
-                person,
-                account: account.unwrap_or_default(),
-                by,
-            }),
+            OperatorRequest::Link { person, account, by } => {
+                Request::Link(v1::LinkRequest { person, account, by })
+            }
             OperatorRequest::Import { accept_losses } => Request::Import(v1::ImportRequest { accept_losses }),
             OperatorRequest::Schema => Request::Schema(v1::SchemaRequest {}),
             OperatorRequest::Discover => Request::Discover(v1::DiscoverRequest {}),
@@ -179,10 +173,6 @@ impl OperatorRequest {
     }
 }
 
-fn given(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,7 +180,7 @@ mod tests {
     use super::*;
 
     fn text() -> impl Strategy<Value = String> {
-        "\\PC{1,6}"
+        "\\PC{0,6}"
     }
 
     fn any_request() -> impl Strategy<Value = OperatorRequest> {

@@ -50,7 +50,7 @@ impl SnapshotReader {
             return Err(no("it is of another bucket"));
         }
         if head.filters != source.filters {
-            return Err(no("it was drawn from other subjects"));
+            return Err(no("it was written for other subjects"));
         }
         Ok(SnapshotReader {
             bus: bus.clone(),
@@ -87,7 +87,7 @@ impl SnapshotReader {
             let part = Part::open(&coming.await.map_err(no)??, std::mem::take(&mut self.room))
                 .ok_or_else(|| no("a part cannot be read"))?;
             if part.snapshot_id != self.head.snapshot_id {
-                return Err(no("a part is of another drawing"));
+                return Err(no("a part is of another snapshot"));
             }
             self.part = Some(part);
         }

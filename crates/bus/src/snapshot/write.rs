@@ -90,7 +90,7 @@ pub(super) async fn write<K: Key, V: Record>(
         .publish(&subject(source, "head"), guarded, head.encode_to_vec().into())
         .await;
     stored.map_err(|error| match error {
-        WriteError::Conflict { .. } => no("somebody else has drawn one meanwhile"),
+        WriteError::Conflict { .. } => no("another process has written one in the meantime"),
         other => no(other),
     })?;
     // The old snapshot is not needed any more. If it cannot be cleared now, the next snapshot clears it.

@@ -87,7 +87,7 @@ async fn raw(harness: &Harness) -> async_nats::jetstream::Context {
 }
 
 /// A company with a snapshot: 3,000 people, with enough text for several parts.
-async fn snapshotd() -> Harness {
+async fn company_with_snapshot() -> Harness {
     let harness = harness().await;
     for from in (0..3_000).step_by(1_000) {
         let people = (from..from + 1_000).map(|n| Person {
@@ -133,7 +133,7 @@ fn same(mut one: Seen, mut other: Seen) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_and_what_came_after_it_tell_what_the_bucket_tells() {
-    let harness = snapshotd().await;
+    let harness = company_with_snapshot().await;
     put(
         &harness,
         (0..50).map(|n| Person {
@@ -169,7 +169,7 @@ async fn a_snapshot_and_what_came_after_it_tell_what_the_bucket_tells() {
 /// The other tests would pass without a snapshot. Here a message is deleted from the stream by hand, so only the snapshot has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_begins_with_the_snapshot_where_there_is_one() {
-    let harness = snapshotd().await;
+    let harness = company_with_snapshot().await;
     let roster = raw(&harness).await.get_stream("KV_roster").await.unwrap();
     roster
         .purge()
@@ -183,7 +183,7 @@ async fn a_watch_begins_with_the_snapshot_where_there_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_is_not_whole_is_no_snapshot() {
-    let harness = snapshotd().await;
+    let harness = company_with_snapshot().await;
     let snapshots = raw(&harness).await.get_stream("snapshots").await.unwrap();
     snapshots
         .purge()
@@ -196,7 +196,7 @@ async fn a_snapshot_that_is_not_whole_is_no_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_another_drawing_is_no_part() {
+async fn a_part_of_another_snapshot_is_refused() {
     part_is_refused(|part| {
         let mut payload = lz4_flex::block::decompress_size_prepended(part).unwrap();
         // The id of the snapshot is the first text of a part.
@@ -217,7 +217,7 @@ async fn a_part_that_does_not_unpack_is_no_part() {
 /// Changes the first part of a snapshot, and deletes a message from the bucket by hand. The watch does not deliver that message,
 /// because it reads the bucket.
 async fn part_is_refused(change: impl FnOnce(&[u8]) -> Vec<u8>) {
-    let harness = snapshotd().await;
+    let harness = company_with_snapshot().await;
     let js = raw(&harness).await;
     let snapshots = js.get_stream("snapshots").await.unwrap();
     let part = "rollcall.snapshot.v1.acme.roster.a.0";
@@ -236,7 +236,7 @@ async fn part_is_refused(change: impl FnOnce(&[u8]) -> Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_was_made_anew_is_not_the_one_in_the_snapshot() {
-    let harness = snapshotd().await;
+    let harness = company_with_snapshot().await;
     let js = raw(&harness).await;
     js.delete_stream("KV_roster").await.unwrap();
     harness.bus.prepare(1).await.unwrap();
@@ -249,7 +249,7 @@ async fn a_bucket_that_was_made_anew_is_not_the_one_in_the_snapshot() {
 
 /// Keys move to the end of the stream while the snapshot is written.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_drawn_while_its_keys_are_written_is_right() {
+async fn a_snapshot_written_while_its_keys_are_written_is_right() {
     let harness = harness().await;
     for from in (0..3_000).step_by(1_000) {
         put(&harness, (from..from + 1_000).map(person)).await;
@@ -277,8 +277,8 @@ async fn a_snapshot_drawn_while_its_keys_are_written_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_snapshot_is_drawn_anew_and_the_old_parts_go() {
-    let harness = snapshotd().await;
+async fn a_stale_snapshot_is_written_anew_and_the_old_parts_go() {
+    let harness = company_with_snapshot().await;
     let terms = SnapshotPolicy {
         stale_after: 500,
         ..TERMS

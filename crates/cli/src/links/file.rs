@@ -102,7 +102,7 @@ fn read(bytes: &[u8]) -> anyhow::Result<Vec<LinkRow>> {
 
 pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -> anyhow::Result<Ending> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let entries = read(&bytes).with_context(|| format!("{} is no file of entries", path.display()))?;
+    let entries = read(&bytes).with_context(|| format!("{} is not a file of links", path.display()))?;
     let state = pusher::state(&session.bus, &session.org).await;
     let (mut linked, mut known, mut bad) = (0, 0, Vec::new());
     for entry in entries {

@@ -219,15 +219,15 @@ impl Orphans {
         };
         pile(
             &mut lines,
-            ("account is", "accounts are"),
-            "of the name of somebody who is not linked to it; such a match is made by itself",
+            ("account has", "accounts have"),
+            "the user name of a person who is not linked yet; Rollcall links them automatically",
             &self.to_be_matched,
             loose,
         );
         pile(
             &mut lines,
-            ("account is one", "accounts are such"),
-            "that no person answers to; link one with: rollcall links link PERSON ACCOUNT",
+            ("account belongs", "accounts belong"),
+            "to no person in the roster; link one with: rollcall links link PERSON ACCOUNT",
             &self.unmanaged,
             loose,
         );

@@ -231,7 +231,7 @@ fn unlinked(
         Parent::Unknown => return awaited(),
         Parent::Several(count) => {
             let desired = group.parent.as_deref().unwrap_or_default();
-            let message = format!("{count} groups in the roster answer to {desired:?}");
+            let message = format!("{count} groups in the roster have the name {desired:?}");
             return GroupNeed::Park(ambiguous("ParentTeamId", message, revision, now_ms));
         }
         Parent::None | Parent::Group(_) => {}

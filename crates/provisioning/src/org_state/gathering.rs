@@ -33,15 +33,15 @@ impl<L: Eq + Hash, K: Ord, V> Lists<L, K, V> {
 
     /// The lists with the last value of each key.
     pub(super) fn into_sorted(self) -> HashMap<L, BTreeMap<K, V>> {
-        let sorted = |message: Vec<(K, Option<V>)>| {
-            let last: BTreeMap<K, Option<V>> = message.into_iter().collect();
+        let sorted = |changes: Vec<(K, Option<V>)>| {
+            let last: BTreeMap<K, Option<V>> = changes.into_iter().collect();
             last.into_iter()
                 .filter_map(|(key, value)| Some((key, value?)))
                 .collect()
         };
         self.0
             .into_iter()
-            .map(|(list, message)| (list, sorted(message)))
+            .map(|(list, changes)| (list, sorted(changes)))
             .collect()
     }
 }
@@ -54,9 +54,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_said_last_counts(message in prop::collection::vec((0..2u8, 0..5u8, prop::option::of(0..3u8)), 0..40)) {
+        fn the_last_change_counts(changes in prop::collection::vec((0..2u8, 0..5u8, prop::option::of(0..3u8)), 0..40)) {
             let (mut lists, mut model) = (Lists::default(), HashMap::<u8, BTreeMap<u8, u8>>::default());
-            for (list, key, value) in message {
+            for (list, key, value) in changes {
                 lists.push(list, key, value);
                 let list = model.entry(list).or_default();
                 match value {

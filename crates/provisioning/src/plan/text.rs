@@ -68,14 +68,25 @@ impl Plan {
     }
 }
 
+/// A time as text, from Unix milliseconds.
+fn time(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(
+        || format!("{unix_ms} ms after 1970"),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
 impl WaitReason {
     /// The reason, as text for a person.
     pub fn describe(&self) -> String {
         match self {
-            WaitReason::UnderWay => "a request about it is under way".to_owned(),
+            WaitReason::UnderWay => "a request about it is in flight".to_owned(),
             WaitReason::RetryAt { at_ms, error } => {
                 let error = error.as_deref().unwrap_or("the last attempt failed");
-                format!("{error}; tried again at {at_ms} ms since 1970")
+                format!("{error}; next attempt at {}", time(*at_ms))
             }
             WaitReason::FirstImport => "no complete import has been seen yet".to_owned(),
             WaitReason::Parked(parked) => {
@@ -88,7 +99,8 @@ impl WaitReason {
                 format!("the account of person {person} has the user name and is to be renamed first")
             }
             WaitReason::ExtraMembers { at_ms } => format!(
-                "members of its team whom no source named are taken out at {at_ms} ms since 1970, unless a source names them"
+                "members of its team whom no source named are removed at {}, unless a source names them",
+                time(*at_ms)
             ),
             WaitReason::Paused => "group push is paused for it".to_owned(),
             WaitReason::Frozen => "frozen by an admin".to_owned(),

@@ -92,7 +92,7 @@ fn stated_people(line: &str) -> Option<usize> {
 pub enum Incomplete {
     #[error("{count} of its lines could not be taken, first line {}: {}; correct them at the source", .first.line, .first.reason)]
     BadLines { count: usize, first: BadLine },
-    #[error("it holds nobody, and nobody is no proof that everybody left")]
+    #[error("it contains no people, and an empty file cuts nobody off")]
     Nobody,
     #[error("its last line does not end with a line break, so it may be cut; export it again")]
     CutLine,

@@ -113,7 +113,12 @@ impl Executor {
                     Err(trouble) => Err(trouble),
                 }
             }
-            Err(failure) if matches!(failure.kind, FailureKind::Rejected { .. } | FailureKind::Exists) => {
+            Err(failure)
+                if matches!(
+                    failure.kind,
+                    FailureKind::Rejected { .. } | FailureKind::NoSuchCall | FailureKind::Exists
+                ) =>
+            {
                 let holders = self.listed(&change.team, Some(change.role)).await?;
                 if holders.contains(&change.account) == change.holds {
                     Ok(Met::SetAlready)
