@@ -286,7 +286,11 @@ async fn a_whole_file_says_who_left_and_a_cut_one_says_nothing() {
             whole.replace("b@corp.example,2\n", ""),
             "there are 6 people, but 5 were read",
         ),
-        ("nobody.csv", "user_name\n#end 0\n".to_owned(), "holds nobody"),
+        (
+            "nobody.csv",
+            "user_name\n#end 0\n".to_owned(),
+            "contains no people",
+        ),
         ("header.csv", "user_na".to_owned(), "no column"),
     ] {
         let (code, output, error) = load(name, &cut, &["--complete"]).await;

@@ -7,8 +7,8 @@ use bus::{DeadLetter, Event, EventBody, Outcome, Receipts};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, print};
 
 /// Most letters shown in text output; `--json` has all.
 const SHOWN: usize = 50;
@@ -19,29 +19,29 @@ const RECEIPT: Duration = Duration::from_secs(15);
 #[derive(Debug, Args)]
 pub(crate) struct DeadLetters {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<LettersCommand>,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum LettersCommand {
     /// List them, oldest first (the default).
     List,
     /// Show one: its source, why it was set aside, and its content.
     Show { id: String },
     /// Send events to the feed again, after the cause is removed, and show the result of each.
-    Replay(Which),
+    Replay(Selection),
     /// Remove them from the list for good. The journal keeps them.
-    Drop(Which),
+    Drop(Selection),
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("which").required(true))]
-struct Which {
+#[command(group = clap::ArgGroup::new("selection").required(true))]
+struct Selection {
     /// Ids, as the list shows them.
-    #[arg(group = "which", num_args = 1..)]
+    #[arg(group = "selection", num_args = 1..)]
     ids: Vec<String>,
     /// All dead letters that exist now.
-    #[arg(long, group = "which")]
+    #[arg(long, group = "selection")]
     all: bool,
 }
 
@@ -49,10 +49,10 @@ impl DeadLetters {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
         match &self.what {
-            None | Some(What::List) => list(global, &session).await,
-            Some(What::Show { id }) => show(global, &session, id).await,
-            Some(What::Replay(which)) => replay(global, &session, which).await,
-            Some(What::Drop(which)) => drop_letters(global, &session, which).await,
+            None | Some(LettersCommand::List) => list(global, &session).await,
+            Some(LettersCommand::Show { id }) => show(global, &session, id).await,
+            Some(LettersCommand::Replay(selection)) => replay(global, &session, selection).await,
+            Some(LettersCommand::Drop(selection)) => drop_letters(global, &session, selection).await,
         }
     }
 }
@@ -69,17 +69,17 @@ async fn list(global: &Global, session: &CliSession) -> anyhow::Result<Ending> {
         letters.extend(page.iter().take(most - letters.len()).map(summary));
     }
     let answer = json!({"org": session.org, "total": total, "letters": letters});
-    say::answer(global.json, &answer, |answer| {
+    print::answer(global.json, &answer, |answer| {
         let mut lines = vec![match total {
             0 => format!("there are no dead letters in {}", session.org),
             _ => format!(
                 "{} could not be used in {}. Correct the cause. Then replay an event with: rollcall dead-letters replay ID, \
                  or load a corrected file again",
-                say::count(total, "event or line", "events or lines"),
+                print::count(total, "event or line", "events or lines"),
                 session.org
             ),
         }];
-        lines.extend(say::list(&answer["letters"]).iter().map(line));
+        lines.extend(print::list(&answer["letters"]).iter().map(line));
         let more = total.saturating_sub(SHOWN as u64);
         if more > 0 {
             lines.push(format!("  and {more} more; --json has all"));
@@ -110,12 +110,12 @@ fn line(letter: &Value) -> String {
         .unwrap_or("a payload that cannot be read");
     let from = letter["source"]
         .as_str()
-        .unwrap_or_else(|| say::text(letter, "subject"));
+        .unwrap_or_else(|| print::text(letter, "subject"));
     format!(
         "  {} {} from {from}, {about}: {}",
-        say::text(letter, "id"),
-        say::moment(say::number(letter, "at_ms")),
-        say::text(letter, "reason"),
+        print::text(letter, "id"),
+        print::moment(print::number(letter, "at_ms")),
+        print::text(letter, "reason"),
     )
 }
 
@@ -209,12 +209,12 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
         answer["happened_at_ms"] = event.happened_at_ms.into();
         answer["says"] = content(event);
     }
-    say::answer(global.json, &answer, |answer| {
+    print::answer(global.json, &answer, |answer| {
         let mut lines = vec![
             format!(
                 "dead letter {}, set aside at {}",
                 letter.id,
-                say::moment(letter.at_ms)
+                print::moment(letter.at_ms)
             ),
             format!("  sent to: {}", letter.subject),
             format!("  reason: {}", letter.reason),
@@ -229,7 +229,7 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
                     "  about: {}, event {}, happened at {}",
                     about(event),
                     event.event_id,
-                    say::moment(event.happened_at_ms)
+                    print::moment(event.happened_at_ms)
                 ));
                 let fields = answer["says"].as_object().into_iter().flatten();
                 lines.extend(fields.map(|(name, value)| format!("  {name}: {value}")));
@@ -242,9 +242,9 @@ async fn show(global: &Global, session: &CliSession, id: &str) -> anyhow::Result
 
 /// Returns the chosen ids. All are read before anything is done: a replayed event that is refused again is a new letter.
 /// The letters that the command names. Refused lines are among all of them only if `lines`: a replay cannot correct them.
-async fn ids(session: &CliSession, which: &Which, lines: bool) -> anyhow::Result<Vec<String>> {
-    if !which.all {
-        return Ok(which.ids.clone());
+async fn ids(session: &CliSession, selection: &Selection, lines: bool) -> anyhow::Result<Vec<String>> {
+    if !selection.all {
+        return Ok(selection.ids.clone());
     }
     let (mut ids, mut behind) = (Vec::new(), 0);
     loop {
@@ -260,12 +260,12 @@ async fn ids(session: &CliSession, which: &Which, lines: bool) -> anyhow::Result
     }
 }
 
-async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
+async fn replay(global: &Global, session: &CliSession, selection: &Selection) -> anyhow::Result<Ending> {
     let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
     let (inbox, mut receipts) = session.bus.receipts().await?;
     let (mut replayed, mut expected) = (Vec::new(), Vec::new());
     let mut failed = Vec::new();
-    for id in ids(session, which, false).await? {
+    for id in ids(session, selection, false).await? {
         let letter = letter(session, &id).await?;
         let sent = session
             .bus
@@ -286,23 +286,23 @@ async fn replay(global: &Global, session: &CliSession, which: &Which) -> anyhow:
     let outcomes = receive(&mut receipts, expected).await;
     let left = session.bus.dead_letter_count(&session.org).await?;
     let answer = json!({"org": session.org, "replayed": replayed, "outcomes": outcomes, "failed": failed, "left": left});
-    say::answer(global.json, &answer, |_| {
+    print::answer(global.json, &answer, |_| {
         let mut lines = vec![format!(
             "replayed {}",
-            say::count(replayed.len() as u64, "dead letter", "dead letters")
+            print::count(replayed.len() as u64, "dead letter", "dead letters")
         )];
-        lines.extend(say::shown(&outcomes, |described| {
+        lines.extend(print::shown(&outcomes, |described| {
             let reason = described["reason"]
                 .as_str()
                 .map_or(String::new(), |reason| format!(": {reason}"));
             format!(
                 "  {}: {}{reason}",
-                say::text(described, "about"),
-                say::text(described, "outcome")
+                print::text(described, "about"),
+                print::text(described, "outcome")
             )
         }));
-        lines.extend(say::shown(&failed, |described| {
-            format!("  {}", say::text(described, "reason"))
+        lines.extend(print::shown(&failed, |described| {
+            format!("  {}", print::text(described, "reason"))
         }));
         lines.push(remaining(left));
         lines.join("\n")
@@ -339,10 +339,14 @@ async fn receive(receipts: &mut Receipts, mut expected: Vec<(String, String)>) -
     described
 }
 
-async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> anyhow::Result<Ending> {
+async fn drop_letters(
+    global: &Global,
+    session: &CliSession,
+    selection: &Selection,
+) -> anyhow::Result<Ending> {
     let (by, at_ms) = (parked::by(), chassis::clock::unix_ms());
     let mut dropped = Vec::new();
-    for id in ids(session, which, true).await? {
+    for id in ids(session, selection, true).await? {
         let letter = letter(session, &id).await?;
         session
             .bus
@@ -352,8 +356,8 @@ async fn drop_letters(global: &Global, session: &CliSession, which: &Which) -> a
     }
     let left = session.bus.dead_letter_count(&session.org).await?;
     let answer = json!({"org": session.org, "dropped": dropped, "left": left});
-    say::answer(global.json, &answer, |_| {
-        let count = say::count(dropped.len() as u64, "dead letter", "dead letters");
+    print::answer(global.json, &answer, |_| {
+        let count = print::count(dropped.len() as u64, "dead letter", "dead letters");
         format!(
             "dropped {count}; the journal keeps what they contained\n{}",
             remaining(left)
@@ -367,7 +371,7 @@ fn remaining(left: u64) -> String {
         0 => "no dead letters remain".to_owned(),
         left => format!(
             "{} left; see: rollcall dead-letters",
-            say::count(left, "dead letter is", "dead letters are")
+            print::count(left, "dead letter is", "dead letters are")
         ),
     }
 }

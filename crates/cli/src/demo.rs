@@ -15,7 +15,7 @@ use clap::Args;
 use litmos_simulator::{Entry, most_requests_in_any_window, read_log};
 use serde_json::json;
 
-use crate::{Ending, say};
+use crate::{Ending, print};
 use company::{GROUPS, PEOPLE};
 use stage::Stage;
 
@@ -68,11 +68,11 @@ impl Demo {
         let import = stage
             .until(
                 "the first import",
-                |stage| stage.ask(Service::Importer, OperatorRequest::Status),
+                |stage| stage.request(Service::Importer, OperatorRequest::Status),
                 |run| run["complete"] == true,
             )
             .await?;
-        println!("{}\n", say::import(&import));
+        println!("{}\n", print::import(&import));
 
         let before = stage.log()?.len();
         let started = Instant::now();
@@ -89,24 +89,24 @@ impl Demo {
         }
 
         let plan = stage
-            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .request(Service::Pusher, OperatorRequest::Plan { start: 0 })
             .await?;
-        let planned_calls = say::number(&plan, "calls");
+        let planned_calls = print::number(&plan, "calls");
         let forecast = plan["forecast"]["expected_seconds"].as_f64().unwrap_or_default();
         let planned_at = Instant::now();
         let people = company.len() as u64;
         println!(
             "\nPlan: {planned_calls} calls, about {}. One call for each change would be {} calls and {} at this limit; \
              Okta's formula (users + 2 × groups) says {}.",
-            say::duration(forecast),
+            print::duration(forecast),
             people + GROUPS as u64 * 2,
-            say::duration((people + GROUPS as u64 * 2) as f64 * 0.6),
+            print::duration((people + GROUPS as u64 * 2) as f64 * 0.6),
             people + 2 * GROUPS as u64,
         );
         for line in plan["summary"].as_array().into_iter().flatten() {
             println!(
                 "  {:<14} {:>5} operations {:>5} calls",
-                say::text(line, "kind"),
+                print::text(line, "kind"),
                 line["operations"],
                 line["calls"]
             );
@@ -117,8 +117,8 @@ impl Demo {
         let initial: Vec<Entry> = stage.log()?.into_iter().skip(before).collect();
         println!(
             "Everybody is in after {} (from the file: {}).\n",
-            say::duration(loaded_in.as_secs_f64()),
-            say::duration(started.elapsed().as_secs_f64())
+            print::duration(loaded_in.as_secs_f64()),
+            print::duration(started.elapsed().as_secs_f64())
         );
 
         println!("A day in the life: {CHANGES} changes and a renamed group, over SCIM.");
@@ -227,8 +227,8 @@ impl Demo {
                 "forecast",
                 format!(
                     "{} against {} ({off:+.0} %)",
-                    say::duration(story.forecast),
-                    say::duration(story.loaded_in.as_secs_f64())
+                    print::duration(story.forecast),
+                    print::duration(story.loaded_in.as_secs_f64())
                 ),
             ),
             (

@@ -7,8 +7,8 @@ use clap::Args;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde_json::Value;
 
-use crate::ask::{self, CliSession};
-use crate::{Ending, Global, say};
+use crate::session::{self, CliSession};
+use crate::{Ending, Global, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
@@ -37,7 +37,7 @@ impl Explain {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
         let mut story = session
-            .ask(
+            .request(
                 Service::Pusher,
                 OperatorRequest::Explain {
                     person: self.person.clone(),
@@ -48,16 +48,16 @@ impl Explain {
         if let Some(at) = self.at {
             let kept = session.bus.journal_decisions(&session.org).await?;
             let past = past::past(&story, &kept, &calls, at);
-            say::answer(global.json, &past, past::render);
+            print::answer(global.json, &past, past::render);
             return Ok(Ending::Done);
         }
-        let id = format!("person/{}", say::text(&story, "person"));
+        let id = format!("person/{}", print::text(&story, "person"));
         let calls = calls.iter().filter(|call| call.subjects.contains(&id));
         story["calls"] = calls.map(past::call).collect::<Vec<Value>>().into();
-        say::answer(global.json, &story, say::explain);
+        print::answer(global.json, &story, print::explain);
         let parked = u64::from(!story["act"]["parked"].is_null());
-        Ok(ask::ends_with(
-            say::list(&story["plan"]["held"]).len() as u64,
+        Ok(session::ends_with(
+            print::list(&story["plan"]["held"]).len() as u64,
             parked,
         ))
     }

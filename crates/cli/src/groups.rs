@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use provisioning::OrgState;
 use serde_json::{Value, json};
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, plan, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, plan, print};
 
 /// Most extra members shown for one group.
 const EXTRA_MAX: usize = 20;
@@ -20,15 +20,15 @@ pub(crate) struct Groups {
 #[derive(Debug, Subcommand)]
 enum Order {
     /// Send no changes of a group and its members until it is resumed.
-    Pause(Of),
+    Pause(GroupOptions),
     /// Send the changes made while the group was paused, and continue.
-    Resume(Of),
+    Resume(GroupOptions),
     /// Make the team equal to the group: remove all other members, within the safeguard.
-    Push(Of),
+    Push(GroupOptions),
 }
 
 #[derive(Debug, Args)]
-struct Of {
+struct GroupOptions {
     /// Name or id.
     group: String,
     /// Wait until nothing is left to do.
@@ -43,7 +43,7 @@ impl Groups {
             None => {
                 let state = pusher::state(&session.bus, &session.org).await;
                 let answer = json!({"org": session.org, "groups": list(&state)});
-                say::answer(global.json, &answer, render);
+                print::answer(global.json, &answer, render);
                 Ok(Ending::Done)
             }
             Some(Order::Pause(of)) => order(global, &session, of, GroupOrder::Pause).await,
@@ -53,17 +53,22 @@ impl Groups {
     }
 }
 
-async fn order(global: &Global, session: &CliSession, of: &Of, does: GroupOrder) -> anyhow::Result<Ending> {
+async fn order(
+    global: &Global,
+    session: &CliSession,
+    of: &GroupOptions,
+    does: GroupOrder,
+) -> anyhow::Result<Ending> {
     let order = OperatorRequest::Group {
         group: of.group.clone(),
         order: does,
         by: parked::by(),
     };
-    let ordered = session.ask(Service::Pusher, order).await?;
+    let ordered = session.request(Service::Pusher, order).await?;
     if of.wait {
         return plan::report(session, global.json).await;
     }
-    say::answer(global.json, &ordered, |_| match does {
+    print::answer(global.json, &ordered, |_| match does {
         GroupOrder::Pause => format!(
             "nothing more is sent about {}; go on with: rollcall groups resume",
             of.group
@@ -122,30 +127,30 @@ pub(crate) fn list(state: &OrgState) -> Vec<Value> {
 }
 
 pub(crate) fn render(answer: &Value) -> String {
-    let groups = say::list(&answer["groups"]);
+    let groups = print::list(&answer["groups"]);
     if groups.is_empty() {
         return "the roster has no groups".to_owned();
     }
     let line = |group: &Value| {
         let team = match group["team"].as_str() {
-            Some(team) => format!("team {team} ({})", say::text(group, "team_name")),
+            Some(team) => format!("team {team} ({})", print::text(group, "team_name")),
             None => "no team yet".to_owned(),
         };
         let mut line = format!(
             "{:<30} {:<7} {} of {} members there, {} others  {team}  {}",
-            say::text(group, "name"),
-            say::text(group, "push"),
-            say::number(group, "members_there"),
-            say::number(group, "members_wanted"),
-            say::number(group, "others_there"),
-            say::text(group, "group"),
+            print::text(group, "name"),
+            print::text(group, "push"),
+            print::number(group, "members_there"),
+            print::number(group, "members_wanted"),
+            print::number(group, "others_there"),
+            print::text(group, "group"),
         );
-        if say::flag(group, "push_now") {
+        if print::flag(group, "push_now") {
             line.push_str("  push now is under way");
         }
-        let extra = say::number(group, "extra");
+        let extra = print::number(group, "extra");
         if extra > 0 {
-            let more = extra.saturating_sub(say::list(&group["extra_members"]).len() as u64);
+            let more = extra.saturating_sub(print::list(&group["extra_members"]).len() as u64);
             let more = if more > 0 {
                 format!(" and {more} more")
             } else {
@@ -153,11 +158,11 @@ pub(crate) fn render(answer: &Value) -> String {
             };
             line.push_str(&format!(
                 "  in the team and in no source: {}{more}",
-                say::names(&group["extra_members"])
+                print::names(&group["extra_members"])
             ));
         }
         if group["parked"].is_object() {
-            line.push_str(&format!("  parked: {}", say::text(&group["parked"], "message")));
+            line.push_str(&format!("  parked: {}", print::text(&group["parked"], "message")));
         }
         line
     };

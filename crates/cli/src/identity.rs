@@ -7,8 +7,8 @@ use roster::Roster;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Identity {
@@ -87,20 +87,20 @@ fn list(global: &Global, session: &CliSession, roster: &Roster) -> Ending {
     let answer = json!({
         "org": session.org, "total": open.len(), "questions": open.iter().map(as_json).collect::<Vec<_>>(),
     });
-    say::answer(global.json, &answer, |_| {
+    print::answer(global.json, &answer, |_| {
         if open.is_empty() {
             return format!("there are no questions about who is who in {}", session.org);
         }
         let mut lines = vec![format!(
             "{} about who is who in {}; see both sides: rollcall identity show ID; answer: rollcall identity same ID, or different ID",
-            say::count(open.len() as u64, "question", "questions"),
+            print::count(open.len() as u64, "question", "questions"),
             session.org
         )];
         lines.extend(open.iter().map(|question| {
             format!(
                 "  {} {} is {:?} from {} the person known as {:?}?",
                 question.id,
-                say::moment(question.asked_at_ms),
+                print::moment(question.asked_at_ms),
                 question.stated.user_name,
                 question.source,
                 question.known.user_name
@@ -117,13 +117,13 @@ fn list(global: &Global, session: &CliSession, roster: &Roster) -> Ending {
 
 fn show(global: &Global, question: &IdentityQuestion) -> Ending {
     let answer = as_json(question);
-    say::answer(global.json, &answer, |answer| {
+    print::answer(global.json, &answer, |answer| {
         let text = |side: &str, name: &str| answer[side][name].as_str().unwrap_or("-").to_owned();
         let mut lines = vec![
             format!(
                 "question {}, asked {} because of source {}",
                 question.id,
-                say::moment(question.asked_at_ms),
+                print::moment(question.asked_at_ms),
                 question.source
             ),
             format!(
@@ -178,7 +178,7 @@ async fn answer(
     let answer = json!({
         "org": session.org, "id": question.id, "same": same, "replayed": replayed, "failed": failed,
     });
-    say::answer(global.json, &answer, |_| {
+    print::answer(global.json, &answer, |_| {
         let verdict = if same { "one person" } else { "two people" };
         let mut lines = vec![format!(
             "{:?} of {} and {:?} are {verdict}; the next provisioning by the source follows this answer",
@@ -187,7 +187,7 @@ async fn answer(
         if !replayed.is_empty() {
             lines.push(format!(
                 "{} handed in again; see: rollcall dead-letters",
-                say::count(replayed.len() as u64, "event was", "events were")
+                print::count(replayed.len() as u64, "event was", "events were")
             ));
         }
         lines.extend(failed.iter().map(|why| format!("  {why}")));

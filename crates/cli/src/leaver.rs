@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, print};
 
 /// Time between two checks of the account.
 const LOOK: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ impl Leaver {
         let patience = Duration::from_secs(self.within.max(1));
         let deadline = Instant::now() + patience;
         let before = session
-            .ask(
+            .request(
                 Service::Pusher,
                 OperatorRequest::Explain {
                     person: self.person.clone(),
@@ -42,17 +42,17 @@ impl Leaver {
             )
             .await?;
         let order = OperatorRequest::Leaver {
-            person: say::text(&before, "person").to_owned(),
+            person: print::text(&before, "person").to_owned(),
             lift: self.lift,
             by: parked::by(),
         };
-        let ordered = session.ask_within(patience, Service::Pusher, order).await?;
+        let ordered = session.request_within(patience, Service::Pusher, order).await?;
         if self.lift {
-            say::answer(global.json, &ordered, |_| {
+            print::answer(global.json, &ordered, |_| {
                 format!(
                     "the order about {} is taken back; its sources want the person {}",
-                    say::text(&before, "user_name"),
-                    match say::flag(&before["source"], "wanted_active") {
+                    print::text(&before, "user_name"),
+                    match print::flag(&before["source"], "wanted_active") {
                         true => "active: that is what happens next",
                         false => "inactive all the same",
                     }
@@ -66,8 +66,8 @@ impl Leaver {
             Some(true) | None => None,
         };
         let receipt = receipt(&ordered, &story, request);
-        say::answer(global.json, &receipt, render);
-        Ok(match say::text(&receipt, "outcome") {
+        print::answer(global.json, &receipt, render);
+        Ok(match print::text(&receipt, "outcome") {
             "not_yet" => Ending::Failed,
             _ => Ending::Done,
         })
@@ -75,7 +75,7 @@ impl Leaver {
 }
 
 fn active(story: &Value) -> bool {
-    say::flag(&story["match"], "active")
+    print::flag(&story["match"], "active")
 }
 
 /// Waits until the account is inactive and has left its teams, or the time is over.
@@ -83,16 +83,16 @@ async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> an
     let mut rest = None;
     loop {
         let story = session
-            .ask(
+            .request(
                 Service::Pusher,
                 OperatorRequest::Explain {
-                    person: say::text(ordered, "person").to_owned(),
+                    person: print::text(ordered, "person").to_owned(),
                 },
             )
             .await?;
         if !active(&story) {
             let until = *rest.get_or_insert(Instant::now() + REST);
-            let teams = say::list(&story["match"]["teams"]);
+            let teams = print::list(&story["match"]["teams"]);
             if teams.is_empty() || Instant::now() > until {
                 return Ok(story);
             }
@@ -106,8 +106,8 @@ async fn cut_off(session: &CliSession, ordered: &Value, deadline: Instant) -> an
 
 /// Finds the request that cut the person off: the last successful write, sent after the order if possible.
 async fn request(session: &CliSession, ordered: &Value) -> anyhow::Result<Option<CallRecord>> {
-    let subject = format!("person/{}", say::text(ordered, "person"));
-    let since = say::number(ordered, "ordered_at_ms");
+    let subject = format!("person/{}", print::text(ordered, "person"));
+    let since = print::number(ordered, "ordered_at_ms");
     let was_active = ordered["active"] != false;
     let until = Instant::now() + REST;
     loop {
@@ -133,18 +133,18 @@ fn receipt(ordered: &Value, story: &Value, request: Option<CallRecord>) -> Value
         (false, false) if ordered["active"] == false => "already_inactive",
         (false, false) => "cut_off",
     };
-    let ordered_at = say::number(ordered, "ordered_at_ms");
+    let ordered_at = print::number(ordered, "ordered_at_ms");
     let cut_at = request.as_ref().map(|call| call.started_at_ms + call.duration_ms);
     let seconds = cut_at.map(|at| (at as f64 - ordered_at as f64) / 1_000.0);
-    let teams = say::list(&story["match"]["teams"]);
-    let left: Vec<&Value> = say::list(&ordered["teams"])
+    let teams = print::list(&story["match"]["teams"]);
+    let left: Vec<&Value> = print::list(&ordered["teams"])
         .iter()
         .filter(|team| !teams.contains(team))
         .collect();
-    let joins: Vec<String> = say::list(&story["scope"]["groups"])
+    let joins: Vec<String> = print::list(&story["scope"]["groups"])
         .iter()
-        .filter(|group| say::flag(group, "wanted") && !say::flag(group, "in_team"))
-        .map(|group| say::text(group, "group").to_owned())
+        .filter(|group| print::flag(group, "wanted") && !print::flag(group, "in_team"))
+        .map(|group| print::text(group, "group").to_owned())
         .collect();
     json!({
         "org": ordered["org"], "outcome": outcome, "person": ordered["person"], "user_name": story["user_name"],
@@ -162,15 +162,15 @@ fn receipt(ordered: &Value, story: &Value, request: Option<CallRecord>) -> Value
 fn render(receipt: &Value) -> String {
     let who = format!(
         "{} ({})",
-        say::text(receipt, "user_name"),
-        say::text(receipt, "person")
+        print::text(receipt, "user_name"),
+        print::text(receipt, "person")
     );
     let account = format!(
         "account {} ({})",
-        say::text(receipt, "account"),
-        say::text(receipt, "account_user_name")
+        print::text(receipt, "account"),
+        print::text(receipt, "account_user_name")
     );
-    let mut lines = vec![match say::text(receipt, "outcome") {
+    let mut lines = vec![match print::text(receipt, "outcome") {
         "no_account" => format!("{who}: Litmos has no account to cut off; none will be made"),
         "already_inactive" => format!("{who}: {account} was inactive already, and stays so"),
         "not_yet" => format!("{who}: {account} is NOT cut off yet; the order stands and goes on"),
@@ -178,25 +178,25 @@ fn render(receipt: &Value) -> String {
     }];
     lines.push(format!(
         "  ordered     {} by {}",
-        say::moment(say::number(receipt, "ordered_at_ms")),
-        say::text(receipt, "by")
+        print::moment(print::number(receipt, "ordered_at_ms")),
+        print::text(receipt, "by")
     ));
     if let Some(at) = receipt["cut_off_at_ms"].as_u64() {
         let after = match receipt["seconds"].as_f64() {
             Some(seconds) => format!(", {seconds:.1} s after the order"),
             None => String::new(),
         };
-        lines.push(format!("  cut off     {}{after}", say::moment(at)));
+        lines.push(format!("  cut off     {}{after}", print::moment(at)));
     }
     let request = &receipt["request"];
     if request.is_object() {
         lines.push(format!(
             "  request     {} {} -> {}, permit {}, {}",
-            say::text(request, "method"),
-            say::text(request, "path"),
-            say::number(request, "status"),
-            say::text(request, "permit"),
-            match say::text(request, "trace") {
+            print::text(request, "method"),
+            print::text(request, "path"),
+            print::number(request, "status"),
+            print::text(request, "permit"),
+            match print::text(request, "trace") {
                 "" => "no trace, for the settings name no [telemetry] otlp_endpoint".to_owned(),
                 trace => format!("trace {trace}"),
             },
@@ -209,8 +209,8 @@ fn render(receipt: &Value) -> String {
         ("  not joined  ", "groups_not_joined"),
     ];
     for (title, name) in named {
-        if !say::list(&receipt[name]).is_empty() {
-            lines.push(format!("{title}{}", say::names(&receipt[name])));
+        if !print::list(&receipt[name]).is_empty() {
+            lines.push(format!("{title}{}", print::names(&receipt[name])));
         }
     }
     if receipt["outcome"] == "not_yet" {
@@ -218,7 +218,7 @@ fn render(receipt: &Value) -> String {
     }
     lines.push(format!(
         "  take it back with: rollcall leaver {} --lift",
-        say::text(receipt, "person")
+        print::text(receipt, "person")
     ));
     lines.join("\n")
 }
@@ -226,21 +226,21 @@ fn render(receipt: &Value) -> String {
 /// Returns why the person is not cut off yet.
 fn standing(receipt: &Value) -> String {
     let (plan, act) = (&receipt["plan"], &receipt["act"]);
-    if say::flag(act, "under_way") {
+    if print::flag(act, "under_way") {
         return "a request is under way".to_owned();
     }
     if act["parked"].is_object() {
         let parked = &act["parked"];
         return format!(
             "{}. {}",
-            say::text(parked, "message"),
-            say::text(parked, "remedy")
+            print::text(parked, "message"),
+            print::text(parked, "remedy")
         );
     }
     if let Some(why) = plan["waits_message"].as_str() {
         return why.to_owned();
     }
-    match say::names(&plan["operations"]) {
+    match print::names(&plan["operations"]) {
         planned if planned.is_empty() => "nothing is planned; see rollcall status".to_owned(),
         planned => format!("{planned} waits for a token; see rollcall tokens"),
     }

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, groups, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, groups, parked, print};
 use table::{Row, Show};
 
 /// Rows of one page of text output.
@@ -21,7 +21,7 @@ const PAGE: usize = 50;
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Links {
     #[command(subcommand)]
-    mend: Option<Mend>,
+    command: Option<LinksCommand>,
     /// Show only people whose ids or names contain this text.
     text: Option<String>,
     /// Show only people without an account.
@@ -48,7 +48,7 @@ pub(crate) struct Links {
 }
 
 #[derive(Debug, Subcommand)]
-enum Mend {
+enum LinksCommand {
     /// Link a person to an account, even if the user names differ.
     Link {
         /// User name, id or external id.
@@ -68,10 +68,12 @@ enum Mend {
 impl Links {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        match &self.mend {
-            Some(Mend::Link { person, account }) => link(global, &session, person, Some(account)).await,
-            Some(Mend::Unlink { person }) => link(global, &session, person, None).await,
-            Some(Mend::Import { file }) => file::import(global, &session, file).await,
+        match &self.command {
+            Some(LinksCommand::Link { person, account }) => {
+                link(global, &session, person, Some(account)).await
+            }
+            Some(LinksCommand::Unlink { person }) => link(global, &session, person, None).await,
+            Some(LinksCommand::Import { file }) => file::import(global, &session, file).await,
             None => self.show(global, &session).await,
         }
     }
@@ -80,12 +82,12 @@ impl Links {
         let state = pusher::state(&session.bus, &session.org).await;
         if self.groups {
             let answer = json!({"org": session.org, "groups": groups::list(&state)});
-            say::answer(global.json, &answer, groups::render);
+            print::answer(global.json, &answer, groups::render);
             return Ok(Ending::Done);
         }
         if self.orphans {
             let orphans = table::orphans(&state);
-            say::answer(global.json, &json!(orphans), |_| orphans.to_text());
+            print::answer(global.json, &json!(orphans), |_| orphans.to_text());
             return Ok(Ending::Done);
         }
         let show = match (self.unlinked, self.parked, self.frozen) {
@@ -99,13 +101,13 @@ impl Links {
             let bytes = file::export(&rows)?;
             std::fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
             let answer = json!({"org": session.org, "file": path, "people": rows.len()});
-            say::answer(global.json, &answer, |_| {
+            print::answer(global.json, &answer, |_| {
                 format!("{} people are in {}", rows.len(), path.display())
             });
             return Ok(Ending::Done);
         }
         let answer = json!({"org": session.org, "people": rows});
-        say::answer(global.json, &answer, |_| self.page(&rows));
+        print::answer(global.json, &answer, |_| self.page(&rows));
         Ok(Ending::Done)
     }
 
@@ -120,7 +122,7 @@ impl Links {
         let pages = rows.len().div_ceil(PAGE).max(1);
         lines.push(match (rows.len(), pages) {
             (0, _) => "nobody".to_owned(),
-            (many, 1) => say::count(many as u64, "person", "people"),
+            (many, 1) => print::count(many as u64, "person", "people"),
             (many, pages) => format!(
                 "{many} people; page {page} of {pages}, the next with --page {}",
                 page + 1
@@ -141,8 +143,8 @@ async fn link(
         account: account.map(str::to_owned),
         by: parked::by(),
     };
-    let linked = session.ask(Service::Pusher, order).await?;
-    say::answer(global.json, &linked, render);
+    let linked = session.request(Service::Pusher, order).await?;
+    print::answer(global.json, &linked, render);
     Ok(Ending::Done)
 }
 
@@ -154,11 +156,11 @@ fn render(linked: &Value) -> String {
     match linked["account"].as_str() {
         Some(account) => format!(
             "person {} is linked to account {account}{before}",
-            say::text(linked, "person")
+            print::text(linked, "person")
         ),
         None => format!(
             "person {} is linked to no account{before}",
-            say::text(linked, "person")
+            print::text(linked, "person")
         ),
     }
 }

@@ -12,8 +12,8 @@ use intake::file::{self, Absences, BadLine, Entry, Note, RosterFile};
 use provisioning::SourceId;
 use serde_json::{Value, json};
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, print};
 use followed::{Followed, Left, Part};
 use known::Known;
 
@@ -59,7 +59,7 @@ impl Load {
                 )
             })?;
         let session = CliSession::open(global).await?;
-        session.ask(Service::Intake, OperatorRequest::Status).await?;
+        session.request(Service::Intake, OperatorRequest::Status).await?;
         let deletes = |entry: &Entry| matches!(entry.body, EventBody::GroupDeleted { .. });
         let mut absences = None;
         if proof.is_some() || roster.groups.iter().any(deletes) {
@@ -128,7 +128,7 @@ impl Load {
         let answer = json!({
             "org": session.org, "file": self.file, "loaded": false, "absent": names(absences), "of": absences.of, "remedy": remedy,
         });
-        say::answer(global.json, &answer, |_| {
+        print::answer(global.json, &answer, |_| {
             let mut lines = describe_absent(absences, "would lose");
             lines.push(remedy.clone());
             lines.join("\n")
@@ -151,7 +151,7 @@ impl Load {
             answer["absent"] = names(absences);
             answer["of"] = absences.of.into();
         }
-        say::answer(global.json, &answer, |_| {
+        print::answer(global.json, &answer, |_| {
             let mut lines = vec![format!(
                 "{people} people of {} are in the roster of {}",
                 self.file.display(),
@@ -171,7 +171,7 @@ impl Load {
                 _ => format!("  line {}: {}", bad.line, bad.reason),
             }));
             let repaired = |note: &Note| format!("  line {}, repaired: {}", note.line, note.text);
-            lines.extend(say::shown(&report.notes, repaired));
+            lines.extend(print::shown(&report.notes, repaired));
             let piles = [
                 (
                     "SET ASIDE",
@@ -190,9 +190,9 @@ impl Load {
                 ),
             ];
             for (word, meaning, left) in piles.iter().filter(|(_, _, left)| !left.is_empty()) {
-                let count = say::count(left.len() as u64, "event", "events");
+                let count = print::count(left.len() as u64, "event", "events");
                 lines.push(format!("{word}: {count} {meaning}"));
-                lines.extend(say::shown(left, Left::text));
+                lines.extend(print::shown(left, Left::text));
             }
             lines.join("\n")
         });

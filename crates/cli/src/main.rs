@@ -2,7 +2,6 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 items wait for a person.
 
-mod ask;
 mod dead_letters;
 mod demo;
 mod explain;
@@ -13,8 +12,9 @@ mod links;
 mod load;
 mod parked;
 mod plan;
-mod say;
+mod print;
 mod service;
+mod session;
 mod tokens;
 mod undo;
 mod up;
@@ -154,10 +154,10 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Service(service) => service.run(&global).await.map(|()| Ending::Done),
         Command::Demo(demo) => demo.run().await,
         Command::Load(load) => load.run(&global).await,
-        Command::Import { accept_losses } => ask::import(&global, accept_losses).await,
+        Command::Import { accept_losses } => session::import(&global, accept_losses).await,
         Command::Plan => plan::plan(&global).await,
         Command::Apply { plan, no_wait } => plan::apply(&global, plan.as_deref(), no_wait).await,
-        Command::Status { wait } => ask::status(&global, wait).await,
+        Command::Status { wait } => session::status(&global, wait).await,
         Command::Runs => plan::runs(&global).await,
         Command::Undo(undo) => undo.run(&global).await,
         Command::Parked(parked) => parked.run(&global).await,
@@ -169,7 +169,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Explain(explain) => explain.run(&global).await,
         Command::Links(links) => links.run(&global).await,
         Command::Groups(groups) => groups.run(&global).await,
-        Command::TestCredentials => ask::test_credentials(&global).await,
+        Command::TestCredentials => session::test_credentials(&global).await,
         Command::Tokens(tokens) => tokens.run(&global).await,
     }
 }

@@ -4,8 +4,8 @@ use bus::{OperatorRequest, RetryTarget, Service};
 use clap::Args;
 use serde_json::Value;
 
-use crate::ask::{self, CliSession, page_start};
-use crate::{Ending, Global, plan, say};
+use crate::session::{self, CliSession, page_start};
+use crate::{Ending, Global, plan, print};
 
 /// Number of items shown without `--all`.
 const SHOWN: usize = 50;
@@ -58,14 +58,14 @@ impl Parked {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
         let mut parked = session
-            .ask(Service::Pusher, OperatorRequest::Parked { start: 0 })
+            .request(Service::Pusher, OperatorRequest::Parked { start: 0 })
             .await?;
-        let total = say::number(&parked, "total");
+        let total = print::number(&parked, "total");
         if self.all || global.json {
             let mut items = take_items(&mut parked);
             while (items.len() as u64) < total {
                 let mut page = session
-                    .ask(
+                    .request(
                         Service::Pusher,
                         OperatorRequest::Parked {
                             start: page_start(items.len()),
@@ -82,8 +82,8 @@ impl Parked {
         } else if let Some(items) = parked["items"].as_array_mut() {
             items.truncate(SHOWN);
         }
-        say::answer(global.json, &parked, say::parked);
-        Ok(ask::ending(&parked))
+        print::answer(global.json, &parked, print::parked);
+        Ok(session::ending(&parked))
     }
 }
 
@@ -104,12 +104,12 @@ impl Retry {
             (None, None) => anyhow::bail!("nothing is named to retry; name a person, --group or --all"),
         };
         let order = OperatorRequest::Retry { target, by: by() };
-        let retried = session.ask(Service::Pusher, order).await?;
+        let retried = session.request(Service::Pusher, order).await?;
         if self.wait {
             return plan::report(&session, global.json).await;
         }
-        say::answer(global.json, &retried, |retried| {
-            let tried = say::count(say::number(retried, "retried"), "item is", "items are");
+        print::answer(global.json, &retried, |retried| {
+            let tried = print::count(print::number(retried, "retried"), "item is", "items are");
             format!("{tried} tried again; see: rollcall status")
         });
         Ok(Ending::Done)
@@ -124,9 +124,9 @@ impl Approve {
             only: self.only.clone(),
             by: by(),
         };
-        let approved = session.ask(Service::Pusher, order).await?;
+        let approved = session.request(Service::Pusher, order).await?;
         if !self.wait || !global.json {
-            say::answer(global.json, &approved, render);
+            print::answer(global.json, &approved, render);
         }
         if self.wait {
             return plan::report(&session, global.json).await;
@@ -136,15 +136,18 @@ impl Approve {
 }
 
 fn render(approved: &Value) -> String {
-    let (changes, items) = (say::number(approved, "changes"), say::list(&approved["items"]));
+    let (changes, items) = (
+        print::number(approved, "changes"),
+        print::list(&approved["items"]),
+    );
     let minutes =
-        say::number(approved, "expires_at_ms").saturating_sub(say::number(approved, "at_ms")) / 60_000;
+        print::number(approved, "expires_at_ms").saturating_sub(print::number(approved, "at_ms")) / 60_000;
     let mut lines = vec![format!(
         "approved {} by {}, for {} (until {}); what is not done by then is held again",
-        say::count(changes, "change", "changes"),
-        say::text(approved, "by"),
-        say::count(minutes, "minute", "minutes"),
-        say::moment(say::number(approved, "expires_at_ms")),
+        print::count(changes, "change", "changes"),
+        print::text(approved, "by"),
+        print::count(minutes, "minute", "minutes"),
+        print::moment(print::number(approved, "expires_at_ms")),
     )];
     let labels = items.iter().filter_map(Value::as_str);
     lines.extend(labels.take(SHOWN).map(|label| format!("  - {label}")));

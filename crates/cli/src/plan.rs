@@ -3,8 +3,8 @@
 use bus::{OperatorRequest, Service};
 use serde_json::Value;
 
-use crate::ask::{self, CliSession, page_start};
-use crate::{Ending, Global, say};
+use crate::session::{self, CliSession, page_start};
+use crate::{Ending, Global, print};
 
 /// Most attempts to read all pages of a plan. A new attempt starts when the plan changes between two pages.
 const READS: usize = 5;
@@ -15,24 +15,24 @@ pub(crate) async fn plan(global: &Global) -> anyhow::Result<Ending> {
         whole(&session).await?
     } else {
         session
-            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .request(Service::Pusher, OperatorRequest::Plan { start: 0 })
             .await?
     };
-    say::answer(global.json, &plan, say::plan);
-    Ok(ask::ending(&plan))
+    print::answer(global.json, &plan, print::plan);
+    Ok(session::ending(&plan))
 }
 
 /// Returns the plan with all its operations and all held changes. All pages are of the same plan.
 pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
     for _ in 0..READS {
         let mut plan = session
-            .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+            .request(Service::Pusher, OperatorRequest::Plan { start: 0 })
             .await?;
-        let all = say::number(&plan, "operations").max(say::number(&plan["held"], "changes"));
+        let all = print::number(&plan, "operations").max(print::number(&plan["held"], "changes"));
         let mut read = page_size(&plan);
         while read < all {
             let page = session
-                .ask(
+                .request(
                     Service::Pusher,
                     OperatorRequest::Plan {
                         start: page_start(read),
@@ -46,7 +46,7 @@ pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
             read += page_size(&page).max(1);
             append(&mut plan["lines"], &page["lines"]);
             let kinds = plan["held"]["kinds"].as_array_mut().into_iter().flatten();
-            for (kind, more) in kinds.zip(say::list(&page["held"]["kinds"])) {
+            for (kind, more) in kinds.zip(print::list(&page["held"]["kinds"])) {
                 append(&mut kind["items"], &more["items"]);
             }
         }
@@ -59,43 +59,43 @@ pub(crate) async fn whole(session: &CliSession) -> anyhow::Result<Value> {
 
 /// Number of items to skip to reach the next page. A full page has as many operations as held changes.
 fn page_size(page: &Value) -> u64 {
-    let held: usize = say::list(&page["held"]["kinds"])
+    let held: usize = print::list(&page["held"]["kinds"])
         .iter()
-        .map(|kind| say::list(&kind["items"]).len())
+        .map(|kind| print::list(&kind["items"]).len())
         .sum();
-    held.max(say::list(&page["lines"]).len()) as u64
+    held.max(print::list(&page["lines"]).len()) as u64
 }
 
 fn append(to: &mut Value, more: &Value) {
     if let Some(items) = to.as_array_mut() {
-        items.extend(say::list(more).iter().cloned());
+        items.extend(print::list(more).iter().cloned());
     }
 }
 
 pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
     let applied = session
-        .ask(
+        .request(
             Service::Pusher,
             OperatorRequest::Apply {
                 plan: plan.map(str::to_owned),
             },
         )
         .await?;
-    let operations = say::number(&applied, "operations");
+    let operations = print::number(&applied, "operations");
     if no_wait {
-        say::answer(global.json, &applied, |applied| {
-            format!("performing plan {}", say::text(applied, "applied"))
+        print::answer(global.json, &applied, |applied| {
+            format!("performing plan {}", print::text(applied, "applied"))
         });
         return Ok(Ending::Done);
     }
     if !global.json && operations > 0 {
-        let forecast = say::forecast(&applied["forecast"]);
+        let forecast = print::forecast(&applied["forecast"]);
         println!(
             "performing plan {}: {}, {}\n{}",
-            say::text(&applied, "applied"),
-            say::count(operations, "operation", "operations"),
-            say::count(say::number(&applied, "calls"), "call", "calls"),
+            print::text(&applied, "applied"),
+            print::count(operations, "operation", "operations"),
+            print::count(print::number(&applied, "calls"), "call", "calls"),
             forecast.join("\n"),
         );
     }
@@ -104,12 +104,12 @@ pub(crate) async fn apply(global: &Global, plan: Option<&str>, no_wait: bool) ->
 
 /// Waits until nothing is left to do, then prints the status and compares the run with its forecast.
 pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
-    let (mut status, ending) = ask::wait_quietly(session, json).await?;
-    let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
-    status["run"] = say::list(&runs["runs"]).first().cloned().unwrap_or_default();
-    say::answer(json, &status, |status| {
-        let run = (!status["run"].is_null()).then(|| say::last_run(&status["run"]));
-        let lines = run.into_iter().chain([say::status(status)]);
+    let (mut status, ending) = session::wait_quietly(session, json).await?;
+    let runs = session.request(Service::Pusher, OperatorRequest::Runs).await?;
+    status["run"] = print::list(&runs["runs"]).first().cloned().unwrap_or_default();
+    print::answer(json, &status, |status| {
+        let run = (!status["run"].is_null()).then(|| print::last_run(&status["run"]));
+        let lines = run.into_iter().chain([print::status(status)]);
         lines.collect::<Vec<_>>().join("\n")
     });
     Ok(ending)
@@ -117,7 +117,7 @@ pub(crate) async fn report(session: &CliSession, json: bool) -> anyhow::Result<E
 
 pub(crate) async fn runs(global: &Global) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
-    let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
-    say::answer(global.json, &runs, say::runs);
+    let runs = session.request(Service::Pusher, OperatorRequest::Runs).await?;
+    print::answer(global.json, &runs, print::runs);
     Ok(Ending::Done)
 }

@@ -10,15 +10,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use rate_tokens::{Class, Status};
 use serde_json::json;
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, print};
 use accounts::Accounts;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Tokens {
     #[command(subcommand)]
-    ask: Option<Ask>,
+    command: Option<TokensCommand>,
     /// Repeat every second.
     #[arg(long)]
     watch: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Tokens {
 }
 
 #[derive(Debug, Subcommand)]
-enum Ask {
+enum TokensCommand {
     /// Advise which limit to request from Litmos Support, based on the pending plan and past requests.
     Advise {
         /// Minutes within which a full load must finish.
@@ -52,8 +52,8 @@ enum By {
 impl Tokens {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        match self.ask {
-            Some(Ask::Advise { within_minutes }) => advise(global, &session, within_minutes).await,
+        match self.command {
+            Some(TokensCommand::Advise { within_minutes }) => advise(global, &session, within_minutes).await,
             None => self.show(global, &session).await,
         }
     }
@@ -65,7 +65,7 @@ impl Tokens {
             let budget = all["orgs"][session.org.as_str()].take();
             if budget.is_null() {
                 anyhow::bail!(
-                    "the governor is not ready for org {} yet; ask again in a moment, or look into its log",
+                    "the governor is not ready for org {} yet; try again in a moment, or look into its log",
                     session.org
                 );
             }
@@ -86,7 +86,7 @@ impl Tokens {
                 // Moves the cursor to the start and clears the screen.
                 print!("\x1b[H\x1b[2J");
             }
-            say::answer(global.json, &answer, |_| {
+            print::answer(global.json, &answer, |_| {
                 let mut lines = vec![budget_lines(session.org.as_str(), &status)];
                 lines.push(accounts.to_text(match self.by {
                     By::Service => &accounts.by_service,
@@ -130,7 +130,7 @@ fn budget_lines(org: &str, status: &Status) -> String {
     if let Some(closed) = status.closed_for_ms {
         lines.push(format!(
             "nothing is granted for {}",
-            say::duration(closed as f64 / 1_000.0)
+            print::duration(closed as f64 / 1_000.0)
         ));
     }
     for class in Class::ALL {
@@ -152,20 +152,20 @@ fn budget_lines(org: &str, status: &Status) -> String {
 
 async fn advise(global: &Global, session: &CliSession, within_minutes: u32) -> anyhow::Result<Ending> {
     let plan = session
-        .ask(Service::Pusher, OperatorRequest::Plan { start: 0 })
+        .request(Service::Pusher, OperatorRequest::Plan { start: 0 })
         .await?;
-    let status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
+    let status = session.request(Service::Pusher, OperatorRequest::Status).await?;
     let calls = session.bus.journal_calls(&session.org).await?;
     let now = chassis::clock::unix_ms();
     let advice = advice::Advice::new(&advice::Facts {
         limit: session.org()?.budget().tokens(),
-        waiting: say::number(&plan, "calls"),
-        people: say::number(&status, "people"),
-        groups: say::number(&status, "groups"),
+        waiting: print::number(&plan, "calls"),
+        people: print::number(&status, "people"),
+        groups: print::number(&status, "groups"),
         busiest_hour: advice::busiest_hour(calls.iter().map(|call| call.started_at_ms), now),
         within_minutes,
     });
-    say::answer(global.json, &json!(advice), |_| {
+    print::answer(global.json, &json!(advice), |_| {
         advice.to_text(session.org.as_str())
     });
     Ok(Ending::Done)

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, plan, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, plan, print};
 use price::Price;
 
 /// Most concurrent roster writes. Each is acknowledged when it is on disk.
@@ -37,14 +37,14 @@ pub(crate) struct Undo {
 impl Undo {
     pub(crate) async fn run(&self, global: &Global) -> anyhow::Result<Ending> {
         let session = CliSession::open(global).await?;
-        let runs = session.ask(Service::Pusher, OperatorRequest::Runs).await?;
+        let runs = session.request(Service::Pusher, OperatorRequest::Runs).await?;
         let kept = session.bus.journal_decisions(&session.org).await?;
-        let chosen = Chosen::find(&self.run, say::list(&runs["runs"]), kept)?;
+        let chosen = Chosen::find(&self.run, print::list(&runs["runs"]), kept)?;
         let state = pusher::state(&session.bus, &session.org).await;
         let edits = provisioning::undo(&state, &chosen.decisions);
         let price = Price::of(&state, &edits, session.org()?);
         let mut named: Vec<Value> = edits.edits.iter().map(|edit| described(&state, edit)).collect();
-        named.sort_by(|a, b| say::text(a, "message").cmp(say::text(b, "message")));
+        named.sort_by(|a, b| print::text(a, "message").cmp(print::text(b, "message")));
         let mut answer = json!({
             "org": session.org, "run": chosen.id, "operations": chosen.decisions.len(), "under_way": chosen.under_way,
             "edits": named,
@@ -52,7 +52,7 @@ impl Undo {
             "price": price.to_json(), "written": false, "unreadable": chosen.unreadable,
         });
         if !self.yes || edits.edits.is_empty() {
-            say::answer(global.json, &answer, render);
+            print::answer(global.json, &answer, render);
             return Ok(Ending::Done);
         }
         let missed = write(&session, &state, &edits).await;
@@ -65,7 +65,7 @@ impl Undo {
             println!("{}", render(&answer));
         }
         let ending = if global.json {
-            let (status, ending) = crate::ask::wait_quietly(&session, true).await?;
+            let (status, ending) = crate::session::wait_quietly(&session, true).await?;
             answer["status"] = status;
             println!("{answer:#}");
             ending
@@ -93,7 +93,7 @@ impl Chosen {
             decisions,
             unreadable,
         } = kept;
-        let missing = say::unreadable(unreadable as u64);
+        let missing = print::unreadable(unreadable as u64);
         let missing = missing.map_or_else(String::new, |missing| format!("\n{missing}"));
         let mut ids: Vec<&str> = decisions
             .iter()
@@ -125,7 +125,7 @@ impl Chosen {
         }
         .to_owned();
         let run = runs.iter().find(|run| run["id"] == id.as_str());
-        let began = run.map_or(0, |run| say::number(run, "started_at_ms"));
+        let began = run.map_or(0, |run| print::number(run, "started_at_ms"));
         let ended = run
             .and_then(|run| run["ended_at_ms"].as_u64())
             .unwrap_or(u64::MAX);
@@ -280,19 +280,19 @@ fn judge(what: String, written: Result<bool, roster::RosterError>) -> Option<(St
 }
 
 fn render(answer: &Value) -> String {
-    let id = say::text(answer, "run");
-    let (edits, left) = (say::list(&answer["edits"]), say::list(&answer["left"]));
+    let id = print::text(answer, "run");
+    let (edits, left) = (print::list(&answer["edits"]), print::list(&answer["left"]));
     let mut lines = vec![format!(
         "run {id}, {}{}",
-        say::count(say::number(answer, "operations"), "operation", "operations"),
-        if say::flag(answer, "under_way") {
+        print::count(print::number(answer, "operations"), "operation", "operations"),
+        if print::flag(answer, "under_way") {
             " until now; it is still under way"
         } else {
             ""
         }
     )];
-    lines.extend(say::unreadable(say::number(answer, "unreadable")));
-    let written = say::flag(answer, "written");
+    lines.extend(print::unreadable(print::number(answer, "unreadable")));
+    let written = print::flag(answer, "written");
     if edits.is_empty() {
         lines.push("there is nothing to take back".to_owned());
     } else {
@@ -300,19 +300,19 @@ fn render(answer: &Value) -> String {
             true => "taken back:".to_owned(),
             false => "would be taken back:".to_owned(),
         });
-        lines.extend(say::shown(edits, |edit| {
-            format!("  {}", say::text(edit, "message"))
+        lines.extend(print::shown(edits, |edit| {
+            format!("  {}", print::text(edit, "message"))
         }));
     }
-    let named = |item: &Value| format!("  {}: {}", say::text(item, "what"), say::text(item, "why"));
+    let named = |item: &Value| format!("  {}: {}", print::text(item, "what"), print::text(item, "why"));
     if !left.is_empty() {
         lines.push("stays as it is:".to_owned());
-        lines.extend(say::shown(left, named));
+        lines.extend(print::shown(left, named));
     }
-    let missed = say::list(&answer["not_written"]);
+    let missed = print::list(&answer["not_written"]);
     if !missed.is_empty() {
         lines.push("could not be written:".to_owned());
-        lines.extend(say::shown(missed, named));
+        lines.extend(print::shown(missed, named));
     }
     if !edits.is_empty() && !written {
         lines.extend(price::render(&answer["price"]));
@@ -374,7 +374,7 @@ mod tests {
             decisions: vec![decision("abc", 10)],
             unreadable,
         };
-        let missing = "3 records of the journal cannot be read; what they say is missing here";
+        let missing = "3 records of the journal cannot be read; what they contain is missing here";
         let chosen = Chosen::find("abc", &[], kept(3)).unwrap();
         assert_eq!(chosen.unreadable, 3);
         let unknown = Chosen::find("x", &[], kept(3)).unwrap_err().to_string();
@@ -392,7 +392,9 @@ mod tests {
             printed(3),
             format!("run abc, 1 operation\n{missing}\nthere is nothing to take back")
         );
-        assert!(printed(1).contains("1 record of the journal cannot be read; what it says is missing here"));
+        assert!(
+            printed(1).contains("1 record of the journal cannot be read; what it contains is missing here")
+        );
         assert!(!printed(0).contains("cannot be read"));
     }
 }

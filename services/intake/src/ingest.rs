@@ -87,7 +87,7 @@ pub(crate) async fn ingest(roster: &Roster, waiting: &Waiting, delivery: Deliver
             Err(Refusal::Later(reason) | Refusal::Again(reason)) => {
                 // Log only the first attempt; an event that waits long is delivered often.
                 if delivery.times == 1 {
-                    tracing::warn!(reason, "an event could not be taken in yet");
+                    tracing::warn!(reason, "an event could not be applied yet");
                 }
                 delivery.later(pause(delivery.times), &reason).await;
                 waiting.comes_again(delivery.sequence, reason);

@@ -161,7 +161,8 @@ async fn events_of_a_feed_are_set_aside_and_taken_when_their_cause_is_gone() {
     }
     let printed = ends(&harness, 3, &["dead-letters"]).await;
     assert!(
-        printed.contains("2 events could not be taken") && printed.contains("person kim@corp.example: "),
+        printed.contains("2 events or lines could not be used")
+            && printed.contains("person kim@corp.example: "),
         "{printed}"
     );
     assert_eq!(output(&harness, 3, &["status"]).await["dead_letters"], 2);

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::company::{Employee, group_name};
-use crate::say;
+use crate::print;
 
 const KEY: &str = "demo-key";
 const TOKEN: &str = "demo-scim-token-of-nobody";
@@ -161,7 +161,7 @@ impl Stage {
         }
     }
 
-    pub(super) async fn ask(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
+    pub(super) async fn request(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
         let bus = self.bus.as_ref().context("Rollcall does not run")?;
         let org = OrgId::parse(ORG)?;
         Ok(bus
@@ -192,7 +192,7 @@ impl Stage {
         }
         bail!(
             "waited {} for {what}; last seen: {last}",
-            say::duration(PATIENCE.as_secs_f64())
+            print::duration(PATIENCE.as_secs_f64())
         )
     }
 
@@ -201,7 +201,7 @@ impl Stage {
         let mut shown = Instant::now() - Duration::from_secs(10);
         let mut quiet = 0;
         while started.elapsed() < PATIENCE {
-            let status = self.ask(Service::Pusher, OperatorRequest::Status).await?;
+            let status = self.request(Service::Pusher, OperatorRequest::Status).await?;
             if status["settled"] == true {
                 quiet += 1;
                 // Changes that were just written may not have been planned yet.
@@ -218,7 +218,7 @@ impl Stage {
                     status["people_linked"],
                     status["people"],
                     status["calls_left"],
-                    say::duration(
+                    print::duration(
                         status["forecast"]["expected_seconds"]
                             .as_f64()
                             .unwrap_or_default()
@@ -229,7 +229,7 @@ impl Stage {
         }
         bail!(
             "Litmos did not become equal to the roster: {:#}",
-            self.ask(Service::Pusher, OperatorRequest::Status).await?
+            self.request(Service::Pusher, OperatorRequest::Status).await?
         )
     }
 

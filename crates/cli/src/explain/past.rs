@@ -8,7 +8,7 @@ use bus::{CallRecord, Decisions};
 use provisioning::{Ended, Image};
 use serde_json::{Value, json};
 
-use crate::say;
+use crate::print;
 
 /// Returns the journal record of one request as JSON.
 pub(super) fn call(call: &CallRecord) -> Value {
@@ -85,7 +85,7 @@ impl Known {
 
 pub(super) fn past(story: &Value, kept: &Decisions, calls: &[CallRecord], at_ms: u64) -> Value {
     let decisions = &kept.decisions;
-    let id = say::text(story, "person");
+    let id = print::text(story, "person");
     let subject = format!("person/{id}");
     let calls: Vec<&CallRecord> = calls
         .iter()
@@ -108,10 +108,10 @@ pub(super) fn past(story: &Value, kept: &Decisions, calls: &[CallRecord], at_ms:
     }
     let later = decisions.iter().any(|decision| decision.at_ms > at_ms);
     let name_of = |id: &String| {
-        let mut groups = say::list(&story["scope"]["groups"]).iter();
+        let mut groups = print::list(&story["scope"]["groups"]).iter();
         let named = groups.find(|group| group["id"] == id.as_str());
         named
-            .map_or(id.as_str(), |group| say::text(group, "group"))
+            .map_or(id.as_str(), |group| print::text(group, "group"))
             .to_owned()
     };
     let groups: Vec<String> = known.groups.iter().map(name_of).collect();
@@ -127,11 +127,11 @@ pub(super) fn render(past: &Value) -> String {
     let known = &past["known"];
     let mut lines = vec![format!(
         "{} ({}), as far as the journal knew at {}",
-        say::text(past, "user_name"),
-        say::text(past, "person"),
-        say::moment(say::number(past, "at_ms")),
+        print::text(past, "user_name"),
+        print::text(past, "person"),
+        print::moment(print::number(past, "at_ms")),
     )];
-    let missing = say::unreadable(say::number(past, "unreadable"));
+    let missing = print::unreadable(print::number(past, "unreadable"));
     lines.extend(missing.map(|missing| format!("  {missing}")));
     lines.push(match known["account"].as_str() {
         None => "  Rollcall had done nothing about the person yet".to_owned(),
@@ -147,27 +147,27 @@ pub(super) fn render(past: &Value) -> String {
     for (name, value) in known["values"].as_object().into_iter().flatten() {
         lines.push(format!("  {name} was {value}, as last changed by Rollcall"));
     }
-    if !say::list(&known["groups"]).is_empty() {
+    if !print::list(&known["groups"]).is_empty() {
         lines.push(format!(
             "  in the teams of {}, as joined by Rollcall",
-            say::names(&known["groups"])
+            print::names(&known["groups"])
         ));
     }
-    for decision in say::list(&past["decisions"]) {
+    for decision in print::list(&past["decisions"]) {
         let ended = match serde_json::from_value(decision["ended"].clone()) {
             Ok(Ended::Done) => "done".to_owned(),
-            Ok(Ended::Failed) => format!("failed: {}", say::text(decision, "message")),
-            Ok(Ended::Parked) => format!("parked: {}", say::text(decision, "message")),
+            Ok(Ended::Failed) => format!("failed: {}", print::text(decision, "message")),
+            Ok(Ended::Parked) => format!("parked: {}", print::text(decision, "message")),
             Err(_) => "ended".to_owned(),
         };
         lines.push(format!(
             "  {} {}: {ended} (run {})",
-            say::moment(say::number(decision, "at_ms")),
-            say::text(decision, "label"),
-            say::text(decision, "run"),
+            print::moment(print::number(decision, "at_ms")),
+            print::text(decision, "label"),
+            print::text(decision, "run"),
         ));
     }
-    lines.extend(say::calls(&past["calls"]));
+    lines.extend(print::calls(&past["calls"]));
     lines.join("\n")
 }
 
@@ -186,7 +186,7 @@ mod tests {
             past(&story, &kept, &[], 1)
         };
         assert_eq!(outcome(2)["unreadable"], 2);
-        let missing = "\n  2 records of the journal cannot be read; what they say is missing here\n";
+        let missing = "\n  2 records of the journal cannot be read; what they contain is missing here\n";
         assert!(render(&outcome(2)).contains(missing), "{}", render(&outcome(2)));
         assert!(!render(&outcome(0)).contains("cannot be read"));
     }

@@ -9,8 +9,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::ask::CliSession;
-use crate::{Ending, Global, parked, say};
+use crate::session::CliSession;
+use crate::{Ending, Global, parked, print};
 
 use super::table::Row;
 
@@ -124,25 +124,31 @@ pub(super) async fn import(global: &Global, session: &CliSession, path: &Path) -
             account: Some(entry.account),
             by: parked::by(),
         };
-        match session.ask(Service::Pusher, order).await {
+        match session.request(Service::Pusher, order).await {
             Ok(_) => linked += 1,
             Err(error) => bad.push(json!({"line": entry.line, "why": error.to_string()})),
         }
     }
     let failed = !bad.is_empty();
     let answer = json!({"org": session.org, "linked": linked, "known": known, "bad": bad});
-    say::answer(global.json, &answer, render);
+    print::answer(global.json, &answer, render);
     Ok(if failed { Ending::Waits } else { Ending::Done })
 }
 
 fn render(answer: &Value) -> String {
     let mut lines = vec![format!(
         "{} linked, {} were linked so already",
-        say::number(answer, "linked"),
-        say::number(answer, "known")
+        print::number(answer, "linked"),
+        print::number(answer, "known")
     )];
-    let bad = say::list(&answer["bad"]);
-    let line = |bad: &Value| format!("  line {}: {}", say::number(bad, "line"), say::text(bad, "why"));
+    let bad = print::list(&answer["bad"]);
+    let line = |bad: &Value| {
+        format!(
+            "  line {}: {}",
+            print::number(bad, "line"),
+            print::text(bad, "why")
+        )
+    };
     lines.extend(bad.iter().take(BAD_MAX).map(line));
     if bad.len() > BAD_MAX {
         lines.push(format!("  and {} more; --json has all", bad.len() - BAD_MAX));

@@ -3,7 +3,7 @@
 use provisioning::{NormalName, OrgState, Person, Revised};
 use serde::Serialize;
 
-use crate::say;
+use crate::print;
 
 /// Most lines shown for each list; `--json` has all.
 const PILE_MAX: usize = 40;
@@ -211,7 +211,7 @@ pub(super) fn orphans(state: &OrgState) -> Orphans {
 
 impl Orphans {
     pub(super) fn to_text(&self) -> String {
-        let linked = say::count(self.linked as u64, "account is", "accounts are");
+        let linked = print::count(self.linked as u64, "account is", "accounts are");
         let mut lines = vec![format!("{linked} linked")];
         let loose = |account: &Loose| {
             let active = if account.active { "active" } else { "inactive" };
@@ -249,12 +249,12 @@ fn pile<T>(
     items: &[T],
     line: impl Fn(&T) -> String,
 ) {
-    lines.push(format!("{} {title}", say::count(items.len() as u64, one, many)));
+    lines.push(format!("{} {title}", print::count(items.len() as u64, one, many)));
     lines.extend(items.iter().take(PILE_MAX).map(line));
     if items.len() > PILE_MAX {
         lines.push(format!(
             "  and {}; --json has all",
-            say::count((items.len() - PILE_MAX) as u64, "more", "more")
+            print::count((items.len() - PILE_MAX) as u64, "more", "more")
         ));
     }
 }

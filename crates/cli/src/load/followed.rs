@@ -9,7 +9,7 @@ use provisioning::SourceId;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::ask::CliSession;
+use crate::session::CliSession;
 
 /// Longest time without a new receipt, before missing receipts are reported. It is longer than the minute that the feed needs to
 /// redeliver the events of a dead intake.

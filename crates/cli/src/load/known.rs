@@ -6,7 +6,7 @@ use provisioning::SourceId;
 use roster::Roster;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::ask::CliSession;
+use crate::session::CliSession;
 
 /// Roster, for one source.
 pub(super) struct Known {

@@ -9,7 +9,7 @@ use provisioning::{
 use serde_json::{Value, json};
 use settings::Org;
 
-use crate::say;
+use crate::print;
 
 #[derive(Debug)]
 pub(super) struct Price {
@@ -109,16 +109,16 @@ fn wished(mut state: OrgState, undo: &Undo, now_ms: u64) -> (OrgState, BTreeSet<
 pub(super) fn render(price: &Value) -> Vec<String> {
     let mut lines = vec![format!(
         "it would take {} in about {}",
-        say::count(say::number(price, "calls"), "call", "calls"),
-        say::duration(price["seconds"].as_f64().unwrap_or_default())
+        print::count(print::number(price, "calls"), "call", "calls"),
+        print::duration(price["seconds"].as_f64().unwrap_or_default())
     )];
-    for held in say::list(&price["held"]) {
+    for held in print::list(&price["held"]) {
         lines.push(format!(
             "and wait for your approval: {}",
-            say::text(held, "message")
+            print::text(held, "message")
         ));
     }
-    for parked in say::list(&price["parked"]) {
+    for parked in print::list(&price["parked"]) {
         lines.push(format!(
             "and not be possible: {}",
             parked.as_str().unwrap_or_default()

@@ -90,7 +90,7 @@ fn stated_people(line: &str) -> Option<usize> {
 /// Why a file does not count as complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incomplete {
-    #[error("{count} of its lines could not be taken, first line {}: {}; correct them at the source", .first.line, .first.reason)]
+    #[error("{count} of its lines could not be used, first line {}: {}; correct them at the source", .first.line, .first.reason)]
     BadLines { count: usize, first: BadLine },
     #[error("it contains no people, and an empty file cuts nobody off")]
     Nobody,

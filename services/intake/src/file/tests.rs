@@ -225,7 +225,7 @@ fn why_nothing_is_concluded_is_said() {
     assert_snapshot!(message("user_name\n", Some(0)), @"it contains no people, and an empty file cuts nobody off");
     assert_snapshot!(message("user_name,City\nmira,\"Os\n", Some(1)), @"a quotation mark is left open, so it may be cut; inside a value write it twice, and the value in quotation marks");
     assert_eq!(message("user_name\nmira\n,,\nzed\n#end 2\n", None), "whole");
-    assert_snapshot!(message("user_name\nmira\n,x,\nzed\n#end 2\n", None), @"1 of its lines could not be taken, first line 3: it has 3 columns and the header has 1; put a value that holds ',' in double quotation marks; correct them at the source");
+    assert_snapshot!(message("user_name\nmira\n,x,\nzed\n#end 2\n", None), @"1 of its lines could not be used, first line 3: it has 3 columns and the header has 1; put a value that holds ',' in double quotation marks; correct them at the source");
 }
 
 fn known(user_name: &str, source: &str, external_id: Option<&str>, active: bool) -> Person {

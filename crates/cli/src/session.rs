@@ -12,7 +12,7 @@ use service::{About, Accounts};
 use settings::{Org, Settings};
 use tokio::time::Instant;
 
-use crate::{Ending, Global, say};
+use crate::{Ending, Global, print};
 
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,12 +44,12 @@ impl CliSession {
         Ok(CliSession { settings, bus, org })
     }
 
-    pub(crate) async fn ask(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
-        self.ask_within(ANSWER, service, request).await
+    pub(crate) async fn request(&self, service: Service, request: OperatorRequest) -> anyhow::Result<Value> {
+        self.request_within(ANSWER, service, request).await
     }
 
     /// Sends a request that may take up to `patience`.
-    pub(crate) async fn ask_within(
+    pub(crate) async fn request_within(
         &self,
         patience: Duration,
         service: Service,
@@ -83,13 +83,13 @@ pub(crate) async fn status(global: &Global, wait_for_it: bool) -> anyhow::Result
         return wait(&session, global.json).await;
     }
     let status = status_of_all(&session).await?;
-    say::answer(global.json, &status, say::status);
+    print::answer(global.json, &status, print::status);
     Ok(ending(&status))
 }
 
 /// Returns the pusher's status, with the intake's numbers added.
 async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
-    let mut status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
+    let mut status = session.request(Service::Pusher, OperatorRequest::Status).await?;
     // If no intake runs, its numbers are left out.
     let intake = session
         .bus
@@ -102,11 +102,11 @@ async fn status_of_all(session: &CliSession) -> anyhow::Result<Value> {
 
 /// Adds what never reached the roster to the deviations: waiting events, unusable events, refused lines.
 fn add_intake(status: &mut Value, intake: &Value) {
-    let mut deviations = say::deviations(status);
-    let count = |name: &str| usize::try_from(say::number(intake, name)).unwrap_or(usize::MAX);
+    let mut deviations = print::deviations(status);
+    let count = |name: &str| usize::try_from(print::number(intake, name)).unwrap_or(usize::MAX);
     let waiting = count("waiting");
     if waiting > 0 {
-        let oldest = || format!("the oldest: {}", say::text(intake, "oldest_waits"));
+        let oldest = || format!("the oldest: {}", print::text(intake, "oldest_waits"));
         deviations.add(DeviationKind::EventWaiting, None, oldest);
         deviations.add_count(DeviationKind::EventWaiting, waiting - 1);
     }
@@ -115,13 +115,13 @@ fn add_intake(status: &mut Value, intake: &Value) {
     deviations.add_count(DeviationKind::RefusedLine, count("refused_lines"));
     status["dead_letters"] = intake["dead_letters"].clone();
     status["events_waiting"] = json!({"count": intake["waiting"], "oldest": intake["oldest_waits"]});
-    status["in_sync"] = (say::flag(status, "settled") && deviations.is_empty()).into();
+    status["in_sync"] = (print::flag(status, "settled") && deviations.is_empty()).into();
     status["deviations"] = json!(deviations);
 }
 
 /// Result of a command: whether something that a source asked for waits for a person.
 pub(crate) fn ending(answer: &Value) -> Ending {
-    if say::deviations(answer).wait_for_a_person() {
+    if print::deviations(answer).wait_for_a_person() {
         Ending::Waits
     } else {
         Ending::Done
@@ -140,7 +140,7 @@ pub(crate) fn ends_with(held: u64, parked: u64) -> Ending {
 /// Shows progress until nothing is left to do, then the final status.
 pub(crate) async fn wait(session: &CliSession, json: bool) -> anyhow::Result<Ending> {
     let (status, ending) = wait_quietly(session, json).await?;
-    say::answer(json, &status, say::status);
+    print::answer(json, &status, print::status);
     Ok(ending)
 }
 
@@ -151,19 +151,19 @@ pub(crate) async fn wait_quietly(session: &CliSession, json: bool) -> anyhow::Re
     let progress = std::io::stderr().is_terminal() && !json;
     let (mut quiet, mut still_since) = (0, None);
     loop {
-        let status = session.ask(Service::Pusher, OperatorRequest::Status).await?;
-        let going = say::number(&status, "operations_left")
-            .saturating_sub(say::number(&status, "waiting_for_apply"))
-            + say::number(&status, "subjects_under_way")
-            + say::number(&status, "retries");
-        let done = say::flag(&status, "import_complete") && going == 0;
+        let status = session.request(Service::Pusher, OperatorRequest::Status).await?;
+        let going = print::number(&status, "operations_left")
+            .saturating_sub(print::number(&status, "waiting_for_apply"))
+            + print::number(&status, "subjects_under_way")
+            + print::number(&status, "retries");
+        let done = print::flag(&status, "import_complete") && going == 0;
         if progress {
             eprint!(
                 "\r\x1b[2K{} linked of {} people, {} calls left, about {} more",
-                say::number(&status, "people_linked"),
-                say::number(&status, "people"),
-                say::number(&status, "calls_left"),
-                say::duration(
+                print::number(&status, "people_linked"),
+                print::number(&status, "people"),
+                print::number(&status, "calls_left"),
+                print::duration(
                     status["forecast"]["expected_seconds"]
                         .as_f64()
                         .unwrap_or_default()
@@ -198,11 +198,13 @@ pub(crate) fn page_start(read: impl TryInto<u32>) -> u32 {
 pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Result<Ending> {
     let session = CliSession::open(global).await?;
     let request = OperatorRequest::Import { accept_losses };
-    let before = session.ask(Service::Importer, request).await?;
+    let before = session.request(Service::Importer, request).await?;
     let progress = std::io::stderr().is_terminal() && !global.json;
     loop {
         tokio::time::sleep(LOOK).await;
-        let run = session.ask(Service::Importer, OperatorRequest::Status).await?;
+        let run = session
+            .request(Service::Importer, OperatorRequest::Status)
+            .await?;
         if run.is_null() {
             continue;
         }
@@ -212,8 +214,8 @@ pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Resu
         if progress {
             eprint!(
                 "\r\x1b[2K{} users, {} groups read",
-                say::number(&run["users"], "scanned"),
-                say::number(&run["groups"], "scanned")
+                print::number(&run["users"], "scanned"),
+                print::number(&run["groups"], "scanned")
             );
         }
         if newer && !run["running"].as_bool().unwrap_or_default() {
@@ -221,7 +223,7 @@ pub(crate) async fn import(global: &Global, accept_losses: bool) -> anyhow::Resu
                 eprint!("\r\x1b[2K");
             }
             let complete = run["complete"].as_bool().unwrap_or_default();
-            say::answer(global.json, &run, say::import);
+            print::answer(global.json, &run, print::import);
             return Ok(if complete { Ending::Done } else { Ending::Failed });
         }
     }
@@ -252,7 +254,7 @@ pub(crate) async fn test_credentials(global: &Global) -> anyhow::Result<Ending> 
     };
     let good = found.verdict == litmos::Verdict::Good;
     let value = json!({"org": org.id, "good": good, "verdict": format!("{:?}", found.verdict), "found": found.found, "remedy": found.remedy});
-    say::answer(global.json, &value, |_| {
+    print::answer(global.json, &value, |_| {
         format!("{}\n{}", found.found, found.remedy)
     });
     Ok(if good { Ending::Done } else { Ending::Failed })
@@ -312,10 +314,10 @@ mod tests {
         ] {
             let mut status = status(true);
             add_intake(&mut status, &intake);
-            assert_eq!(say::deviations(&status).describe(), outcome);
+            assert_eq!(print::deviations(&status).describe(), outcome);
             assert_eq!(status["in_sync"], false);
             assert!(matches!(ending(&status), Ending::Waits), "{outcome}");
-            let text = say::status(&status);
+            let text = print::status(&status);
             assert!(
                 text.contains(outcome) && !text.contains("equals the roster"),
                 "{text}"
@@ -334,7 +336,7 @@ mod tests {
             add_intake(&mut status, &intake);
             assert_eq!(status["in_sync"], true);
             assert!(matches!(ending(&status), Ending::Done));
-            assert!(say::status(&status).contains("Litmos equals the roster"));
+            assert!(print::status(&status).contains("Litmos equals the roster"));
         }
     }
 }

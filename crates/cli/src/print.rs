@@ -59,7 +59,11 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
 
 /// Returns a warning if journal records cannot be read.
 pub(crate) fn unreadable(records: u64) -> Option<String> {
-    let says = if records == 1 { "it says" } else { "they say" };
+    let says = if records == 1 {
+        "it contains"
+    } else {
+        "they contain"
+    };
     let damaged = count(records, "record", "records");
     (records > 0).then(|| format!("{damaged} of the journal cannot be read; what {says} is missing here"))
 }
