@@ -112,7 +112,7 @@ impl Ledger {
         } else {
             tracing::warn!(
                 orgs = used.len(),
-                "the ledger is gone: no requests until what was sent has cooled"
+                "the ledger is gone: no requests until earlier requests no longer count"
             );
             Distrust::Some(used)
         }

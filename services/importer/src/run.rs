@@ -277,7 +277,7 @@ impl<'a> Import<'a> {
         let mut writes = Vec::with_capacity(records.len());
         for record in records {
             let Some(account) = account(record, asked_at_ms) else {
-                tracing::warn!(org.id = %self.org.id, "an account has an id that cannot be one and was left out");
+                tracing::warn!(org.id = %self.org.id, "an account with an invalid id was skipped");
                 continue;
             };
             let known = before.accounts.get(&account.id);

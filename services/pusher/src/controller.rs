@@ -318,7 +318,7 @@ impl Controller {
         self.release(&done.subjects);
         if let Some(halt) = done.halt {
             let Halt::Bus { message } = &halt;
-            tracing::error!(org.id = %self.org, message, "this org stands still");
+            tracing::error!(org.id = %self.org, message, "work on this org is stopped");
             self.halt = Some((halt, Instant::now() + BUS_PAUSE));
         }
     }

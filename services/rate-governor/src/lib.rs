@@ -130,7 +130,7 @@ impl Leader<'_> {
                 Some(End::Fenced) => tracing::warn!("another governor has written the ledger"),
                 Some(End::WentBack { seen }) => {
                     tracing::error!(
-                        "the ledger went back in time: no requests until what was sent has cooled"
+                        "the ledger went back in time: no requests until earlier requests no longer count"
                     );
                     history.least_epoch = history.least_epoch.max(Epoch::new(seen.get().saturating_add(1)));
                     // Entries that were known to be stored are lost.
