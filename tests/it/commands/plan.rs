@@ -70,7 +70,7 @@ async fn a_plan_waits_for_its_own_hash_and_ends_with_what_it_took_against_the_fo
     );
     let printed = ends(&harness, 0, &["runs"]).await;
     assert!(
-        printed.contains("1 of 1 forecast held") && printed.contains("rollcall undo"),
+        printed.contains("1 of 1 forecast right") && printed.contains("rollcall undo"),
         "{printed}"
     );
 

@@ -84,7 +84,7 @@ pub(crate) fn forecast(forecast: &Value) -> Vec<String> {
     let record = match number(forecast, "past_runs") {
         0 => "no forecast to judge by yet".to_owned(),
         runs => format!(
-            "{} of the last {} were right",
+            "{} of the last {} right",
             number(forecast, "past_right"),
             count(runs, "forecast", "forecasts")
         ),

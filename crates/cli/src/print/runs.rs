@@ -41,7 +41,7 @@ pub(crate) fn runs(runs: &Value) -> String {
     }
     if number(runs, "past_runs") > 0 {
         lines.push(format!(
-            "{} of {} were right, within a tenth or three seconds; undo a run with: rollcall undo ID",
+            "{} of {} right, within a tenth or three seconds; undo a run with: rollcall undo ID",
             number(runs, "past_right"),
             count(number(runs, "past_runs"), "forecast", "forecasts"),
         ));
