@@ -116,7 +116,7 @@ impl DeadLetter {
         SourceId::parse(rest.split('.').nth(1)?).ok()
     }
 
-    /// Whether it is a line of a file that could not be read.
+    /// True if it is a line of a file that could not be read.
     pub fn is_refused_line(&self) -> bool {
         self.subject.starts_with(LOAD)
     }

@@ -42,7 +42,7 @@ impl WriteError {
         }
     }
 
-    /// Whether another writer was first. The caller then reads and decides again.
+    /// True if another writer was first. The caller then reads and decides again.
     pub fn is_conflict(&self) -> bool {
         matches!(self, WriteError::Conflict { .. })
     }

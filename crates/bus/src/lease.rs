@@ -171,7 +171,7 @@ impl Lease {
         self.epoch
     }
 
-    /// Whether it is certain that no other process holds the lease.
+    /// True if it is certain that no other process holds the lease.
     pub fn is_held(&self) -> bool {
         !self.held.gone.load(Ordering::Acquire) && Instant::now() < self.held.until()
     }

@@ -65,7 +65,7 @@ trait Wire<M>: Sized {
     const LEFT_OUT: Option<u32> = None;
 }
 
-/// Whether `type_name` is the name of `M`. Does not allocate that name.
+/// True if `type_name` is the name of `M`. Does not allocate that name.
 fn is<M: Name>(type_name: &str) -> bool {
     let rest = type_name.strip_prefix(M::PACKAGE);
     rest.and_then(|rest| rest.strip_prefix('.')) == Some(M::NAME)

@@ -233,7 +233,7 @@ fn pid_in(data_dir: &Path) -> Option<u32> {
         .ok()
 }
 
-/// Whether this process is a nats-server that runs on this directory. The system may have given the id to another process.
+/// True if this process is a nats-server that runs on this directory. The system may have given the id to another process.
 fn runs_here(pid: u32, data_dir: &Path) -> bool {
     fs::read(format!("/proc/{pid}/cmdline"))
         .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data_dir.to_string_lossy()))

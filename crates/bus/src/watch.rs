@@ -399,7 +399,7 @@ impl<K: Key, V: Record> Watch<K, V> {
         }
     }
 
-    /// Whether the held set is complete, with this number of messages pending.
+    /// True if the held set is complete, with this number of messages pending.
     fn is_whole(&self, held: &Held<K, V>, pending: u64) -> bool {
         // No reader uses the state before everything that existed at the start was delivered.
         let torn = held.torn && !self.behind && held.events.len() < HELD_MAX;

@@ -82,7 +82,7 @@ impl CrashPoints {
 mod tests {
     use super::*;
 
-    /// Whether a future is ready at its first poll.
+    /// True if a future is ready at its first poll.
     async fn ends(future: impl Future) -> bool {
         let mut future = pin!(future);
         poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await

@@ -26,7 +26,7 @@ pub struct Report {
     pub window_ms: u64,
     /// The limit.
     pub limit: usize,
-    /// Whether `most_in_window` is at most `limit`.
+    /// True if `most_in_window` is at most `limit`.
     pub within_limit: bool,
     /// Requests by status of the response.
     pub by_status: BTreeMap<u16, u64>,

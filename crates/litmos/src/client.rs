@@ -415,7 +415,7 @@ fn says_page(headers: &HeaderMap) -> bool {
     named.is_some_and(|named| named.to_ascii_lowercase().contains("html"))
 }
 
-/// Whether a body is a web page. Litmos also reports its own errors as web pages.
+/// True if a body is a web page. Litmos also reports its own errors as web pages.
 fn is_page(body: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&body[..body.len().min(PAGE_HEAD)]).to_ascii_lowercase();
     start.contains("<html") || start.contains("<!doctype html")

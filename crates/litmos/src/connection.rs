@@ -64,7 +64,7 @@ impl Connection {
     }
 }
 
-/// Whether a host is this machine, or a name without a dot, such as a simulator in the same network. The API key must not cross
+/// True if a host is this machine, or a name without a dot, such as a simulator in the same network. The API key must not cross
 /// the internet unencrypted.
 fn is_near(host: &str) -> bool {
     let name = host.split(['/', ':']).next().unwrap_or_default();

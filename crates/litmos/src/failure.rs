@@ -70,7 +70,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// Whether the request may have taken effect although the response does not say so.
+    /// True if the request may have taken effect although the response does not say so.
     pub fn may_have_taken_effect(&self) -> bool {
         matches!(
             self.kind,
@@ -78,13 +78,13 @@ impl Failure {
         )
     }
 
-    /// Whether this Litmos does not have the call. Public sources disagree about changing and deleting teams. The object of the
+    /// True if this Litmos does not have the call. Public sources disagree about changing and deleting teams. The object of the
     /// call may exist.
     pub fn no_such_call(&self) -> bool {
         self.kind == FailureKind::NoSuchCall
     }
 
-    /// Whether Litmos could not read the body. Another form of it may work.
+    /// True if Litmos could not read the body. Another form of it may work.
     pub fn body_unreadable(&self) -> bool {
         matches!(self.kind, FailureKind::Rejected { .. }) && self.status == Some(400)
     }

@@ -196,7 +196,7 @@ impl Client {
         })
     }
 
-    /// Whether a record has every field that single reads have returned until now.
+    /// True if a record has every field that single reads have returned until now.
     pub fn is_whole(&self, user: &UserRecord) -> bool {
         let Some(rest) = read::rest(&user.rest) else {
             return false;

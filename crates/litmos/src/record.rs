@@ -18,7 +18,7 @@ pub struct UserRecord {
     pub lacking: BTreeSet<String>,
     /// Other content of the record, to be written back unchanged. JSON for this crate only; empty if there is none.
     pub rest: String,
-    /// Whether this is the whole record, so that it can be written back.
+    /// True if this is the whole record, so that it can be written back.
     pub whole: bool,
 }
 

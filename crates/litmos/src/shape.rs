@@ -72,7 +72,7 @@ impl Shape {
     }
 }
 
-/// Whether a record has all demanded fields.
+/// True if a record has all demanded fields.
 pub(crate) fn is_whole(record: &Map<String, Value>, demanded: &BTreeSet<String>) -> bool {
     demanded.is_subset(&names(record))
 }

@@ -81,7 +81,7 @@ pub(crate) fn manager_of(state: &OrgState, person: &Person) -> Manager {
     }
 }
 
-/// Whether the person has a desired value for an attribute of the account that no read has shown. A difference cannot be detected then.
+/// True if the person has a desired value for an attribute of the account that no read has shown. A difference cannot be detected then.
 pub(crate) fn desires_unseen(state: &OrgState, person: &Person, account: &Account) -> bool {
     if account.whole || account.unseen.is_empty() {
         return false;

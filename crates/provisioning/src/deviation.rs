@@ -53,7 +53,7 @@ pub enum DeviationKind {
 }
 
 impl DeviationKind {
-    /// Whether it ends without an action of a person.
+    /// True if it ends without an action of a person.
     pub fn ends_by_itself(self) -> bool {
         match self {
             DeviationKind::ImportMissing | DeviationKind::NameAwaited | DeviationKind::Retry => true,
@@ -204,12 +204,12 @@ impl Deviations {
         entry.map_or(0, |entry| entry.count)
     }
 
-    /// Whether there is no deviation.
+    /// True if there is no deviation.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a deviation needs an action of a person.
+    /// True if a deviation needs an action of a person.
     pub fn wait_for_a_person(&self) -> bool {
         self.0.iter().any(|entry| !entry.kind.ends_by_itself())
     }
@@ -323,7 +323,7 @@ fn groups(state: &OrgState, all: &mut Deviations) {
     }
 }
 
-/// Whether the group has no team, or its team has another name or description.
+/// True if the group has no team, or its team has another name or description.
 fn team_differs(state: &OrgState, group: &Group) -> bool {
     let Some(team) = state.linked_team(&group.id) else {
         return true;
@@ -335,7 +335,7 @@ fn team_differs(state: &OrgState, group: &Group) -> bool {
             .is_some_and(|(wanted, there)| wanted != there)
 }
 
-/// Whether a person is in the group's team and should not be, or should be and is not.
+/// True if a person is in the group's team and should not be, or should be and is not.
 fn members_differ(state: &OrgState, group: &GroupId) -> bool {
     let team = state.linked_team(group).map(|team| &team.id);
     state.wanted_members(group).any(|(id, wanted)| {

@@ -20,9 +20,9 @@ pub struct Traits {
     pub employee_number: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
-    /// Whether the person has access now.
+    /// True if the person has access now.
     pub active: bool,
-    /// Whether the source gave a complete list that contains each of its people once.
+    /// True if the source gave a complete list that contains each of its people once.
     pub listed: bool,
 }
 
@@ -118,7 +118,7 @@ impl IdentityVerdict {
     }
 }
 
-/// Whether mail or employee number agree. A value that only repeats the equal attribute does not count.
+/// True if mail or employee number agree. A value that only repeats the equal attribute does not count.
 fn independent_agreement(stated: &Traits, known: &Traits, by: EqualBy) -> bool {
     let repeats = |value: Option<&str>, equal: &str| {
         comparison(value, Some(equal)) == Comparison::Agrees && by == EqualBy::UserName

@@ -142,7 +142,7 @@ pub struct PersonLink {
     /// Advanced custom fields as last applied. No list of Litmos shows them, so this is the only knowledge of their values.
     pub custom: CustomValues,
     pub frozen: Option<Box<Frozen>>,
-    /// Whether Rollcall made the account an Account Owner. Written with the intent, before the request is sent.
+    /// True if Rollcall made the account an Account Owner. Written with the intent, before the request is sent.
     pub made_owner: bool,
     /// Failed attempts since the last success.
     pub attempts: u32,

@@ -38,7 +38,7 @@ impl NormalName {
         &self.0
     }
 
-    /// Whether the name is empty or contained only whitespace and invisible characters.
+    /// True if the name is empty or contained only whitespace and invisible characters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -89,7 +89,7 @@ pub fn repaired(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether this name certainly is its own normal form, except for letter case. True for most names.
+/// True if this name certainly is its own normal form, except for letter case. True for most names.
 fn is_plain(name: &str) -> bool {
     let mut before = b' ';
     for byte in name.bytes() {
@@ -127,7 +127,7 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Whether the character is invisible: a control character that is not whitespace, or one that Unicode lists as
+/// True if the character is invisible: a control character that is not whitespace, or one that Unicode lists as
 /// `Default_Ignorable_Code_Point`, including reserved ranges.
 pub fn is_invisible(c: char) -> bool {
     match c {

@@ -50,7 +50,7 @@ fn parked(
     }
 }
 
-/// Whether the roster and the observed state show if the reason still holds, so that planning checks it again.
+/// True if the roster and the observed state show if the reason still holds, so that planning checks it again.
 ///
 /// Litmos also refuses a user name that is taken. Such a reason has another remedy and is not checked again, because
 /// Litmos would refuse the same request again.

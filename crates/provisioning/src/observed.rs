@@ -18,7 +18,7 @@ pub struct Account {
     pub manager: Option<AccountId>,
     /// When the request that returned this was sent, in Unix milliseconds. Older data never replaces newer data.
     pub as_of_ms: u64,
-    /// Whether the complete record was read, so that it can be written back. If false, this is only what a list shows.
+    /// True if the complete record was read, so that it can be written back. If false, this is only what a list shows.
     pub whole: bool,
     /// Attributes that no read has shown. In a whole record, Litmos does not have these fields. In any other record, they are unknown, not
     /// empty.
@@ -116,7 +116,7 @@ pub struct RawAccount<'a> {
     pub active: bool,
     pub access_level: Option<&'a str>,
     pub manager: Option<&'a str>,
-    /// Whether this is the whole record.
+    /// True if this is the whole record.
     pub whole: bool,
     pub rest: &'a str,
 }
@@ -150,7 +150,7 @@ impl Account {
         })
     }
 
-    /// Whether the value of this attribute is known. An attribute that a whole record does not have is known to be empty.
+    /// True if the value of this attribute is known. An attribute that a whole record does not have is known to be empty.
     pub fn knows(&self, attribute: Attribute) -> bool {
         self.whole || !self.unseen.contains(attribute)
     }

@@ -44,7 +44,7 @@ pub struct Revised<T> {
     pub revision: u64,
 }
 
-/// Whether a person is to be in a group, and when that became known.
+/// The desired membership of a person in a group, and the time when it became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WantedMember {
     present: bool,

@@ -189,7 +189,7 @@ impl Change {
         }
     }
 
-    /// Whether the operation ends a person's access. Such operations come before all others.
+    /// True if the operation ends a person's access. Such operations come before all others.
     pub fn cuts_access(&self) -> bool {
         matches!(self, Change::CutOff { .. })
     }

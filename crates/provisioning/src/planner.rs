@@ -89,7 +89,7 @@ pub(crate) struct CutOff {
     pub(crate) person: PersonId,
     pub(crate) revision: u64,
     pub(crate) requested_at_ms: u64,
-    /// Whether an admin ordered it for this person by name.
+    /// True if an admin ordered it for this person by name.
     pub(crate) ordered: bool,
     pub(crate) cut: Operation,
     pub(crate) leave: Operation,
@@ -133,9 +133,9 @@ pub(crate) struct RoleNeed {
     pub(crate) account: Option<AccountId>,
     pub(crate) role: TeamRole,
     pub(crate) holds: bool,
-    /// Whether this plan adds the person to the team.
+    /// True if this plan adds the person to the team.
     pub(crate) joins: bool,
-    /// Whether this plan gives the account the desired access level.
+    /// True if this plan gives the account the desired access level.
     pub(crate) levelled: bool,
 }
 
@@ -163,7 +163,7 @@ pub(crate) struct Joining {
     pub(crate) name: String,
     /// The operation of this plan that creates or links the team; `None` if the team is linked already.
     pub(crate) made_by: Option<OperationId>,
-    /// Whether bulk rows can name the team: its code is known, or will be known when the team is created.
+    /// True if bulk rows can name the team: its code is known, or will be known when the team is created.
     pub(crate) bulk: bool,
     /// The people who join, each with the current account.
     pub(crate) people: BTreeMap<PersonId, Option<AccountId>>,
@@ -295,7 +295,7 @@ impl Needs {
     }
 }
 
-/// Whether a subject that needs nothing is still parked for a reason that was checked again and no longer holds.
+/// True if a subject that needs nothing is still parked for a reason that was checked again and no longer holds.
 /// Writing the link again then ends the parking.
 fn is_over(parked: &Parked, revision: u64) -> bool {
     parked.revision >= revision && need::is_looked_at_again(parked)

@@ -47,11 +47,11 @@ pub struct Policy {
     pub protected: BTreeSet<NormalName>,
     /// User name of the account whose API key Rollcall uses. It is protected too. The API does not return the owner of a key.
     pub api_key_owner: Option<NormalName>,
-    /// Whether Account Owners that Rollcall did not promote are never cut off or demoted.
+    /// True if Account Owners that Rollcall did not promote are never cut off or demoted.
     pub protect_owners: bool,
     /// Limits on harmful changes without an approval.
     pub safeguard: Safeguard,
-    /// Whether bulk import may be used where it is cheaper.
+    /// True if bulk import may be used where it is cheaper.
     pub bulk: bool,
     /// Greatest age of an observed record that is written back without reading it again, in milliseconds.
     pub fresh_ms: u64,

@@ -51,7 +51,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Whether the sources want the person to be able to log in.
+    /// True if the sources want the person to be able to log in.
     pub fn wanted_active(&self) -> bool {
         self.active && !self.deleted
     }
@@ -74,7 +74,7 @@ pub struct Group {
     pub changed_at_ms: u64,
 }
 
-/// Whether one person belongs to one group. A removal is stored explicitly; a missing membership means nothing.
+/// The membership of one person in one group. A removal is stored explicitly; a missing membership means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub group: GroupId,

@@ -56,7 +56,7 @@ impl Run {
         Some(self.ended_at_ms?.saturating_sub(self.forecast.made_at_ms))
     }
 
-    /// Whether the last forecast was right; `None` while the run goes on.
+    /// True if the last forecast was right; `None` while the run goes on.
     pub fn was_right(&self) -> Option<bool> {
         let took = self.took_ms()?;
         let off = took.abs_diff(self.forecast.expected_ms);

@@ -231,12 +231,12 @@ impl Budget {
         }
     }
 
-    /// Whether this budget was never used, according to its ledger.
+    /// True if this budget was never used, according to its ledger.
     pub fn is_untouched(&self) -> bool {
         self.counts == PerClass::default() && self.refusals.working_limit() == self.settings.tokens()
     }
 
-    /// Whether this governor or a predecessor can have made `grant`.
+    /// True if this governor or a predecessor can have made `grant`.
     pub fn can_have_made(&self, grant: GrantId) -> bool {
         self.newest().is_some_and(|newest| grant <= newest)
     }

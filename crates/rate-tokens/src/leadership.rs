@@ -492,7 +492,7 @@ impl Leadership {
         self.phase = Phase::Leading;
     }
 
-    /// Whether any entry cannot be read. Ages are unknown until the claim is dated, so every entry may still matter.
+    /// True if any entry cannot be read. Ages are unknown until the claim is dated, so every entry may still matter.
     fn is_damaged(&self) -> bool {
         self.entries.iter().any(|entry| entry.lines.is_none())
     }

@@ -50,7 +50,7 @@ pub(crate) struct Refusals {
     /// Set by a refusal that showed that the target's limit is not higher than the working limit. Believed until this
     /// moment.
     explored_until: Option<Moment>,
-    /// Whether a request waited only because of the limit or its spacing since the last climb.
+    /// True if a request waited only because of the limit or its spacing since the last climb.
     pressed: bool,
     working: u32,
     stretch: u8,

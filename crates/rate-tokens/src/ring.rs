@@ -321,7 +321,7 @@ impl Ring {
         Some(origin)
     }
 
-    /// Whether this token was not reported in time.
+    /// True if this token was not reported in time.
     pub(crate) fn is_silent(&self, grant: GrantId, token: u32) -> bool {
         matches!(
             self.state(grant, token),

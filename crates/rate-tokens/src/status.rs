@@ -54,7 +54,7 @@ pub struct Status {
     /// Time for which nothing will be granted: after a refusal, or while a governor without a complete ledger waits
     /// until earlier grants have cooled.
     pub closed_for_ms: Option<u64>,
-    /// Whether grants wait for the answer to one probe, which tests whether the target accepts requests again.
+    /// True if grants wait for the answer to one probe, which tests whether the target accepts requests again.
     pub probing: bool,
     /// Moving average of the time from a grant to its report.
     pub report_delay_ms: u64,

@@ -100,7 +100,7 @@ impl Wallet {
         reports
     }
 
-    /// Whether any report is not acknowledged by the governor.
+    /// True if any report is not acknowledged by the governor.
     pub fn owes(&self) -> bool {
         !self.outbox.is_empty()
     }

@@ -26,7 +26,7 @@ impl Neighbours {
         last[0] = Some((org.clone(), now));
     }
 
-    /// Whether another org has written in the last second.
+    /// True if another org has written in the last second.
     pub(crate) fn others_write(&self, org: &OrgId, now: Instant) -> bool {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut others = last.iter().flatten().filter(|(other, _)| other != org);

@@ -40,7 +40,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether the source has stated something newer about the same value.
+    /// True if the source has stated something newer about the same value.
     pub(crate) fn is_overtaken(&self, mark_at_ms: u64, mark_sequence: u64) -> bool {
         match self.order {
             Order::Now => false,
@@ -59,7 +59,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether a statement that changes nothing is stored anyway, so that an older one that arrives later is recognized as older.
+    /// True if a statement that changes nothing is stored anyway, so that an older one that arrives later is recognized as older.
     pub(crate) fn leaves_a_mark(&self) -> bool {
         match self.order {
             Order::Now => false,

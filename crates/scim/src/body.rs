@@ -84,7 +84,7 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// Whether the text is a JSON number that would be written back differently.
+/// True if the text is a JSON number that would be written back differently.
 fn loses_digits(word: &str) -> bool {
     if word.len() < 10 && word.bytes().all(|b| b.is_ascii_digit()) {
         return false;

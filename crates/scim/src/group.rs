@@ -179,7 +179,7 @@ impl GroupChange {
         Ok(draft.finish())
     }
 
-    /// Whether anything other than members would change.
+    /// True if anything other than members would change.
     pub fn is_about_the_group(&self) -> bool {
         self.display_name.is_some()
             || self.external_id.is_some()
@@ -187,7 +187,7 @@ impl GroupChange {
             || self.parent.is_some()
     }
 
-    /// Whether nothing would change.
+    /// True if nothing would change.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty() && !self.is_about_the_group()
     }
@@ -277,7 +277,7 @@ impl GroupDraft {
         Ok(())
     }
 
-    /// Whether the change removes members, or may do so.
+    /// True if the change removes members, or may do so.
     pub(crate) fn takes_members_out(&self) -> bool {
         let out = |change: &MemberChange| !matches!(change, MemberChange::Add(_));
         self.change.members.iter().any(out)

@@ -46,12 +46,12 @@ pub fn etag(revision: u64) -> String {
     format!("W/\"{revision}\"")
 }
 
-/// Whether an `If-Match` header accepts the revision: it is `*`, or a list that contains its ETag, weak or strong.
+/// True if an `If-Match` header accepts the revision: it is `*`, or a list that contains its ETag, weak or strong.
 pub fn if_match_accepts(header: &str, revision: u64) -> bool {
     names_etag(header, &etag(revision))
 }
 
-/// Whether a list of ETags, as in `If-Match` and `If-None-Match`, is `*` or contains this one. Weak and strong ETags are equal.
+/// True if a list of ETags, as in `If-Match` and `If-None-Match`, is `*` or contains this one. Weak and strong ETags are equal.
 pub fn names_etag(header: &str, etag: &str) -> bool {
     let opaque = |tag: &'_ str| {
         let strong = tag.strip_prefix("W/").or_else(|| tag.strip_prefix("w/"));

@@ -43,7 +43,7 @@ impl Projection {
         }
     }
 
-    /// Whether a core attribute will be shown. If not, the caller need not fetch it.
+    /// True if a core attribute will be shown. If not, the caller need not fetch it.
     pub fn shows(&self, attribute: &str) -> bool {
         let names = |named: &Named| named.container.is_none() && named.name.eq_ignore_ascii_case(attribute);
         let wanted = self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(names));

@@ -94,7 +94,7 @@ impl Attribute {
         find(self.parts(), name)
     }
 
-    /// Whether a client can write it.
+    /// True if a client can write it.
     pub(crate) fn writable(&self) -> bool {
         matches!(self.access, Access::ReadWrite | Access::Immutable)
     }

@@ -205,7 +205,7 @@ impl UserDocument {
         self.text("externalId")
     }
 
-    /// Whether the person may log in. True unless a client set it to false.
+    /// True if the person may log in. True unless a client set it to false.
     pub fn active(&self) -> bool {
         self.attributes
             .get("active")

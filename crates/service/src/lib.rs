@@ -2,6 +2,7 @@
 
 mod account;
 mod ownership;
+pub mod records;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::policy;
 /// Fewest characters of a SCIM token. A shorter one could be guessed.
 const SCIM_TOKEN_MIN: usize = 12;
 
-/// Whether changes are applied without an admin.
+/// How changes are applied: automatically, or by an admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyMode {
     Automatic,

@@ -8,12 +8,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use bus::{Bus, BusError, Change, Expect, ObservedKey, ObservedValue, Tokens, Write, WriteError};
-use litmos::{Client, Failure, FailureKind, Scope, TeamRecord, UserRecord};
-use provisioning::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, RawAccount, Team, TeamId};
+use litmos::{Client, Failure, FailureKind, Scope, UserRecord};
+use provisioning::{Account, ImportPhase, ImportReport, ImportRun, ImportTally, Team};
 use rate_tokens::{Class, Permit, RETRY_AFTER_MAX};
 use settings::Org;
 
 use crate::state::{self, Before, put};
+use service::records::{account, team};
 
 /// Number of rows in one page: the most that Litmos returns.
 const PAGE: u32 = 1_000;
@@ -408,33 +409,4 @@ fn same_team(a: &Team, b: &Team) -> bool {
         as_of_ms: 0,
         ..b.clone()
     }
-}
-
-fn account(record: &UserRecord, as_of_ms: u64) -> Option<Account> {
-    let raw = RawAccount {
-        id: &record.id,
-        user_name: &record.user_name,
-        active: record.active,
-        access_level: record.access_level.as_deref(),
-        manager: record.manager_id.as_deref(),
-        whole: record.whole,
-        rest: &record.rest,
-    };
-    let fields = record
-        .fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let unseen = record.lacking.iter().map(String::as_str);
-    Account::read(raw, fields, unseen, as_of_ms).ok()
-}
-
-fn team(record: &TeamRecord, as_of_ms: u64) -> Option<Team> {
-    Some(Team {
-        id: TeamId::parse(&record.id).ok()?,
-        name: record.name.clone(),
-        description: record.description.clone(),
-        parent: record.parent_id.as_deref().map(TeamId::parse).transpose().ok()?,
-        bulk_code: record.bulk_code.clone(),
-        as_of_ms,
-    })
 }

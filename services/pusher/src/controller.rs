@@ -12,6 +12,7 @@ mod in_flight;
 mod jobs;
 mod leavers;
 mod orders;
+mod permits;
 mod report;
 mod start;
 
@@ -42,13 +43,6 @@ pub(crate) use jobs::FreeLinks;
 use orders::OpenOrder;
 pub(crate) use report::Question;
 
-/// Most open token requests of normal class. At a limit of 100 per minute, a request to Litmos takes only a fraction of the time between
-/// two tokens. Higher limits need a few permits at once.
-const ASKS_MAX: usize = 4;
-
-/// Most open token requests of urgent class.
-const URGENT_ASKS_MAX: usize = 8;
-
 /// Pause between two plannings, as a multiple of the duration of the last planning. It limits the time spent on planning while changes keep
 /// arriving.
 const PLAN_SHARE: u32 = 10;
@@ -62,7 +56,7 @@ const BUS_PAUSE: Duration = Duration::from_secs(1);
 /// Longest sleep of the loop. After it, the loop checks which pauses have ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Whether changes are sent automatically or wait for `rollcall apply`.
+/// How changes are sent: automatically, or after `rollcall apply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Automatic,
@@ -526,72 +520,6 @@ impl Controller {
             self.running
                 .spawn(async move { Finished::of(executor.write_links(links).await) });
         }
-    }
-
-    fn ask_for_permits(&mut self) {
-        if self
-            .halt
-            .as_ref()
-            .is_some_and(|(_, until)| Instant::now() < *until)
-            || self.executor.gate.is_closed()
-        {
-            return;
-        }
-        let traffic = self.traffic();
-        let (mut urgent, mut normal) = (0, self.together.len());
-        for operation in
-            schedule::ready(&self.plan, &self.state, &traffic).filter(|operation| operation.calls > 0)
-        {
-            match schedule::class_of(&operation.change) {
-                Class::Urgent => urgent += 1,
-                Class::Interactive | Class::Normal | Class::Background => normal += 1,
-            }
-            if urgent >= URGENT_ASKS_MAX && normal >= ASKS_MAX {
-                break;
-            }
-        }
-        self.ask(Class::Urgent, urgent.min(URGENT_ASKS_MAX));
-        self.ask(Class::Normal, normal.min(ASKS_MAX));
-    }
-
-    /// Sends the probe of a closed gate when it is due.
-    fn probe(&mut self) {
-        if !self.executor.gate.begins_probe() {
-            return;
-        }
-        let executor = self.executor.clone();
-        let about = service::About {
-            class: Class::Interactive.as_str(),
-            kind: "probe".to_owned(),
-            ..service::About::default()
-        };
-        self.running.spawn(service::about(about, async move {
-            executor.probe().await;
-            Finished::default()
-        }));
-    }
-
-    fn ask(&mut self, class: Class, wanted: usize) {
-        let trace = self.next_trace();
-        let asked = self.asked.entry(class).or_default();
-        while *asked < wanted {
-            *asked += 1;
-            let executor = self.executor.clone();
-            let span = tracing::info_span!("permit.acquire", org.id = %self.org, class = class.as_str());
-            bus::trace::set_parent(&span, trace.as_deref());
-            let ask = async move { (class, executor.permit(class).await) };
-            self.asks.spawn(tracing::Instrument::instrument(ask, span));
-        }
-    }
-
-    fn next_trace(&self) -> Option<String> {
-        let traffic = self.traffic();
-        let operation = schedule::next(&self.plan, &self.state, &traffic)?;
-        operation
-            .change
-            .subjects()
-            .first()
-            .and_then(|subject| self.traces.get(subject).cloned())
     }
 
     /// Starts the recovery of every intent that has no operation in flight. Does nothing after the lease is lost: the writes of this

@@ -76,7 +76,7 @@ pub(crate) struct Step {
     class: &'static str,
     /// Number of rows whose outcome is written one by one.
     rows: u32,
-    /// Whether it waits for an import job of Litmos between its calls.
+    /// True if it waits for an import job of Litmos between its calls.
     polls: bool,
 }
 

@@ -132,12 +132,12 @@ impl Quiet {
         self.collects_since_ms = now_ms;
     }
 
-    /// Whether everything but cut-offs waits.
+    /// True if everything but cut-offs waits.
     pub(crate) fn begins(&self, now_ms: u64) -> bool {
         self.is_within(ITEM_QUIET_MS, now_ms) && now_ms - self.began_ms < BEGINNING_MS
     }
 
-    /// Whether bulk imports wait.
+    /// True if bulk imports wait.
     pub(crate) fn collects(&self, now_ms: u64) -> bool {
         let at_most_ms = if self.is_flooded() {
             FLOOD_WAIT_MAX_MS
@@ -147,7 +147,7 @@ impl Quiet {
         self.is_within(ROSTER_QUIET_MS, now_ms) && now_ms - self.collects_since_ms < at_most_ms
     }
 
-    /// Whether this item waits.
+    /// True if this item waits.
     pub(crate) fn waits(&self, subject: &Subject, now_ms: u64) -> bool {
         let terms = self.terms(subject);
         self.items.get(subject).is_some_and(|message| {
@@ -168,7 +168,7 @@ impl Quiet {
         }
     }
 
-    /// Whether there was a flood at the time of the last change. A pause after a file does not change the answer.
+    /// True if there was a flood at the time of the last change. A pause after a file does not change the answer.
     fn is_flooded(&self) -> bool {
         let oldest = self.last_ms.unwrap_or(0).saturating_sub(FLOOD_WINDOW_MS) / PART_MS;
         let lately = self.arrivals.iter().filter(|(part, _)| *part >= oldest);

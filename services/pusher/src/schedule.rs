@@ -19,7 +19,7 @@ pub(crate) fn class_of(change: &Change) -> Class {
     }
 }
 
-/// Whether to defer this change until all bulk imports finish: manager-only updates and bulk imports of existing accounts. So one change
+/// True if to defer this change until all bulk imports finish: manager-only updates and bulk imports of existing accounts. So one change
 /// covers all of them, not a part after each import.
 fn rests_on_imports(change: &Change) -> bool {
     match change {
@@ -68,7 +68,7 @@ pub(crate) struct Traffic<'a> {
     pub(crate) awaiting: BTreeSet<GroupId>,
     /// An account is being created by a single call.
     pub(crate) making: bool,
-    /// Whether bulk imports are enabled.
+    /// True if bulk imports are enabled.
     pub(crate) bulk: bool,
 }
 
@@ -95,7 +95,7 @@ impl Traffic<'_> {
         })
     }
 
-    /// Whether a subject of the operation changed very recently and may change again. A bulk import has its own wait, for all of its rows.
+    /// True if a subject of the operation changed very recently and may change again. A bulk import has its own wait, for all of its rows.
     fn may_become_more(&self, operation: &Operation) -> bool {
         let Some((quiet, now_ms)) = self.quiet else {
             return false;
@@ -111,7 +111,7 @@ impl Traffic<'_> {
                 .any(|subject| quiet.waits(subject, now_ms))
     }
 
-    /// Whether the team codes in the rows of bulk imports stay valid and complete. A new name gives a team a new code, a bulk import runs
+    /// True if the team codes in the rows of bulk imports stay valid and complete. A new name gives a team a new code, a bulk import runs
     /// some time after it was sent, and Litmos refuses the whole row for an unknown code. So a team named by a running import is not
     /// renamed or deleted. An import waits while a team that its rows could name has an operation in flight or waits for one more member.
     fn codes_stand(&self, state: &OrgState, change: &Change) -> bool {

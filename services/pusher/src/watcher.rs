@@ -103,7 +103,7 @@ impl StateEvent {
         }
     }
 
-    /// Whether the roster changed.
+    /// True if the roster changed.
     pub(crate) fn is_roster(&self) -> bool {
         matches!(
             self,
@@ -111,7 +111,7 @@ impl StateEvent {
         )
     }
 
-    /// Whether a person may have to be cut off.
+    /// True if a person may have to be cut off.
     pub(crate) fn cuts_access(&self) -> bool {
         match self {
             StateEvent::Roster(WatchEvent::Put(_, stored)) => match &stored.value {
@@ -125,12 +125,12 @@ impl StateEvent {
         }
     }
 
-    /// Whether this is a write of the safeguard's harm history. Only the owner writes it, and its own copy is newer.
+    /// True if this is a write of the safeguard's harm history. Only the owner writes it, and its own copy is newer.
     pub(crate) fn is_own_book(&self) -> bool {
         matches!(self, StateEvent::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Harm(_)))
     }
 
-    /// Whether this is a new approval.
+    /// True if this is a new approval.
     pub(crate) fn is_approval(&self) -> bool {
         matches!(self, StateEvent::Links(WatchEvent::Put(_, stored)) if matches!(stored.value, LinksValue::Approval(_)))
     }

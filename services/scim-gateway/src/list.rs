@@ -41,7 +41,7 @@ pub(crate) trait ResourceStore: Send + Sync + 'static {
     type Entry: Clone + Send;
 
     fn id(entry: &Self::Entry) -> &Self::Id;
-    /// Whether clients see the entry.
+    /// True if clients see the entry.
     fn is_there(entry: &Self::Entry) -> bool;
     fn count(directory: &Directory) -> usize;
     fn get<'a>(directory: &'a Directory, id: &Self::Id) -> Option<&'a Self::Entry>;

@@ -115,7 +115,7 @@ pub struct ResponseBatch {
 }
 
 impl ResponseBatch {
-    /// Whether the batch has only acknowledgements, which no waiter needs.
+    /// True if the batch has only acknowledgements, which no waiter needs.
     pub fn are_idle(&self) -> bool {
         self.orgs.is_empty() && self.odd.is_empty()
     }

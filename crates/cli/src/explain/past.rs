@@ -1,4 +1,4 @@
-//! What was decided and done about one person until a given time, from the journal only.
+//! Decisions and requests about one person until a given time, from the journal only.
 //!
 //! The roster keeps only the newest values, so the desired values of that time are unknown. Their results are known.
 

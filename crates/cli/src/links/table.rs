@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub(super) external_ids: Vec<(String, String)>,
     pub(super) account: Option<String>,
     pub(super) account_user_name: Option<String>,
-    /// Whether the account is active in the observed state.
+    /// True if the account is active in the observed state.
     pub(super) active: Option<bool>,
     pub(super) wanted_active: bool,
     pub(super) applied_revision: u64,

@@ -6,7 +6,7 @@ use crate::{Account, Attribute, AttributeChange, Field, Profile};
 /// Fields that every row must carry.
 const REQUIRED: [Field; 3] = [Field::FirstName, Field::LastName, Field::Email];
 
-/// Whether a bulk row can make exactly these changes to this account.
+/// True if a bulk row can make exactly these changes to this account.
 ///
 /// A row cannot rename, cannot clear a value, and has no column for some fields. It also turns notification mail on for
 /// every account that it names.
@@ -19,7 +19,7 @@ pub(super) fn bulk_can_say(account: &Account, changes: &[AttributeChange]) -> bo
         })
 }
 
-/// Whether a bulk row that repeats the values of the account leaves the account unchanged.
+/// True if a bulk row that repeats the values of the account leaves the account unchanged.
 pub(crate) fn bulk_leaves_alone(account: &Account) -> bool {
     account.active
         && account.knows(Attribute::Profile(Field::DisableMessages))
@@ -29,12 +29,12 @@ pub(crate) fn bulk_leaves_alone(account: &Account) -> bool {
             .all(|field| !account.profile.value(*field).is_empty())
 }
 
-/// Whether a bulk row that repeats the values of this new account leaves it unchanged.
+/// True if a bulk row that repeats the values of this new account leaves it unchanged.
 pub(crate) fn leaves_alone_when_made(draft: &Draft) -> bool {
     draft.profile.value(Field::DisableMessages) != "true"
 }
 
-/// Whether one bulk row can carry all values of a new account.
+/// True if one bulk row can carry all values of a new account.
 pub(crate) fn bulk_can_create(draft: &Draft) -> bool {
     draft
         .profile

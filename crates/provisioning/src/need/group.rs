@@ -41,7 +41,7 @@ pub(crate) struct TeamAmendment {
     pub(crate) team: TeamId,
     pub(crate) name: Option<TextChange>,
     pub(crate) description: Option<String>,
-    /// Whether the description is known. If not, it is read first.
+    /// True if the description is known. If not, it is read first.
     pub(crate) known: bool,
 }
 
@@ -306,7 +306,7 @@ fn one_of<'a>(group: &Group, teams: Vec<&'a Team>) -> Found<'a> {
     }
 }
 
-/// Whether another group with the same name links this team. A group spelled exactly like the team comes first, then the
+/// True if another group with the same name links this team. A group spelled exactly like the team comes first, then the
 /// lowest id.
 fn is_anothers(state: &OrgState, group: &Group, team: &Team, now_ms: u64) -> bool {
     let rank = |group: &Group| (group.name.trim() != team.name.trim(), group.id.clone());
@@ -363,7 +363,7 @@ pub(crate) struct Subteams<'a> {
     pub(crate) going: Vec<&'a GroupId>,
     /// Number of teams that stay.
     pub(crate) staying: usize,
-    /// Whether a team is to be deleted but cannot be deleted now.
+    /// True if a team is to be deleted but cannot be deleted now.
     waiting: bool,
 }
 

@@ -12,7 +12,7 @@ use super::{HAND_OVER, NAME_REMEDY, STRANGER_REMEDY, parked, protection};
 use crate::plan::WaitReason;
 use crate::{Account, NormalName, OrgState, ParkCode, Parked, Person, PersonId, Policy, user_name_problem};
 
-/// Whether a person can have the desired user name.
+/// The answer to a request for a user name.
 pub(super) enum NameClaim<'a> {
     /// No account has it.
     Free,
@@ -40,7 +40,7 @@ pub(super) fn awaited_name(state: &OrgState, person: &Person) -> Option<WaitReas
     })
 }
 
-/// Whether `person` can have the desired user name, which their linked account does not have.
+/// Decides if `person` can have the desired user name, which their linked account does not have.
 pub(super) fn name_claim<'a>(state: &'a OrgState, person: &Person, policy: &Policy) -> NameClaim<'a> {
     let name = NormalName::of(&person.user_name);
     let account = state.account_named(&name);
@@ -158,7 +158,7 @@ pub(super) fn name_to_give_way(
     }
 }
 
-/// Whether this person's account is to be renamed: now, or for a leaver as soon as the account is inactive.
+/// True if this person's account is to be renamed: now, or for a leaver as soon as the account is inactive.
 fn gives_up_its_name(state: &OrgState, owner: &PersonId, policy: &Policy) -> bool {
     let person = state.person(owner).map(|person| &person.value);
     let account = state.linked_account(owner).and_then(|id| state.account(id));

@@ -53,7 +53,7 @@ pub(crate) struct CustomNeed {
     pub(crate) values: BTreeMap<String, String>,
     /// Names of the fields that do not have the desired value yet.
     pub(crate) differ: Vec<String>,
-    /// Whether this replaces or clears a value that Rollcall applied before.
+    /// True if this replaces or clears a value that Rollcall applied before.
     pub(crate) overwrites: bool,
 }
 
@@ -293,7 +293,7 @@ pub(crate) fn custom_need(state: &OrgState, person: &Person) -> Option<CustomNee
     })
 }
 
-/// Whether the observed record may be written back without reading it again.
+/// True if the observed record may be written back without reading it again.
 pub(crate) fn is_fresh(account: &Account, policy: &Policy, now_ms: u64) -> bool {
     account.whole && now_ms.saturating_sub(account.as_of_ms) <= policy.fresh_ms
 }
@@ -316,7 +316,7 @@ pub(crate) fn can_join<'a>(state: &'a OrgState, person: &Person) -> Option<&'a A
     account.active.then_some(id)
 }
 
-/// Whether the account is about to leave all teams, because it was cut off or is to be cut off.
+/// True if the account is about to leave all teams, because it was cut off or is to be cut off.
 pub(crate) fn leaves_all_teams(
     state: &OrgState,
     person: &PersonId,

@@ -62,7 +62,7 @@ pub fn protection_of(state: &OrgState, account: &Account, policy: &Policy) -> Op
     (!promoted).then_some(Protection::OwnerBefore)
 }
 
-/// Whether a setting protects the account by its user name. Such an account is never renamed.
+/// True if a setting protects the account by its user name. Such an account is never renamed.
 pub(super) fn keeps_its_name(account: &Account, policy: &Policy) -> bool {
     named_protection(account, policy).is_some()
 }
@@ -127,7 +127,7 @@ pub(super) fn spare(
     spared
 }
 
-/// Whether the change lowers the access level. Levels are ordered from the highest down. An unknown level counts as demoted.
+/// True if the change lowers the access level. Levels are ordered from the highest down. An unknown level counts as demoted.
 fn demotes(account: &Account, change: &AttributeChange) -> bool {
     match (account.access_level, AccessLevel::parse(&change.to)) {
         (Some(from), Ok(to)) => to > from,

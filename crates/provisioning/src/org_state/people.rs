@@ -321,7 +321,7 @@ impl OrgState {
         })
     }
 
-    /// Whether the person is to be able to log in: active in the roster, and not frozen.
+    /// True if the person is to be able to log in: active in the roster, and not frozen.
     pub fn is_to_be_active(&self, person: &Person) -> bool {
         let link = self.person_link(&person.id);
         person.wanted_active() && link.is_none_or(|link| link.value.frozen.is_none())

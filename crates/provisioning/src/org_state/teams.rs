@@ -373,7 +373,7 @@ impl OrgState {
         is_settled.then_some(person)
     }
 
-    /// Whether any account has a role in any team.
+    /// True if any account has a role in any team.
     pub(crate) fn has_role_holders(&self) -> bool {
         self.roles.values().any(|holders| !holders.is_empty())
     }
@@ -392,7 +392,7 @@ impl OrgState {
             .map(|(person, wanted)| (person, wanted.present))
     }
 
-    /// Whether the group wants this person in (`true`) or out (`false`); `None` without a statement.
+    /// True if the group wants this person in (`true`) or out (`false`); `None` without a statement.
     pub fn wants_member(&self, group: &GroupId, person: &PersonId) -> Option<bool> {
         let wanted = self.wanted_members.get(group)?.get(person)?;
         Some(wanted.present)
@@ -431,7 +431,7 @@ impl OrgState {
         self.teams.get(link.value.team.as_ref()?)
     }
 
-    /// Whether the group is not deleted and its linked team exists.
+    /// True if the group is not deleted and its linked team exists.
     pub(super) fn is_settled(&self, group: &GroupId) -> bool {
         self.linked_team(group).is_some() && self.groups.get(group).is_some_and(|group| !group.value.deleted)
     }

@@ -132,7 +132,7 @@ pub(super) fn look(
     joining
 }
 
-/// Whether this person, who is in flight, will join the group's team with a new or reactivated account.
+/// True if this person, who is in flight, will join the group's team with a new or reactivated account.
 fn is_awaited(state: &OrgState, group: &GroupId, person: &PersonId) -> bool {
     state.wants_member(group, person) == Some(true)
         && state.person(person).is_some_and(|person| {
@@ -274,7 +274,7 @@ impl MemberPlanner<'_> {
         }
     }
 
-    /// Whether this plan gives the account the desired level; `None` if the account neither has nor gets it.
+    /// True if this plan gives the account the desired level; `None` if the account neither has nor gets it.
     fn is_levelled(&self, person: &Person, account: Option<&AccountId>) -> Option<bool> {
         let has = account
             .and_then(|account| self.state.account(account))

@@ -146,7 +146,7 @@ fn living_person<'a>(state: &'a OrgState, id: &PersonId) -> Result<&'a Person, S
     Ok(&person.value)
 }
 
-/// Whether the person's desired manager is still this account; an empty `account` means no manager.
+/// True if the person's desired manager is still this account; an empty `account` means no manager.
 fn wants_manager(state: &OrgState, person: &Person, account: &str) -> bool {
     match manager_of(state, person) {
         Manager::Account(id) => id.as_str() == account,

@@ -42,7 +42,7 @@ pub(super) struct Write<'a> {
     to: &'a str,
     /// Value before the run. `None`: not known.
     from: Option<&'a str>,
-    /// Whether a source asked for this change. If not, an older write has the desired value.
+    /// True if a source asked for this change. If not, an older write has the desired value.
     by_source: bool,
 }
 

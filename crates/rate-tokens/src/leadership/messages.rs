@@ -122,7 +122,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// Whether the same report may be accepted later.
+    /// True if the same report may be accepted later.
     pub fn is_for_now(&self) -> bool {
         matches!(self, ReportError::NotLeading)
     }

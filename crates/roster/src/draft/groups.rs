@@ -169,7 +169,7 @@ fn laid_over(old: Option<&Group>, origin: &Origin<'_>, draft: &GroupDraft) -> Gr
     }
 }
 
-/// Whether the two differ at most in the time of the statement.
+/// True if the two differ at most in the time of the statement.
 fn same_group(old: &Group, new: &Group) -> bool {
     old.name == new.name
         && old.description == new.description

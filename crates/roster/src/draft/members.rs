@@ -21,7 +21,7 @@ pub struct GroupChanged {
 const BESIDE_GROUP: usize = BATCH_MAX - 3;
 
 impl Directory {
-    /// Whether nothing needs to be written: the value is the same, or the source has stated something newer.
+    /// True if nothing needs to be written: the value is the same, or the source has stated something newer.
     fn is_known(&self, origin: &Origin<'_>, group: &GroupId, person: &PersonId, present: bool) -> bool {
         let Some(known) = self.membership(group, person) else {
             return !present && !origin.leaves_a_mark();

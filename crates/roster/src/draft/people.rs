@@ -349,7 +349,7 @@ fn laid_over(old: Option<&Person>, origin: &Origin<'_>, draft: &PersonDraft) -> 
     }
 }
 
-/// Whether the two differ at most in the time of the statement.
+/// True if the two differ at most in the time of the statement.
 fn same_person(old: &Person, new: &Person) -> bool {
     let left = |person: &Person| -> Vec<_> {
         let marks = person.sources.iter().filter(|(_, mark)| mark.left);

@@ -324,7 +324,7 @@ impl<'a> Edit<'a> {
     }
 }
 
-/// Whether the value means *clear*.
+/// True if the value means *clear*.
 fn blank(value: &Value) -> bool {
     match value {
         Value::Null => true,

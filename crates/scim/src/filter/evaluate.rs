@@ -12,7 +12,7 @@ use crate::fold::normal_form;
 use crate::schema::{self, Attribute, Kind};
 
 impl Filter {
-    /// Whether the resource, as rendered for clients, matches.
+    /// True if the resource, as rendered for clients, matches.
     pub fn matches(&self, resource: &Map<String, Value>) -> bool {
         self.holds(resource, None)
     }

@@ -65,7 +65,7 @@ impl Filter {
         }
     }
 
-    /// Whether the filter uses this core attribute, or a part of it.
+    /// True if the filter uses this core attribute, or a part of it.
     pub fn mentions(&self, attribute: &str) -> bool {
         match self {
             Filter::And(filters) | Filter::Or(filters) => {

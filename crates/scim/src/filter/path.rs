@@ -106,7 +106,7 @@ impl AttributePath {
         self.plain().is_some_and(|plain| plain.eq_ignore_ascii_case(name))
     }
 
-    /// Whether the attribute belongs to the core of users or groups.
+    /// True if the attribute belongs to the core of users or groups.
     pub(super) fn is_core(&self) -> bool {
         let canonical = self.urn().map(schema::canonical_urn);
         matches!(canonical, None | Some(Some(schema::USER | schema::GROUP)))

@@ -107,12 +107,12 @@ pub(super) fn clean(raw: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoV
     Ok(value)
 }
 
-/// Whether a cell is empty.
+/// True if a cell is empty.
 pub(super) fn is_blank(raw: &str) -> bool {
     raw.trim_matches(is_edge).is_empty()
 }
 
-/// Whether a character is removed at the ends of a value: white space and invisible characters. Variation selectors and tags belong to
+/// True if a character is removed at the ends of a value: white space and invisible characters. Variation selectors and tags belong to
 /// emoji and stay.
 fn is_edge(c: char) -> bool {
     c.is_whitespace()
@@ -144,7 +144,7 @@ fn without_mark(value: &str, names_somebody: bool) -> Result<Cow<'_, str>, NoVal
     Ok(Cow::Borrowed(value))
 }
 
-/// Whether the value is a spreadsheet error, such as `#REF!`, `#BEZUG!` or `#¿NOMBRE?`: a number sign, capitals, and `!` or `?`. Errors
+/// True if the value is a spreadsheet error, such as `#REF!`, `#BEZUG!` or `#¿NOMBRE?`: a number sign, capitals, and `!` or `?`. Errors
 /// without this end are in `ERRORS`. `Err:502` and the `###` of a cell that is too narrow are errors too.
 fn is_error(value: &str) -> bool {
     let Some(rest) = value.strip_prefix('#') else {
@@ -166,7 +166,7 @@ fn is_error(value: &str) -> bool {
     word.chars().all(letters) && word.chars().any(char::is_alphabetic)
 }
 
-/// Whether the value is a formula, such as `=A1`, `=VLOOKUP(…)` or `=Sheet2!B7`.
+/// True if the value is a formula, such as `=A1`, `=VLOOKUP(…)` or `=Sheet2!B7`.
 fn is_formula(value: &str) -> bool {
     let Some(rest) = value.strip_prefix('=') else {
         return false;
@@ -180,7 +180,7 @@ fn is_formula(value: &str) -> bool {
     (!name.is_empty() && behind.starts_with(['(', '!'])) || (refers && !behind.starts_with(' '))
 }
 
-/// Whether the value is a shortened number, such as `1E+11`, `1,00E+11` or `1.2e5`: digits, and an exponent with a sign or after a decimal
+/// True if the value is a shortened number, such as `1E+11`, `1,00E+11` or `1.2e5`: digits, and an exponent with a sign or after a decimal
 /// point. `12e4` is not one: it may be an id of hex digits.
 fn is_shortened(value: &str) -> bool {
     let Some((mantissa, exponent)) = value.split_once(['e', 'E']) else {

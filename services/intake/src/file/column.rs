@@ -45,7 +45,7 @@ impl Column {
         })
     }
 
-    /// Whether two columns have the same meaning.
+    /// True if two columns have the same meaning.
     pub(super) fn means(&self, other: &Column) -> bool {
         match (self, other) {
             (Column::Custom(one), Column::Custom(other)) => NormalName::of(one) == NormalName::of(other),
@@ -53,7 +53,7 @@ impl Column {
         }
     }
 
-    /// Whether its values identify a person. A shortened number would identify another person.
+    /// True if its values identify a person. A shortened number would identify another person.
     pub(super) fn names_somebody(&self) -> bool {
         matches!(
             self,

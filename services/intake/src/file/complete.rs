@@ -20,9 +20,9 @@ const CONSENT_ABOVE_PERCENT: usize = 20;
 pub(super) struct End {
     /// The line that states the number of people, and the number.
     message: Option<(u64, usize)>,
-    /// Whether the last line ends with a line break.
+    /// True if the last line ends with a line break.
     terminated: bool,
-    /// Whether a quotation mark in a CSV file is not closed.
+    /// True if a quotation mark in a CSV file is not closed.
     open_quote: bool,
 }
 
@@ -116,7 +116,7 @@ pub struct CompleteRead {
 }
 
 impl RosterFile {
-    /// Whether the number in the end line is the number of people or of rows (a person may have several rows). A cut removes the end line,
+    /// True if the number in the end line is the number of people or of rows (a person may have several rows). A cut removes the end line,
     /// so neither number can match by chance. A number from outside the file must be the number of people.
     fn counts(&self, message: usize) -> bool {
         message == self.people.len() || message == self.rows
@@ -215,7 +215,7 @@ impl CompleteRead {
 }
 
 impl Absences {
-    /// Whether there are so many absences that an admin must consent first.
+    /// True if there are so many absences that an admin must consent first.
     pub fn need_consent(&self) -> bool {
         self.absent.len() * 100 > self.of * CONSENT_ABOVE_PERCENT
     }

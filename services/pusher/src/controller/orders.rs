@@ -129,7 +129,7 @@ impl Controller {
         }
     }
 
-    /// Whether an open order concerns this subject.
+    /// True if an open order concerns this subject.
     pub(super) fn is_ordered(&self, subject: &Subject) -> bool {
         self.orders.iter().any(|open| open.subjects.contains(subject))
     }

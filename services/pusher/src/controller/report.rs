@@ -33,7 +33,7 @@ pub(crate) struct Question {
 
 pub(crate) type Answer = Result<Value, OperatorError>;
 
-/// Whether a wait ends by itself, so that its subject must be planned again.
+/// True if a wait ends by itself, so that its subject must be planned again.
 pub(super) fn passes(reason: &WaitReason) -> bool {
     match reason {
         WaitReason::UnderWay
@@ -460,7 +460,7 @@ impl Controller {
     }
 }
 
-/// Whether an operation concerns this person: alone, or together with others.
+/// True if an operation concerns this person: alone, or together with others.
 pub(super) fn concerns(change: &Change, person: &PersonId) -> bool {
     let joins = matches!(change, Change::AddMembers { people, .. } if people.contains(person));
     let leaves = matches!(change, Change::RemoveMember { person: Some(member), .. } if member == person);

@@ -60,7 +60,7 @@ fn pause_after(probes: u32) -> Duration {
     PROBE_FIRST.saturating_mul(1 << probes.min(10)).min(PROBE_MAX)
 }
 
-/// Whether this failure of a probe does not show if Litmos is usable.
+/// True if this failure of a probe does not show if Litmos is usable.
 fn says_nothing(probe: &Failure) -> bool {
     matches!(probe.kind, FailureKind::Void | FailureKind::RateLimited { .. })
 }
@@ -91,7 +91,7 @@ impl Gate {
         });
     }
 
-    /// Whether a probe is due now. If true, the caller must send it.
+    /// True if a probe is due now. If true, the caller must send it.
     pub(crate) fn begins_probe(&self) -> bool {
         self.closed.send_if_modified(|closed| match closed {
             Some(closed) if !closed.probing && closed.probe_at <= Instant::now() => {
@@ -210,7 +210,7 @@ impl Executor {
         }
     }
 
-    /// Whether Litmos answers a probe that is sent after a failure. One probe decides for all failures before it.
+    /// True if Litmos answers a probe that is sent after a failure. One probe decides for all failures before it.
     async fn litmos_answers(&self, failure: &Failure) -> bool {
         let doubted = Instant::now();
         let mut proven = self.gate.proven.lock().await;

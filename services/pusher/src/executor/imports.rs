@@ -110,7 +110,7 @@ impl Imports {
     }
 }
 
-/// Whether all wanted accounts were read at or after `since_ms`.
+/// True if all wanted accounts were read at or after `since_ms`.
 pub(crate) fn shows_all(read: &BTreeMap<NormalName, Account>, wanted: &[NormalName], since_ms: u64) -> bool {
     wanted
         .iter()

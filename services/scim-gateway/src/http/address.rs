@@ -49,7 +49,7 @@ fn first_forwarded(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether the text is a name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+/// True if the text is a name, an IPv4 address or a bracketed IPv6 address, with an optional port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {

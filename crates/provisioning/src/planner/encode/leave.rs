@@ -83,14 +83,14 @@ pub(super) fn cheapest(state: &OrgState, removals: Vec<Removal>, policy: &Policy
     }
 }
 
-/// Whether the person is to leave this team and its group is in flight.
+/// True if the person is to leave this team and its group is in flight.
 fn is_left_later(state: &OrgState, person: &PersonId, team: &TeamId) -> bool {
     state.owner_of_team(team).is_some_and(|group| {
         state.is_under_way(&Subject::Group(group.clone())) && state.wants_member(group, person) == Some(false)
     })
 }
 
-/// Whether no request in flight may add the person to a team. The call that leaves all teams could undo it unseen.
+/// True if no request in flight may add the person to a team. The call that leaves all teams could undo it unseen.
 fn nothing_else_is_under_way(state: &OrgState, person: &PersonId) -> bool {
     let wanted = state
         .groups_of(person)

@@ -22,7 +22,7 @@ struct Way<'a> {
     import: bool,
     /// New people who are created before the import by a call of their own, because others report to them.
     early: BTreeSet<&'a PersonId>,
-    /// Whether a second import sets the managers that the first import could not name.
+    /// True if a second import sets the managers that the first import could not name.
     second: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// Whether a row adds this person to the group's team.
+    /// True if a row adds this person to the group's team.
     pub(super) fn carries(&self, group: &GroupId, person: &PersonId) -> bool {
         self.carried.contains_key(group)
             && self
@@ -199,7 +199,7 @@ impl<'a> EncodingInputs<'a> {
         shape
     }
 
-    /// Whether the change of `one` must come after the change of `other`, because of managers or user names. The manager of
+    /// True if the change of `one` must come after the change of `other`, because of managers or user names. The manager of
     /// `but` is not followed.
     pub(super) fn rests_on(&self, one: &PersonId, other: &PersonId, but: Option<&PersonId>) -> bool {
         let mut seen: BTreeSet<&PersonId> = BTreeSet::new();

@@ -19,7 +19,7 @@ use crate::executor::{Done, Executor, Trouble, unix_ms};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownMember {
     pub(crate) roles: Roles,
-    /// Whether Litmos lists the account: it lists active accounts only.
+    /// True if Litmos lists the account: it lists active accounts only.
     pub(crate) listed: bool,
 }
 

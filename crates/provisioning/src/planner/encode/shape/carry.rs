@@ -43,13 +43,13 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Whether `extra` more rows fit without another import.
+    /// True if `extra` more rows fit without another import.
     fn has_room(&self, extra: usize, shape: &Shape<'_>) -> bool {
         let now = shape.rows.len().div_ceil(self.costs.rows_max).max(1);
         (shape.rows.len() + extra).div_ceil(self.costs.rows_max) <= now
     }
 
-    /// Whether a row that repeats the values that the account has at that time leaves it unchanged.
+    /// True if a row that repeats the values that the account has at that time leaves it unchanged.
     pub(super) fn can_be_repeated(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
         if let Some(creation) = self.needs.creations.get(person) {
             return shape.first.contains(person) && need::leaves_alone_when_made(&creation.draft);
@@ -71,7 +71,7 @@ impl<'a> EncodingInputs<'a> {
         }
     }
 
-    /// Whether an update by a call of its own does not wait for an account that an import creates.
+    /// True if an update by a call of its own does not wait for an account that an import creates.
     pub(in crate::planner::encode) fn is_before_imports(&self, person: &PersonId, shape: &Shape<'_>) -> bool {
         self.givers.contains(person)
             || self
